@@ -1,0 +1,1 @@
+//! Criterion benches; run one with `cargo bench -p nir-benches --bench NAME`.

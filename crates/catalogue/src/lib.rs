@@ -1,0 +1,1 @@
+//! List entry, config and result: coverage, leaderboard.

@@ -1,0 +1,1 @@
+//! One file a subcommand: an `Args` that clap fills, and `run` that does it.

@@ -1,0 +1,22 @@
+//! The vocabulary of `nir`: collections, queries, judgements, runs, and the shapes of a stage.
+//!
+//! No I/O and no model lives here. Every other crate speaks in these types, so that an encoder, an index and an
+//! evaluator written a year apart fit together.
+
+mod corpus;
+mod digest;
+mod progress;
+mod qrels;
+mod query;
+mod run;
+mod stage;
+mod trec_run;
+
+pub use corpus::{Corpus, DocNo, Document, Documents, DuplicateDocId};
+pub use digest::{Digest, Hasher};
+pub use progress::{Progress, Silent, Task};
+pub use qrels::Qrels;
+pub use query::{DuplicateQueryId, Queries, Query, WeightedTerm};
+pub use run::{Ranking, Run, Scored};
+pub use stage::{BoxError, Expander, Fuser, Reranker, Result, Retriever, Rewriter};
+pub use trec_run::{Entry, RankedList, TrecRun};

@@ -1,0 +1,55 @@
+//! Relevance judgements.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// Judgements: for each query, a grade for each judged document.
+///
+/// Grades may be negative (trec_eval treats those as judged and not relevant). Queries iterate in byte order of their
+/// `query_id`, so that anything summed over them is summed in one order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Qrels(BTreeMap<String, HashMap<String, i32>>);
+
+impl Qrels {
+    /// Adds a judgement; returns the earlier grade if this pair was judged before.
+    pub fn insert(&mut self, query_id: &str, doc_id: &str, grade: i32) -> Option<i32> {
+        if !self.0.contains_key(query_id) {
+            self.0.insert(query_id.to_owned(), HashMap::new());
+        }
+        self.0.get_mut(query_id).and_then(|docs| docs.insert(doc_id.to_owned(), grade))
+    }
+
+    /// The judgements of one query, by `doc_id`.
+    pub fn get(&self, query_id: &str) -> Option<&HashMap<String, i32>> {
+        self.0.get(query_id)
+    }
+
+    /// All queries with their judgements, in order of `query_id`.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &HashMap<String, i32>)> {
+        self.0.iter().map(|(query_id, docs)| (query_id.as_str(), docs))
+    }
+
+    /// How many queries are judged.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is judged.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many pairs are judged.
+    pub fn judgements(&self) -> usize {
+        self.0.values().map(HashMap::len).sum()
+    }
+}
+
+impl<Q: AsRef<str>, D: AsRef<str>> FromIterator<(Q, D, i32)> for Qrels {
+    fn from_iter<I: IntoIterator<Item = (Q, D, i32)>>(judgements: I) -> Self {
+        let mut qrels = Self::default();
+        for (query_id, doc_id, grade) in judgements {
+            qrels.insert(query_id.as_ref(), doc_id.as_ref(), grade);
+        }
+        qrels
+    }
+}

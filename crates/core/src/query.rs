@@ -1,0 +1,97 @@
+//! Queries, as users typed them and as rewriters weigh them.
+
+use std::collections::HashMap;
+
+/// A term of the index with the weight it has in a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightedTerm {
+    /// The term after analysis.
+    pub term: String,
+    /// Its weight; 1 for a plain query term.
+    pub weight: f32,
+}
+
+/// One query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// Its name in queries, qrels and runs.
+    pub query_id: String,
+    /// What the user typed. Rerankers and encoders read this, whatever a rewriter did.
+    pub text: String,
+    /// The weighted terms a rewriter put in place of the text; `None` where no rewriter did.
+    pub terms: Option<Vec<WeightedTerm>>,
+}
+
+impl Query {
+    /// A query as it stands in a file.
+    pub fn new(query_id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { query_id: query_id.into(), text: text.into(), terms: None }
+    }
+}
+
+/// Two queries of one set have the same name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{query_id}` names two queries (positions {first} and {second}): a query_id must be unique"
+)]
+pub struct DuplicateQueryId {
+    /// The name they share.
+    pub query_id: String,
+    /// The position of the first.
+    pub first: usize,
+    /// The position of the second.
+    pub second: usize,
+}
+
+/// A set of queries with unique names, in the order of their file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Queries(Vec<Query>);
+
+impl Queries {
+    /// Refuses a repeated `query_id`.
+    pub fn new(queries: Vec<Query>) -> Result<Self, DuplicateQueryId> {
+        let mut seen = HashMap::new();
+        for (second, query) in queries.iter().enumerate() {
+            if let Some(first) = seen.insert(query.query_id.as_str(), second) {
+                return Err(DuplicateQueryId { query_id: query.query_id.clone(), first, second });
+            }
+        }
+        Ok(Self(queries))
+    }
+
+    /// The same queries with their weighted terms replaced: `terms[i]` belongs to query `i`.
+    #[must_use]
+    pub fn with_terms(&self, terms: Vec<Vec<WeightedTerm>>) -> Self {
+        assert_eq!(terms.len(), self.0.len(), "one list of terms for each query");
+        Self(
+            self.0
+                .iter()
+                .zip(terms)
+                .map(|(query, terms)| Query { terms: Some(terms), ..query.clone() })
+                .collect(),
+        )
+    }
+}
+
+impl std::ops::Deref for Queries {
+    type Target = [Query];
+
+    fn deref(&self) -> &[Query] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_query_id_is_refused() {
+        let error =
+            Queries::new(vec![Query::new("q", "tea"), Query::new("q", "coffee")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`q` names two queries (positions 0 and 1): a query_id must be unique"
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! Rankings of rows, as stages pass them on.
+
+use std::cmp::Ordering;
+
+use crate::{Corpus, DocNo, Queries, TrecRun};
+
+/// A document with its score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// Which document.
+    pub doc: DocNo,
+    /// How good; larger is better.
+    pub score: f32,
+}
+
+impl Scored {
+    /// The order of a ranking: score descending, ties to the larger `doc_id` in byte order, as trec_eval sorts.
+    pub fn rank_order(&self, other: &Self, corpus: &dyn Corpus) -> Ordering {
+        other.score.total_cmp(&self.score).then_with(|| {
+            corpus.doc_id(other.doc).as_bytes().cmp(corpus.doc_id(self.doc).as_bytes())
+        })
+    }
+}
+
+/// The documents found for one query, best first.
+///
+/// Its constructors are the only way to make one, so a `Ranking` is always sorted, holds a document once, and holds
+/// no score that is not a number.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ranking(Vec<Scored>);
+
+impl Ranking {
+    /// The best `depth` of `scored`, which names each document at most once.
+    pub fn top(depth: usize, mut scored: Vec<Scored>, corpus: &dyn Corpus) -> Self {
+        for hit in &mut scored {
+            assert!(
+                !hit.score.is_nan(),
+                "the score of `{}` is not a number",
+                corpus.doc_id(hit.doc)
+            );
+            hit.score += 0.0; // -0 becomes +0: they are the same score and must tie
+        }
+        scored.sort_unstable_by(|a, b| a.rank_order(b, corpus));
+        scored.truncate(depth);
+        Self(scored)
+    }
+}
+
+impl std::ops::Deref for Ranking {
+    type Target = [Scored];
+
+    fn deref(&self) -> &[Scored] {
+        &self.0
+    }
+}
+
+/// What a stage found: `run[i]` is the ranking of query `i`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Run(pub Vec<Ranking>);
+
+impl Run {
+    /// The run with names in place of rows, ready for a file or for evaluation.
+    ///
+    /// # Panics
+    /// If there is not one ranking for each query.
+    pub fn named(&self, queries: &Queries, corpus: &dyn Corpus) -> TrecRun {
+        assert_eq!(self.0.len(), queries.len(), "one ranking for each query");
+        let mut named = TrecRun::default();
+        for (query, ranking) in queries.iter().zip(&self.0) {
+            let list = named.list_mut(&query.query_id);
+            for (rank, hit) in ranking.iter().enumerate() {
+                list.push(corpus.doc_id(hit.doc), f64::from(hit.score), rank as u32 + 1);
+            }
+        }
+        named
+    }
+}
+
+impl std::ops::Deref for Run {
+    type Target = [Ranking];
+
+    fn deref(&self) -> &[Ranking] {
+        &self.0
+    }
+}
+
+impl FromIterator<Ranking> for Run {
+    fn from_iter<I: IntoIterator<Item = Ranking>>(rankings: I) -> Self {
+        Self(rankings.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Document, Documents};
+
+    fn corpus(ids: &[&str]) -> Documents {
+        Documents::new(
+            ids.iter().map(|id| Document { doc_id: (*id).into(), ..Document::default() }),
+        )
+        .unwrap()
+    }
+
+    fn scored(scores: &[f32]) -> Vec<Scored> {
+        scores
+            .iter()
+            .enumerate()
+            .map(|(row, &score)| Scored { doc: DocNo(row as u32), score })
+            .collect()
+    }
+
+    #[test]
+    fn a_tie_goes_to_the_larger_doc_id() {
+        // "9" > "10" in byte order, whatever the numbers say.
+        let corpus = corpus(&["10", "9", "a"]);
+        let ranking = Ranking::top(2, scored(&[1.0, 1.0, 0.5]), &corpus);
+        assert_eq!(
+            ranking.iter().map(|hit| corpus.doc_id(hit.doc)).collect::<Vec<_>>(),
+            ["9", "10"]
+        );
+    }
+
+    #[test]
+    fn minus_zero_ties_with_zero() {
+        let corpus = corpus(&["b", "a"]);
+        let ranking = Ranking::top(2, scored(&[-0.0, 0.0]), &corpus);
+        assert_eq!(corpus.doc_id(ranking[0].doc), "b");
+    }
+
+    #[test]
+    #[should_panic(expected = "the score of `a` is not a number")]
+    fn a_score_that_is_not_a_number_stops_the_run() {
+        Ranking::top(1, scored(&[f32::NAN]), &corpus(&["a"]));
+    }
+}

@@ -1,0 +1,52 @@
+//! The shapes of a stage. A pipeline is a list of stages run in order.
+//!
+//! A value of these traits is *bound*: it was built from a config and a corpus and is ready to work. Everything the
+//! config says (depths, weights, models) is inside it, so that the shape is all that is left.
+//!
+//! | shape     | reads            | gives   | for example               |
+//! |-----------|------------------|---------|---------------------------|
+//! | expander  | documents        | documents | doc2query               |
+//! | retriever | queries          | a run   | BM25, DPR, a run file     |
+//! | reranker  | queries, a run   | a run   | monoBERT                  |
+//! | rewriter  | queries, a run   | queries | RM3, Rocchio              |
+//! | fuser     | several runs     | a run   | reciprocal rank fusion    |
+
+use std::sync::Arc;
+
+use crate::{Corpus, Queries, Run};
+
+/// Any error of a stage: each algorithm has its own type, the harness only prints it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a stage returns.
+pub type Result<T> = std::result::Result<T, BoxError>;
+
+/// Documents in, documents out, before anything is indexed.
+pub trait Expander: Send + Sync {
+    /// The collection to search in place of `corpus`, row for row.
+    fn expand(&self, corpus: Arc<dyn Corpus>) -> Result<Arc<dyn Corpus>>;
+}
+
+/// Queries in, one ranking each out.
+pub trait Retriever: Send + Sync {
+    /// One ranking for each query, in order.
+    fn retrieve(&self, queries: &Queries) -> Result<Run>;
+}
+
+/// Orders the candidates of an earlier stage anew.
+pub trait Reranker: Send + Sync {
+    /// One ranking for each query, in order.
+    fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run>;
+}
+
+/// Writes the queries anew from what an earlier stage found for them.
+pub trait Rewriter: Send + Sync {
+    /// The same queries, by `query_id` and order, in other words or weights.
+    fn rewrite(&self, queries: &Queries, feedback: &Run) -> Result<Queries>;
+}
+
+/// Makes one run of several over the same queries.
+pub trait Fuser: Send + Sync {
+    /// One ranking for each query, in order.
+    fn fuse(&self, runs: &[Run]) -> Result<Run>;
+}

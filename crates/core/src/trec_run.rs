@@ -1,0 +1,97 @@
+//! A run by names, as run files hold it and evaluation reads it.
+
+use indexmap::IndexMap;
+
+/// One line of a run, less its `doc_id`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Entry {
+    /// The score as the file gives it.
+    pub score: f64,
+    /// The rank column as the file gives it; only the official MS MARCO script looks at it.
+    pub rank: u32,
+    /// Where its `doc_id` ends among the list's.
+    id_end: u32,
+}
+
+/// The documents of one query in the order of the file, which need not be the order of the scores.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RankedList {
+    ids: String,
+    entries: Vec<Entry>,
+}
+
+impl RankedList {
+    /// Adds a line.
+    pub fn push(&mut self, doc_id: &str, score: f64, rank: u32) {
+        self.ids.push_str(doc_id);
+        let id_end =
+            u32::try_from(self.ids.len()).expect("the doc_ids of one query take less than 4 GiB");
+        self.entries.push(Entry { score, rank, id_end });
+    }
+
+    /// The lines in the order of the file.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The `doc_id` of line `i`.
+    pub fn doc_id(&self, i: usize) -> &str {
+        let start = if i == 0 { 0 } else { self.entries[i - 1].id_end as usize };
+        &self.ids[start..self.entries[i].id_end as usize]
+    }
+
+    /// All lines: `doc_id` and entry.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Entry)> {
+        (0..self.entries.len()).map(|i| (self.doc_id(i), self.entries[i]))
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Gives back memory that growing left unused.
+    pub fn shrink_to_fit(&mut self) {
+        self.ids.shrink_to_fit();
+        self.entries.shrink_to_fit();
+    }
+}
+
+/// A run: for each query, named documents with scores. One line costs 16 bytes and its `doc_id`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TrecRun(IndexMap<String, RankedList>);
+
+impl TrecRun {
+    /// The list of a query, made empty where there was none.
+    pub fn list_mut(&mut self, query_id: &str) -> &mut RankedList {
+        if !self.0.contains_key(query_id) {
+            self.0.insert(query_id.to_owned(), RankedList::default());
+        }
+        self.0.get_mut(query_id).expect("inserted above")
+    }
+
+    /// The list of a query.
+    pub fn get(&self, query_id: &str) -> Option<&RankedList> {
+        self.0.get(query_id)
+    }
+
+    /// All queries in the order of their first line.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &RankedList)> {
+        self.0.iter().map(|(query_id, list)| (query_id.as_str(), list))
+    }
+
+    /// How many queries have a list.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no query.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

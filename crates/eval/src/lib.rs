@@ -1,0 +1,1 @@
+//! Measures and significance, equal to trec_eval.
