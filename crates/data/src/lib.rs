@@ -7,6 +7,7 @@ mod malformed;
 mod open;
 mod read_error;
 mod source;
+mod store;
 
 pub use formats::{
     Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Visit, read_candidates,
@@ -16,3 +17,4 @@ pub use malformed::Malformed;
 pub use open::{OpenError, open};
 pub use read_error::ReadError;
 pub use source::Source;
+pub use store::{Import, Store, StoreError};
