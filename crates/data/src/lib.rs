@@ -2,7 +2,6 @@
 
 mod archive;
 mod formats;
-mod lines;
 mod malformed;
 mod open;
 mod read_error;

@@ -7,8 +7,8 @@ use nir_core::{Qrels, Queries};
 use serde::Deserialize;
 
 use super::collect::{Judgements, QuerySet, grade};
+use super::lines::{Line, Lines};
 use super::{DocumentRef, Visit};
-use crate::lines::{Line, Lines};
 use crate::{ReadError, Source};
 
 /// The first line of every BEIR qrels file.

@@ -6,7 +6,7 @@ use nir_core::TrecRun;
 
 use super::Candidates;
 use super::collect::{QuerySet, named};
-use crate::lines::{Line, Lines, malformed};
+use super::lines::{Line, Lines, malformed};
 use crate::{ReadError, Source};
 
 /// The candidates so far. Lines of different queries may be mixed, as in `top1000.dev.tsv`.

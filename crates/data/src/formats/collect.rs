@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use nir_core::{Qrels, Queries, Query};
 
-use crate::lines::{Line, check_id, id_rule, malformed};
+use super::lines::{Line, check_id, id_rule, malformed};
 use crate::{ReadError, Source};
 
 /// Queries so far, and the line of each.

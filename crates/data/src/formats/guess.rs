@@ -1,7 +1,7 @@
 //! The format of a file that no manifest describes, told by its name.
 
+use super::lines::Lines;
 use super::{DocumentFormat, QrelsFormat, QueryFormat, beir};
-use crate::lines::Lines;
 use crate::{ReadError, Source};
 
 impl DocumentFormat {

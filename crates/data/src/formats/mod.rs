@@ -4,6 +4,7 @@ mod beir;
 mod candidates;
 mod collect;
 mod guess;
+mod lines;
 mod parquet;
 mod sgml;
 mod smart;

@@ -12,8 +12,8 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use super::collect::{Judgements, QuerySet, named};
+use super::lines::malformed;
 use super::{DocumentRef, Visit};
-use crate::lines::malformed;
 use crate::{ReadError, Source};
 
 const MAGIC: [u8; 4] = *b"PAR1";

@@ -6,8 +6,8 @@
 use nir_core::Queries;
 
 use super::collect::QuerySet;
+use super::lines::{Lines, malformed};
 use super::{DocumentRef, Visit};
-use crate::lines::{Lines, malformed};
 use crate::{ReadError, Source};
 
 /// Where the newswire collections keep a title.

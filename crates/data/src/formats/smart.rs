@@ -11,8 +11,8 @@
 use nir_core::{Qrels, Queries};
 
 use super::collect::{Judgements, QuerySet, grade};
+use super::lines::{Line, Lines, malformed};
 use super::{DocumentRef, Visit, push_words};
-use crate::lines::{Line, Lines, malformed};
 use crate::{ReadError, Source};
 
 /// One record: its number and the words of its fields.

@@ -3,7 +3,7 @@
 use nir_core::Qrels;
 
 use super::collect::{Judgements, grade};
-use crate::lines::Lines;
+use super::lines::Lines;
 use crate::{ReadError, Source};
 
 pub(super) fn qrels(source: &Source) -> Result<Qrels, ReadError> {
