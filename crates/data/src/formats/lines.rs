@@ -1,7 +1,7 @@
-//! Lines of a source: checked UTF-8, numbered, borrowed from one buffer.
+//! Lines of a source as text: checked UTF-8, numbered, borrowed from one buffer.
 
 use std::io::{self, BufRead};
-use std::path::PathBuf;
+use std::path::Path;
 
 use memchr::memchr;
 
@@ -189,6 +189,5 @@ pub(crate) fn malformed(
     found: impl Into<String>,
     expected: impl Into<String>,
 ) -> ReadError {
-    let path = PathBuf::from(from.to_string());
-    Malformed { path, line, found: found.into(), expected: expected.into() }.into()
+    Malformed::new(Path::new(&from.to_string()), line, found, expected).into()
 }

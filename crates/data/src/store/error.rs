@@ -26,7 +26,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Part of the store is missing, cut off or of another version.
-    #[error("{path}: expected {expected}, found {found}; delete {dir} and import again")]
+    #[error("{path}: found {found}, expected {expected}; delete {dir} and import again")]
     Damaged {
         /// The store.
         dir: PathBuf,
