@@ -78,6 +78,10 @@ fn check_header(line: &Line<'_>) -> Result<(), ReadError> {
 }
 
 fn parse<'l, T: Deserialize<'l>>(line: &Line<'l>, expected: &str) -> Result<T, ReadError> {
+    // serde would take an array for the fields of a struct in their order.
+    if line.text.starts_with('[') {
+        return Err(line.malformed("an array", expected));
+    }
     serde_json::from_str(line.text).map_err(|error| {
         let message = error.to_string();
         // Every document is one line to serde_json: only the column says something.
