@@ -1,7 +1,7 @@
 //! Opening a file that may be compressed: what it is, is told by its first bytes and not by its name.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 /// A file that could not be opened.
@@ -16,7 +16,7 @@ pub struct OpenError {
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-const BUFFER: usize = 1 << 20;
+pub(crate) const BUFFER: usize = 1 << 20;
 
 /// Opens a plain, gzip or zstd file for reading; `-` is standard input.
 pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, OpenError> {
@@ -31,8 +31,8 @@ fn open_raw(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
 }
 
 /// The content of `raw`, decompressed where its first bytes say that it is compressed.
-fn decompressed(
-    mut raw: BufReader<impl Read + Send + 'static>,
+pub(crate) fn decompressed(
+    mut raw: impl BufRead + Send + 'static,
 ) -> io::Result<Box<dyn BufRead + Send>> {
     let magic = raw.fill_buf()?;
     if magic.starts_with(GZIP) {

@@ -1,0 +1,111 @@
+//! The formats in which test collections are handed out, one file each.
+
+mod collect;
+mod tsv;
+
+use nir_core::{BoxError, Qrels, Queries, TrecRun};
+use serde::{Deserialize, Serialize};
+
+use crate::{ReadError, Source};
+
+/// One document while its file is read: everything is borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DocumentRef<'a> {
+    /// Its name: not empty, no white space.
+    pub doc_id: &'a str,
+    /// Its title, or nothing.
+    pub title: &'a str,
+    /// Its text; may be empty.
+    pub text: &'a str,
+}
+
+/// What is done with each document; an error ends the reading as [`ReadError::Stopped`].
+pub type Visit<'v> = dyn FnMut(DocumentRef<'_>) -> Result<(), BoxError> + 'v;
+
+/// How a file holds documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentFormat {
+    /// `doc_id TAB text`: MS MARCO passages, ANTIQUE, one's own.
+    Tsv,
+    /// `doc_id TAB url TAB title TAB body`: MS MARCO documents. The url is dropped.
+    MsMarcoDocs,
+    /// One JSON object a line with `_id`, `title` and `text`: BEIR.
+    BeirJsonl,
+    /// `<DOC>` … `<DOCNO>` … `<TEXT>`: the TREC newswire collections.
+    TrecSgml,
+    /// `.I`, `.T`, `.W`: Cranfield, CACM and the other collections of the SMART system.
+    Smart,
+    /// Columns `_id`, `text` and perhaps `title`: NanoBEIR.
+    Parquet,
+}
+
+/// How a file holds queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueryFormat {
+    /// `query_id TAB text`.
+    Tsv,
+    /// One JSON object a line with `_id` and `text`: BEIR.
+    BeirJsonl,
+    /// `<top>`, `<num>`, `<title>`: the text is the title.
+    TrecTopics,
+    /// `.I`, `.W`. The query_id is the position from 1, as the judgements of these collections count.
+    Smart,
+    /// Columns `_id` and `text`: NanoBEIR.
+    Parquet,
+}
+
+/// How a file holds judgements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QrelsFormat {
+    /// `query_id 0 doc_id grade`: TREC and MS MARCO.
+    Trec,
+    /// `query-id TAB corpus-id TAB score` under that header: BEIR.
+    BeirTsv,
+    /// `query doc code` (Cranfield) or `query doc 0 0` (CACM: judged relevant, grade 1). Codes are kept as they stand.
+    Smart,
+    /// Columns `query-id`, `corpus-id` and perhaps `score`; without one the grade is 1: NanoBEIR.
+    Parquet,
+}
+
+/// What a file of candidates holds (`query_id TAB doc_id TAB query TAB passage`, MS MARCO's top-1000 files).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Candidates {
+    /// The queries in the order of their first line.
+    pub queries: Queries,
+    /// The candidates of each query in the order of the file, with scores that fall by one.
+    pub run: TrecRun,
+}
+
+/// Reads documents one after the other. Nothing is kept: a collection may be larger than the memory.
+pub fn read_documents(
+    source: &Source,
+    format: DocumentFormat,
+    visit: &mut Visit<'_>,
+) -> Result<(), ReadError> {
+    match format {
+        DocumentFormat::Tsv => tsv::documents(source, visit),
+        DocumentFormat::MsMarcoDocs => tsv::ms_marco_docs(source, visit),
+        _ => todo!("other formats"),
+    }
+}
+
+/// Reads queries in the order of the file; a query_id may stand there once.
+pub fn read_queries(source: &Source, format: QueryFormat) -> Result<Queries, ReadError> {
+    match format {
+        QueryFormat::Tsv => tsv::queries(source),
+        _ => todo!("other formats"),
+    }
+}
+
+/// Reads judgements.
+pub fn read_qrels(_source: &Source, _format: QrelsFormat) -> Result<Qrels, ReadError> {
+    todo!("other formats")
+}
+
+/// Reads a file of candidates.
+pub fn read_candidates(_source: &Source) -> Result<Candidates, ReadError> {
+    todo!("other formats")
+}
