@@ -1,6 +1,8 @@
 //! Test collections from files: formats, manifests, fetching, sampling and the memory-mapped store.
 
 mod archive;
+mod checksum;
+mod download;
 mod folder;
 mod formats;
 mod lines;
@@ -12,15 +14,17 @@ mod open;
 mod read_error;
 mod source;
 
+pub use checksum::{Mismatch, Sums};
+pub use download::{Answer, DownloadError, Patience, download};
 pub use formats::{
     Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Visit, read_candidates,
     read_documents, read_qrels, read_queries,
 };
 pub use malformed::Malformed;
 pub use manifest::{
-    Card, Citation, CorpusCard, CorpusManifest, Counts, DocumentSample, Documents, Licence,
-    Manifest, Part, PartSource, Plain, QrelsPart, QueriesPart, QuerySample, RemoteFile, Scope,
-    Select, TopicParts, Topics,
+    Card, Citation, CorpusCard, CorpusManifest, Counts, DocIdPattern, DocumentSample, Documents,
+    DocumentsPart, LabelsPart, Licence, Manifest, PartSource, Plain, QrelsPart, QueriesPart,
+    QuerySample, RemoteFile, Scope, Select, TopicParts, Topics,
 };
 pub use manifest_error::ManifestError;
 pub use manifests::Manifests;

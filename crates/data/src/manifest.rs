@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::folder::Folder;
+use crate::formats::{DocumentFormat, QrelsFormat, QueryFormat};
 use crate::manifest_error::ManifestError;
 
 /// A dataset: a column of the results.
@@ -144,14 +145,16 @@ pub struct RemoteFile {
     pub sha256: Option<String>,
 }
 
-/// Where some records are and how they are written.
+/// Documents in files.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Part {
+pub struct DocumentsPart {
     /// The files, read one after the other.
     pub sources: Vec<PartSource>,
     /// How they are written.
-    pub format: String,
+    pub format: DocumentFormat,
+    /// How a doc_id is made of the number in the files, where it does not stand there as it is.
+    pub doc_id: Option<DocIdPattern>,
 }
 
 /// One file, or one member of an archive.
@@ -168,9 +171,9 @@ pub struct PartSource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Documents {
     /// From official files.
-    Files(Part),
+    Files(DocumentsPart),
     /// From texts that came with the program.
-    Embedded(Part),
+    Embedded(DocumentsPart),
     /// From another corpus.
     Sample(DocumentSample),
 }
@@ -205,7 +208,7 @@ pub struct TopicParts {
     /// The judgements.
     pub qrels: QrelsPart,
     /// The labels of queries, where there are any.
-    pub labels: Option<Part>,
+    pub labels: Option<LabelsPart>,
 }
 
 /// Some queries of another dataset, with their judgements.
@@ -226,7 +229,7 @@ pub struct QueriesPart {
     /// The files, read one after the other.
     pub sources: Vec<PartSource>,
     /// How they are written.
-    pub format: String,
+    pub format: QueryFormat,
     /// Which of them belong to the dataset.
     pub select: Select,
 }
@@ -248,10 +251,37 @@ pub struct QrelsPart {
     /// The files, read one after the other.
     pub sources: Vec<PartSource>,
     /// How they are written.
-    pub format: String,
+    pub format: QrelsFormat,
+    /// How a doc_id is made, as for the documents.
+    pub doc_id: Option<DocIdPattern>,
     /// The grade for each code of the file, where its codes are not grades. Codes left out are errors.
     #[serde(default, deserialize_with = "grades")]
     pub grades: Option<BTreeMap<i32, i32>>,
+}
+
+/// Labels of queries in a file: `query_id TAB label,label`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelsPart {
+    /// The file, a path in the folder of the manifest.
+    pub file: String,
+}
+
+/// How a doc_id is made of the number in a file: `{ prefix = "CACM-", digits = 4 }` makes `CACM-0012` of `12`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocIdPattern {
+    /// What stands before the number.
+    pub prefix: String,
+    /// How many digits the number has at least.
+    pub digits: usize,
+}
+
+impl DocIdPattern {
+    /// The doc_id.
+    pub fn apply(&self, number: &str) -> String {
+        format!("{}{number:0>digits$}", self.prefix, digits = self.digits)
+    }
 }
 
 /// How many there must be after import. What nobody has counted for us is left out, and then not checked.
@@ -292,10 +322,10 @@ struct DatasetToml {
     citation: Citation,
     #[serde(default, rename = "file")]
     files: Vec<RemoteFile>,
-    documents: Option<Part>,
+    documents: Option<DocumentsPart>,
     queries: Option<QueriesPart>,
     qrels: Option<QrelsPart>,
-    labels: Option<Part>,
+    labels: Option<LabelsPart>,
     sample: Option<SampleToml>,
     counts: Counts,
     plain: Option<Plain>,
@@ -310,7 +340,7 @@ struct CorpusToml {
     citation: Citation,
     #[serde(default, rename = "file")]
     files: Vec<RemoteFile>,
-    documents: Option<Part>,
+    documents: Option<DocumentsPart>,
     sample: Option<CorpusSampleToml>,
     counts: CorpusCounts,
 }
