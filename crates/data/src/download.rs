@@ -113,18 +113,18 @@ fn list(attempts: &[(String, Answer)]) -> String {
     attempts.iter().fold(String::new(), |list, (url, answer)| list + &format!("\n  {url} {answer}"))
 }
 
-/// Downloads `file` into `folder` and returns its path; does nothing if the right file is there already.
+/// Downloads `file` into `folder`, or does nothing if the right file is there already. Returns its path and its sums.
 pub fn download(
     file: &RemoteFile,
     folder: &Path,
     patience: &Patience,
     progress: &dyn Progress,
-) -> Result<PathBuf, DownloadError> {
+) -> Result<(PathBuf, Sums), DownloadError> {
     let target = folder.join(&file.name);
     std::fs::create_dir_all(folder).map_err(io_at(folder))?;
     let _lock = lock(&folder.join(format!(".{}.lock", file.name)))?;
-    if is_right(file, &target)? {
-        return Ok(target);
+    if let Some(sums) = right(file, &target)? {
+        return Ok((target, sums));
     }
     if file.is_manual() {
         return Err(DownloadError::Manual { file: file.name.clone() });
@@ -133,7 +133,7 @@ pub fn download(
     for url in &file.urls {
         let part = Part::new(file, &target, url);
         match part.fetch(&agent(patience), patience, progress) {
-            Ok(()) => return Ok(target),
+            Ok(sums) => return Ok((target, sums)),
             Err(Stop::Mirror(answer)) => attempts.push((url.clone(), answer)),
             Err(Stop::Fatal(error)) => return Err(error),
         }
@@ -141,13 +141,13 @@ pub fn download(
     Err(DownloadError::Mirrors { file: file.name.clone(), attempts })
 }
 
-/// Whether the right file is at `path`; a wrong one is removed.
-fn is_right(file: &RemoteFile, path: &Path) -> Result<bool, DownloadError> {
+/// The sums of the right file at `path`; a wrong one is removed.
+fn right(file: &RemoteFile, path: &Path) -> Result<Option<Sums>, DownloadError> {
     match Sums::of(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(DownloadError::Io { path: path.to_owned(), source }),
-        Ok(sums) if sums.check(file).is_ok() => Ok(true),
-        Ok(_) => std::fs::remove_file(path).map(|()| false).map_err(io_at(path)),
+        Ok(sums) if sums.check(file).is_ok() => Ok(Some(sums)),
+        Ok(_) => std::fs::remove_file(path).map(|()| None).map_err(io_at(path)),
     }
 }
 
@@ -231,11 +231,11 @@ impl<'a> Part<'a> {
         agent: &Agent,
         patience: &Patience,
         progress: &dyn Progress,
-    ) -> Result<(), Stop> {
+    ) -> Result<Sums, Stop> {
         let (mut fruitless, mut longest) = (0, self.len());
         loop {
             let failure = match self.attempt(agent, progress)? {
-                Ok(()) => return Ok(()),
+                Ok(sums) => return Ok(sums),
                 Err(failure) => failure,
             };
             fruitless = if self.len() > longest { 0 } else { fruitless + 1 };
@@ -252,7 +252,7 @@ impl<'a> Part<'a> {
         &self,
         agent: &Agent,
         progress: &dyn Progress,
-    ) -> Result<Result<(), Failure>, DownloadError> {
+    ) -> Result<Result<Sums, Failure>, DownloadError> {
         let have = self.resumable()?;
         if have > 0 && Some(have) == self.file.bytes {
             return self.complete(true);
@@ -361,7 +361,7 @@ impl<'a> Part<'a> {
     }
 
     /// Checks the part and gives it its name. A wrong part is removed; one that was resumed may be right next time.
-    fn complete(&self, resumed: bool) -> Result<Result<(), Failure>, DownloadError> {
+    fn complete(&self, resumed: bool) -> Result<Result<Sums, Failure>, DownloadError> {
         let sums = Sums::of(&self.bytes).map_err(io_at(&self.bytes))?;
         let wrong = match sums.check(self.file) {
             Err(mismatch) => Some(Answer::Wrong(mismatch)),
@@ -374,7 +374,7 @@ impl<'a> Part<'a> {
         File::open(&self.bytes).and_then(|part| part.sync_all()).map_err(io_at(&self.bytes))?;
         std::fs::rename(&self.bytes, self.target).map_err(io_at(self.target))?;
         self.forget()?;
-        Ok(Ok(()))
+        Ok(Ok(sums))
     }
 
     /// Without a checksum, at least an archive must be one.

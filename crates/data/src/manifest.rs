@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use nir_core::{Digest, Hasher};
+use serde::{Deserialize, Serialize};
 
 use crate::folder::Folder;
 use crate::formats::{DocumentFormat, QrelsFormat, QueryFormat};
@@ -146,7 +147,7 @@ pub struct RemoteFile {
 }
 
 /// Documents in files.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentsPart {
     /// The files, read one after the other.
@@ -158,7 +159,7 @@ pub struct DocumentsPart {
 }
 
 /// One file, or one member of an archive.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartSource {
     /// The name of a `[[file]]`, or a path in the folder of the manifest where the dataset is embedded.
@@ -168,7 +169,7 @@ pub struct PartSource {
 }
 
 /// Where documents come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Documents {
     /// From official files.
     Files(DocumentsPart),
@@ -179,10 +180,10 @@ pub enum Documents {
 }
 
 /// Some documents of another corpus.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DocumentSample {
     /// The corpus they are taken from.
-    pub of: Arc<str>,
+    pub of: String,
     /// The file of their names beside the manifest, one a line.
     pub documents: String,
     /// How they were chosen.
@@ -190,7 +191,7 @@ pub struct DocumentSample {
 }
 
 /// Where queries and judgements come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Topics {
     /// From official files.
     Files(TopicParts),
@@ -201,7 +202,7 @@ pub enum Topics {
 }
 
 /// Queries and judgements in files.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TopicParts {
     /// The queries.
     pub queries: QueriesPart,
@@ -212,7 +213,7 @@ pub struct TopicParts {
 }
 
 /// Some queries of another dataset, with their judgements.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QuerySample {
     /// The dataset they are taken from.
     pub of: String,
@@ -223,7 +224,7 @@ pub struct QuerySample {
 }
 
 /// Queries in files.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueriesPart {
     /// The files, read one after the other.
@@ -235,7 +236,7 @@ pub struct QueriesPart {
 }
 
 /// Which queries of a file belong to the dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Select {
     /// All of them.
@@ -245,7 +246,7 @@ pub enum Select {
 }
 
 /// Judgements in files.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QrelsPart {
     /// The files, read one after the other.
@@ -260,7 +261,7 @@ pub struct QrelsPart {
 }
 
 /// Labels of queries in a file: `query_id TAB label,label`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelsPart {
     /// The file, a path in the folder of the manifest.
@@ -268,7 +269,7 @@ pub struct LabelsPart {
 }
 
 /// How a doc_id is made of the number in a file: `{ prefix = "CACM-", digits = 4 }` makes `CACM-0012` of `12`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DocIdPattern {
     /// What stands before the number.
@@ -410,7 +411,7 @@ impl CorpusManifest {
 
 impl From<CorpusSampleToml> for DocumentSample {
     fn from(toml: CorpusSampleToml) -> Self {
-        Self { of: toml.of.into(), documents: toml.documents, rule: toml.rule }
+        Self { of: toml.of, documents: toml.documents, rule: toml.rule }
     }
 }
 
@@ -477,7 +478,7 @@ impl Draft {
             (Some(part), None, _) if self.toml.embedded => Documents::Embedded(part.clone()),
             (Some(part), None, _) => Documents::Files(part.clone()),
             (None, Some(sample), Some(parent)) => Documents::Sample(DocumentSample {
-                of: parent.corpus.name.as_str().into(),
+                of: parent.corpus.name.clone(),
                 documents: sample.to_owned(),
                 rule: self.toml.sample.as_ref().map(|s| s.rule.clone()).unwrap_or_default(),
             }),
@@ -551,6 +552,14 @@ impl Manifest {
                 check_sources(path, sources, &self.files, &self.corpus.files)?;
             }
         }
+        if let Topics::Embedded(parts) = &self.topics
+            && (parts.queries.format, parts.qrels.format) != (QueryFormat::Tsv, QrelsFormat::Trec)
+        {
+            return Err(ManifestError::rule(
+                path,
+                "is embedded: its formats must be `tsv` and `trec`",
+            ));
+        }
         if self.card.measures.is_empty() {
             return Err(ManifestError::rule(path, "`measures` names no measure"));
         }
@@ -565,6 +574,45 @@ impl Manifest {
     /// Whether it came with the program and needs no fetching.
     pub fn is_embedded(&self) -> bool {
         matches!(self.topics, Topics::Embedded(_))
+    }
+}
+
+impl Manifest {
+    /// The digest of all that decides which queries and judgements an import gives.
+    pub(crate) fn recipe(&self) -> Result<Digest, ManifestError> {
+        let mut hasher = Hasher::new("topics");
+        hasher.part(json(&self.topics));
+        if let Topics::Sample(sample) = &self.topics {
+            hasher.part(self.folder.read(&sample.queries)?);
+        }
+        add_files(&mut hasher, self.files.iter().chain(&self.corpus.files));
+        Ok(hasher.digest())
+    }
+}
+
+impl CorpusManifest {
+    /// The digest of all that decides which documents an import gives.
+    pub(crate) fn recipe(&self) -> Result<Digest, ManifestError> {
+        let mut hasher = Hasher::new("corpus");
+        hasher.part(json(&self.documents));
+        if let Documents::Sample(sample) = &self.documents {
+            hasher.part(self.folder.read(&sample.documents)?);
+        }
+        add_files(&mut hasher, self.files.iter());
+        Ok(hasher.digest())
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("names and formats are JSON")
+}
+
+/// Adds what tells files apart; where they are does not.
+fn add_files<'f>(hasher: &mut Hasher, files: impl Iterator<Item = &'f RemoteFile>) {
+    for file in files {
+        for sum in [Some(&file.name), file.md5.as_ref(), file.sha256.as_ref()] {
+            hasher.part(sum.map_or("", String::as_str));
+        }
     }
 }
 

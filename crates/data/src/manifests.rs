@@ -84,7 +84,7 @@ impl Manifests {
             let Documents::Sample(sample) = &corpus.documents else { continue };
             let parent = self.corpus(&sample.of).map(|parent| &parent.documents);
             if !matches!(parent, Some(Documents::Files(_) | Documents::Embedded(_))) {
-                let of = sample.of.to_string();
+                let of = sample.of.clone();
                 return Err(ManifestError::Sample { name: corpus.name.clone(), of });
             }
         }
