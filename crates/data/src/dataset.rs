@@ -5,19 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nir_core::{
-    BoxError, Corpus, Digest, Document, Documents as InMemory, DuplicateDocId, Qrels, Queries,
-    Query,
+    BoxError, Corpus, Digest, DocNo, Document, Documents as InMemory, DuplicateDocId, Qrels,
+    Queries, Query,
 };
 
 use crate::cache::Cache;
 use crate::folder::Folder;
+use crate::import::open_store;
 use crate::import_error::ImportError;
 use crate::manifest::{
     Card, CorpusManifest, Documents, DocumentsPart, LabelsPart, Manifest, TopicParts, Topics,
 };
 use crate::manifest_error::ManifestError;
 use crate::origin::{Origin, OriginSource};
-use crate::stored::{corpus_digest, open_store};
+use crate::store::content_hasher;
 use crate::topics::{TopicSet, dataset_digest};
 use crate::{Malformed, ReadError};
 
@@ -195,9 +196,20 @@ fn open_corpus(
     }
     let origin = here(&manifest.name, corpus_state(cache, corpus)?)?;
     let folder = cache.corpus(&corpus.name);
-    let (documents, digest) =
-        open_store(&folder).map_err(|error| damaged(&manifest.name, folder, error))?;
-    Ok((documents, digest, origin))
+    let store = open_store(cache, &corpus.name)
+        .map_err(|error| damaged(&manifest.name, folder, error.into()))?;
+    let digest = store.digest();
+    Ok((Arc::new(store), digest, origin))
+}
+
+/// The digest a store of these documents would have.
+fn corpus_digest(corpus: &dyn Corpus) -> Digest {
+    let mut content = content_hasher();
+    for row in 0..corpus.len() {
+        let doc = DocNo(row as u32);
+        content.part(corpus.doc_id(doc)).part(corpus.title(doc)).part(corpus.text(doc));
+    }
+    content.digest()
 }
 
 fn open_topics(

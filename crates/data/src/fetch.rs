@@ -12,12 +12,11 @@ use crate::cache::Cache;
 use crate::dataset::{corpus_state, topics_state};
 use crate::download::Patience;
 use crate::files::{Files, Places, official_in, sums};
-use crate::import::{self, Incoming, store_error};
+use crate::import::{self, Incoming};
 use crate::import_error::ImportError;
 use crate::manifest::{CorpusManifest, Documents, Licence, Manifest, TopicParts, Topics};
 use crate::manifests::Manifests;
 use crate::origin::{Origin, OriginFile, OriginSource};
-use crate::stored::open_store;
 use crate::topics::TopicSet;
 use crate::{DocumentFormat, Source};
 
@@ -131,11 +130,11 @@ impl Job<'_> {
                 self.check_licence(&parent.licence)?;
                 self.official_corpus(parent, false)?;
                 let folder = self.cache.corpus(&parent.name);
-                let (documents, _) =
-                    open_store(&folder).map_err(|error| store_error(&parent.name, error))?;
+                let documents = import::open_store(self.cache, &parent.name)
+                    .map_err(|error| ImportError::Store { corpus: parent.name.clone(), error })?;
                 let origin = sample_origin(&folder, &sample.of, &sample.rule);
                 let progress = self.fetch.progress;
-                import::sampled_documents(self.cache, corpus, sample, &*documents, origin, progress)
+                import::sampled_documents(self.cache, corpus, sample, &documents, origin, progress)
             }
         }
     }
@@ -197,14 +196,14 @@ impl Job<'_> {
         let plain = PlainFolder::find(folder, self.manifests, manifest)?;
         if self.fetch.again || !corpus_state(self.cache, &manifest.corpus)?.is_here() {
             let documents = Source::file(&plain.documents);
-            let origin = plain.origin(manifest, &[&plain.documents])?;
+            let origin = plain_origin(manifest, &[&plain.documents])?;
             let bytes = sums(&plain.documents)?.bytes;
             let incoming = Incoming { sources: vec![documents], bytes, origin };
             self.import_documents(&manifest.corpus, DocumentFormat::Tsv, None, incoming)?;
         }
         let (queries, qrels) = (Source::file(&plain.queries), Source::file(&plain.qrels));
         let topics = import::read_plain_topics(manifest, &queries, &qrels)?;
-        let origin = plain.origin(manifest, &[&plain.queries, &plain.qrels])?;
+        let origin = plain_origin(manifest, &[&plain.queries, &plain.qrels])?;
         import::topics(self.cache, manifest, &topics, origin)
     }
 }
@@ -266,15 +265,16 @@ impl PlainFolder {
         };
         Ok(Self { documents, queries: find(&queries)?, qrels: find(&qrels)? })
     }
+}
 
-    fn origin(&self, manifest: &Manifest, files: &[&Path]) -> Result<OriginSource, ImportError> {
-        let mut used = Vec::new();
-        for path in files {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            used.push(OriginFile { name, sums: sums(path)? });
-        }
-        Ok(OriginSource::Plain { files: used, note: manifest.plain.note.clone() })
+/// The record of the plain files that were read.
+fn plain_origin(manifest: &Manifest, files: &[&Path]) -> Result<OriginSource, ImportError> {
+    let mut used = Vec::new();
+    for path in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        used.push(OriginFile { name, sums: sums(path)? });
     }
+    Ok(OriginSource::Plain { files: used, note: manifest.plain.note.clone() })
 }
 
 fn first_in(folder: &Path, names: &[String]) -> Option<PathBuf> {

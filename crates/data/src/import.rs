@@ -1,7 +1,6 @@
 //! Imports: documents, queries and judgements from files into the cache, counted and compared with the manifest.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use nir_core::{BoxError, Corpus, DocNo, Progress};
 
@@ -13,7 +12,7 @@ use crate::manifest::{
     TopicParts, Topics,
 };
 use crate::origin::{Origin, OriginSource};
-use crate::stored::{StoreBuilder, open_store};
+use crate::store::{Import, Store, StoreError};
 use crate::topics::{TopicSet, qrels_of, queries_of, translate};
 use crate::{DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Source, read_documents};
 
@@ -21,6 +20,9 @@ use crate::{DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Source, read_
 const MOST_EXPANSION: u64 = 100;
 /// Small files may pack better.
 const ALWAYS_FINE: u64 = 64 << 20;
+
+/// Where the store is in the folder of a corpus.
+const STORE: &str = "store";
 
 /// Files to import and what is known of them.
 pub(crate) struct Incoming {
@@ -39,29 +41,19 @@ pub(crate) fn documents(
     incoming: Incoming,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
-    let name = &manifest.name;
-    let unfinished = Unfinished::begin(cache.corpus(name))?;
-    let mut intake = Intake::new(name, unfinished.path(), incoming.bytes)?;
-    let expected = manifest.count.unwrap_or(0) as u64;
-    let task = progress.begin(&format!("importing {name}"), "documents", expected);
-    for source in &incoming.sources {
-        read_documents(source, format, &mut |doc| {
-            task.advance(1);
-            match pattern {
+    let most = incoming.bytes.saturating_mul(MOST_EXPANSION).max(ALWAYS_FINE);
+    store(cache, manifest, incoming.origin, progress, |import| {
+        let mut intake = Intake { name: &manifest.name, import, bytes: 0, most };
+        for source in &incoming.sources {
+            read_documents(source, format, &mut |doc| match pattern {
                 None => intake.add(doc),
                 Some(pattern) => {
                     intake.add(DocumentRef { doc_id: &pattern.apply(doc.doc_id), ..doc })
                 }
-            }
-        })?;
-    }
-    drop(task);
-    check_count(name, "documents", intake.finish()?, manifest.count)?;
-    if let Documents::Sample(sample) = &manifest.documents {
-        check_sampled_documents(manifest, sample, unfinished.path())?;
-    }
-    Origin::new(incoming.origin, manifest.recipe()?).write(unfinished.path())?;
-    Ok(unfinished.finish()?)
+            })?;
+        }
+        Ok(())
+    })
 }
 
 /// Stores those documents of `parent` that the sample names, in the order they have there.
@@ -73,21 +65,41 @@ pub(crate) fn sampled_documents(
     origin: OriginSource,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
-    let name = &manifest.name;
     let rows = sampled_rows(manifest, sample, parent)?;
+    store(cache, manifest, origin, progress, |import| {
+        for doc in rows {
+            let (doc_id, title, text) = (parent.doc_id(doc), parent.title(doc), parent.text(doc));
+            import.add(DocumentRef { doc_id, title, text })?;
+        }
+        Ok(())
+    })
+}
+
+/// Imports a corpus and gives it its name once it is what its manifest says.
+fn store(
+    cache: &Cache,
+    manifest: &CorpusManifest,
+    origin: OriginSource,
+    progress: &dyn Progress,
+    fill: impl FnOnce(&mut Import) -> Result<(), BoxError>,
+) -> Result<(), ImportError> {
+    let name = &manifest.name;
     let unfinished = Unfinished::begin(cache.corpus(name))?;
-    let mut intake = Intake::new(name, unfinished.path(), u64::MAX / MOST_EXPANSION)?;
-    let task = progress.begin(&format!("sampling {name}"), "documents", rows.len() as u64);
-    for doc in rows {
-        let (title, text) = (parent.title(doc), parent.text(doc));
-        let doc = DocumentRef { doc_id: parent.doc_id(doc), title, text };
-        intake.add(doc).map_err(|error| store_error(name, error))?;
-        task.advance(1);
+    let expected = manifest.count.unwrap_or(0) as u64;
+    let store = Store::import(&unfinished.path().join(STORE), expected, progress, fill)
+        .map_err(|error| ImportError::Store { corpus: name.clone(), error })?;
+    check_count(name, "documents", store.len(), manifest.count)?;
+    if let Documents::Sample(sample) = &manifest.documents {
+        check_sampled_documents(manifest, sample, &store)?;
     }
-    drop(task);
-    check_count(name, "documents", intake.finish()?, manifest.count)?;
+    drop(store);
     Origin::new(origin, manifest.recipe()?).write(unfinished.path())?;
     Ok(unfinished.finish()?)
+}
+
+/// Opens the documents that [`documents`] or [`sampled_documents`] stored.
+pub(crate) fn open_store(cache: &Cache, corpus: &str) -> Result<Store, StoreError> {
+    Store::open(&cache.corpus(corpus).join(STORE))
 }
 
 fn sampled_rows(
@@ -172,10 +184,9 @@ fn checked_sample(
 fn check_sampled_documents(
     manifest: &CorpusManifest,
     sample: &DocumentSample,
-    folder: &Path,
+    corpus: &dyn Corpus,
 ) -> Result<(), ImportError> {
     let ids = ids::read(&manifest.folder, &sample.documents)?;
-    let (corpus, _) = open_store(folder).map_err(|error| store_error(&manifest.name, error))?;
     complete(&manifest.name, "document", &ids, |id| corpus.doc_no(id).is_some())?;
     let names = (0..corpus.len()).map(|row| corpus.doc_id(DocNo(row as u32)));
     foreign(&manifest.name, "document", &ids, names)
@@ -233,34 +244,20 @@ fn check_count(
 }
 
 /// Documents on their way into a store, with a limit on how much text may come.
-struct Intake<'n> {
-    name: &'n str,
-    store: StoreBuilder,
+struct Intake<'i> {
+    name: &'i str,
+    import: &'i mut Import,
     bytes: u64,
     most: u64,
 }
 
-impl<'n> Intake<'n> {
-    fn new(name: &'n str, folder: &Path, file_bytes: u64) -> Result<Self, ImportError> {
-        let store = StoreBuilder::create(folder).map_err(|error| store_error(name, error))?;
-        let most = file_bytes.saturating_mul(MOST_EXPANSION).max(ALWAYS_FINE);
-        Ok(Self { name, store, bytes: 0, most })
-    }
-
+impl Intake<'_> {
     fn add(&mut self, doc: DocumentRef<'_>) -> Result<(), BoxError> {
         self.bytes += (doc.doc_id.len() + doc.title.len() + doc.text.len()) as u64;
         if self.bytes > self.most {
             let corpus = self.name.to_owned();
             return Err(ImportError::TooLarge { corpus, most: self.most }.into());
         }
-        self.store.add(doc)
+        Ok(self.import.add(doc)?)
     }
-
-    fn finish(self) -> Result<usize, ImportError> {
-        self.store.finish().map_err(|error| store_error(self.name, error))
-    }
-}
-
-pub(crate) fn store_error(corpus: &str, error: BoxError) -> ImportError {
-    ImportError::Store { corpus: corpus.to_owned(), error }
 }

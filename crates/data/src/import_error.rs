@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use nir_core::{BoxError, DuplicateQueryId};
+use nir_core::DuplicateQueryId;
 
 use crate::cache::CacheError;
 use crate::checksum::Mismatch;
 use crate::download::DownloadError;
 use crate::manifest::Licence;
 use crate::manifest_error::ManifestError;
-use crate::{Malformed, ReadError};
+use crate::{Malformed, ReadError, StoreError};
 
 /// A dataset that could not be brought into the cache.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum ImportError {
         /// The corpus.
         corpus: String,
         /// Why not.
-        error: BoxError,
+        error: StoreError,
     },
     /// The licence was not accepted.
     #[error(

@@ -1,17 +1,40 @@
-//! A line that is not what its format says.
+//! A line of a file that is not what its format says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// One malformed line: where it is, what stands there and what should.
+/// A line that could not be read: where it is, what it holds, and what would have been right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}:{line}: expected {expected}, found {found}")]
+#[error("{}:{line}: found {found}, expected {expected}", path.display())]
 pub struct Malformed {
-    /// The file, with the member where it is an archive.
+    /// The file as the user named it.
     pub path: PathBuf,
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub line: u64,
     /// What stands there.
     pub found: String,
-    /// What the format asks for.
+    /// What should stand there, and where it helps, what to do.
     pub expected: String,
+}
+
+impl Malformed {
+    /// `found` at `path:line`, where `expected` should be.
+    pub fn new(
+        path: &Path,
+        line: u64,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self { path: path.to_owned(), line, found: found.into(), expected: expected.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_as_a_sentence() {
+        let error = Malformed::new(Path::new("a/qrels"), 3, "`x`", "a whole number as grade");
+        assert_eq!(error.to_string(), "a/qrels:3: found `x`, expected a whole number as grade");
+    }
 }

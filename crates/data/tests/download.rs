@@ -13,7 +13,7 @@ use server::{Do, Server};
 use tempfile::TempDir;
 
 const QUICK: Patience = Patience {
-    answer: Duration::from_millis(2_000),
+    answer: Duration::from_secs(2),
     silence: Duration::from_millis(300),
     attempts: 3,
     backoff: Duration::from_millis(1),

@@ -105,7 +105,11 @@ fn act(mut stream: TcpStream, body: &[u8], what: &Do, request: &Request) -> std:
         .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
     let from = asked.unwrap_or(0);
     match what {
-        Do::Serve => send(&mut stream, body, asked, "\"one\"", body.len()),
+        Do::Redirect(to) if request.path != *to => write!(
+            stream,
+            "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        ),
+        Do::Serve | Do::Redirect(_) => send(&mut stream, body, asked, "\"one\"", body.len()),
         Do::IgnoreRange => send(&mut stream, body, None, "\"one\"", body.len()),
         Do::CutAfter(bytes) => send(&mut stream, body, asked, "\"one\"", from + bytes),
         Do::Slowly => slowly(&mut stream, body, asked),
@@ -122,11 +126,6 @@ fn act(mut stream: TcpStream, body: &[u8], what: &Do, request: &Request) -> std:
         Do::Status(status) => {
             write!(stream, "HTTP/1.1 {status} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         }
-        Do::Redirect(to) if request.path != *to => write!(
-            stream,
-            "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-        ),
-        Do::Redirect(_) => send(&mut stream, body, asked, "\"one\"", body.len()),
         Do::ResumeElsewhere => {
             let end = body.len() - 1;
             write!(

@@ -1,7 +1,7 @@
-//! Lines of a source: checked UTF-8, numbered, borrowed from one buffer.
+//! Lines of a source as text: checked UTF-8, numbered, borrowed from one buffer.
 
 use std::io::{self, BufRead};
-use std::path::PathBuf;
+use std::path::Path;
 
 use memchr::memchr;
 
@@ -144,6 +144,13 @@ impl<'l> Line<'l> {
         }
     }
 
+    /// The fields between white space, exactly `N` of them.
+    pub(crate) fn fields<const N: usize>(&self, expected: &str) -> Result<[&'l str; N], ReadError> {
+        let fields: Vec<&str> = self.text.split_ascii_whitespace().collect();
+        let count = fields.len();
+        fields.try_into().map_err(|_| self.malformed(format!("{count} columns"), expected))
+    }
+
     fn wrong_columns(&self, expected: &str) -> ReadError {
         let found = match self.text.split('\t').count() {
             _ if self.text.is_empty() => "an empty line".to_owned(),
@@ -182,6 +189,5 @@ pub(crate) fn malformed(
     found: impl Into<String>,
     expected: impl Into<String>,
 ) -> ReadError {
-    let path = PathBuf::from(from.to_string());
-    Malformed { path, line, found: found.into(), expected: expected.into() }.into()
+    Malformed::new(Path::new(&from.to_string()), line, found, expected).into()
 }
