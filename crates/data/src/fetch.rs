@@ -4,6 +4,7 @@
 //! from what it samples, which is fetched first. A folder of plain files (`docs.tsv` or `collection.tsv`, queries and
 //! qrels, perhaps gzip) will do for any dataset; it is checked by counts and, for a sample, by names.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use nir_core::Progress;
@@ -14,7 +15,9 @@ use crate::download::Patience;
 use crate::files::{Files, Places, official_in, sums};
 use crate::import::{self, Incoming};
 use crate::import_error::ImportError;
-use crate::manifest::{CorpusManifest, Documents, Licence, Manifest, TopicParts, Topics};
+use crate::manifest::{
+    CorpusManifest, Documents, Licence, Manifest, RemoteFile, TopicParts, Topics,
+};
 use crate::manifests::Manifests;
 use crate::origin::{Origin, OriginFile, OriginSource};
 use crate::topics::TopicSet;
@@ -216,14 +219,15 @@ fn sample_origin(parent: &Path, of: &str, rule: &str) -> OriginSource {
 
 /// Whether a folder holds an official file of the dataset or of what it samples.
 fn has_official(folder: &Path, manifests: &Manifests, manifest: &Manifest) -> bool {
-    let files = manifest.files.iter().chain(&manifest.corpus.files);
-    files.into_iter().any(|file| official_in(folder, file).is_some())
-        || parents(manifests, manifest).iter().any(|file| official_in(folder, file).is_some())
+    official_files(manifests, manifest).values().any(|file| official_in(folder, file).is_some())
 }
 
-/// The official files of what a dataset samples.
-fn parents<'m>(manifests: &'m Manifests, manifest: &Manifest) -> Vec<&'m crate::RemoteFile> {
-    let mut files = Vec::new();
+/// The official files of a dataset and of what it samples, by name.
+fn official_files<'m>(
+    manifests: &'m Manifests,
+    manifest: &'m Manifest,
+) -> BTreeMap<&'m str, &'m RemoteFile> {
+    let mut files: Vec<_> = manifest.files.iter().chain(&manifest.corpus.files).collect();
     if let Documents::Sample(sample) = &manifest.corpus.documents
         && let Some(corpus) = manifests.corpus(&sample.of)
     {
@@ -234,7 +238,7 @@ fn parents<'m>(manifests: &'m Manifests, manifest: &Manifest) -> Vec<&'m crate::
     {
         files.extend(&parent.files);
     }
-    files
+    files.into_iter().map(|file| (file.name.as_str(), file)).collect()
 }
 
 /// The files of a plain folder.
@@ -291,8 +295,7 @@ fn twins(name: &str, usual: &str) -> Vec<String> {
 }
 
 fn nothing_there(folder: &Path, manifests: &Manifests, manifest: &Manifest) -> ImportError {
-    let own = manifest.files.iter().chain(&manifest.corpus.files);
-    let official = own.chain(parents(manifests, manifest)).map(|file| file.name.clone());
+    let official = official_files(manifests, manifest).into_keys().map(str::to_owned);
     let plain = ["docs.tsv or collection.tsv", &manifest.plain.queries, &manifest.plain.qrels];
     ImportError::NothingThere {
         folder: folder.to_owned(),

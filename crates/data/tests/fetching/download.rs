@@ -1,16 +1,13 @@
 //! Whatever a server does, a download ends in the right file or in a clear error, with nothing half-written.
 
-#![allow(clippy::unwrap_used, reason = "a helper of a test may fail like a test")]
-
-mod server;
-
 use std::path::Path;
 use std::time::Duration;
 
 use nir_core::Silent;
 use nir_data::{Answer, DownloadError, Patience, RemoteFile, Sums, download};
-use server::{Do, Server};
 use tempfile::TempDir;
+
+use crate::server::{Do, Server};
 
 const QUICK: Patience = Patience {
     answer: Duration::from_secs(2),
