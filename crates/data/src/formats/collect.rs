@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use nir_core::{Qrels, Queries, Query};
 
-use crate::lines::{check_id, id_rule, malformed};
+use super::lines::{Line, check_id, id_rule, malformed};
 use crate::{ReadError, Source};
 
 /// Queries so far, and the line of each.
@@ -77,4 +77,9 @@ impl<'s> Judgements<'s> {
 /// Refuses a name that cannot stand in a run.
 pub(super) fn named(from: &Source, line: u64, what: &str, id: &str) -> Result<(), ReadError> {
     check_id(what, id).map(|_| ()).map_err(|found| malformed(from, line, found, id_rule(what)))
+}
+
+/// A grade: a whole number, perhaps negative.
+pub(super) fn grade(line: &Line<'_>, text: &str) -> Result<i32, ReadError> {
+    text.parse().map_err(|_| line.malformed(format!("grade `{text}`"), "a whole number"))
 }

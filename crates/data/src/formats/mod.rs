@@ -1,6 +1,14 @@
 //! The formats in which test collections are handed out, one file each.
 
+mod beir;
+mod candidates;
 mod collect;
+mod guess;
+mod lines;
+mod parquet;
+mod sgml;
+mod smart;
+mod trec_qrels;
 mod tsv;
 
 use nir_core::{BoxError, Qrels, Queries, TrecRun};
@@ -80,6 +88,8 @@ pub struct Candidates {
 }
 
 /// Reads documents one after the other. Nothing is kept: a collection may be larger than the memory.
+///
+/// That no doc_id comes twice is checked by [`Store::import`](crate::Store::import), which has seen them all.
 pub fn read_documents(
     source: &Source,
     format: DocumentFormat,
@@ -88,7 +98,10 @@ pub fn read_documents(
     match format {
         DocumentFormat::Tsv => tsv::documents(source, visit),
         DocumentFormat::MsMarcoDocs => tsv::ms_marco_docs(source, visit),
-        _ => todo!("other formats"),
+        DocumentFormat::BeirJsonl => beir::documents(source, visit),
+        DocumentFormat::TrecSgml => sgml::documents(source, visit),
+        DocumentFormat::Smart => smart::documents(source, visit),
+        DocumentFormat::Parquet => parquet::documents(source, visit),
     }
 }
 
@@ -96,16 +109,34 @@ pub fn read_documents(
 pub fn read_queries(source: &Source, format: QueryFormat) -> Result<Queries, ReadError> {
     match format {
         QueryFormat::Tsv => tsv::queries(source),
-        _ => todo!("other formats"),
+        QueryFormat::BeirJsonl => beir::queries(source),
+        QueryFormat::TrecTopics => sgml::topics(source),
+        QueryFormat::Smart => smart::queries(source),
+        QueryFormat::Parquet => parquet::queries(source),
     }
 }
 
-/// Reads judgements.
-pub fn read_qrels(_source: &Source, _format: QrelsFormat) -> Result<Qrels, ReadError> {
-    todo!("other formats")
+/// Reads judgements; a pair may stand there twice only with the same grade.
+pub fn read_qrels(source: &Source, format: QrelsFormat) -> Result<Qrels, ReadError> {
+    match format {
+        QrelsFormat::Trec => trec_qrels::qrels(source),
+        QrelsFormat::BeirTsv => beir::qrels(source),
+        QrelsFormat::Smart => smart::qrels(source),
+        QrelsFormat::Parquet => parquet::qrels(source),
+    }
 }
 
 /// Reads a file of candidates.
-pub fn read_candidates(_source: &Source) -> Result<Candidates, ReadError> {
-    todo!("other formats")
+pub fn read_candidates(source: &Source) -> Result<Candidates, ReadError> {
+    candidates::candidates(source)
+}
+
+/// Adds the words of `text` with one space between any two: layout is not content.
+fn push_words(to: &mut String, text: &str) {
+    for word in text.split_whitespace() {
+        if !to.is_empty() {
+            to.push(' ');
+        }
+        to.push_str(word);
+    }
 }

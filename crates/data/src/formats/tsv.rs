@@ -3,8 +3,8 @@
 use nir_core::Queries;
 
 use super::collect::QuerySet;
+use super::lines::Lines;
 use super::{DocumentRef, Visit};
-use crate::lines::Lines;
 
 use crate::{ReadError, Source};
 

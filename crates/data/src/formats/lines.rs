@@ -144,6 +144,13 @@ impl<'l> Line<'l> {
         }
     }
 
+    /// The fields between white space, exactly `N` of them.
+    pub(crate) fn fields<const N: usize>(&self, expected: &str) -> Result<[&'l str; N], ReadError> {
+        let fields: Vec<&str> = self.text.split_ascii_whitespace().collect();
+        let count = fields.len();
+        fields.try_into().map_err(|_| self.malformed(format!("{count} columns"), expected))
+    }
+
     fn wrong_columns(&self, expected: &str) -> ReadError {
         let found = match self.text.split('\t').count() {
             _ if self.text.is_empty() => "an empty line".to_owned(),
