@@ -12,6 +12,7 @@ mod formats;
 mod ids;
 mod import;
 mod import_error;
+mod lines;
 mod malformed;
 mod manifest;
 mod manifest_error;
@@ -22,6 +23,7 @@ mod read_error;
 mod source;
 mod store;
 mod topics;
+pub mod trec;
 
 pub use cache::{Cache, CacheError};
 pub use checksum::{Mismatch, Sums};

@@ -1,6 +1,6 @@
 //! Queries and judgements: read from their files, made one set, kept in the cache.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -144,8 +144,8 @@ pub(crate) fn sorted(qrels: &Qrels) -> Vec<(&str, &str, i32)> {
     all
 }
 
-fn of_query<'q>(
-    (query_id, docs): (&'q str, &'q std::collections::HashMap<String, i32>),
+fn of_query<'q, S>(
+    (query_id, docs): (&'q str, &'q HashMap<String, i32, S>),
 ) -> impl Iterator<Item = (&'q str, &'q str, i32)> {
     docs.iter().map(move |(doc_id, &grade)| (query_id, doc_id.as_str(), grade))
 }
