@@ -1,1 +1,26 @@
-//! List entry, config and result: coverage, leaderboard.
+//! List entry, config and result: what exists, what runs, what was measured.
+//!
+//! ```text
+//! papers.toml  ──key──▶  configs/<family>/<method>.toml  ──path──▶  results/<dataset>/<family>/<method>.json
+//! ```
+//!
+//! Whether an entry is configured or has results is computed from these files and never written by hand.
+
+mod cell;
+mod comparison;
+mod leaderboard;
+mod library;
+mod method;
+mod papers;
+mod source;
+
+pub use cell::{
+    Cell, CellError, Claimed, Cost, Latency, Measured, Provenance, Scope, StageCost, Verdict,
+    read_cells,
+};
+pub use comparison::Comparison;
+pub use leaderboard::leaderboard;
+pub use library::{Coverage, Library, Status};
+pub use method::{Card, Claim, Method, StageTable};
+pub use papers::{Edition, Family, Kind, Paper, Papers};
+pub use source::{ConfigError, Source};

@@ -15,7 +15,7 @@ mod trec_run;
 pub use corpus::{Corpus, DocNo, Document, Documents, DuplicateDocId};
 pub use digest::{Digest, Hasher};
 pub use progress::{Progress, Silent, Task};
-pub use qrels::Qrels;
+pub use qrels::{Judgements, Qrels};
 pub use query::{DuplicateQueryId, Queries, Query, WeightedTerm};
 pub use run::{Ranking, Run, Scored};
 pub use stage::{BoxError, Expander, Fuser, Reranker, Result, Retriever, Rewriter};

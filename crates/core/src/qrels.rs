@@ -1,30 +1,35 @@
 //! Relevance judgements.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+/// The judgements of one query: a grade for each judged `doc_id`.
+pub type Judgements = FxHashMap<String, i32>;
 
 /// Judgements: for each query, a grade for each judged document.
 ///
-/// Grades may be negative (trec_eval treats those as judged and not relevant). Queries iterate in byte order of their
+/// Grades may be negative: such a document is judged, and never relevant. Queries iterate in byte order of their
 /// `query_id`, so that anything summed over them is summed in one order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Qrels(BTreeMap<String, HashMap<String, i32>>);
+pub struct Qrels(BTreeMap<String, Judgements>);
 
 impl Qrels {
     /// Adds a judgement; returns the earlier grade if this pair was judged before.
     pub fn insert(&mut self, query_id: &str, doc_id: &str, grade: i32) -> Option<i32> {
         if !self.0.contains_key(query_id) {
-            self.0.insert(query_id.to_owned(), HashMap::new());
+            self.0.insert(query_id.to_owned(), Judgements::default());
         }
         self.0.get_mut(query_id).and_then(|docs| docs.insert(doc_id.to_owned(), grade))
     }
 
     /// The judgements of one query, by `doc_id`.
-    pub fn get(&self, query_id: &str) -> Option<&HashMap<String, i32>> {
+    pub fn get(&self, query_id: &str) -> Option<&Judgements> {
         self.0.get(query_id)
     }
 
     /// All queries with their judgements, in order of `query_id`.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &HashMap<String, i32>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Judgements)> {
         self.0.iter().map(|(query_id, docs)| (query_id.as_str(), docs))
     }
 
@@ -40,7 +45,7 @@ impl Qrels {
 
     /// How many pairs are judged.
     pub fn judgements(&self) -> usize {
-        self.0.values().map(HashMap::len).sum()
+        self.0.values().map(Judgements::len).sum()
     }
 }
 

@@ -55,6 +55,12 @@ impl RankedList {
         self.entries.is_empty()
     }
 
+    /// Forgets all lines and keeps the memory for others.
+    pub fn clear(&mut self) {
+        self.ids.clear();
+        self.entries.clear();
+    }
+
     /// Gives back memory that growing left unused.
     pub fn shrink_to_fit(&mut self) {
         self.ids.shrink_to_fit();
@@ -64,34 +70,48 @@ impl RankedList {
 
 /// A run: for each query, named documents with scores. One line costs 16 bytes and its `doc_id`.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct TrecRun(IndexMap<String, RankedList>);
+pub struct TrecRun {
+    /// The name the run gives itself in its last column; empty where it has none.
+    pub tag: String,
+    lists: IndexMap<String, RankedList>,
+}
 
 impl TrecRun {
     /// The list of a query, made empty where there was none.
     pub fn list_mut(&mut self, query_id: &str) -> &mut RankedList {
-        if !self.0.contains_key(query_id) {
-            self.0.insert(query_id.to_owned(), RankedList::default());
+        if !self.lists.contains_key(query_id) {
+            self.lists.insert(query_id.to_owned(), RankedList::default());
         }
-        self.0.get_mut(query_id).expect("inserted above")
+        self.lists.get_mut(query_id).expect("inserted above")
+    }
+
+    /// Gives a query its list, all at once; returns the one it had.
+    pub fn insert(&mut self, query_id: &str, list: RankedList) -> Option<RankedList> {
+        self.lists.insert(query_id.to_owned(), list)
     }
 
     /// The list of a query.
     pub fn get(&self, query_id: &str) -> Option<&RankedList> {
-        self.0.get(query_id)
+        self.lists.get(query_id)
+    }
+
+    /// The list of a query, to be changed.
+    pub fn get_mut(&mut self, query_id: &str) -> Option<&mut RankedList> {
+        self.lists.get_mut(query_id)
     }
 
     /// All queries in the order of their first line.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &RankedList)> {
-        self.0.iter().map(|(query_id, list)| (query_id.as_str(), list))
+        self.lists.iter().map(|(query_id, list)| (query_id.as_str(), list))
     }
 
     /// How many queries have a list.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.lists.len()
     }
 
     /// Whether there is no query.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.lists.is_empty()
     }
 }

@@ -1,19 +1,50 @@
 //! Test collections from files: formats, manifests, fetching, sampling and the memory-mapped store.
 
 mod archive;
+mod cache;
+mod checksum;
+mod dataset;
+mod download;
+mod fetch;
+mod files;
+mod folder;
 mod formats;
+mod ids;
+mod import;
+mod import_error;
+mod lines;
 mod malformed;
+mod manifest;
+mod manifest_error;
+mod manifests;
 mod open;
+mod origin;
 mod read_error;
 mod source;
 mod store;
+mod topics;
+pub mod trec;
 
+pub use cache::{Cache, CacheError};
+pub use checksum::{Mismatch, Sums};
+pub use dataset::{Dataset, DatasetError, Labels, State};
+pub use download::{Answer, DownloadError, Patience, download};
+pub use fetch::{Fetch, Fetched};
 pub use formats::{
     Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Visit, read_candidates,
     read_documents, read_qrels, read_queries,
 };
+pub use import_error::ImportError;
 pub use malformed::Malformed;
+pub use manifest::{
+    Card, Citation, CorpusCard, CorpusManifest, Counts, DocIdPattern, DocumentSample, Documents,
+    DocumentsPart, LabelsPart, Licence, Manifest, PartSource, Plain, QrelsPart, QueriesPart,
+    QuerySample, RemoteFile, Scope, Select, TopicParts, Topics,
+};
+pub use manifest_error::ManifestError;
+pub use manifests::Manifests;
 pub use open::{OpenError, open};
+pub use origin::{Origin, OriginFile, OriginSource};
 pub use read_error::ReadError;
 pub use source::Source;
 pub use store::{Import, Store, StoreError};

@@ -208,7 +208,7 @@ fn import_into(
 }
 
 /// What the digest of a collection is made of: name, title and text of each document.
-fn content_hasher() -> Hasher {
+pub(crate) fn content_hasher() -> Hasher {
     Hasher::new("nir collection")
 }
 

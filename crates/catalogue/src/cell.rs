@@ -1,0 +1,276 @@
+//! A result: one method on one dataset, `results/<dataset>/<family>/<method>.json`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::Claim;
+
+/// What part of a collection was searched. Cells of different scope never share a table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The whole collection.
+    Full,
+    /// A sample of the named collection: comparable with nothing but the same sample.
+    SampleOf(String),
+}
+
+/// One measure, and what ties could have made of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The mean over all judged queries.
+    pub value: f64,
+    /// Queries in which documents of one score stand on both sides of the cut-off, or differ in grade.
+    pub tied_queries: usize,
+    /// The mean if every tie were broken for the worst.
+    pub worst: f64,
+    /// The mean if every tie were broken for the best.
+    pub best: f64,
+}
+
+/// What one stage cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageCost {
+    /// Its algorithm.
+    pub stage: String,
+    /// Wall-clock seconds to get ready: build or open indexes, load weights.
+    pub build_seconds: f64,
+    /// Wall-clock seconds over all queries, on `threads` threads.
+    pub run_seconds: f64,
+    /// Bytes on disk of what it built.
+    pub bytes: u64,
+}
+
+/// Milliseconds for one query, end to end, one at a time on one thread.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// How many queries were timed.
+    pub queries: usize,
+    /// Half of them are faster.
+    pub p50_ms: f64,
+    /// 95 of 100 are faster.
+    pub p95_ms: f64,
+    /// 99 of 100 are faster.
+    pub p99_ms: f64,
+}
+
+/// What a run cost, on the machine that its provenance names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Stage by stage.
+    pub stages: Vec<StageCost>,
+    /// One query at a time.
+    pub latency: Latency,
+    /// The largest resident set of the process, in bytes.
+    pub peak_bytes: u64,
+    /// Threads that `run_seconds` used.
+    pub threads: usize,
+}
+
+/// How a result stands to a printed number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Within the tolerance.
+    Reproduced,
+    /// Further above than the tolerance: as suspicious as below.
+    Above,
+    /// Further below than the tolerance.
+    Below,
+}
+
+/// A claim beside what we measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// What is printed, and where.
+    pub claim: Claim,
+    /// What we measured.
+    pub ours: f64,
+    /// Ours less theirs.
+    pub difference: f64,
+    /// Whether that is within the claim's tolerance.
+    pub verdict: Verdict,
+}
+
+impl Claimed {
+    /// Holds `ours` against a claim, above and below.
+    pub fn new(claim: Claim, ours: f64) -> Self {
+        let difference = ours - claim.value;
+        // A claim of .6789 ± .0001 is kept by .6790: decimal fractions are not exact in binary.
+        let verdict = match difference.abs() <= claim.tolerance + 1e-9 {
+            true => Verdict::Reproduced,
+            false if difference > 0.0 => Verdict::Above,
+            false => Verdict::Below,
+        };
+        Self { claim, ours, difference, verdict }
+    }
+}
+
+/// Where a result comes from, to the last hash. Digests are BLAKE3 in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Of the method's config file.
+    pub config: String,
+    /// Of the configs of methods it fuses, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub inputs: IndexMap<String, String>,
+    /// Of documents, queries and judgements.
+    pub dataset: String,
+    /// Where the dataset's files came from.
+    pub origin: String,
+    /// Of each set of weights, by name; none for a method without a model.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub weights: IndexMap<String, String>,
+    /// What indexes say of themselves: analyzer, total terms.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub indexes: IndexMap<String, IndexMap<String, String>>,
+    /// Of the run file.
+    pub run: String,
+    /// The commit the binary was built from, `+changes` where the tree differed from it.
+    pub commit: String,
+    /// Of the source code that makes rankings.
+    pub code: String,
+    /// The compiler.
+    pub rustc: String,
+    /// Versions of the libraries that decide a ranking.
+    pub libraries: IndexMap<String, String>,
+    /// The processor.
+    pub cpu: String,
+    /// The device that computed: `cpu`, or a GPU's name.
+    pub device: String,
+    /// The day it ran.
+    pub date: String,
+}
+
+/// One result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The method, by the name of its config.
+    pub method: String,
+    /// Its card's name.
+    pub name: String,
+    /// Its key in `papers.toml`.
+    pub paper: String,
+    /// The dataset.
+    pub dataset: String,
+    /// What part of the collection that is.
+    pub scope: Scope,
+    /// Documents searched.
+    pub documents: usize,
+    /// Judged queries averaged over.
+    pub queries: usize,
+    /// How ties, missing queries and float widths are treated.
+    pub policy: String,
+    /// Measure by measure.
+    pub measures: IndexMap<String, Measured>,
+    /// Printed numbers beside ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claimed>,
+    /// What it cost.
+    pub cost: Cost,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+impl Cell {
+    /// Where its file lies below `results`.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(&self.dataset).join(format!("{}.json", self.method))
+    }
+
+    /// Whether `other` measured the same thing and found the same: same inputs, same run, same numbers.
+    /// Cost and date may differ.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let inputs =
+            |cell: &Self| (cell.provenance.config.clone(), cell.provenance.dataset.clone());
+        inputs(self) == inputs(other)
+            && self.provenance.run == other.provenance.run
+            && self.policy == other.policy
+            && self.measures == other.measures
+            && self.claims == other.claims
+    }
+}
+
+/// A result that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CellError {
+    /// The file is there but cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is not a result of this version.
+    #[error("{path}: not a result: {source}; delete it and run the method again")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: serde_json::Error,
+    },
+}
+
+/// All cells below a folder of results, by dataset and method; none if there is no such folder.
+pub fn read_cells(results: &Path) -> Result<Vec<Cell>, CellError> {
+    let mut cells = Vec::new();
+    collect(results, &mut cells)?;
+    cells.sort_by(|a, b| (&a.dataset, &a.method).cmp(&(&b.dataset, &b.method)));
+    Ok(cells)
+}
+
+fn collect(folder: &Path, cells: &mut Vec<Cell>) -> Result<(), CellError> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CellError::Io { path, source }
+    };
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let path = entry.map_err(at(folder))?.path();
+        if path.is_dir() {
+            collect(&path, cells)?;
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            let bytes = fs::read(&path).map_err(at(&path))?;
+            cells.push(
+                serde_json::from_slice(&bytes)
+                    .map_err(|source| CellError::Json { path, source })?,
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(value: f64, tolerance: f64) -> Claim {
+        Claim {
+            dataset: "toy".into(),
+            measure: "AP".into(),
+            value,
+            tolerance,
+            source: "Table 1".into(),
+        }
+    }
+
+    #[test]
+    fn a_claim_is_held_above_and_below() {
+        assert_eq!(Claimed::new(claim(0.5, 0.01), 0.505).verdict, Verdict::Reproduced);
+        assert_eq!(Claimed::new(claim(0.5, 0.01), 0.52).verdict, Verdict::Above);
+        assert_eq!(Claimed::new(claim(0.5, 0.01), 0.48).verdict, Verdict::Below);
+    }
+
+    #[test]
+    fn a_difference_of_exactly_the_tolerance_is_within_it() {
+        // 0.6790 - 0.6789 = 0.00010000000000010001 in binary
+        assert_eq!(Claimed::new(claim(0.6789, 0.0001), 0.6790).verdict, Verdict::Reproduced);
+    }
+}

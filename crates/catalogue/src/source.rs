@@ -1,0 +1,90 @@
+//! A config file with its path, and errors that point into it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+/// The text of a config and the path a user knows it by. Cloning shares the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    path: Arc<str>,
+    text: Arc<str>,
+}
+
+/// Something in a config that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}:{line}:{column}: {message}")]
+pub struct ConfigError {
+    /// The file.
+    pub path: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What was found and what was expected.
+    pub message: String,
+}
+
+impl Source {
+    /// A config as it stands in `path`.
+    pub fn new(path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+
+    /// The path as a user knows it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Reads the whole file as a `T`.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        toml::from_str(&self.text).map_err(|error| self.toml_error(&error))
+    }
+
+    /// Points at where `error` says that it is.
+    pub fn toml_error(&self, error: &toml::de::Error) -> ConfigError {
+        self.error_at(error.span().unwrap_or(0..0), error.message())
+    }
+
+    /// Points at the first byte of `span`.
+    pub fn error_at(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
+        let before = &self.text[..span.start.min(self.text.len())];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        ConfigError {
+            path: self.path.to_string(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            message: message.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Tea {
+        #[expect(dead_code)]
+        cups: u32,
+    }
+
+    #[test]
+    fn a_misspelt_key_is_shown_with_its_line_and_the_known_keys() {
+        let error = Source::new("tea.toml", "# tea\ncusp = 2\n").parse::<Tea>().unwrap_err();
+        assert_eq!(error.to_string(), "tea.toml:2:1: unknown field `cusp`, expected `cups`");
+    }
+
+    #[test]
+    fn a_wrong_type_is_shown_where_it_stands() {
+        let error = Source::new("tea.toml", "cups = \"two\"\n").parse::<Tea>().unwrap_err();
+        assert_eq!(error.to_string(), "tea.toml:1:8: invalid type: string \"two\", expected u32");
+    }
+}

@@ -1,0 +1,308 @@
+//! A dataset, opened: documents, queries, judgements, and digests that tell it from every other.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nir_core::{
+    BoxError, Corpus, Digest, DocNo, Document, Documents as InMemory, DuplicateDocId, Qrels,
+    Queries, Query,
+};
+
+use crate::cache::Cache;
+use crate::folder::Folder;
+use crate::import::open_store;
+use crate::import_error::ImportError;
+use crate::manifest::{
+    Card, CorpusManifest, Documents, DocumentsPart, LabelsPart, Manifest, TopicParts, Topics,
+};
+use crate::manifest_error::ManifestError;
+use crate::origin::{Origin, OriginSource};
+use crate::store::content_hasher;
+use crate::topics::{TopicSet, dataset_digest};
+use crate::{Malformed, ReadError};
+
+/// A dataset ready to be run over.
+#[derive(Clone)]
+pub struct Dataset {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub card: Card,
+    /// What is searched.
+    pub corpus: Arc<dyn Corpus>,
+    /// The digest of the documents: an index built over the same digest fits.
+    pub corpus_digest: Digest,
+    /// Where the documents came from.
+    pub corpus_origin: OriginSource,
+    /// What is asked.
+    pub queries: Queries,
+    /// What answers it; empty where nobody judged.
+    pub qrels: Qrels,
+    /// Labels of queries, empty where there are none.
+    pub labels: Labels,
+    /// Where queries and judgements came from.
+    pub origin: OriginSource,
+    /// The digest of all of it: results with the same digest compare.
+    pub digest: Digest,
+}
+
+/// The labels of each query: `hard`, `one word`.
+pub type Labels = BTreeMap<String, Vec<String>>;
+
+/// A dataset that could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// It was never fetched.
+    #[error("`{name}` is not here yet; run `nir fetch {name}`")]
+    NotHere {
+        /// The dataset.
+        name: String,
+    },
+    /// It was fetched under another manifest.
+    #[error("the manifest of `{name}` has changed since it was fetched; run `nir fetch {name}`")]
+    Stale {
+        /// The dataset.
+        name: String,
+    },
+    /// What the cache holds cannot be read.
+    #[error("{folder}: {error}; delete the folder and run `nir fetch {name}`")]
+    Damaged {
+        /// The folder in the cache.
+        folder: PathBuf,
+        /// The dataset.
+        name: String,
+        /// What is wrong.
+        error: BoxError,
+    },
+    /// Its manifest, or a file beside it, is wrong.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A line of an embedded file is wrong.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// Two embedded documents have one name.
+    #[error(transparent)]
+    Document(#[from] DuplicateDocId),
+    /// Two queries have one name.
+    #[error(transparent)]
+    Query(#[from] nir_core::DuplicateQueryId),
+    /// A file of the user cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A file of the user cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+}
+
+/// Whether a dataset can be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It came with the program.
+    Embedded,
+    /// It is in the cache.
+    Fetched(OriginSource),
+    /// It is in the cache, but its manifest has changed since.
+    Stale,
+    /// It has to be fetched.
+    NotFetched,
+}
+
+impl State {
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self, Self::Embedded | Self::Fetched(_))
+    }
+}
+
+impl Dataset {
+    /// Opens a dataset that is embedded or was fetched.
+    pub fn open(cache: &Cache, manifest: &Manifest) -> Result<Self, DatasetError> {
+        let (corpus, corpus_digest, corpus_origin) = open_corpus(cache, manifest)?;
+        let (topics, labels, origin) = open_topics(cache, manifest)?;
+        let card = manifest.card.clone();
+        let digest = dataset_digest(corpus_digest, &topics, card.exclude_query_id);
+        let name = manifest.name.clone();
+        let TopicSet { queries, qrels } = topics;
+        Ok(Self {
+            name,
+            card,
+            corpus,
+            corpus_digest,
+            corpus_origin,
+            queries,
+            qrels,
+            labels,
+            origin,
+            digest,
+        })
+    }
+
+    /// Whether a dataset can be opened, without opening it.
+    pub fn state(cache: &Cache, manifest: &Manifest) -> Result<State, ManifestError> {
+        if manifest.is_embedded() {
+            return Ok(State::Embedded);
+        }
+        match corpus_state(cache, &manifest.corpus)? {
+            State::Fetched(_) => topics_state(cache, manifest),
+            missing => Ok(missing),
+        }
+    }
+
+    /// How many judged documents the corpus does not hold: some in every sample, none in a full collection.
+    pub fn judged_outside(&self) -> usize {
+        let mut outside: Vec<&str> = self
+            .qrels
+            .iter()
+            .flat_map(|(_, docs)| docs.keys().map(String::as_str))
+            .filter(|doc_id| self.corpus.doc_no(doc_id).is_none())
+            .collect();
+        outside.sort_unstable();
+        outside.dedup();
+        outside.len()
+    }
+}
+
+pub(crate) fn corpus_state(cache: &Cache, corpus: &CorpusManifest) -> Result<State, ManifestError> {
+    if matches!(corpus.documents, Documents::Embedded(_)) {
+        return Ok(State::Embedded);
+    }
+    Ok(state_at(Origin::read(&cache.corpus(&corpus.name)), corpus.recipe()?))
+}
+
+pub(crate) fn topics_state(cache: &Cache, manifest: &Manifest) -> Result<State, ManifestError> {
+    if manifest.is_embedded() {
+        return Ok(State::Embedded);
+    }
+    Ok(state_at(Origin::read(&cache.dataset(&manifest.name)), manifest.recipe()?))
+}
+
+fn state_at(origin: Option<Origin>, recipe: Digest) -> State {
+    match origin {
+        None => State::NotFetched,
+        Some(origin) if origin.recipe != recipe.hex() => State::Stale,
+        Some(origin) => State::Fetched(origin.source),
+    }
+}
+
+fn open_corpus(
+    cache: &Cache,
+    manifest: &Manifest,
+) -> Result<(Arc<dyn Corpus>, Digest, OriginSource), DatasetError> {
+    let corpus = &manifest.corpus;
+    if let Documents::Embedded(part) = &corpus.documents {
+        let documents = embedded_documents(&corpus.folder, part)?;
+        let digest = corpus_digest(&documents);
+        return Ok((Arc::new(documents), digest, OriginSource::Embedded));
+    }
+    let origin = here(&manifest.name, corpus_state(cache, corpus)?)?;
+    let folder = cache.corpus(&corpus.name);
+    let store = open_store(cache, &corpus.name)
+        .map_err(|error| damaged(&manifest.name, folder, error.into()))?;
+    let digest = store.digest();
+    Ok((Arc::new(store), digest, origin))
+}
+
+/// The digest a store of these documents would have.
+fn corpus_digest(corpus: &dyn Corpus) -> Digest {
+    let mut content = content_hasher();
+    for row in 0..corpus.len() {
+        let doc = DocNo(row as u32);
+        content.part(corpus.doc_id(doc)).part(corpus.title(doc)).part(corpus.text(doc));
+    }
+    content.digest()
+}
+
+fn open_topics(
+    cache: &Cache,
+    manifest: &Manifest,
+) -> Result<(TopicSet, Labels, OriginSource), DatasetError> {
+    if let Topics::Embedded(parts) = &manifest.topics {
+        let topics = embedded_topics(&manifest.folder, parts)?;
+        let labels = parts.labels.as_ref().map(|part| embedded_labels(&manifest.folder, part));
+        return Ok((topics, labels.transpose()?.unwrap_or_default(), OriginSource::Embedded));
+    }
+    let origin = here(&manifest.name, topics_state(cache, manifest)?)?;
+    let folder = cache.dataset(&manifest.name);
+    let topics =
+        TopicSet::read(&folder).map_err(|error| damaged(&manifest.name, folder, error.into()))?;
+    Ok((topics, Labels::new(), origin))
+}
+
+fn here(name: &str, state: State) -> Result<OriginSource, DatasetError> {
+    match state {
+        State::Embedded => Ok(OriginSource::Embedded),
+        State::Fetched(origin) => Ok(origin),
+        State::Stale => Err(DatasetError::Stale { name: name.into() }),
+        State::NotFetched => Err(DatasetError::NotHere { name: name.into() }),
+    }
+}
+
+fn damaged(name: &str, folder: PathBuf, error: BoxError) -> DatasetError {
+    DatasetError::Damaged { folder, name: name.into(), error }
+}
+
+fn embedded_documents(folder: &Folder, part: &DocumentsPart) -> Result<InMemory, DatasetError> {
+    let mut documents = Vec::new();
+    for source in &part.sources {
+        for [doc_id, text] in rows(folder, &source.file, "`doc_id TAB text`")? {
+            documents.push(Document { doc_id, title: String::new(), text });
+        }
+    }
+    Ok(InMemory::new(documents)?)
+}
+
+fn embedded_topics(folder: &Folder, parts: &TopicParts) -> Result<TopicSet, DatasetError> {
+    let mut queries = Vec::new();
+    for source in &parts.queries.sources {
+        let rows = rows(folder, &source.file, "`query_id TAB text`")?;
+        queries.extend(rows.into_iter().map(|[query_id, text]| Query::new(query_id, text)));
+    }
+    let mut qrels = Qrels::default();
+    for source in &parts.qrels.sources {
+        for (line, text) in lines(folder, &source.file)? {
+            let [query_id, _, doc_id, grade] = columns(&text, ' ').ok_or_else(|| {
+                malformed(folder, &source.file, line, &text, "`query_id 0 doc_id grade`")
+            })?;
+            let grade = grade.parse().map_err(|_| {
+                malformed(folder, &source.file, line, &grade, "a grade that is a whole number")
+            })?;
+            qrels.insert(&query_id, &doc_id, grade);
+        }
+    }
+    Ok(TopicSet { queries: Queries::new(queries)?, qrels }.select(parts.queries.select))
+}
+
+fn embedded_labels(folder: &Folder, part: &LabelsPart) -> Result<Labels, DatasetError> {
+    let rows = rows(folder, &part.file, "`query_id TAB label,label`")?;
+    let split = |labels: String| labels.split(',').map(|label| label.trim().to_owned()).collect();
+    Ok(rows.into_iter().map(|[query_id, labels]| (query_id, split(labels))).collect())
+}
+
+/// The two columns of each line of a file beside a manifest.
+fn rows(folder: &Folder, file: &str, expected: &str) -> Result<Vec<[String; 2]>, DatasetError> {
+    let mut rows = Vec::new();
+    for (line, text) in lines(folder, file)? {
+        let row = columns(&text, '\t');
+        rows.push(row.ok_or_else(|| malformed(folder, file, line, &text, expected))?);
+    }
+    Ok(rows)
+}
+
+fn lines(folder: &Folder, file: &str) -> Result<Vec<(u64, String)>, DatasetError> {
+    let text = String::from_utf8(folder.read(file)?)
+        .map_err(|_| malformed(folder, file, 1, "other bytes", "UTF-8"))?;
+    Ok((1..).zip(text.lines().map(str::to_owned)).collect())
+}
+
+fn columns<const N: usize>(text: &str, between: char) -> Option<[String; N]> {
+    text.split(between).map(str::to_owned).collect::<Vec<_>>().try_into().ok()
+}
+
+fn malformed(folder: &Folder, file: &str, line: u64, found: &str, expected: &str) -> Malformed {
+    Malformed {
+        path: folder.path_of(file).into(),
+        line,
+        found: format!("`{found}`"),
+        expected: expected.into(),
+    }
+}

@@ -1,0 +1,306 @@
+//! Fetching a dataset: its licence, its files, its import.
+//!
+//! Files come from a folder of the user, from the cache, or from their official place, in this order. A sample is cut
+//! from what it samples, which is fetched first. A folder of plain files (`docs.tsv` or `collection.tsv`, queries and
+//! qrels, perhaps gzip) will do for any dataset; it is checked by counts and, for a sample, by names.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use nir_core::Progress;
+
+use crate::cache::Cache;
+use crate::dataset::{corpus_state, topics_state};
+use crate::download::Patience;
+use crate::files::{Files, Places, official_in, sums};
+use crate::import::{self, Incoming};
+use crate::import_error::ImportError;
+use crate::manifest::{
+    CorpusManifest, Documents, Licence, Manifest, RemoteFile, TopicParts, Topics,
+};
+use crate::manifests::Manifests;
+use crate::origin::{Origin, OriginFile, OriginSource};
+use crate::topics::TopicSet;
+use crate::{DocumentFormat, Source};
+
+/// How to fetch.
+pub struct Fetch<'a> {
+    /// A folder that holds official files, or plain ones.
+    pub from: Option<&'a Path>,
+    /// Whether nothing may be downloaded.
+    pub offline: bool,
+    /// Whether to import again what is there.
+    pub again: bool,
+    /// Asked once for each licence that was not accepted before.
+    pub accept: &'a dyn Fn(&Licence) -> bool,
+    /// How long to wait for servers.
+    pub patience: Patience,
+    /// Where to say how far it is.
+    pub progress: &'a dyn Progress,
+}
+
+/// What fetching a dataset came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// It came with the program.
+    Embedded,
+    /// It was there already.
+    AlreadyHere,
+    /// It is there now.
+    Imported,
+}
+
+const PLAIN_DOCUMENTS: [&str; 4] =
+    ["docs.tsv", "docs.tsv.gz", "collection.tsv", "collection.tsv.gz"];
+
+impl Fetch<'_> {
+    /// Brings a dataset into the cache.
+    pub fn dataset(
+        &self,
+        manifests: &Manifests,
+        name: &str,
+        cache: &Cache,
+    ) -> Result<Fetched, ImportError> {
+        let manifest = manifests.get(name)?;
+        if manifest.is_embedded() {
+            return Ok(Fetched::Embedded);
+        }
+        let job = Job { fetch: self, manifests, cache, dataset: manifest };
+        if !self.again && job.is_done(manifest)? {
+            return Ok(Fetched::AlreadyHere);
+        }
+        job.check_licence(&manifest.licence)?;
+        job.check_licence(&manifest.corpus.licence)?;
+        match self.from.filter(|from| !has_official(from, manifests, manifest)) {
+            Some(folder) => job.plain(folder)?,
+            None => job.official(manifest)?,
+        }
+        Ok(Fetched::Imported)
+    }
+}
+
+/// One dataset being fetched.
+struct Job<'a> {
+    fetch: &'a Fetch<'a>,
+    manifests: &'a Manifests,
+    cache: &'a Cache,
+    dataset: &'a Manifest,
+}
+
+impl Job<'_> {
+    fn is_done(&self, manifest: &Manifest) -> Result<bool, ImportError> {
+        let corpus = corpus_state(self.cache, &manifest.corpus)?;
+        let topics = topics_state(self.cache, manifest)?;
+        Ok(corpus.is_here() && topics.is_here())
+    }
+
+    fn check_licence(&self, licence: &Licence) -> Result<(), ImportError> {
+        if self.cache.has_accepted(licence) {
+            return Ok(());
+        }
+        if (self.fetch.accept)(licence) {
+            return Ok(self.cache.accept(licence)?);
+        }
+        let (dataset, licence) = (self.dataset.name.clone(), licence.clone());
+        Err(ImportError::Licence { dataset, licence })
+    }
+
+    fn official(&self, manifest: &Manifest) -> Result<(), ImportError> {
+        self.official_corpus(&manifest.corpus, manifest.name == self.dataset.name)?;
+        self.official_topics(manifest)
+    }
+
+    /// `asked` tells the corpus that the user asked for from the parents of samples, which are not imported again.
+    fn official_corpus(&self, corpus: &CorpusManifest, asked: bool) -> Result<(), ImportError> {
+        let again = self.fetch.again && asked;
+        if !again && corpus_state(self.cache, corpus)?.is_here() {
+            return Ok(());
+        }
+        match &corpus.documents {
+            Documents::Embedded(_) => Ok(()),
+            Documents::Files(part) => {
+                let mut files = self.files();
+                let known = |name: &str| corpus.files.iter().find(|file| file.name == name);
+                let sources = files.sources(&part.sources, known)?;
+                let bytes = files.bytes();
+                let origin = OriginSource::Official { files: files.used() };
+                let incoming = Incoming { sources, bytes, origin };
+                let pattern = part.doc_id.as_ref();
+                self.import_documents(corpus, part.format, pattern, incoming)
+            }
+            Documents::Sample(sample) => {
+                let parent = self.manifests.corpus(&sample.of).expect("checked when loaded");
+                self.check_licence(&parent.licence)?;
+                self.official_corpus(parent, false)?;
+                let folder = self.cache.corpus(&parent.name);
+                let documents = import::open_store(self.cache, &parent.name)
+                    .map_err(|error| ImportError::Store { corpus: parent.name.clone(), error })?;
+                let origin = sample_origin(&folder, &sample.of, &sample.rule);
+                let progress = self.fetch.progress;
+                import::sampled_documents(self.cache, corpus, sample, &documents, origin, progress)
+            }
+        }
+    }
+
+    fn import_documents(
+        &self,
+        corpus: &CorpusManifest,
+        format: DocumentFormat,
+        pattern: Option<&crate::DocIdPattern>,
+        incoming: Incoming,
+    ) -> Result<(), ImportError> {
+        import::documents(self.cache, corpus, format, pattern, incoming, self.fetch.progress)
+    }
+
+    fn official_topics(&self, manifest: &Manifest) -> Result<(), ImportError> {
+        match &manifest.topics {
+            Topics::Embedded(_) => Ok(()),
+            Topics::Files(parts) => self.official_topic_files(manifest, parts),
+            Topics::Sample(sample) => {
+                let parent = self.manifests.get(&sample.of)?;
+                self.check_licence(&parent.licence)?;
+                if !topics_state(self.cache, parent)?.is_here() {
+                    self.official_topics(parent)?;
+                }
+                let folder = self.cache.dataset(&parent.name);
+                let topics = import::sampled_topics(manifest, sample, &TopicSet::read(&folder)?)?;
+                let origin = sample_origin(&folder, &sample.of, &sample.rule);
+                import::topics(self.cache, manifest, &topics, origin)
+            }
+        }
+    }
+
+    fn official_topic_files(
+        &self,
+        manifest: &Manifest,
+        parts: &TopicParts,
+    ) -> Result<(), ImportError> {
+        let mut files = self.files();
+        let queries = files.sources(&parts.queries.sources, |name| manifest.file(name))?;
+        let qrels = files.sources(&parts.qrels.sources, |name| manifest.file(name))?;
+        let topics = import::read_topics(parts, &queries, &qrels)?;
+        let origin = OriginSource::Official { files: files.used() };
+        import::topics(self.cache, manifest, &topics, origin)
+    }
+
+    fn files(&self) -> Files<'_> {
+        let downloads = self.cache.downloads();
+        Files::new(Places {
+            from: self.fetch.from,
+            downloads,
+            offline: self.fetch.offline,
+            patience: &self.fetch.patience,
+            progress: self.fetch.progress,
+        })
+    }
+
+    fn plain(&self, folder: &Path) -> Result<(), ImportError> {
+        let manifest = self.dataset;
+        let plain = PlainFolder::find(folder, self.manifests, manifest)?;
+        if self.fetch.again || !corpus_state(self.cache, &manifest.corpus)?.is_here() {
+            let documents = Source::file(&plain.documents);
+            let origin = plain_origin(manifest, &[&plain.documents])?;
+            let bytes = sums(&plain.documents)?.bytes;
+            let incoming = Incoming { sources: vec![documents], bytes, origin };
+            self.import_documents(&manifest.corpus, DocumentFormat::Tsv, None, incoming)?;
+        }
+        let (queries, qrels) = (Source::file(&plain.queries), Source::file(&plain.qrels));
+        let topics = import::read_plain_topics(manifest, &queries, &qrels)?;
+        let origin = plain_origin(manifest, &[&plain.queries, &plain.qrels])?;
+        import::topics(self.cache, manifest, &topics, origin)
+    }
+}
+
+/// What the origin of a sample is, given the folder of its parent in the cache.
+fn sample_origin(parent: &Path, of: &str, rule: &str) -> OriginSource {
+    let parent = Origin::read(parent).map_or(OriginSource::Embedded, |origin| origin.source);
+    OriginSource::Sample { of: of.to_owned(), parent: Box::new(parent), rule: rule.to_owned() }
+}
+
+/// Whether a folder holds an official file of the dataset or of what it samples.
+fn has_official(folder: &Path, manifests: &Manifests, manifest: &Manifest) -> bool {
+    official_files(manifests, manifest).values().any(|file| official_in(folder, file).is_some())
+}
+
+/// The official files of a dataset and of what it samples, by name.
+fn official_files<'m>(
+    manifests: &'m Manifests,
+    manifest: &'m Manifest,
+) -> BTreeMap<&'m str, &'m RemoteFile> {
+    let mut files: Vec<_> = manifest.files.iter().chain(&manifest.corpus.files).collect();
+    if let Documents::Sample(sample) = &manifest.corpus.documents
+        && let Some(corpus) = manifests.corpus(&sample.of)
+    {
+        files.extend(&corpus.files);
+    }
+    if let Topics::Sample(sample) = &manifest.topics
+        && let Ok(parent) = manifests.get(&sample.of)
+    {
+        files.extend(&parent.files);
+    }
+    files.into_iter().map(|file| (file.name.as_str(), file)).collect()
+}
+
+/// The files of a plain folder.
+struct PlainFolder {
+    documents: PathBuf,
+    queries: PathBuf,
+    qrels: PathBuf,
+}
+
+impl PlainFolder {
+    fn find(
+        folder: &Path,
+        manifests: &Manifests,
+        manifest: &Manifest,
+    ) -> Result<Self, ImportError> {
+        let documents = PLAIN_DOCUMENTS.map(str::to_owned);
+        let queries = twins(&manifest.plain.queries, "queries.tsv");
+        let qrels = twins(&manifest.plain.qrels, "qrels.txt");
+        let Some(documents) = first_in(folder, &documents) else {
+            return Err(nothing_there(folder, manifests, manifest));
+        };
+        let find = |names: &[String]| {
+            first_in(folder, names).ok_or_else(|| ImportError::PlainFile {
+                folder: folder.to_owned(),
+                dataset: manifest.name.clone(),
+                expected: names.to_vec(),
+            })
+        };
+        Ok(Self { documents, queries: find(&queries)?, qrels: find(&qrels)? })
+    }
+}
+
+/// The record of the plain files that were read.
+fn plain_origin(manifest: &Manifest, files: &[&Path]) -> Result<OriginSource, ImportError> {
+    let mut used = Vec::new();
+    for path in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        used.push(OriginFile { name, sums: sums(path)? });
+    }
+    Ok(OriginSource::Plain { files: used, note: manifest.plain.note.clone() })
+}
+
+fn first_in(folder: &Path, names: &[String]) -> Option<PathBuf> {
+    names.iter().map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// The names a plain file may have, best first.
+fn twins(name: &str, usual: &str) -> Vec<String> {
+    let mut names = vec![name.to_owned(), format!("{name}.gz")];
+    if name != usual {
+        names.extend([usual.to_owned(), format!("{usual}.gz")]);
+    }
+    names
+}
+
+fn nothing_there(folder: &Path, manifests: &Manifests, manifest: &Manifest) -> ImportError {
+    let official = official_files(manifests, manifest).into_keys().map(str::to_owned);
+    let plain = ["docs.tsv or collection.tsv", &manifest.plain.queries, &manifest.plain.qrels];
+    ImportError::NothingThere {
+        folder: folder.to_owned(),
+        dataset: manifest.name.clone(),
+        official: official.collect(),
+        plain: plain.map(str::to_owned).to_vec(),
+    }
+}

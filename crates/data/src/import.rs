@@ -1,0 +1,263 @@
+//! Imports: documents, queries and judgements from files into the cache, counted and compared with the manifest.
+
+use std::collections::HashSet;
+
+use nir_core::{BoxError, Corpus, DocNo, Progress};
+
+use crate::cache::{Cache, Unfinished};
+use crate::ids;
+use crate::import_error::ImportError;
+use crate::manifest::{
+    CorpusManifest, Counts, DocIdPattern, DocumentSample, Documents, Manifest, QuerySample,
+    TopicParts, Topics,
+};
+use crate::origin::{Origin, OriginSource};
+use crate::store::{Import, Store, StoreError};
+use crate::topics::{TopicSet, qrels_of, queries_of, translate};
+use crate::{DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Source, read_documents};
+
+/// Text has never been seen packed better than 1 to 20; an archive that holds more is an attack or an accident.
+const MOST_EXPANSION: u64 = 100;
+/// Small files may pack better.
+const ALWAYS_FINE: u64 = 64 << 20;
+
+/// Where the store is in the folder of a corpus.
+const STORE: &str = "store";
+
+/// Files to import and what is known of them.
+pub(crate) struct Incoming {
+    pub(crate) sources: Vec<Source>,
+    /// How large their files are in all.
+    pub(crate) bytes: u64,
+    pub(crate) origin: OriginSource,
+}
+
+/// Stores the documents of `incoming` as the corpus of `manifest`.
+pub(crate) fn documents(
+    cache: &Cache,
+    manifest: &CorpusManifest,
+    format: DocumentFormat,
+    pattern: Option<&DocIdPattern>,
+    incoming: Incoming,
+    progress: &dyn Progress,
+) -> Result<(), ImportError> {
+    let most = incoming.bytes.saturating_mul(MOST_EXPANSION).max(ALWAYS_FINE);
+    store(cache, manifest, incoming.origin, progress, |import| {
+        let mut intake = Intake { name: &manifest.name, import, bytes: 0, most };
+        for source in &incoming.sources {
+            read_documents(source, format, &mut |doc| match pattern {
+                None => intake.add(doc),
+                Some(pattern) => {
+                    intake.add(DocumentRef { doc_id: &pattern.apply(doc.doc_id), ..doc })
+                }
+            })?;
+        }
+        Ok(())
+    })
+}
+
+/// Stores those documents of `parent` that the sample names, in the order they have there.
+pub(crate) fn sampled_documents(
+    cache: &Cache,
+    manifest: &CorpusManifest,
+    sample: &DocumentSample,
+    parent: &dyn Corpus,
+    origin: OriginSource,
+    progress: &dyn Progress,
+) -> Result<(), ImportError> {
+    let rows = sampled_rows(manifest, sample, parent)?;
+    store(cache, manifest, origin, progress, |import| {
+        for doc in rows {
+            let (doc_id, title, text) = (parent.doc_id(doc), parent.title(doc), parent.text(doc));
+            import.add(DocumentRef { doc_id, title, text })?;
+        }
+        Ok(())
+    })
+}
+
+/// Imports a corpus and gives it its name once it is what its manifest says.
+fn store(
+    cache: &Cache,
+    manifest: &CorpusManifest,
+    origin: OriginSource,
+    progress: &dyn Progress,
+    fill: impl FnOnce(&mut Import) -> Result<(), BoxError>,
+) -> Result<(), ImportError> {
+    let name = &manifest.name;
+    let unfinished = Unfinished::begin(cache.corpus(name))?;
+    let expected = manifest.count.unwrap_or(0) as u64;
+    let store = Store::import(&unfinished.path().join(STORE), expected, progress, fill)
+        .map_err(|error| ImportError::Store { corpus: name.clone(), error })?;
+    check_count(name, "documents", store.len(), manifest.count)?;
+    if let Documents::Sample(sample) = &manifest.documents {
+        check_sampled_documents(manifest, sample, &store)?;
+    }
+    drop(store);
+    Origin::new(origin, manifest.recipe()?).write(unfinished.path())?;
+    Ok(unfinished.finish()?)
+}
+
+/// Opens the documents that [`documents`] or [`sampled_documents`] stored.
+pub(crate) fn open_store(cache: &Cache, corpus: &str) -> Result<Store, StoreError> {
+    Store::open(&cache.corpus(corpus).join(STORE))
+}
+
+fn sampled_rows(
+    manifest: &CorpusManifest,
+    sample: &DocumentSample,
+    parent: &dyn Corpus,
+) -> Result<Vec<DocNo>, ImportError> {
+    let ids = ids::read(&manifest.folder, &sample.documents)?;
+    let mut rows: Vec<DocNo> = ids.iter().filter_map(|id| parent.doc_no(id)).collect();
+    complete(&manifest.name, "document", &ids, |id| parent.doc_no(id).is_some())?;
+    rows.sort_unstable();
+    Ok(rows)
+}
+
+/// Keeps queries and judgements in the cache, once they are what the manifest says.
+pub(crate) fn topics(
+    cache: &Cache,
+    manifest: &Manifest,
+    topics: &TopicSet,
+    origin: OriginSource,
+) -> Result<(), ImportError> {
+    check_counts(&manifest.name, topics, &manifest.counts)?;
+    let unfinished = Unfinished::begin(cache.dataset(&manifest.name))?;
+    topics.write(unfinished.path())?;
+    Origin::new(origin, manifest.recipe()?).write(unfinished.path())?;
+    Ok(unfinished.finish()?)
+}
+
+/// Reads official queries and judgements.
+pub(crate) fn read_topics(
+    parts: &TopicParts,
+    queries: &[Source],
+    qrels: &[Source],
+) -> Result<TopicSet, ImportError> {
+    let read = qrels_of(qrels, parts.qrels.format)?;
+    let qrels = translate(&read, &parts.qrels, parts.qrels.doc_id.as_ref())?;
+    let queries = queries_of(queries, parts.queries.format)?;
+    Ok(TopicSet { queries, qrels }.select(parts.queries.select))
+}
+
+/// Reads queries and judgements of a plain folder: as TREC and MS MARCO write them, with the doc_ids of the dataset.
+pub(crate) fn read_plain_topics(
+    manifest: &Manifest,
+    queries: &Source,
+    qrels: &Source,
+) -> Result<TopicSet, ImportError> {
+    let queries = queries_of(std::slice::from_ref(queries), QueryFormat::Tsv)?;
+    let qrels = qrels_of(std::slice::from_ref(qrels), QrelsFormat::Trec)?;
+    let topics = TopicSet { queries, qrels };
+    match &manifest.topics {
+        Topics::Sample(sample) => checked_sample(manifest, sample, topics),
+        Topics::Files(parts) | Topics::Embedded(parts) => {
+            let qrels = translate(&topics.qrels, &parts.qrels, None)?;
+            Ok(TopicSet { queries: topics.queries, qrels }.select(parts.queries.select))
+        }
+    }
+}
+
+/// The part of `parent` that a sample names.
+pub(crate) fn sampled_topics(
+    manifest: &Manifest,
+    sample: &QuerySample,
+    parent: &TopicSet,
+) -> Result<TopicSet, ImportError> {
+    let ids: HashSet<String> = ids::read_set(&manifest.folder, &sample.queries)?;
+    checked_sample(manifest, sample, parent.restrict(&ids))
+}
+
+fn checked_sample(
+    manifest: &Manifest,
+    sample: &QuerySample,
+    topics: TopicSet,
+) -> Result<TopicSet, ImportError> {
+    let ids = ids::read(&manifest.folder, &sample.queries)?;
+    let there: HashSet<&str> = topics.queries.iter().map(|q| q.query_id.as_str()).collect();
+    complete(&manifest.name, "query", &ids, |id| there.contains(id))?;
+    foreign(&manifest.name, "query", &ids, there.into_iter())?;
+    Ok(topics)
+}
+
+/// Documents of a plain folder must be those of the sample.
+fn check_sampled_documents(
+    manifest: &CorpusManifest,
+    sample: &DocumentSample,
+    corpus: &dyn Corpus,
+) -> Result<(), ImportError> {
+    let ids = ids::read(&manifest.folder, &sample.documents)?;
+    complete(&manifest.name, "document", &ids, |id| corpus.doc_no(id).is_some())?;
+    let names = (0..corpus.len()).map(|row| corpus.doc_id(DocNo(row as u32)));
+    foreign(&manifest.name, "document", &ids, names)
+}
+
+fn complete(
+    name: &str,
+    what: &'static str,
+    ids: &[String],
+    there: impl Fn(&str) -> bool,
+) -> Result<(), ImportError> {
+    let mut missing = ids.iter().filter(|id| !there(id));
+    match missing.next() {
+        None => Ok(()),
+        Some(first) => Err(ImportError::Missing {
+            name: name.into(),
+            what,
+            first: first.clone(),
+            missing: missing.count(),
+        }),
+    }
+}
+
+fn foreign<'i>(
+    name: &str,
+    what: &'static str,
+    ids: &[String],
+    mut there: impl Iterator<Item = &'i str>,
+) -> Result<(), ImportError> {
+    let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
+    match there.find(|id| !ids.contains(id)) {
+        None => Ok(()),
+        Some(first) => Err(ImportError::Foreign { name: name.into(), what, first: first.into() }),
+    }
+}
+
+fn check_counts(name: &str, topics: &TopicSet, counts: &Counts) -> Result<(), ImportError> {
+    check_count(name, "queries", topics.queries.len(), counts.queries)?;
+    check_count(name, "judgements", topics.qrels.judgements(), counts.judgements)?;
+    check_count(name, "judged queries", topics.qrels.len(), counts.judged_queries)
+}
+
+fn check_count(
+    name: &str,
+    what: &'static str,
+    found: usize,
+    expected: Option<usize>,
+) -> Result<(), ImportError> {
+    match expected {
+        Some(expected) if expected != found => {
+            Err(ImportError::Count { name: name.into(), what, found, expected })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Documents on their way into a store, with a limit on how much text may come.
+struct Intake<'i> {
+    name: &'i str,
+    import: &'i mut Import,
+    bytes: u64,
+    most: u64,
+}
+
+impl Intake<'_> {
+    fn add(&mut self, doc: DocumentRef<'_>) -> Result<(), BoxError> {
+        self.bytes += (doc.doc_id.len() + doc.title.len() + doc.text.len()) as u64;
+        if self.bytes > self.most {
+            let corpus = self.name.to_owned();
+            return Err(ImportError::TooLarge { corpus, most: self.most }.into());
+        }
+        Ok(self.import.add(doc)?)
+    }
+}

@@ -1,0 +1,137 @@
+//! All manifests: those in the program, and over them those of a checkout.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::folder::Folder;
+use crate::manifest::{CorpusManifest, Documents, Draft, Manifest};
+use crate::manifest_error::ManifestError;
+
+/// Every dataset and corpus there is a manifest for.
+#[derive(Debug, Clone)]
+pub struct Manifests {
+    datasets: BTreeMap<String, Manifest>,
+    corpora: BTreeMap<String, Arc<CorpusManifest>>,
+}
+
+impl Manifests {
+    /// The manifests that came with the program. Where `root` is a checkout, those of its folder `datasets/` are added
+    /// and win over the ones of the same name.
+    pub fn load(root: Option<&Path>) -> Result<Self, ManifestError> {
+        let mut drafts = BTreeMap::new();
+        let mut corpora = BTreeMap::new();
+        read_folder(&Folder::Embedded, &mut drafts, &mut corpora)?;
+        if let Some(root) = root {
+            read_folder(&Folder::Disk(root.join("datasets")), &mut drafts, &mut corpora)?;
+        }
+        let mut manifests = Self { datasets: BTreeMap::new(), corpora };
+        manifests.finish(drafts)?;
+        manifests.check_samples()?;
+        Ok(manifests)
+    }
+
+    /// The manifest of a dataset.
+    pub fn get(&self, name: &str) -> Result<&Manifest, ManifestError> {
+        self.datasets.get(name).ok_or_else(|| ManifestError::UnknownDataset {
+            name: name.to_owned(),
+            known: self.close_to(name),
+        })
+    }
+
+    /// All datasets by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
+        self.datasets.values()
+    }
+
+    /// The manifest of a corpus: shared, or a dataset's own.
+    pub fn corpus(&self, name: &str) -> Option<&Arc<CorpusManifest>> {
+        self.corpora.get(name).or_else(|| self.datasets.get(name).map(|dataset| &dataset.corpus))
+    }
+
+    /// Names that share a part with `name`, or all names.
+    fn close_to(&self, name: &str) -> Vec<String> {
+        let parts: Vec<&str> = name.split('-').filter(|part| part.len() > 2).collect();
+        let close = |known: &&String| parts.iter().any(|part| known.contains(part));
+        let found: Vec<String> = self.datasets.keys().filter(close).cloned().collect();
+        if found.is_empty() { self.datasets.keys().cloned().collect() } else { found }
+    }
+
+    /// Finishes drafts, each after the dataset it samples.
+    fn finish(&mut self, mut drafts: BTreeMap<String, Draft>) -> Result<(), ManifestError> {
+        while !drafts.is_empty() {
+            let ready: Vec<String> = drafts
+                .values()
+                .filter(|draft| draft.parent().is_none_or(|of| self.datasets.contains_key(of)))
+                .map(|draft| draft.name().to_owned())
+                .collect();
+            if ready.is_empty() {
+                return Err(stuck(&drafts));
+            }
+            for draft in ready.iter().filter_map(|name| drafts.remove(name)) {
+                let parent = draft.parent().and_then(|of| self.datasets.get(of));
+                let dataset = draft.finish(&self.corpora, parent)?;
+                self.datasets.insert(dataset.name.clone(), dataset);
+            }
+        }
+        Ok(())
+    }
+
+    /// A corpus samples one that exists and that is no sample, so that no chain leads in a circle.
+    fn check_samples(&self) -> Result<(), ManifestError> {
+        let own = self.datasets.values().map(|dataset| &dataset.corpus);
+        for corpus in self.corpora.values().chain(own) {
+            let Documents::Sample(sample) = &corpus.documents else { continue };
+            let parent = self.corpus(&sample.of).map(|parent| &parent.documents);
+            if !matches!(parent, Some(Documents::Files(_) | Documents::Embedded(_))) {
+                let of = sample.of.clone();
+                return Err(ManifestError::Sample { name: corpus.name.clone(), of });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_folder(
+    folder: &Folder,
+    drafts: &mut BTreeMap<String, Draft>,
+    corpora: &mut BTreeMap<String, Arc<CorpusManifest>>,
+) -> Result<(), ManifestError> {
+    for file in folder.manifests("corpora")? {
+        let corpus =
+            CorpusManifest::parse(&folder.path_of(&file), &text(folder, &file)?, folder.clone())?;
+        corpora.insert(corpus.name.clone(), Arc::new(corpus));
+    }
+    for file in folder.manifests("")? {
+        let draft = Draft::parse(&folder.path_of(&file), &text(folder, &file)?, folder.clone())?;
+        drafts.insert(draft.name().to_owned(), draft);
+    }
+    Ok(())
+}
+
+fn text(folder: &Folder, file: &str) -> Result<String, ManifestError> {
+    String::from_utf8(folder.read(file)?)
+        .map_err(|_| ManifestError::rule(&folder.path_of(file), "is not UTF-8"))
+}
+
+fn stuck(drafts: &BTreeMap<String, Draft>) -> ManifestError {
+    let name = |draft: &Draft| draft.name().to_owned();
+    let of = |draft: &Draft| draft.parent().unwrap_or_default().to_owned();
+    let first = drafts.values().next();
+    ManifestError::Sample {
+        name: first.map(name).unwrap_or_default(),
+        of: first.map(of).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_manifest_parses() {
+        let manifests = Manifests::load(None).unwrap();
+        assert!(manifests.iter().count() >= 50);
+        assert_eq!(manifests.get("beir-arguana").unwrap().counts.documents, Some(8_674));
+    }
+}

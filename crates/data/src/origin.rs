@@ -1,0 +1,94 @@
+//! Where imported data came from: kept beside it, and shown with every result made on it.
+
+use std::path::Path;
+
+use nir_core::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::cache::{CacheError, read_json, write_json};
+use crate::checksum::Sums;
+
+const FILE: &str = "origin.json";
+
+/// Where a corpus or a dataset in the cache came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// What kind of source.
+    pub source: OriginSource,
+    /// The digest of what the manifest said about the content when it was imported.
+    pub recipe: String,
+    /// The version of this program that imported it.
+    pub nir: String,
+}
+
+/// A kind of source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum OriginSource {
+    /// Texts that came with the program.
+    Embedded,
+    /// The official files.
+    Official {
+        /// Each with its sums, whether the manifest knows them or not.
+        files: Vec<OriginFile>,
+    },
+    /// A folder of plain files, verified by counts and names only.
+    Plain {
+        /// Each with its sums.
+        files: Vec<OriginFile>,
+        /// In what the contents differ from the official files.
+        note: String,
+    },
+    /// Part of another corpus or dataset.
+    Sample {
+        /// Its name.
+        of: String,
+        /// Where that came from.
+        parent: Box<OriginSource>,
+        /// How the part was chosen.
+        rule: String,
+    },
+    /// Files of the user, without a manifest.
+    Own {
+        /// Each with its sums.
+        files: Vec<OriginFile>,
+    },
+}
+
+/// A file that was imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OriginFile {
+    /// Its name.
+    pub name: String,
+    /// What it was.
+    pub sums: Sums,
+}
+
+impl Origin {
+    pub(crate) fn new(source: OriginSource, recipe: Digest) -> Self {
+        Self { source, recipe: recipe.hex(), nir: env!("CARGO_PKG_VERSION").into() }
+    }
+
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), CacheError> {
+        write_json(&folder.join(FILE), self)
+    }
+
+    pub(crate) fn read(folder: &Path) -> Option<Self> {
+        read_json(&folder.join(FILE))
+    }
+}
+
+impl OriginSource {
+    /// One word for a table.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Official { .. } => "official files",
+            Self::Plain { .. } => "plain folder",
+            Self::Sample { parent, .. } => parent.kind(),
+            Self::Own { .. } => "own files",
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Results: six columns, `query_id Q0 doc_id rank score tag`, or MS MARCO's three, `query_id doc_id rank`.
+
+use std::hash::BuildHasher;
+use std::mem;
+use std::path::Path;
+
+use nir_core::{RankedList, TrecRun};
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
+use super::{Stop, TrecError, name, quoted, score, wrong};
+use crate::lines::{Columns, for_each_line};
+use crate::open;
+
+/// Reads a run: plain, gzip or zstd, `-` for standard input.
+///
+/// The first line tells the format: six columns (more are part of the tag, as in trec_eval) or MS MARCO's three. A
+/// run of three columns has no scores; each line gets the rank below zero, which sorts as the ranks do.
+///
+/// Lines of one query need not stand together. Refused are: a wrong number of columns, a score that is no number, and
+/// a document that a query found twice. A rank among six columns that is no whole number is kept as 0.
+pub fn read_run(path: &Path) -> Result<TrecRun, TrecError> {
+    let mut reader = Reader::default();
+    for_each_line(&mut open(path)?, |number, line| reader.line(number, line))
+        .map_err(|stop| stop.in_file(path))?;
+    Ok(reader.finish())
+}
+
+/// One line, as either format has it.
+struct Line<'a> {
+    query_id: &'a [u8],
+    doc_id: &'a [u8],
+    rank: u32,
+    score: f64,
+}
+
+/// Gathers the lines of one query in `block` and moves them into `run` when the next query begins.
+#[derive(Default)]
+struct Reader {
+    run: TrecRun,
+    query_id: String,
+    block: Block,
+    /// Queries whose lines do not stand together, while lines of others are read.
+    parted: FxHashMap<String, Block>,
+    format: Option<Format>,
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Trec,
+    MsMarco,
+}
+
+impl Reader {
+    fn line(&mut self, number: u64, line: &[u8]) -> Result<(), Stop> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Ok(());
+        }
+        let line = match self.format {
+            Some(Format::Trec) => six_columns(number, line)?,
+            Some(Format::MsMarco) => three_columns(number, line)?,
+            None => self.first(number, line)?,
+        };
+        if line.query_id != self.query_id.as_bytes() {
+            self.turn_to(name(number, line.query_id)?);
+        }
+        self.block.push(number, &line, &self.query_id)
+    }
+
+    fn first<'a>(&mut self, number: u64, line: &'a [u8]) -> Result<Line<'a>, Stop> {
+        if Columns(line).count() == 3 {
+            self.format = Some(Format::MsMarco);
+            return three_columns(number, line);
+        }
+        self.format = Some(Format::Trec);
+        let parsed = six_columns(number, line)?;
+        let tag = Columns(line).nth(5).unwrap_or_default();
+        self.run.tag = String::from_utf8_lossy(tag).into_owned();
+        Ok(parsed)
+    }
+
+    /// Puts the finished block away and makes ready for lines of `query_id`.
+    fn turn_to(&mut self, query_id: &str) {
+        self.put_away();
+        query_id.clone_into(&mut self.query_id);
+        if let Some(block) = self.parted.remove(query_id) {
+            self.block = block;
+        } else if let Some(list) = self.run.get_mut(query_id) {
+            self.block = Block::again(mem::take(list));
+        }
+    }
+
+    fn put_away(&mut self) {
+        if self.block.list.is_empty() {
+            return;
+        }
+        if self.block.parted {
+            self.parted.insert(mem::take(&mut self.query_id), mem::take(&mut self.block));
+        } else {
+            // A copy takes just the memory it needs; the block keeps its own for the next query.
+            self.run.insert(&self.query_id, self.block.list.clone());
+            self.block.clear();
+        }
+    }
+
+    fn finish(mut self) -> TrecRun {
+        self.put_away();
+        for (query_id, mut block) in self.parted {
+            block.list.shrink_to_fit();
+            self.run.insert(&query_id, block.list);
+        }
+        self.run
+    }
+}
+
+/// The lines of one query, with an index by the hash of their names.
+#[derive(Default)]
+struct Block {
+    list: RankedList,
+    rows: FxHashMap<u64, usize>,
+    /// Whether other queries came in between.
+    parted: bool,
+}
+
+impl Block {
+    /// The lines of a query that comes back after others.
+    fn again(list: RankedList) -> Self {
+        let rows = (0..list.len()).map(|row| (hash(list.doc_id(row).as_bytes()), row)).collect();
+        Self { list, rows, parted: true }
+    }
+
+    fn clear(&mut self) {
+        self.list.clear();
+        self.rows.clear();
+    }
+
+    fn push(&mut self, number: u64, line: &Line, query_id: &str) -> Result<(), Stop> {
+        let earlier = self.rows.insert(hash(line.doc_id), self.list.len());
+        if earlier.is_some_and(|row| self.holds(row, line.doc_id)) {
+            return wrong(
+                number,
+                format!("document {} a second time for query `{query_id}`", quoted(line.doc_id)),
+                "each document once: keep the line with the better score",
+            );
+        }
+        self.list.push(name(number, line.doc_id)?, line.score, line.rank);
+        Ok(())
+    }
+
+    /// Whether `doc_id` is here; `row` is the one with the same hash.
+    fn holds(&self, row: usize, doc_id: &[u8]) -> bool {
+        self.list.doc_id(row).as_bytes() == doc_id
+            || self.list.iter().any(|(held, _)| held.as_bytes() == doc_id)
+    }
+}
+
+fn hash(doc_id: &[u8]) -> u64 {
+    FxBuildHasher.hash_one(doc_id)
+}
+
+fn six_columns(number: u64, line: &[u8]) -> Result<Line<'_>, Stop> {
+    let mut columns = Columns(line);
+    let (Some(query_id), Some(_), Some(doc_id), Some(rank), Some(score), Some(_)) = (
+        columns.next(),
+        columns.next(),
+        columns.next(),
+        columns.next(),
+        columns.next(),
+        columns.next(),
+    ) else {
+        let found = format!("{} columns", Columns(line).count());
+        return wrong(number, found, "six columns (`query_id Q0 doc_id rank score tag`)");
+    };
+    let Some(score) = score::parse(score) else {
+        return wrong(number, quoted(score), "a number as score");
+    };
+    // trec_eval never looks at this column; a file that puts something else there is still a run.
+    Ok(Line { query_id, doc_id, rank: parse_rank(rank).unwrap_or(0), score })
+}
+
+fn three_columns(number: u64, line: &[u8]) -> Result<Line<'_>, Stop> {
+    let mut columns = Columns(line);
+    let (Some(query_id), Some(doc_id), Some(rank), None) =
+        (columns.next(), columns.next(), columns.next(), columns.next())
+    else {
+        let found = format!("{} columns", Columns(line).count());
+        return wrong(number, found, "three columns (`query_id doc_id rank`) as on the first line");
+    };
+    let Some(rank) = parse_rank(rank) else {
+        return wrong(number, quoted(rank), "a whole number as rank");
+    };
+    Ok(Line { query_id, doc_id, rank, score: -f64::from(rank) })
+}
+
+fn parse_rank(rank: &[u8]) -> Option<u32> {
+    let digits = rank.len() <= 9 && !rank.is_empty() && rank.iter().all(u8::is_ascii_digit);
+    digits.then(|| rank.iter().fold(0, |value, &digit| value * 10 + u32::from(digit - b'0')))
+}
