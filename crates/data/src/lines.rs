@@ -2,13 +2,21 @@
 
 use std::io::{self, BufRead};
 
+/// What some editors put at the start of a file in UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Calls `each` with the number (from 1) and the bytes of every line, without its line feed.
 ///
 /// A line that lies whole in the reader's buffer is lent from there; only one cut by the end of the buffer is copied.
+/// The byte order mark that some editors put before the first line is not part of it.
 pub(crate) fn for_each_line<E: From<io::Error>>(
     reader: &mut dyn BufRead,
     mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
+    let mut each = |number, line: &[u8]| match line.strip_prefix(BYTE_ORDER_MARK) {
+        Some(unmarked) if number == 1 => each(number, unmarked),
+        _ => each(number, line),
+    };
     let mut number = 0;
     let mut cut = Vec::new();
     loop {

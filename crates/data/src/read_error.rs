@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use nir_core::BoxError;
 
+use crate::trec::TrecError;
 use crate::{Malformed, OpenError, Source};
 
 /// A file that could not be read as the format it should have.
@@ -70,6 +71,15 @@ pub enum ReadError {
     /// Whoever was reading wanted no more.
     #[error(transparent)]
     Stopped(BoxError),
+}
+
+impl From<TrecError> for ReadError {
+    fn from(error: TrecError) -> Self {
+        match error {
+            TrecError::Open(error) => Self::Open(error),
+            TrecError::Malformed(error) => Self::Malformed(error),
+        }
+    }
 }
 
 const LISTED: usize = 10;

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use crate::{Malformed, OpenError};
 
+pub(crate) use qrels::qrels_from;
 pub use qrels::read_qrels;
 pub use run::read_run;
 pub use write::{write_msmarco_run, write_qrels, write_run};

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use memchr::memchr;
 
+use crate::lines::BYTE_ORDER_MARK;
 use crate::{Malformed, ReadError, Source};
 
 /// No document is longer; a file without line ends must not fill the memory.
 const LONGEST: usize = 64 << 20;
 const FIRST_BUFFER: usize = 256 << 10;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a source line by line. A line costs no allocation.
 pub(crate) struct Lines<'s> {
@@ -142,13 +142,6 @@ impl<'l> Line<'l> {
             None => Ok(columns),
             Some(_) => Err(self.wrong_columns(expected)),
         }
-    }
-
-    /// The fields between white space, exactly `N` of them.
-    pub(crate) fn fields<const N: usize>(&self, expected: &str) -> Result<[&'l str; N], ReadError> {
-        let fields: Vec<&str> = self.text.split_ascii_whitespace().collect();
-        let count = fields.len();
-        fields.try_into().map_err(|_| self.malformed(format!("{count} columns"), expected))
     }
 
     fn wrong_columns(&self, expected: &str) -> ReadError {

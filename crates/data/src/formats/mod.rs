@@ -8,13 +8,14 @@ mod lines;
 mod parquet;
 mod sgml;
 mod smart;
-mod trec_qrels;
 mod tsv;
+
+use std::path::Path;
 
 use nir_core::{BoxError, Qrels, Queries, TrecRun};
 use serde::{Deserialize, Serialize};
 
-use crate::{ReadError, Source};
+use crate::{ReadError, Source, trec};
 
 /// One document while its file is read: everything is borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +120,10 @@ pub fn read_queries(source: &Source, format: QueryFormat) -> Result<Queries, Rea
 /// Reads judgements; a pair may stand there twice only with the same grade.
 pub fn read_qrels(source: &Source, format: QrelsFormat) -> Result<Qrels, ReadError> {
     match format {
-        QrelsFormat::Trec => trec_qrels::qrels(source),
+        QrelsFormat::Trec => {
+            let name = source.to_string();
+            Ok(trec::qrels_from(&mut source.open()?, Path::new(&name))?)
+        }
         QrelsFormat::BeirTsv => beir::qrels(source),
         QrelsFormat::Smart => smart::qrels(source),
         QrelsFormat::Parquet => parquet::qrels(source),

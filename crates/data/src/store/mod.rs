@@ -38,8 +38,8 @@ use rows::{ROW, Row};
 
 /// A collection in memory-mapped files: opening costs next to nothing, reading costs page cache and no heap.
 ///
-/// Text is checked to be UTF-8 each time it is read, at more than ten gigabytes a second: a store that was damaged on disk
-/// after its import stops the program with its name, and never hands out a broken `str`.
+/// Text is checked to be UTF-8 each time it is read, at about 8 GB a second: a store that was damaged on disk after its
+/// import stops the program with its name, and never hands out a broken `str`.
 #[derive(Debug)]
 pub struct Store {
     dir: PathBuf,

@@ -316,3 +316,61 @@ impl NameReader {
         Ok(Row::read(&bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nir_core::{Corpus, Silent};
+
+    use super::*;
+    use crate::{DocumentRef, Store};
+
+    /// More names of one part than a block holds.
+    fn names_of_one_part() -> Vec<String> {
+        let names = (0..).map(|n: u32| n.to_string());
+        names
+            .filter(|name| bucket(hash(name), PART_BITS) == 5)
+            .take(BLOCK / SPILLED + 100)
+            .collect()
+    }
+
+    fn import(names: &[String]) -> Result<Store, StoreError> {
+        let folder = tempfile::tempdir().unwrap();
+        Store::import(&folder.path().join("store"), 0, &Silent, |import| {
+            for doc_id in names {
+                import.add(DocumentRef { doc_id, title: "", text: "" })?;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn names_that_went_through_the_file_are_found() {
+        let names = names_of_one_part();
+        let store = import(&names).unwrap();
+        for (row, name) in names.iter().enumerate() {
+            assert_eq!(store.doc_no(name), Some(DocNo(row as u32)));
+        }
+    }
+
+    #[test]
+    fn a_repeat_is_seen_across_blocks() {
+        let mut names = names_of_one_part();
+        let last = names.len() - 1;
+        names[last] = names[0].clone();
+        let error = import(&names).unwrap_err();
+        let StoreError::DuplicateDocId { first, second, .. } = error else { panic!("{error}") };
+        assert_eq!((first, second), (1, last as u64 + 1));
+    }
+
+    #[test]
+    fn the_hash_is_part_of_the_format() {
+        // FNV-1a of nothing is its offset basis, of `a` 0xaf63dc4c8601ec8c (the authors' table); then the mixing.
+        let mixed = |fnv: u64| {
+            let hash = (fnv ^ (fnv >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+            let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+            hash ^ (hash >> 33)
+        };
+        assert_eq!(hash(""), mixed(0xcbf2_9ce4_8422_2325));
+        assert_eq!(hash("a"), mixed(0xaf63_dc4c_8601_ec8c));
+    }
+}

@@ -1,5 +1,6 @@
 //! Judgements: four columns, `query_id 0 doc_id grade`.
 
+use std::io::BufRead;
 use std::path::Path;
 
 use nir_core::Qrels;
@@ -13,8 +14,13 @@ use crate::open;
 /// A line that starts with `#` is a comment, as in trec_eval 10; a `#` inside a name is part of it. A pair may be
 /// judged twice only with one grade.
 pub fn read_qrels(path: &Path) -> Result<Qrels, TrecError> {
+    qrels_from(&mut open(path)?, path)
+}
+
+/// Reads TREC qrels that are open already; `path` names them in errors.
+pub(crate) fn qrels_from(reader: &mut dyn BufRead, path: &Path) -> Result<Qrels, TrecError> {
     let mut qrels = Qrels::default();
-    for_each_line(&mut open(path)?, |number, line| add_line(&mut qrels, number, line))
+    for_each_line(reader, |number, line| add_line(&mut qrels, number, line))
         .map_err(|stop| stop.in_file(path))?;
     Ok(qrels)
 }

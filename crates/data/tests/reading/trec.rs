@@ -109,6 +109,14 @@ fn malformed_topics_are_named() {
 #[test]
 fn judgements_have_four_columns_between_any_white_space() {
     let expected: Qrels = [("301", "TEA-001", 1), ("301", "TEA-002", -1)].into_iter().collect();
-    let content = "301 0 TEA-001 1\n301\tQ0\tTEA-002\t-1\r\n";
+    let content = "\u{feff}301 0 TEA-001 1\n301\tQ0\tTEA-002\t-1\r\n";
     assert_eq!(qrels(QrelsFormat::Trec, content).unwrap(), expected);
+}
+
+#[test]
+fn malformed_judgements_are_named() {
+    assert_eq!(
+        qrels(QrelsFormat::Trec, "1 0 d 1\n1 d 1\n").unwrap_err(),
+        "qrels:2: found 3 columns, expected four columns (`query_id 0 doc_id grade`)"
+    );
 }
