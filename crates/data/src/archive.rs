@@ -52,7 +52,7 @@ fn zip_archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, ReadError> {
     ZipArchive::new(BufReader::new(file(path)?)).map_err(|error| failed(path, error))
 }
 
-fn zip_member(path: &Path, member: &str) -> Result<Box<dyn BufRead + Send>, ReadError> {
+fn zip_member(path: &Path, member: &str) -> Result<Reader, ReadError> {
     let mut archive = zip_archive(path)?;
     let Some(index) = archive.index_for_name(member) else {
         let members = archive.file_names().flatten().map(String::from).collect();
@@ -66,15 +66,24 @@ fn zip_member(path: &Path, member: &str) -> Result<Box<dyn BufRead + Send>, Read
     let mut file = archive.into_inner();
     file.seek(SeekFrom::Start(start)).map_err(|error| failed(path, error))?;
     let raw = BufReader::with_capacity(BUFFER, file.take(packed));
-    let plain: Box<dyn Read + Send> = match method {
-        CompressionMethod::Stored => Box::new(raw),
-        CompressionMethod::Deflated => Box::new(DeflateDecoder::new(raw)),
-        other => return Err(failed(path, format!("`{member}` is packed with {other}"))),
-    };
+    let plain = unpacked(raw, method)
+        .ok_or_else(|| failed(path, format!("`{member}` is packed with {method}")))?;
     Ok(Box::new(BufReader::with_capacity(BUFFER, Whole::new(plain, size, Some(crc)))))
 }
 
-fn tar_member(path: &Path, member: &str) -> Result<Box<dyn BufRead + Send>, ReadError> {
+/// The content of a zip member; `None` for a method that no test collection uses.
+fn unpacked(
+    raw: impl BufRead + Send + 'static,
+    method: CompressionMethod,
+) -> Option<Box<dyn Read + Send>> {
+    match method {
+        CompressionMethod::Stored => Some(Box::new(raw)),
+        CompressionMethod::Deflated => Some(Box::new(DeflateDecoder::new(raw))),
+        _ => None,
+    }
+}
+
+fn tar_member(path: &Path, member: &str) -> Result<Reader, ReadError> {
     let mut archive = tar::Archive::new(crate::open(path)?);
     let mut members = Vec::new();
     let mut size = None;

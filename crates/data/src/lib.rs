@@ -1,6 +1,7 @@
 //! Test collections from files: formats, manifests, fetching, sampling and the memory-mapped store.
 
 mod archive;
+mod beir_folder;
 mod cache;
 mod checksum;
 mod dataset;
@@ -25,6 +26,7 @@ mod store;
 mod topics;
 pub mod trec;
 
+pub use beir_folder::{BeirFolder, NotBeir};
 pub use cache::{Cache, CacheError};
 pub use checksum::{Mismatch, Sums};
 pub use dataset::{Dataset, DatasetError, Labels, State};
