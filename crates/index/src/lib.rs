@@ -3,6 +3,7 @@
 mod analyzer;
 mod bm25;
 mod lexical;
+mod maxscore;
 mod searcher;
 mod tantivy_bm25;
 

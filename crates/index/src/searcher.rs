@@ -6,6 +6,7 @@ use nir_core::{Corpus, DocNo, Ranking, Scored, WeightedTerm};
 
 use crate::bm25::{self, Bm25, InvalidBm25, Saturation};
 use crate::lexical::{Block, IndexTerm, LexicalIndex, PostingList};
+use crate::maxscore;
 
 /// Searches one index with one setting of BM25. Many threads may use it at once.
 pub struct Searcher {
@@ -48,7 +49,11 @@ impl Searcher {
 
     /// The best `depth` documents that have any of the terms.
     pub fn search(&self, query: &[WeightedTerm], depth: usize) -> Ranking {
-        self.search_exhaustive(query, depth)
+        let terms = self.terms(query);
+        if depth == 0 || terms.is_empty() {
+            return Ranking::default();
+        }
+        maxscore::search(self, &terms, depth)
     }
 
     /// The best `depth` documents that have any of the terms, each document scored in full.

@@ -80,7 +80,7 @@ impl<'i> PostingList<'i> {
     }
 
     /// The document before the first of a block, 0 for the first block.
-    fn base(&self, block: usize) -> u32 {
+    pub(crate) fn base(&self, block: usize) -> u32 {
         block.checked_sub(1).map_or(0, |before| self.last_doc(before))
     }
 
