@@ -87,6 +87,12 @@ pub enum DatasetError {
     /// Two queries have one name.
     #[error(transparent)]
     Query(#[from] nir_core::DuplicateQueryId),
+    /// The user named documents and no queries.
+    #[error("{documents}: name the queries too; only a folder in BEIR's layout brings its own")]
+    NoQueries {
+        /// The documents.
+        documents: String,
+    },
     /// A file of the user cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),

@@ -28,7 +28,7 @@ mod topics;
 pub mod trec;
 mod unpack;
 
-pub use cache::{Cache, CacheError};
+pub use cache::{Cache, CacheError, NoCacheFolder, cache_folder};
 pub use checksum::{Mismatch, Sums};
 pub use dataset::{Dataset, DatasetError, Labels, State};
 pub use download::{Answer, DownloadError, Patience, download};
@@ -48,7 +48,6 @@ pub use manifest_error::ManifestError;
 pub use manifests::Manifests;
 pub use open::{OpenError, open};
 pub use origin::{Origin, OriginFile, OriginSource};
-pub use own::OwnFiles;
 pub use read_error::ReadError;
 pub use sample::{Drawn, SampleError, SampleRule, SampleRun, draw, write_sample};
 pub use source::Source;

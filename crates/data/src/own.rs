@@ -5,14 +5,14 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use nir_core::{Corpus, Digest, Hasher, Progress};
+use nir_core::{Corpus, Digest, Hasher, Progress, Qrels};
 
 use crate::cache::{Cache, Unfinished};
 use crate::dataset::{Dataset, DatasetError, Labels};
 use crate::files::sums;
 use crate::import::STORE;
 use crate::import_error::ImportError;
-use crate::manifest::{Card, Scope};
+use crate::manifest::{Card, Scope, Select};
 use crate::origin::{Origin, OriginFile, OriginSource};
 use crate::topics::{TopicSet, dataset_digest};
 use crate::{DocumentFormat, OpenError, QrelsFormat, QueryFormat, ReadError, Source, Store};
@@ -21,49 +21,64 @@ use crate::{read_documents, read_qrels, read_queries};
 const PIECE: u64 = 1 << 20;
 
 /// The files of a user's own collection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnFiles {
-    /// The documents.
-    pub documents: Source,
-    /// The queries.
-    pub queries: Source,
-    /// The judgements, where there are any.
-    pub qrels: Option<Source>,
-}
-
-impl OwnFiles {
-    /// The files of a folder laid out as BEIR does it: `corpus.jsonl`, `queries.jsonl`, `qrels/<split>.tsv`.
-    pub fn of_beir_folder(folder: &Path, split: &str) -> Self {
-        Self {
-            documents: Source::file(folder.join("corpus.jsonl")),
-            queries: Source::file(folder.join("queries.jsonl")),
-            qrels: Some(Source::file(folder.join("qrels").join(format!("{split}.tsv")))),
-        }
-    }
+struct OwnFiles {
+    documents: Source,
+    queries: Source,
+    qrels: Option<Source>,
 }
 
 impl Dataset {
     /// Opens a user's own files; names tell their formats. Where there are judgements, queries that nobody judged are
     /// left out.
     ///
+    /// `documents` may be a folder laid out as BEIR does it (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`); then
+    /// `queries` and `qrels` need not be named.
+    ///
     /// The documents are imported into the cache once. They are found again by the digest of their file's bytes: a
     /// file that was touched or moved is not imported again, and one that changed is. Hashing costs about a second for
     /// each gigabyte, far less than what follows.
     pub fn from_files(
-        files: &OwnFiles,
         cache: &Cache,
+        documents: &Source,
+        queries: Option<&Source>,
+        qrels: Option<&Source>,
         progress: &dyn Progress,
     ) -> Result<Self, DatasetError> {
+        let files = OwnFiles::find(documents, queries, qrels)?;
         let (store, corpus_origin) = own_corpus(&files.documents, cache, progress)?;
-        let queries = read_queries(&files.queries, QueryFormat::guess(&files.queries)?)?;
-        let qrels = files.qrels.as_ref().map(|qrels| read_qrels(qrels, QrelsFormat::guess(qrels)?));
-        let topics = TopicSet { queries, qrels: qrels.transpose()?.unwrap_or_default() };
-        let topics =
-            if topics.qrels.is_empty() { topics } else { topics.select(crate::Select::Judged) };
-        let used: Vec<&Source> =
-            [Some(&files.queries), files.qrels.as_ref()].into_iter().flatten().collect();
+        let topics = files.topics()?;
+        let used: Vec<&Source> = std::iter::once(&files.queries).chain(&files.qrels).collect();
         let origin = OriginSource::Own { files: origin_files(&used)? };
-        Ok(own_dataset(files, store, topics, corpus_origin, origin))
+        Ok(own_dataset(&files, store, topics, corpus_origin, origin))
+    }
+}
+
+impl OwnFiles {
+    fn find(
+        documents: &Source,
+        queries: Option<&Source>,
+        qrels: Option<&Source>,
+    ) -> Result<Self, DatasetError> {
+        let folder = documents.path.is_dir().then_some(documents.path.as_path());
+        let in_folder = |name: &str| folder.map(|folder| Source::file(folder.join(name)));
+        let judged = in_folder("qrels/test.tsv").filter(|qrels| qrels.path.is_file());
+        Ok(Self {
+            documents: in_folder("corpus.jsonl").unwrap_or_else(|| documents.clone()),
+            queries: queries
+                .cloned()
+                .or_else(|| in_folder("queries.jsonl"))
+                .ok_or_else(|| DatasetError::NoQueries { documents: documents.to_string() })?,
+            qrels: qrels.cloned().or(judged),
+        })
+    }
+
+    fn topics(&self) -> Result<TopicSet, ReadError> {
+        let queries = read_queries(&self.queries, QueryFormat::guess(&self.queries)?)?;
+        let Some(qrels) = &self.qrels else {
+            return Ok(TopicSet { queries, qrels: Qrels::default() });
+        };
+        let qrels = read_qrels(qrels, QrelsFormat::guess(qrels)?)?;
+        Ok(TopicSet { queries, qrels }.select(Select::Judged))
     }
 }
 
@@ -103,6 +118,7 @@ fn own_card(queries: &Source) -> Card {
         language: String::new(),
         homepage: String::new(),
         scope: Scope::Full,
+        sample_of: None,
         split: String::new(),
         measures: Vec::new(),
         exclude_query_id: false,

@@ -5,12 +5,14 @@
 use std::fs;
 
 use nir_core::Silent;
-use nir_data::{Cache, Dataset, DatasetError, OriginSource, OwnFiles, Source};
+use nir_data::{Cache, Dataset, DatasetError, OriginSource, Source};
 use tempfile::TempDir;
 
 struct Own {
     folder: TempDir,
-    files: OwnFiles,
+    documents: Source,
+    queries: Source,
+    qrels: Option<Source>,
 }
 
 fn own(qrels: bool) -> Own {
@@ -19,17 +21,17 @@ fn own(qrels: bool) -> Own {
         fs::write(folder.path().join(name), text).unwrap();
         Source::file(folder.path().join(name))
     };
-    let files = OwnFiles {
-        documents: write("docs.tsv", "d1\ttea\nd2\tcoffee\n"),
-        queries: write("queries.tsv", "q1\ttea\nq2\tmilk\n"),
-        qrels: qrels.then(|| write("qrels.txt", "q1 0 d1 1\n")),
-    };
-    Own { folder, files }
+    let documents = write("docs.tsv", "d1\ttea\nd2\tcoffee\n");
+    let queries = write("queries.tsv", "q1\ttea\nq2\tmilk\n");
+    let qrels = qrels.then(|| write("qrels.txt", "q1 0 d1 1\n"));
+    Own { folder, documents, queries, qrels }
 }
 
 impl Own {
     fn open(&self) -> Result<Dataset, DatasetError> {
-        Dataset::from_files(&self.files, &Cache::at(self.folder.path().join("cache")), &Silent)
+        let cache = Cache::at(self.folder.path().join("cache"));
+        let (queries, qrels) = (Some(&self.queries), self.qrels.as_ref());
+        Dataset::from_files(&cache, &self.documents, queries, qrels, &Silent)
     }
 
     fn imports(&self) -> usize {
@@ -66,9 +68,9 @@ fn a_beir_folder_is_found_by_its_layout() {
     write("corpus.jsonl", "{\"_id\": \"d1\", \"title\": \"Tea\", \"text\": \"hot\"}\n");
     write("queries.jsonl", "{\"_id\": \"q1\", \"text\": \"tea\"}\n");
     write("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t1\n");
-    let files = OwnFiles::of_beir_folder(folder.path(), "test");
-    let cache = Cache::at(folder.path().join("cache"));
-    let dataset = Dataset::from_files(&files, &cache, &Silent).unwrap();
+    let (source, cache) = (Source::file(folder.path()), Cache::at(folder.path().join("cache")));
+    let dataset = Dataset::from_files(&cache, &source, None, None, &Silent).unwrap();
+    assert_eq!(dataset.qrels.judgements(), 1);
     assert_eq!(dataset.corpus.contents(dataset.corpus.doc_no("d1").unwrap()), "Tea hot");
 }
 
@@ -79,4 +81,14 @@ fn a_malformed_line_is_named_and_nothing_is_kept() {
     let Err(error) = own.open() else { panic!("the second line is no document") };
     assert!(error.to_string().contains("docs.tsv:2: found no tab"), "{error}");
     assert_eq!(own.imports(), 0);
+}
+
+#[test]
+fn documents_without_queries_say_what_is_missing() {
+    let own = own(false);
+    let cache = Cache::at(own.folder.path().join("cache"));
+    let Err(error) = Dataset::from_files(&cache, &own.documents, None, None, &Silent) else {
+        panic!("there are no queries")
+    };
+    assert!(error.to_string().contains("docs.tsv: name the queries too"));
 }
