@@ -32,6 +32,35 @@ pub struct CacheError {
     pub source: io::Error,
 }
 
+/// The environment does not say where the cache is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no folder for the cache: set NIR_CACHE to one")]
+pub struct NoCacheFolder;
+
+/// Where fetched and computed things of the user are kept: `NIR_CACHE`, else `nir` in the platform's cache folder.
+pub fn cache_folder() -> Result<PathBuf, NoCacheFolder> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    folder_from(&|name| variable(name).map(PathBuf::from)).ok_or(NoCacheFolder)
+}
+
+fn folder_from(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    if let Some(own) = variable("NIR_CACHE") {
+        return Some(own);
+    }
+    let below_home = |path: &str| variable("HOME").map(|home| home.join(path));
+    let platform = if cfg!(windows) {
+        variable("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        below_home("Library/Caches")
+    } else {
+        // A relative path there is to be ignored (XDG Base Directory Specification).
+        variable("XDG_CACHE_HOME")
+            .filter(|path| path.is_absolute())
+            .or_else(|| below_home(".cache"))
+    };
+    platform.map(|platform| platform.join("nir"))
+}
+
 #[derive(Serialize, Deserialize)]
 struct Accepted {
     name: String,
@@ -45,22 +74,9 @@ impl Cache {
         Self { root: root.into() }
     }
 
-    /// The cache of the user: `NIR_CACHE`, or `nir` in the cache folder of the platform. `None` where the environment
-    /// names neither.
-    pub fn of_user() -> Option<Self> {
-        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let root = folder("NIR_CACHE").map(PathBuf::from).or_else(|| {
-            let platform = if cfg!(windows) {
-                folder("LOCALAPPDATA").map(PathBuf::from)
-            } else if cfg!(target_os = "macos") {
-                folder("HOME").map(|home| Path::new(&home).join("Library/Caches"))
-            } else {
-                let home = || folder("HOME").map(|home| Path::new(&home).join(".cache"));
-                folder("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)
-            };
-            platform.map(|platform| platform.join("nir"))
-        });
-        root.map(Self::at)
+    /// The cache of the user, in [`cache_folder`].
+    pub fn of_user() -> Result<Self, NoCacheFolder> {
+        cache_folder().map(Self::at)
     }
 
     /// Its folder.
@@ -153,5 +169,27 @@ impl Unfinished {
             fs::remove_dir_all(&self.target).map_err(at(&self.target))?;
         }
         fs::rename(self.folder.keep(), &self.target).map_err(at(&self.target))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(variables: &[(&str, &str)]) -> Option<PathBuf> {
+        folder_from(&|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| PathBuf::from(value))
+        })
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_folder_is_the_users_choice_then_the_platforms() {
+        let all = [("NIR_CACHE", "/own"), ("XDG_CACHE_HOME", "/xdg"), ("HOME", "/home/ada")];
+        assert_eq!(folder(&all), Some("/own".into()));
+        assert_eq!(folder(&all[1..]), Some("/xdg/nir".into()));
+        assert_eq!(folder(&all[2..]), Some("/home/ada/.cache/nir".into()));
+        assert_eq!(folder(&[]), None);
     }
 }

@@ -87,6 +87,12 @@ pub enum DatasetError {
     /// Two queries have one name.
     #[error(transparent)]
     Query(#[from] nir_core::DuplicateQueryId),
+    /// The user named documents and no queries.
+    #[error("{documents}: name the queries too; only a folder in BEIR's layout brings its own")]
+    NoQueries {
+        /// The documents.
+        documents: String,
+    },
     /// A file of the user cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -117,7 +123,8 @@ impl State {
 impl Dataset {
     /// Opens a dataset that is embedded or was fetched.
     pub fn open(cache: &Cache, manifest: &Manifest) -> Result<Self, DatasetError> {
-        let (corpus, corpus_digest, corpus_origin) = open_corpus(cache, manifest)?;
+        let opened = open_corpus(cache, &manifest.name, &manifest.corpus)?;
+        let (corpus, corpus_digest, corpus_origin) = opened;
         let (topics, labels, origin) = open_topics(cache, manifest)?;
         let card = manifest.card.clone();
         let digest = dataset_digest(corpus_digest, &topics, card.exclude_query_id);
@@ -184,20 +191,20 @@ fn state_at(origin: Option<Origin>, recipe: Digest) -> State {
     }
 }
 
-fn open_corpus(
+/// Opens a corpus for the dataset `name`.
+pub(crate) fn open_corpus(
     cache: &Cache,
-    manifest: &Manifest,
+    name: &str,
+    corpus: &CorpusManifest,
 ) -> Result<(Arc<dyn Corpus>, Digest, OriginSource), DatasetError> {
-    let corpus = &manifest.corpus;
     if let Documents::Embedded(part) = &corpus.documents {
         let documents = embedded_documents(&corpus.folder, part)?;
         let digest = corpus_digest(&documents);
         return Ok((Arc::new(documents), digest, OriginSource::Embedded));
     }
-    let origin = here(&manifest.name, corpus_state(cache, corpus)?)?;
-    let folder = cache.corpus(&corpus.name);
+    let origin = here(name, corpus_state(cache, corpus)?)?;
     let store = open_store(cache, &corpus.name)
-        .map_err(|error| damaged(&manifest.name, folder, error.into()))?;
+        .map_err(|error| damaged(name, cache.corpus(&corpus.name), error.into()))?;
     let digest = store.digest();
     Ok((Arc::new(store), digest, origin))
 }
@@ -212,7 +219,8 @@ fn corpus_digest(corpus: &dyn Corpus) -> Digest {
     content.digest()
 }
 
-fn open_topics(
+/// Opens the queries and judgements of a dataset.
+pub(crate) fn open_topics(
     cache: &Cache,
     manifest: &Manifest,
 ) -> Result<(TopicSet, Labels, OriginSource), DatasetError> {

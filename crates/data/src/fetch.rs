@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nir_core::Progress;
 
 use crate::cache::Cache;
-use crate::dataset::{corpus_state, topics_state};
+use crate::dataset::{DatasetError, corpus_state, open_corpus, open_topics, topics_state};
 use crate::download::Patience;
 use crate::files::{Files, Places, official_in, sums};
 use crate::import::{self, Incoming};
@@ -19,8 +19,7 @@ use crate::manifest::{
     CorpusManifest, Documents, Licence, Manifest, RemoteFile, TopicParts, Topics,
 };
 use crate::manifests::Manifests;
-use crate::origin::{Origin, OriginFile, OriginSource};
-use crate::topics::TopicSet;
+use crate::origin::{OriginFile, OriginSource};
 use crate::{DocumentFormat, Source};
 
 /// How to fetch.
@@ -132,12 +131,11 @@ impl Job<'_> {
                 let parent = self.manifests.corpus(&sample.of).expect("checked when loaded");
                 self.check_licence(&parent.licence)?;
                 self.official_corpus(parent, false)?;
-                let folder = self.cache.corpus(&parent.name);
-                let documents = import::open_store(self.cache, &parent.name)
-                    .map_err(|error| ImportError::Store { corpus: parent.name.clone(), error })?;
-                let origin = sample_origin(&folder, &sample.of, &sample.rule);
+                let (documents, _, origin) =
+                    open_corpus(self.cache, &self.dataset.name, parent).map_err(opening)?;
+                let origin = sample_origin(origin, &sample.of, &sample.rule);
                 let progress = self.fetch.progress;
-                import::sampled_documents(self.cache, corpus, sample, &documents, origin, progress)
+                import::sampled_documents(self.cache, corpus, sample, &*documents, origin, progress)
             }
         }
     }
@@ -162,9 +160,9 @@ impl Job<'_> {
                 if !topics_state(self.cache, parent)?.is_here() {
                     self.official_topics(parent)?;
                 }
-                let folder = self.cache.dataset(&parent.name);
-                let topics = import::sampled_topics(manifest, sample, &TopicSet::read(&folder)?)?;
-                let origin = sample_origin(&folder, &sample.of, &sample.rule);
+                let (topics, _, origin) = open_topics(self.cache, parent).map_err(opening)?;
+                let topics = import::sampled_topics(manifest, sample, &topics)?;
+                let origin = sample_origin(origin, &sample.of, &sample.rule);
                 import::topics(self.cache, manifest, &topics, origin)
             }
         }
@@ -211,10 +209,12 @@ impl Job<'_> {
     }
 }
 
-/// What the origin of a sample is, given the folder of its parent in the cache.
-fn sample_origin(parent: &Path, of: &str, rule: &str) -> OriginSource {
-    let parent = Origin::read(parent).map_or(OriginSource::Embedded, |origin| origin.source);
+fn sample_origin(parent: OriginSource, of: &str, rule: &str) -> OriginSource {
     OriginSource::Sample { of: of.to_owned(), parent: Box::new(parent), rule: rule.to_owned() }
+}
+
+fn opening(error: DatasetError) -> ImportError {
+    ImportError::Parent(Box::new(error))
 }
 
 /// Whether a folder holds an official file of the dataset or of what it samples.

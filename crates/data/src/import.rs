@@ -22,7 +22,7 @@ const MOST_EXPANSION: u64 = 100;
 const ALWAYS_FINE: u64 = 64 << 20;
 
 /// Where the store is in the folder of a corpus.
-const STORE: &str = "store";
+pub(crate) const STORE: &str = "store";
 
 /// Files to import and what is known of them.
 pub(crate) struct Incoming {

@@ -6,6 +6,7 @@ use nir_core::DuplicateQueryId;
 
 use crate::cache::CacheError;
 use crate::checksum::Mismatch;
+use crate::dataset::DatasetError;
 use crate::download::DownloadError;
 use crate::manifest::Licence;
 use crate::manifest_error::ManifestError;
@@ -40,6 +41,9 @@ pub enum ImportError {
         /// Why not.
         error: StoreError,
     },
+    /// What is sampled could not be opened.
+    #[error(transparent)]
+    Parent(Box<DatasetError>),
     /// The licence was not accepted.
     #[error(
         "`{dataset}` comes under its own licence: {} ({})\n  {}\nread it, then run `nir fetch {dataset} --accept-licence`",

@@ -1,7 +1,6 @@
 //! Test collections from files: formats, manifests, fetching, sampling and the memory-mapped store.
 
 mod archive;
-mod beir_folder;
 mod cache;
 mod checksum;
 mod dataset;
@@ -20,14 +19,16 @@ mod manifest_error;
 mod manifests;
 mod open;
 mod origin;
+mod own;
 mod read_error;
+mod sample;
 mod source;
 mod store;
 mod topics;
 pub mod trec;
+mod unpack;
 
-pub use beir_folder::{BeirFolder, NotBeir};
-pub use cache::{Cache, CacheError};
+pub use cache::{Cache, CacheError, NoCacheFolder, cache_folder};
 pub use checksum::{Mismatch, Sums};
 pub use dataset::{Dataset, DatasetError, Labels, State};
 pub use download::{Answer, DownloadError, Patience, download};
@@ -48,5 +49,7 @@ pub use manifests::Manifests;
 pub use open::{OpenError, open};
 pub use origin::{Origin, OriginFile, OriginSource};
 pub use read_error::ReadError;
+pub use sample::{Drawn, SampleError, SampleRule, SampleRun, draw, write_sample};
 pub use source::Source;
 pub use store::{Import, Store, StoreError};
+pub use unpack::{UnpackError, unpack};

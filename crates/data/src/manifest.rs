@@ -74,6 +74,8 @@ pub struct Card {
     pub homepage: String,
     /// Whether its figures compare with those published for it, or only among themselves.
     pub scope: Scope,
+    /// The dataset it is a sample of, where others drew the sample; where we did, `[sample]` says it.
+    pub sample_of: Option<String>,
     /// Which queries: `train`, `dev`, `test`, `dl19`.
     pub split: String,
     /// The measures its makers or the literature report, the main one first.
@@ -560,6 +562,11 @@ impl Manifest {
                 "is embedded: its formats must be `tsv` and `trec`",
             ));
         }
+        if (self.card.scope == Scope::Sample) != self.sample_of().is_some() {
+            let rule =
+                "has `scope = \"sample\"` exactly if it says of what: `sample_of` or `[sample]`";
+            return Err(ManifestError::rule(path, rule));
+        }
         if self.card.measures.is_empty() {
             return Err(ManifestError::rule(path, "`measures` names no measure"));
         }
@@ -569,6 +576,14 @@ impl Manifest {
     /// The official file of this name: the dataset's own or its corpus's.
     pub fn file(&self, name: &str) -> Option<&RemoteFile> {
         self.files.iter().chain(&self.corpus.files).find(|file| file.name == name)
+    }
+
+    /// The dataset it is a sample of, whoever drew it.
+    pub fn sample_of(&self) -> Option<&str> {
+        match &self.topics {
+            Topics::Sample(sample) => Some(&sample.of),
+            _ => self.card.sample_of.as_deref(),
+        }
     }
 
     /// Whether it came with the program and needs no fetching.

@@ -1,6 +1,6 @@
 //! All manifests: those in the program, and over them those of a checkout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -77,15 +77,20 @@ impl Manifests {
         Ok(())
     }
 
-    /// A corpus samples one that exists and that is no sample, so that no chain leads in a circle.
+    /// A corpus samples one that exists, and no chain of samples leads in a circle.
     fn check_samples(&self) -> Result<(), ManifestError> {
         let own = self.datasets.values().map(|dataset| &dataset.corpus);
         for corpus in self.corpora.values().chain(own) {
-            let Documents::Sample(sample) = &corpus.documents else { continue };
-            let parent = self.corpus(&sample.of).map(|parent| &parent.documents);
-            if !matches!(parent, Some(Documents::Files(_) | Documents::Embedded(_))) {
-                let of = sample.of.clone();
-                return Err(ManifestError::Sample { name: corpus.name.clone(), of });
+            let mut seen = HashSet::from([corpus.name.as_str()]);
+            let mut child = corpus;
+            while let Documents::Sample(sample) = &child.documents {
+                match self.corpus(&sample.of) {
+                    Some(parent) if seen.insert(parent.name.as_str()) => child = parent,
+                    _ => {
+                        let (name, of) = (corpus.name.clone(), sample.of.clone());
+                        return Err(ManifestError::Sample { name, of });
+                    }
+                }
             }
         }
         Ok(())

@@ -36,14 +36,8 @@ impl TopicSet {
 
     /// The queries named by `ids`, with all of their judgements.
     pub(crate) fn restrict(&self, ids: &HashSet<String>) -> Self {
-        let kept = |(query, docs)| {
-            let known = ids.contains(query);
-            known.then_some((query, docs)).into_iter().flat_map(of_query)
-        };
-        Self {
-            queries: only(&self.queries, ids),
-            qrels: self.qrels.iter().flat_map(kept).collect(),
-        }
+        let judged = self.qrels.iter().filter(|(query_id, _)| ids.contains(*query_id));
+        Self { queries: only(&self.queries, ids), qrels: judged.flat_map(of_query).collect() }
     }
 
     /// Writes both files into a folder of the cache.

@@ -1,0 +1,193 @@
+//! A user's own data, without a manifest.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use nir_core::{Corpus, Digest, Hasher, Progress, Qrels};
+
+use crate::cache::{Cache, Unfinished};
+use crate::dataset::{Dataset, DatasetError, Labels};
+use crate::files::sums;
+use crate::import::STORE;
+use crate::import_error::ImportError;
+use crate::manifest::{Card, Scope, Select};
+use crate::origin::{Origin, OriginFile, OriginSource};
+use crate::topics::{TopicSet, dataset_digest};
+use crate::{DocumentFormat, OpenError, QrelsFormat, QueryFormat, ReadError, Source, Store};
+use crate::{read_documents, read_qrels, read_queries};
+
+const PIECE: u64 = 1 << 20;
+
+/// The files of a user's own collection.
+struct OwnFiles {
+    documents: Source,
+    queries: Source,
+    qrels: Option<Source>,
+}
+
+impl Dataset {
+    /// Opens a user's own files; names tell their formats. Where there are judgements, queries that nobody judged are
+    /// left out.
+    ///
+    /// `documents` may be a folder laid out as BEIR does it (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`); then
+    /// `queries` and `qrels` need not be named.
+    ///
+    /// The documents are imported into the cache once. They are found again by the digest of their file's bytes: a
+    /// file that was touched or moved is not imported again, and one that changed is. Hashing costs about a second for
+    /// each gigabyte, far less than what follows.
+    pub fn from_files(
+        cache: &Cache,
+        documents: &Source,
+        queries: Option<&Source>,
+        qrels: Option<&Source>,
+        progress: &dyn Progress,
+    ) -> Result<Self, DatasetError> {
+        let files = OwnFiles::find(documents, queries, qrels)?;
+        let (store, corpus_origin) = own_corpus(&files.documents, cache, progress)?;
+        let topics = files.topics()?;
+        let used: Vec<&Source> = std::iter::once(&files.queries).chain(&files.qrels).collect();
+        let origin = OriginSource::Own { files: origin_files(&used)? };
+        Ok(own_dataset(&files, store, topics, corpus_origin, origin))
+    }
+}
+
+impl OwnFiles {
+    fn find(
+        documents: &Source,
+        queries: Option<&Source>,
+        qrels: Option<&Source>,
+    ) -> Result<Self, DatasetError> {
+        let folder = documents.path.is_dir().then_some(documents.path.as_path());
+        let in_folder = |name: &str| folder.map(|folder| Source::file(folder.join(name)));
+        let judged = in_folder("qrels/test.tsv").filter(|qrels| qrels.path.is_file());
+        Ok(Self {
+            documents: in_folder("corpus.jsonl").unwrap_or_else(|| documents.clone()),
+            queries: queries
+                .cloned()
+                .or_else(|| in_folder("queries.jsonl"))
+                .ok_or_else(|| DatasetError::NoQueries { documents: documents.to_string() })?,
+            qrels: qrels.cloned().or(judged),
+        })
+    }
+
+    fn topics(&self) -> Result<TopicSet, ReadError> {
+        let queries = read_queries(&self.queries, QueryFormat::guess(&self.queries)?)?;
+        let Some(qrels) = &self.qrels else {
+            return Ok(TopicSet { queries, qrels: Qrels::default() });
+        };
+        let qrels = read_qrels(qrels, QrelsFormat::guess(qrels)?)?;
+        Ok(TopicSet { queries, qrels }.select(Select::Judged))
+    }
+}
+
+fn own_dataset(
+    files: &OwnFiles,
+    store: Store,
+    topics: TopicSet,
+    corpus_origin: OriginSource,
+    origin: OriginSource,
+) -> Dataset {
+    let corpus_digest = store.digest();
+    let card = own_card(&files.queries);
+    let digest = dataset_digest(corpus_digest, &topics, card.exclude_query_id);
+    let TopicSet { queries, qrels } = topics;
+    let corpus: Arc<dyn Corpus> = Arc::new(store);
+    let name = card.name.clone();
+    let labels = Labels::new();
+    Dataset {
+        name,
+        card,
+        corpus,
+        corpus_digest,
+        corpus_origin,
+        queries,
+        qrels,
+        labels,
+        origin,
+        digest,
+    }
+}
+
+/// What can be said of files that nobody described.
+fn own_card(queries: &Source) -> Card {
+    Card {
+        name: format!("own:{}", queries.path.display()),
+        description: String::new(),
+        language: String::new(),
+        homepage: String::new(),
+        scope: Scope::Full,
+        sample_of: None,
+        split: String::new(),
+        measures: Vec::new(),
+        exclude_query_id: false,
+    }
+}
+
+fn own_corpus(
+    source: &Source,
+    cache: &Cache,
+    progress: &dyn Progress,
+) -> Result<(Store, OriginSource), DatasetError> {
+    let format = DocumentFormat::guess(source)?;
+    let key = key(source, format)?;
+    let name = format!("own-{}", key.short());
+    let folder = cache.corpus(&name);
+    if Origin::read(&folder).is_none() {
+        import(source, format, cache, &name, key, progress)?;
+    }
+    let damaged = |error: crate::StoreError| DatasetError::Damaged {
+        folder: folder.clone(),
+        name: source.to_string(),
+        error: error.into(),
+    };
+    let store = Store::open(&folder.join(STORE)).map_err(damaged)?;
+    let origin = Origin::read(&folder).map(|origin| origin.source);
+    Ok((store, origin.unwrap_or(OriginSource::Own { files: Vec::new() })))
+}
+
+fn import(
+    source: &Source,
+    format: DocumentFormat,
+    cache: &Cache,
+    name: &str,
+    key: Digest,
+    progress: &dyn Progress,
+) -> Result<(), ImportError> {
+    let unfinished = Unfinished::begin(cache.corpus(name))?;
+    Store::import(&unfinished.path().join(STORE), 0, progress, |import| {
+        read_documents(source, format, &mut |doc| Ok(import.add(doc)?))?;
+        Ok(())
+    })
+    .map_err(|error| ImportError::Store { corpus: source.to_string(), error })?;
+    let origin = OriginSource::Own { files: origin_files(&[source])? };
+    Origin::new(origin, key).write(unfinished.path())?;
+    Ok(unfinished.finish()?)
+}
+
+fn origin_files(sources: &[&Source]) -> Result<Vec<OriginFile>, ImportError> {
+    let file =
+        |source: &&Source| Ok(OriginFile { name: source.to_string(), sums: sums(&source.path)? });
+    sources.iter().map(file).collect()
+}
+
+/// The digest of a file's bytes, and of what is read from it and how.
+fn key(source: &Source, format: DocumentFormat) -> Result<Digest, ReadError> {
+    let mut hasher = Hasher::new("own documents");
+    hasher.part(format!("{format:?}")).part(source.member.as_deref().unwrap_or_default());
+    hash_file(&source.path, &mut hasher)
+        .map_err(|error| OpenError { path: source.path.clone(), source: error })?;
+    Ok(hasher.digest())
+}
+
+fn hash_file(path: &Path, hasher: &mut Hasher) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut piece = Vec::new();
+    // Pieces of one size, whatever a single read returns: the digest depends on where they end.
+    while file.by_ref().take(PIECE).read_to_end(&mut piece)? > 0 {
+        hasher.part(&piece);
+        piece.clear();
+    }
+    Ok(())
+}
