@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::folder::Folder;
-use crate::manifest::{CorpusManifest, Documents, Draft, Manifest};
+use crate::manifest::{CorpusManifest, Documents, Draft, Manifest, RemoteFile, Topics};
 use crate::manifest_error::ManifestError;
 
 /// Every dataset and corpus there is a manifest for.
@@ -47,6 +47,30 @@ impl Manifests {
     /// The manifest of a corpus: shared, or a dataset's own.
     pub fn corpus(&self, name: &str) -> Option<&Arc<CorpusManifest>> {
         self.corpora.get(name).or_else(|| self.datasets.get(name).map(|dataset| &dataset.corpus))
+    }
+
+    /// The official files of a dataset and of all that it samples, by name.
+    pub fn official_files<'m>(
+        &'m self,
+        manifest: &'m Manifest,
+    ) -> BTreeMap<&'m str, &'m RemoteFile> {
+        let mut files: Vec<&RemoteFile> = manifest.files.iter().collect();
+        let mut corpus = &manifest.corpus;
+        files.extend(&corpus.files);
+        while let Documents::Sample(sample) = &corpus.documents
+            && let Some(parent) = self.corpus(&sample.of)
+        {
+            corpus = parent;
+            files.extend(&corpus.files);
+        }
+        let mut dataset = manifest;
+        while let Topics::Sample(sample) = &dataset.topics
+            && let Ok(parent) = self.get(&sample.of)
+        {
+            dataset = parent;
+            files.extend(&dataset.files);
+        }
+        files.into_iter().map(|file| (file.name.as_str(), file)).collect()
     }
 
     /// Names that share a part with `name`, or all names.
