@@ -1,0 +1,200 @@
+//! Measuring a run.
+
+use nir_core::{Judgements, Qrels, RankedList, TrecRun};
+
+use crate::GradedRanking;
+use crate::Measure;
+use crate::measure::Family;
+use crate::measures::MAX_GRADE;
+use crate::order::Ordered;
+use crate::policy::{Average, Policy};
+
+/// A run or qrels that a policy or a measure cannot work with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvalError {
+    /// The MS MARCO script has places for the ranks 1 to 1000.
+    #[error(
+        "query `{query_id}`: document `{doc_id}` has rank {rank}, the msmarco policy needs ranks from 1 to 1000; use trec_eval-9 to rank by score"
+    )]
+    Rank {
+        /// The query.
+        query_id: String,
+        /// The document.
+        doc_id: String,
+        /// Its rank in the file; 0 where the file had no whole number.
+        rank: u32,
+    },
+    /// A grade that a measure has no value for.
+    #[error(
+        "query `{query_id}`: grade {grade} is above {MAX_GRADE}, the highest that ERR is defined for"
+    )]
+    Grade {
+        /// The query.
+        query_id: String,
+        /// The grade.
+        grade: i32,
+    },
+}
+
+/// A run's values under a policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// What decided the values besides qrels, run and measures.
+    pub policy: Policy,
+    /// The queries that the values are over, in byte order of their names.
+    pub queries: Vec<EvaluatedQuery>,
+    /// Judged queries that the run has no results for.
+    pub missing: usize,
+    /// Queries of the run without judgements; they count nowhere.
+    pub unjudged: usize,
+    /// One for each measure asked for, in that order.
+    pub measured: Vec<Measured>,
+}
+
+/// A query that values are over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvaluatedQuery {
+    /// Its name.
+    pub query_id: String,
+    /// Whether the run has results for it.
+    pub returned: bool,
+}
+
+/// The values of one measure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// Which measure.
+    pub measure: Measure,
+    /// One value for all queries: the mean, for counts the sum, for GMAP the geometric mean.
+    pub value: f64,
+    /// `per_query[i]` belongs to `queries[i]`.
+    pub per_query: Vec<f64>,
+    /// How much of the value is the policy's choice.
+    pub ties: Ties,
+}
+
+/// What equal scores leave open.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ties {
+    /// Queries in which the documents just inside and just outside the cut-off have one score.
+    pub crossing: usize,
+    /// The value if every tie fell the best way.
+    pub best: f64,
+    /// The value if every tie fell the worst way.
+    pub worst: f64,
+}
+
+impl Evaluation {
+    /// The values of `measure`, if it was asked for.
+    pub fn get(&self, measure: Measure) -> Option<&Measured> {
+        self.measured.iter().find(|measured| measured.measure == measure)
+    }
+}
+
+/// Measures `run` against `qrels`.
+///
+/// ```
+/// use nir_core::{Qrels, TrecRun};
+/// use nir_eval::{Measure, Policy, evaluate};
+///
+/// let qrels: Qrels = [("q1", "tea", 2), ("q1", "milk", 1), ("q2", "rice", 1)].into_iter().collect();
+/// let mut run = TrecRun::default();
+/// run.list_mut("q1").push("milk", 1.5, 1);
+/// run.list_mut("q1").push("tea", 0.5, 2);
+///
+/// let measures: Vec<Measure> = vec!["RR@10".parse()?, "R(rel=2)@1".parse()?];
+/// let evaluation = evaluate(&qrels, &run, &measures, Policy::TREC_EVAL_9)?;
+/// assert_eq!(evaluation.measured[0].value, 0.5); // q2 has no results and counts 0
+/// assert_eq!(evaluation.measured[1].value, 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn evaluate(
+    qrels: &Qrels,
+    run: &TrecRun,
+    measures: &[Measure],
+    policy: Policy,
+) -> Result<Evaluation, EvalError> {
+    let mut columns: Vec<Column> = measures.iter().map(|&measure| Column::new(measure)).collect();
+    let mut queries = Vec::new();
+    let mut missing = 0;
+    for (query_id, judgements) in qrels.iter() {
+        let list = run.get(query_id).filter(|list| !list.is_empty());
+        missing += usize::from(list.is_none());
+        if list.is_none() && policy.average == Average::Returned {
+            continue;
+        }
+        add_query(&mut columns, query_id, list, judgements, policy)?;
+        queries.push(EvaluatedQuery { query_id: query_id.to_owned(), returned: list.is_some() });
+    }
+    let unjudged = run.iter().filter(|(query_id, _)| qrels.get(query_id).is_none()).count();
+    let measured = columns.into_iter().map(Column::finish).collect();
+    Ok(Evaluation { policy, queries, missing, unjudged, measured })
+}
+
+fn add_query(
+    columns: &mut [Column],
+    query_id: &str,
+    list: Option<&RankedList>,
+    judgements: &Judgements,
+    policy: Policy,
+) -> Result<(), EvalError> {
+    let nothing = RankedList::default();
+    let ordered = Ordered::new(query_id, list.unwrap_or(&nothing), judgements, policy)?;
+    for column in columns {
+        check(column.measure, query_id, &ordered.ranking)?;
+        column.add(&ordered);
+    }
+    Ok(())
+}
+
+fn check(measure: Measure, query_id: &str, ranking: &GradedRanking) -> Result<(), EvalError> {
+    match ranking.judged().first() {
+        Some(&grade) if measure.family == Family::Err && grade > MAX_GRADE => {
+            Err(EvalError::Grade { query_id: query_id.to_owned(), grade })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The values of one measure while they come in.
+struct Column {
+    measure: Measure,
+    per_query: Vec<f64>,
+    best: Vec<f64>,
+    worst: Vec<f64>,
+    crossing: usize,
+}
+
+impl Column {
+    fn new(measure: Measure) -> Self {
+        Self { measure, per_query: vec![], best: vec![], worst: vec![], crossing: 0 }
+    }
+
+    fn add(&mut self, ordered: &Ordered) {
+        let value = self.measure.of(&ordered.ranking);
+        let (best, worst) = match &ordered.bounds {
+            Some(bounds) => (self.measure.of(&bounds.0), self.measure.of(&bounds.1)),
+            None => (value, value),
+        };
+        self.per_query.push(value);
+        self.best.push(best);
+        self.worst.push(worst);
+        let last_rank = self.measure.last_rank(&ordered.ranking);
+        self.crossing += usize::from(ordered.tie_crosses(last_rank));
+    }
+
+    fn finish(self) -> Measured {
+        let summary = |values: &[f64]| self.measure.summarise(values);
+        let ties = Ties {
+            crossing: self.crossing,
+            best: summary(&self.best),
+            worst: summary(&self.worst),
+        };
+        Measured {
+            measure: self.measure,
+            value: summary(&self.per_query),
+            per_query: self.per_query,
+            ties,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! NumRet, NumRel, NumRelRet: what was retrieved, what is relevant, and both.
+//! Harman, TREC 1992: the first lines of every trec_eval report.
+//!
+//! ```text
+//! NumRelRet = Σ_r rel_r
+//! ```
+//!
+//! They are summed over queries and not averaged; so is NumQ, which is 1 for each query.
+
+use crate::GradedRanking;
+
+/// How many documents were retrieved.
+pub fn retrieved(ranking: &GradedRanking) -> f64 {
+    f64::from(ranking.retrieved())
+}
+
+/// How many documents of the qrels have at least grade `rel`.
+pub fn relevant(ranking: &GradedRanking, rel: i32) -> f64 {
+    ranking.relevant(rel) as f64
+}
+
+/// How many of those were retrieved.
+pub fn relevant_retrieved(ranking: &GradedRanking, rel: i32) -> f64 {
+    ranking.relevant_ranks(rel, None).count() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_counts_what_it_says() {
+        let ranking = GradedRanking::new(&[Some(1), None, Some(0), Some(2)], &[0, 1, 2, 2]);
+        assert_eq!(retrieved(&ranking), 4.0);
+        assert_eq!((relevant(&ranking, 1), relevant(&ranking, 2)), (3.0, 2.0));
+        assert_eq!((relevant_retrieved(&ranking, 1), relevant_retrieved(&ranking, 2)), (2.0, 1.0));
+    }
+}

@@ -1,0 +1,33 @@
+//! GMAP: the geometric mean of average precision.
+//! Robertson, CIKM 2006; made for the TREC 2004 robust track.
+//!
+//! Of one query it is AP. Averaging logarithms makes a doubling count the same on a hard query as on an easy one.
+//!
+//! ```text
+//! GMAP = exp( (1 / n) Σ_q ln max(AP_q, ε) )
+//! ```
+//!
+//! `ε` keeps a query with AP 0 from deciding alone; it is trec_eval's `MIN_GEO_MEAN`.
+
+/// What a query with AP 0 counts.
+pub const FLOOR: f64 = 0.000_01;
+
+/// The geometric mean of `values`, each raised to [`FLOOR`] at least.
+pub fn geometric_mean(values: &[f64]) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let sum: f64 = values.iter().map(|value| value.max(FLOOR).ln()).sum();
+    (sum / values.len() as f64).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_without_success_counts_the_floor() {
+        // √(0.4 · 0.00001) = 0.002
+        assert!((geometric_mean(&[0.4, 0.0]) - 0.002).abs() < 1e-12);
+    }
+}

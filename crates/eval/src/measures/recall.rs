@@ -1,0 +1,33 @@
+//! R: recall at a cut-off.
+//! van Rijsbergen, Information Retrieval, 1979 (chapter 7).
+//!
+//! Which part of all relevant documents is among the first `k`?
+//!
+//! ```text
+//! R@k = (1 / R) Σ_{r ≤ k} rel_r
+//! ```
+//!
+//! Some papers say recall where they mean [`success`](super::success).
+
+use crate::GradedRanking;
+
+/// The part of the relevant documents that is among the first `cutoff`.
+pub fn recall(ranking: &GradedRanking, rel: i32, cutoff: u32) -> f64 {
+    match ranking.relevant(rel) {
+        0 => 0.0,
+        relevant => ranking.relevant_ranks(rel, Some(cutoff)).count() as f64 / relevant as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_never_retrieved_count_in_the_divisor() {
+        let ranking = GradedRanking::new(&[Some(1), None, Some(2)], &[1, 2, 2, 1]);
+        assert_eq!(recall(&ranking, 1, 3), 2.0 / 4.0);
+        assert_eq!(recall(&ranking, 1, 2), 1.0 / 4.0);
+        assert_eq!(recall(&ranking, 2, 3), 1.0 / 2.0);
+    }
+}

@@ -1,0 +1,27 @@
+//! Success at a cut-off.
+//! TREC's web and question answering tracks use it; no paper of its own is known to us.
+//!
+//! Is there anything relevant among the first `k`? Question answering calls it top-k accuracy.
+//!
+//! ```text
+//! Success@k = max_{r ≤ k} rel_r
+//! ```
+
+use crate::GradedRanking;
+
+/// 1 where a document of at least grade `rel` is among the first `cutoff`, else 0.
+pub fn success(ranking: &GradedRanking, rel: i32, cutoff: u32) -> f64 {
+    f64::from(u8::from(ranking.relevant_ranks(rel, Some(cutoff)).next().is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_relevant_document_is_enough() {
+        let ranking = GradedRanking::new(&[None, Some(1)], &[1, 1]);
+        assert_eq!((success(&ranking, 1, 1), success(&ranking, 1, 2)), (0.0, 1.0));
+        assert_eq!(success(&ranking, 2, 2), 0.0);
+    }
+}

@@ -1,0 +1,362 @@
+//! An inverted index of one field, on tantivy's format.
+//!
+//! What tantivy keeps: the dictionary of terms, the postings, one-byte lengths. What we keep beside it: exact lengths,
+//! where each block of postings begins, and what bounds its scores. A `DocNo` is a tantivy document: there is one
+//! segment, written in the order of the corpus.
+//!
+//! | file              | holds                                                              |
+//! |-------------------|--------------------------------------------------------------------|
+//! | `meta.json`, `*.term`, `*.idx`, … | tantivy's index                                    |
+//! | `nir-lengths.bin` | the exact length of each document                                  |
+//! | `nir-blocks.bin`  | for each block of postings where it begins, and its skyline         |
+//! | `nir-index.json`  | analyzer, counts and checksums; written last: without it, no index |
+
+mod error;
+mod inverter;
+mod postings;
+mod segment;
+mod sidecar;
+mod skyline;
+
+use std::path::{Path, PathBuf};
+
+use nir_core::{Corpus, DocNo, Progress};
+use serde::{Deserialize, Serialize};
+use tantivy::directory::OwnedBytes;
+use tantivy::postings::TermInfo;
+use tantivy::schema::Field;
+use tantivy::termdict::TermDictionary;
+use tantivy::{Index, InvertedIndexReader, Segment};
+
+pub use error::IndexError;
+pub(crate) use postings::{Block, PostingList};
+pub(crate) use segment::BLOCK;
+
+use crate::Analyzer;
+use inverter::{Inverted, Inverter};
+use sidecar::Sidecar;
+
+const LENGTHS: (&str, &str) = ("nir-lengths.bin", "nir-lengths 1");
+const BLOCKS: (&str, &str) = ("nir-blocks.bin", "nir-blocks 1");
+const CARD: &str = "nir-index.json";
+const FORMAT: &str = "nir-index 1";
+/// tantivy ends its lists with 2^31 - 1.
+const MOST_DOCUMENTS: usize = i32::MAX as usize - 1;
+/// How often progress is told.
+const STRIDE: usize = 1024;
+
+/// What an index says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Card {
+    format: String,
+    analyzer: String,
+    documents: u32,
+    documents_with_terms: u32,
+    total_terms: u64,
+    unique_terms: u64,
+    postings_bytes: u64,
+}
+
+/// The terms of a collection and the documents they are in, on disk and mapped into memory.
+pub struct LexicalIndex {
+    dir: PathBuf,
+    card: Card,
+    tantivy: Index,
+    inverted: std::sync::Arc<InvertedIndexReader>,
+    postings: OwnedBytes,
+    norms: OwnedBytes,
+    lengths: Sidecar,
+    blocks: Blocks,
+}
+
+/// A term that is in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IndexTerm {
+    /// Its place in the dictionary.
+    number: usize,
+    info: TermInfo,
+}
+
+/// Where blocks begin, for all terms.
+struct Blocks {
+    /// How many blocks stand before each term's.
+    first: Vec<u32>,
+    /// Where each begins among its term's postings, in units of 16 bytes.
+    offsets: Vec<u32>,
+    sidecar: Sidecar,
+    /// Where the skylines begin in the sidecar.
+    skylines: usize,
+}
+
+impl LexicalIndex {
+    /// Analyzes and inverts `corpus`, and writes the index into the new folder `dir`.
+    ///
+    /// All postings are in memory until they are written: about 200 MB for a million passages.
+    pub fn build(
+        dir: &Path,
+        corpus: &dyn Corpus,
+        analyzer: &dyn Analyzer,
+        progress: &dyn Progress,
+    ) -> Result<Self, IndexError> {
+        new_folder(dir)?;
+        if corpus.len() > MOST_DOCUMENTS {
+            return Err(IndexError::TooLarge { documents: corpus.len(), most: MOST_DOCUMENTS });
+        }
+        let inverted = invert(corpus, analyzer, progress);
+        let blocks = segment::write(dir, &inverted).map_err(IndexError::tantivy(dir))?;
+        let lengths = sidecar::payload(inverted.lengths.iter().copied());
+        sidecar::write(&dir.join(LENGTHS.0), LENGTHS.1, &lengths)?;
+        write_blocks(dir, &blocks)?;
+        let card = Card::of(&inverted, analyzer, &open_segment(dir)?, dir)?;
+        drop(inverted);
+        card.write(dir)?;
+        Self::open(dir)
+    }
+
+    /// Opens an index that was built before.
+    pub fn open(dir: &Path) -> Result<Self, IndexError> {
+        let card = Card::read(dir)?;
+        let segment = open_segment(dir)?;
+        let tantivy = segment.index().clone();
+        let inverted = inverted(&segment).map_err(IndexError::tantivy(dir))?;
+        let index = Self {
+            dir: dir.to_owned(),
+            inverted,
+            tantivy,
+            postings: segment::postings(&segment).map_err(IndexError::tantivy(dir))?,
+            norms: segment::norms(&segment).map_err(IndexError::tantivy(dir))?,
+            lengths: Sidecar::open(&dir.join(LENGTHS.0), LENGTHS.1)?,
+            blocks: Blocks::open(&dir.join(BLOCKS.0))?,
+            card,
+        };
+        index.verify(segment.meta().max_doc())?;
+        Ok(index)
+    }
+
+    /// Whether all parts are of one index.
+    fn verify(&self, tantivy_documents: u32) -> Result<(), IndexError> {
+        let documents = self.documents();
+        let fits = tantivy_documents as usize == documents
+            && self.norms.len() == documents
+            && self.lengths.len() == 4 * documents
+            && self.blocks.first.len() as u64 == self.card.unique_terms
+            && self.terms().num_terms() as u64 == self.card.unique_terms
+            && self.postings.len() as u64 == self.card.postings_bytes;
+        fits.then_some(())
+            .ok_or_else(|| IndexError::damaged(&self.dir, "its files are not of one build"))
+    }
+
+    /// How many documents there are, empty ones included.
+    pub fn documents(&self) -> usize {
+        self.card.documents as usize
+    }
+
+    /// How many documents have at least one term: the `N` of Lucene's idf.
+    pub fn documents_with_terms(&self) -> usize {
+        self.card.documents_with_terms as usize
+    }
+
+    /// How many terms the analyzer made of the collection: its checksum.
+    pub fn total_terms(&self) -> u64 {
+        self.card.total_terms
+    }
+
+    /// How many different terms there are.
+    pub fn unique_terms(&self) -> u64 {
+        self.card.unique_terms
+    }
+
+    /// The name and version of the analyzer: queries need the same.
+    pub fn analyzer_name(&self) -> &str {
+        &self.card.analyzer
+    }
+
+    /// How many documents have `term`.
+    pub fn doc_freq(&self, term: &str) -> u32 {
+        self.term(term).map_or(0, |term| term.info.doc_freq)
+    }
+
+    /// How many terms a document has.
+    pub fn length(&self, doc: DocNo) -> u32 {
+        let four = &self.lengths[4 * doc.row()..][..4];
+        u32::from_le_bytes([four[0], four[1], four[2], four[3]])
+    }
+
+    /// What the index takes on disk.
+    pub fn bytes(&self) -> Result<u64, IndexError> {
+        let entries = std::fs::read_dir(&self.dir).map_err(IndexError::io(&self.dir))?;
+        let sizes = entries.map(|entry| entry.and_then(|entry| Ok(entry.metadata()?.len())));
+        sizes.sum::<std::io::Result<u64>>().map_err(IndexError::io(&self.dir))
+    }
+
+    /// Its folder.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The mean length of the documents that have terms, as Lucene rounds it.
+    pub(crate) fn average_length(&self) -> f32 {
+        (self.card.total_terms as f64 / f64::from(self.card.documents_with_terms)) as f32
+    }
+
+    pub(crate) fn term(&self, term: &str) -> Option<IndexTerm> {
+        const MAPPED: &str = "the dictionary is mapped into memory";
+        let number = self.terms().term_ord(term).expect(MAPPED)? as usize;
+        let info = self.terms().get(term).expect(MAPPED)?;
+        Some(IndexTerm { number, info })
+    }
+
+    pub(crate) fn postings(&self, term: &IndexTerm) -> PostingList<'_> {
+        let bytes = &self.postings[term.info.postings_range.clone()];
+        PostingList::new(term.info.doc_freq, bytes, &self.blocks.offsets[self.first_block(term)..])
+    }
+
+    /// How many blocks of other terms stand before this term's.
+    pub(crate) fn first_block(&self, term: &IndexTerm) -> usize {
+        self.blocks.first[term.number] as usize
+    }
+
+    /// For each block the largest `value(tf, length)` of its postings; `value` grows with `tf` and falls with `length`.
+    pub(crate) fn block_maxima(&self, value: impl Fn(u32, u32) -> f32) -> Vec<f32> {
+        skyline::maxima(sidecar::numbers(&self.blocks.sidecar[self.blocks.skylines..]), value)
+    }
+
+    /// One-byte lengths by document, as Lucene codes them.
+    pub(crate) fn norms(&self) -> &[u8] {
+        &self.norms
+    }
+
+    /// Exact lengths by document.
+    pub(crate) fn lengths(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
+        sidecar::numbers(&self.lengths)
+    }
+
+    /// The same index for tantivy's own searcher.
+    pub(crate) fn tantivy(&self) -> (&Index, Field) {
+        (&self.tantivy, segment::field())
+    }
+
+    fn terms(&self) -> &TermDictionary {
+        self.inverted.terms()
+    }
+}
+
+impl Blocks {
+    fn open(path: &Path) -> Result<Self, IndexError> {
+        let sidecar = Sidecar::open(path, BLOCKS.1)?;
+        let mut numbers = sidecar::numbers(&sidecar);
+        let counts = (numbers.next(), numbers.next());
+        let (Some(terms), Some(blocks)) = counts else {
+            return Err(IndexError::damaged(path, "it has no counts"));
+        };
+        let first: Vec<u32> = numbers.by_ref().take(terms as usize).collect();
+        let offsets: Vec<u32> = numbers.by_ref().take(blocks as usize).collect();
+        drop(numbers);
+        let skylines = 4 * (2 + first.len() + offsets.len());
+        Ok(Self { first, offsets, sidecar, skylines })
+    }
+}
+
+fn write_blocks(dir: &Path, blocks: &segment::Blocks) -> Result<(), IndexError> {
+    let segment = open_segment(dir)?;
+    let offsets = offsets(&segment).map_err(IndexError::tantivy(dir))?;
+    let counts = [blocks.first.len() as u32, offsets.len() as u32];
+    let numbers = counts.iter().chain(&blocks.first).chain(&offsets).chain(&blocks.skylines);
+    sidecar::write(&dir.join(BLOCKS.0), BLOCKS.1, &sidecar::payload(numbers.copied()))
+}
+
+/// Where all blocks begin, read back from what tantivy wrote.
+fn offsets(segment: &Segment) -> tantivy::Result<Vec<u32>> {
+    let bytes = segment::postings(segment)?;
+    let inverted = inverted(segment)?;
+    let mut all = Vec::new();
+    let mut terms = inverted.terms().stream()?;
+    while terms.advance() {
+        let TermInfo { doc_freq, postings_range, .. } = terms.value();
+        let blocks = (*doc_freq as usize).div_ceil(BLOCK);
+        all.extend(postings::offsets(*doc_freq, &bytes[postings_range.clone()]).take(blocks));
+    }
+    Ok(all)
+}
+
+fn inverted(segment: &Segment) -> tantivy::Result<std::sync::Arc<InvertedIndexReader>> {
+    tantivy::SegmentReader::open(segment)?.inverted_index(segment::field())
+}
+
+fn open_segment(dir: &Path) -> Result<Segment, IndexError> {
+    let index = Index::open_in_dir(dir).map_err(IndexError::tantivy(dir))?;
+    let mut segments = index.searchable_segments().map_err(IndexError::tantivy(dir))?;
+    let only = segments.pop().filter(|_| segments.is_empty());
+    only.ok_or_else(|| IndexError::damaged(dir, "it has not one segment"))
+}
+
+fn new_folder(dir: &Path) -> Result<(), IndexError> {
+    std::fs::create_dir_all(dir).map_err(IndexError::io(dir))?;
+    let mut entries = std::fs::read_dir(dir).map_err(IndexError::io(dir))?;
+    match entries.next() {
+        None => Ok(()),
+        Some(_) => Err(IndexError::NotEmpty { path: dir.to_owned() }),
+    }
+}
+
+fn invert(corpus: &dyn Corpus, analyzer: &dyn Analyzer, progress: &dyn Progress) -> Inverted {
+    let task = progress.begin("index", "documents", corpus.len() as u64);
+    let mut inverter = Inverter::default();
+    for row in 0..corpus.len() {
+        analyzer.analyze(corpus.contents(DocNo(row as u32)), &mut |term| inverter.term(term));
+        inverter.end_document();
+        if row % STRIDE == STRIDE - 1 {
+            task.advance(STRIDE as u64);
+        }
+    }
+    task.advance((corpus.len() % STRIDE) as u64);
+    inverter.finish()
+}
+
+impl Card {
+    fn of(
+        inverted: &Inverted,
+        analyzer: &dyn Analyzer,
+        segment: &Segment,
+        dir: &Path,
+    ) -> Result<Self, IndexError> {
+        let postings = segment::postings(segment).map_err(IndexError::tantivy(dir))?;
+        Ok(Self {
+            format: FORMAT.to_owned(),
+            analyzer: analyzer.name().to_owned(),
+            documents: inverted.lengths.len() as u32,
+            documents_with_terms: inverted.lengths.iter().filter(|&&length| length > 0).count()
+                as u32,
+            total_terms: inverted.lengths.iter().map(|&length| u64::from(length)).sum(),
+            unique_terms: inverted.lists.len() as u64,
+            postings_bytes: postings.len() as u64,
+        })
+    }
+
+    fn write(&self, dir: &Path) -> Result<(), IndexError> {
+        let path = dir.join(CARD);
+        let json =
+            serde_json::to_string_pretty(self).expect("numbers and strings have a JSON form");
+        std::fs::write(&path, json + "\n").map_err(IndexError::io(&path))
+    }
+
+    fn read(dir: &Path) -> Result<Self, IndexError> {
+        let path = dir.join(CARD);
+        let json = match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(IndexError::Unfinished { path: dir.to_owned(), missing: CARD });
+            }
+            read => read.map_err(IndexError::io(&path))?,
+        };
+        let card: Self = serde_json::from_slice(&json)
+            .map_err(|error| IndexError::damaged(&path, error.to_string()))?;
+        if card.format != FORMAT {
+            return Err(IndexError::Format {
+                path,
+                expected: FORMAT.to_owned(),
+                found: card.format,
+            });
+        }
+        Ok(card)
+    }
+}
