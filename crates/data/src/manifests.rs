@@ -73,12 +73,11 @@ impl Manifests {
         files.into_iter().map(|file| (file.name.as_str(), file)).collect()
     }
 
-    /// Names that share a part with `name`, or all names.
+    /// Names that share a part with `name`.
     fn close_to(&self, name: &str) -> Vec<String> {
         let parts: Vec<&str> = name.split('-').filter(|part| part.len() > 2).collect();
         let close = |known: &&String| parts.iter().any(|part| known.contains(part));
-        let found: Vec<String> = self.datasets.keys().filter(close).cloned().collect();
-        if found.is_empty() { self.datasets.keys().cloned().collect() } else { found }
+        self.datasets.keys().filter(close).cloned().collect()
     }
 
     /// Finishes drafts, each after the dataset it samples.

@@ -91,12 +91,15 @@ fn describe(dataset: &Dataset, fetched: &Fetched) -> String {
         0 => String::new(),
         n => format!(" ({} judged documents are outside)", grouped(n)),
     };
+    let origin = match fetched {
+        Fetched::Embedded => String::new(),
+        _ => format!("; from {}", dataset.corpus_origin.kind()),
+    };
     format!(
-        "{} {state}: {} documents{outside}, {} queries, {} judgements; from {}",
+        "{} {state}: {} documents{outside}, {} queries, {} judgements{origin}",
         dataset.name,
         grouped(dataset.corpus.len()),
         grouped(dataset.queries.len()),
-        grouped(dataset.qrels.judgements()),
-        dataset.corpus_origin.kind()
+        grouped(dataset.qrels.judgements())
     )
 }
