@@ -1,6 +1,8 @@
 //! The `nir` command: one file a subcommand, in `commands`.
 
 mod commands;
+mod datasets;
+mod progress;
 
 use std::process::ExitCode;
 
@@ -15,7 +17,11 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Datasets(commands::datasets::Args),
+    Fetch(commands::fetch::Args),
+    Sample(commands::sample::Args),
+}
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -28,5 +34,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command {}
+    match cli.command {
+        Command::Datasets(args) => commands::datasets::run(&args),
+        Command::Fetch(args) => commands::fetch::run(&args),
+        Command::Sample(args) => commands::sample::run(&args),
+    }
 }

@@ -140,8 +140,11 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T
 }
 
 /// A folder that gets its name only when all of it is there.
+///
+/// For a folder `d`, `.d.lock` is held while it is made, and `.d.new` is where. A killed process leaves `.d.new`
+/// behind; its lock ended with it, so the next one knows the leftover for what it is and removes it.
 pub(crate) struct Unfinished {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
     target: PathBuf,
     _lock: File,
 }
@@ -149,26 +152,55 @@ pub(crate) struct Unfinished {
 impl Unfinished {
     /// Begins what will be `target`; waits while another process makes the same.
     pub(crate) fn begin(target: PathBuf) -> Result<Self, CacheError> {
-        let parent = target.parent().unwrap_or(Path::new(".")).to_owned();
-        fs::create_dir_all(&parent).map_err(at(&parent))?;
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let lock_path = parent.join(format!(".{name}.lock"));
-        let lock = File::create(&lock_path).map_err(at(&lock_path))?;
-        lock.lock().map_err(at(&lock_path))?;
-        let folder = tempfile::Builder::new().prefix(".new-").tempdir_in(&parent);
-        Ok(Self { folder: folder.map_err(at(&parent))?, target, _lock: lock })
+        let parent = target.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).map_err(at(parent))?;
+        let lock = lock(&sibling(&target, "lock"))?;
+        let folder = sibling(&target, "new");
+        remove(&folder)?;
+        fs::create_dir(&folder).map_err(at(&folder))?;
+        Ok(Self { folder, target, _lock: lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
-    /// Gives it its name; what had that name before is gone.
+    /// Gives it its name; what had that name before is moved away first and then removed.
     pub(crate) fn finish(self) -> Result<(), CacheError> {
+        let old = sibling(&self.target, "old");
+        remove(&old)?;
         if self.target.exists() {
-            fs::remove_dir_all(&self.target).map_err(at(&self.target))?;
+            fs::rename(&self.target, &old).map_err(at(&self.target))?;
         }
-        fs::rename(self.folder.keep(), &self.target).map_err(at(&self.target))
+        fs::rename(&self.folder, &self.target).map_err(at(&self.target))?;
+        remove(&old)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Nothing more can be done about a leftover here; the next one removes it or says why it cannot.
+        let _ = remove(&self.folder);
+    }
+}
+
+/// Waits until no other process holds the lock; it ends with the process, however that ends.
+pub(crate) fn lock(path: &Path) -> Result<File, CacheError> {
+    let file = File::create(path).map_err(at(path))?;
+    file.lock().map_err(at(path))?;
+    Ok(file)
+}
+
+/// `.name.end` beside `target`.
+fn sibling(target: &Path, end: &str) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    target.with_file_name(format!(".{name}.{end}"))
+}
+
+fn remove(folder: &Path) -> Result<(), CacheError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(folder)(error)),
+        _ => Ok(()),
     }
 }
 
@@ -191,5 +223,28 @@ mod tests {
         assert_eq!(folder(&all[1..]), Some("/xdg/nir".into()));
         assert_eq!(folder(&all[2..]), Some("/home/ada/.cache/nir".into()));
         assert_eq!(folder(&[]), None);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_was_there_stays_until_the_end() {
+        let root = tempfile::TempDir::new().unwrap();
+        let target = root.path().join("d");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("old"), "").unwrap();
+        fs::create_dir(root.path().join(".d.new")).unwrap();
+        fs::write(root.path().join(".d.new/leftover"), "").unwrap();
+
+        let unfinished = Unfinished::begin(target.clone()).unwrap();
+        fs::write(unfinished.path().join("new"), "").unwrap();
+        assert!(target.join("old").exists());
+        unfinished.finish().unwrap();
+        let names = |folder: &Path| {
+            let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&target), ["new"]);
+        assert_eq!(names(root.path()), [".d.lock", "d"]);
     }
 }

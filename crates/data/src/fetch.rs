@@ -4,7 +4,6 @@
 //! from what it samples, which is fetched first. A folder of plain files (`docs.tsv` or `collection.tsv`, queries and
 //! qrels, perhaps gzip) will do for any dataset; it is checked by counts and, for a sample, by names.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use nir_core::Progress;
@@ -15,9 +14,7 @@ use crate::download::Patience;
 use crate::files::{Files, Places, official_in, sums};
 use crate::import::{self, Incoming};
 use crate::import_error::ImportError;
-use crate::manifest::{
-    CorpusManifest, Documents, Licence, Manifest, RemoteFile, TopicParts, Topics,
-};
+use crate::manifest::{CorpusManifest, Documents, Licence, Manifest, TopicParts, Topics};
 use crate::manifests::Manifests;
 use crate::origin::{OriginFile, OriginSource};
 use crate::{DocumentFormat, Source};
@@ -219,26 +216,7 @@ fn opening(error: DatasetError) -> ImportError {
 
 /// Whether a folder holds an official file of the dataset or of what it samples.
 fn has_official(folder: &Path, manifests: &Manifests, manifest: &Manifest) -> bool {
-    official_files(manifests, manifest).values().any(|file| official_in(folder, file).is_some())
-}
-
-/// The official files of a dataset and of what it samples, by name.
-fn official_files<'m>(
-    manifests: &'m Manifests,
-    manifest: &'m Manifest,
-) -> BTreeMap<&'m str, &'m RemoteFile> {
-    let mut files: Vec<_> = manifest.files.iter().chain(&manifest.corpus.files).collect();
-    if let Documents::Sample(sample) = &manifest.corpus.documents
-        && let Some(corpus) = manifests.corpus(&sample.of)
-    {
-        files.extend(&corpus.files);
-    }
-    if let Topics::Sample(sample) = &manifest.topics
-        && let Ok(parent) = manifests.get(&sample.of)
-    {
-        files.extend(&parent.files);
-    }
-    files.into_iter().map(|file| (file.name.as_str(), file)).collect()
+    manifests.official_files(manifest).values().any(|file| official_in(folder, file).is_some())
 }
 
 /// The files of a plain folder.
@@ -295,7 +273,7 @@ fn twins(name: &str, usual: &str) -> Vec<String> {
 }
 
 fn nothing_there(folder: &Path, manifests: &Manifests, manifest: &Manifest) -> ImportError {
-    let official = official_files(manifests, manifest).into_keys().map(str::to_owned);
+    let official = manifests.official_files(manifest).into_keys().map(str::to_owned);
     let plain = ["docs.tsv or collection.tsv", &manifest.plain.queries, &manifest.plain.qrels];
     ImportError::NothingThere {
         folder: folder.to_owned(),

@@ -82,11 +82,11 @@ pub enum ManifestError {
         of: String,
     },
     /// Nothing has this name.
-    #[error("unknown dataset `{name}`: expected one of {}", known.join(", "))]
+    #[error("unknown dataset `{name}`: {}", expected(known))]
     UnknownDataset {
         /// The name.
         name: String,
-        /// The datasets that come closest, or all.
+        /// The datasets that come close.
         known: Vec<String>,
     },
     /// A file beside a manifest could not be read.
@@ -97,6 +97,14 @@ pub enum ManifestError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// The names that come close, or where to find all of them.
+fn expected(known: &[String]) -> String {
+    if known.is_empty() {
+        return "`nir datasets` lists those there are".to_owned();
+    }
+    format!("expected one of {}", known.join(", "))
 }
 
 impl ManifestError {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::folder::Folder;
-use crate::manifest::{CorpusManifest, Documents, Draft, Manifest};
+use crate::manifest::{CorpusManifest, Documents, Draft, Manifest, RemoteFile, Topics};
 use crate::manifest_error::ManifestError;
 
 /// Every dataset and corpus there is a manifest for.
@@ -49,12 +49,35 @@ impl Manifests {
         self.corpora.get(name).or_else(|| self.datasets.get(name).map(|dataset| &dataset.corpus))
     }
 
-    /// Names that share a part with `name`, or all names.
+    /// The official files of a dataset and of all that it samples, by name.
+    pub fn official_files<'m>(
+        &'m self,
+        manifest: &'m Manifest,
+    ) -> BTreeMap<&'m str, &'m RemoteFile> {
+        let mut files: Vec<&RemoteFile> = manifest.files.iter().collect();
+        let mut corpus = &manifest.corpus;
+        files.extend(&corpus.files);
+        while let Documents::Sample(sample) = &corpus.documents
+            && let Some(parent) = self.corpus(&sample.of)
+        {
+            corpus = parent;
+            files.extend(&corpus.files);
+        }
+        let mut dataset = manifest;
+        while let Topics::Sample(sample) = &dataset.topics
+            && let Ok(parent) = self.get(&sample.of)
+        {
+            dataset = parent;
+            files.extend(&dataset.files);
+        }
+        files.into_iter().map(|file| (file.name.as_str(), file)).collect()
+    }
+
+    /// Names that share a part with `name`.
     fn close_to(&self, name: &str) -> Vec<String> {
         let parts: Vec<&str> = name.split('-').filter(|part| part.len() > 2).collect();
         let close = |known: &&String| parts.iter().any(|part| known.contains(part));
-        let found: Vec<String> = self.datasets.keys().filter(close).cloned().collect();
-        if found.is_empty() { self.datasets.keys().cloned().collect() } else { found }
+        self.datasets.keys().filter(close).cloned().collect()
     }
 
     /// Finishes drafts, each after the dataset it samples.

@@ -1,1 +1,5 @@
 //! One file a subcommand: an `Args` that clap fills, and `run` that does it.
+
+pub(crate) mod datasets;
+pub(crate) mod fetch;
+pub(crate) mod sample;

@@ -1,0 +1,93 @@
+//! `nir datasets`: what there is to run over.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use nir_data::{Cache, Dataset, Manifest, Manifests, State};
+
+use crate::datasets::{cache, grouped, manifests};
+
+/// List datasets with their size, licence and state, or describe one.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The dataset to describe.
+    #[arg(value_name = "DATASET")]
+    name: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let (manifests, cache) = (manifests()?, cache()?);
+    match &args.name {
+        Some(name) => describe(&manifests, &cache, manifests.get(name)?)?,
+        None => list(&manifests, &cache)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(manifests: &Manifests, cache: &Cache) -> Result<()> {
+    let mut rows = vec![["dataset", "documents", "queries", "licence", "state"].map(str::to_owned)];
+    for manifest in manifests.iter() {
+        rows.push([
+            manifest.name.clone(),
+            count(documents(manifest)),
+            count(manifest.counts.queries),
+            manifest.licence.name.clone(),
+            state(manifests, cache, manifest)?,
+        ]);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths = std::array::from_fn::<usize, 5, _>(|column| width(column).unwrap_or(0));
+    for [name, documents, queries, licence, state] in &rows {
+        let [a, b, c, d, _] = widths;
+        println!("{name:<a$}  {documents:>b$}  {queries:>c$}  {licence:<d$}  {state}");
+    }
+    Ok(())
+}
+
+fn documents(manifest: &Manifest) -> Option<usize> {
+    manifest.counts.documents.or(manifest.corpus.count)
+}
+
+/// What nobody has counted for us stays blank.
+fn count(number: Option<usize>) -> String {
+    number.map(grouped).unwrap_or_default()
+}
+
+fn state(manifests: &Manifests, cache: &Cache, manifest: &Manifest) -> Result<String> {
+    let by_hand = || manifests.official_files(manifest).values().any(|file| file.is_manual());
+    Ok(match Dataset::state(cache, manifest)? {
+        State::Embedded => "embedded".to_owned(),
+        State::Fetched(origin) => format!("fetched ({})", origin.kind()),
+        State::Stale => "fetched under an older manifest".to_owned(),
+        State::NotFetched if by_hand() => "needs manual download".to_owned(),
+        State::NotFetched => "not fetched".to_owned(),
+    })
+}
+
+fn describe(manifests: &Manifests, cache: &Cache, manifest: &Manifest) -> Result<()> {
+    let card = &manifest.card;
+    println!("{} ({})\n{}\n", manifest.name, card.name, card.description);
+    println!("state      {}", state(manifests, cache, manifest)?);
+    println!("documents  {}", count(documents(manifest)));
+    println!("queries    {}", count(manifest.counts.queries));
+    println!("judgements {}", count(manifest.counts.judgements));
+    println!("measures   {}", card.measures.join(", "));
+    if let Some(whole) = manifest.sample_of() {
+        println!("sample of  {whole}");
+    }
+    if card.exclude_query_id {
+        println!("note       a document named as the query is dropped from its ranking");
+    }
+    println!("licence    {} ({})", manifest.licence.name, manifest.licence.url);
+    println!("           {}", manifest.licence.note);
+    println!("cite       {} {}", manifest.citation.text, manifest.citation.url);
+    println!("homepage   {}", card.homepage);
+    for file in manifests.official_files(manifest).values() {
+        let bytes = file.bytes.map_or("size not published".to_owned(), |bytes| {
+            format!("{} bytes", grouped(bytes as usize))
+        });
+        println!("file       {} ({bytes}) {}", file.name, file.urls.join(" "));
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Every manifest that comes with the program agrees with itself and with the others.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail like a test")]
+
+use std::collections::BTreeMap;
+
+use nir_data::{Documents, Manifest, Manifests, PartSource, RemoteFile, Scope, Topics};
+
+fn manifests() -> Manifests {
+    Manifests::load(None).unwrap()
+}
+
+/// Every official file of every dataset, with the dataset.
+fn files(manifests: &Manifests) -> Vec<(&Manifest, &RemoteFile)> {
+    let of =
+        |manifest| manifests.official_files(manifest).into_values().map(move |f| (manifest, f));
+    manifests.iter().flat_map(of).collect()
+}
+
+fn sources(manifest: &Manifest) -> Vec<&PartSource> {
+    let mut sources = Vec::new();
+    if let Documents::Files(part) = &manifest.corpus.documents {
+        sources.extend(&part.sources);
+    }
+    if let Topics::Files(parts) = &manifest.topics {
+        sources.extend(parts.queries.sources.iter().chain(&parts.qrels.sources));
+    }
+    sources
+}
+
+#[test]
+fn a_file_name_means_one_file_everywhere() {
+    let manifests = manifests();
+    let mut known: BTreeMap<&str, &RemoteFile> = BTreeMap::new();
+    for (manifest, file) in files(&manifests) {
+        let before = known.insert(&file.name, file);
+        assert!(before.is_none_or(|before| before == file), "{}: {}", manifest.name, file.name);
+    }
+}
+
+#[test]
+fn every_official_file_has_an_address() {
+    for (manifest, file) in files(&manifests()) {
+        assert!(!file.is_manual(), "{}: {}", manifest.name, file.name);
+        assert!(file.urls.iter().all(|url| url.starts_with("http")), "{}", manifest.name);
+    }
+}
+
+#[test]
+fn only_two_files_have_no_published_checksum() {
+    let manifests = manifests();
+    let mut unknown: Vec<&str> = files(&manifests)
+        .iter()
+        .filter(|(_, file)| file.md5.is_none() && file.sha256.is_none())
+        .map(|(_, file)| file.name.as_str())
+        .collect();
+    unknown.dedup();
+    assert_eq!(unknown, ["cacm.tar.gz", "msmarco-docs.tsv.gz"]);
+}
+
+#[test]
+fn archives_name_a_member_and_plain_files_none() {
+    let manifests = manifests();
+    for manifest in manifests.iter() {
+        for source in sources(manifest) {
+            let archive = [".zip", ".tar.gz"].iter().any(|end| source.file.ends_with(end));
+            assert_eq!(archive, source.member.is_some(), "{}: {}", manifest.name, source.file);
+        }
+    }
+}
+
+#[test]
+fn families_are_complete() {
+    let manifests = manifests();
+    let count = |start: &str| manifests.iter().filter(|m| m.name.starts_with(start)).count();
+    assert_eq!(count("nano-beir-"), 13);
+    assert_eq!(count("beir-cqadupstack-"), 12);
+    // 15 public sets, of which Touché has two versions, SciFact two splits and CQADupStack twelve forums.
+    assert_eq!(count("beir-") - 12, 14 + 1 + 1);
+}
+
+#[test]
+fn queries_are_dropped_from_their_rankings_where_they_are_documents() {
+    let manifests = manifests();
+    let flagged: Vec<&str> = manifests
+        .iter()
+        .filter(|manifest| manifest.card.exclude_query_id)
+        .map(|manifest| manifest.name.as_str())
+        .collect();
+    assert_eq!(flagged, ["beir-arguana", "beir-quora", "nano-beir-arguana", "nano-beir-quora"]);
+}
+
+#[test]
+fn every_licence_and_citation_says_something() {
+    for manifest in manifests().iter() {
+        let (licence, citation) = (&manifest.licence, &manifest.citation);
+        for text in [&licence.name, &licence.url, &licence.note, &citation.key, &citation.text] {
+            assert!(!text.is_empty(), "{}", manifest.name);
+        }
+    }
+}
+
+#[test]
+fn what_a_dataset_samples_is_a_dataset() {
+    let manifests = manifests();
+    for manifest in manifests.iter() {
+        assert_eq!(manifest.card.scope == Scope::Sample, manifest.sample_of().is_some());
+        if let Some(whole) = manifest.sample_of() {
+            assert_eq!(manifests.get(whole).unwrap().card.scope, Scope::Full, "{whole}");
+        }
+    }
+}
