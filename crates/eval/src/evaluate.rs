@@ -142,7 +142,7 @@ fn add_query(
     let ordered = Ordered::new(query_id, list.unwrap_or(&nothing), judgements, policy)?;
     for column in columns {
         check(column.measure, query_id, &ordered.ranking)?;
-        column.add(&ordered);
+        column.add(&ordered, policy);
     }
     Ok(())
 }
@@ -170,10 +170,11 @@ impl Column {
         Self { measure, per_query: vec![], best: vec![], worst: vec![], crossing: 0 }
     }
 
-    fn add(&mut self, ordered: &Ordered) {
-        let value = self.measure.of(&ordered.ranking);
+    fn add(&mut self, ordered: &Ordered, policy: Policy) {
+        let of = |ranking| self.measure.of(ranking, policy);
+        let value = of(&ordered.ranking);
         let (best, worst) = match &ordered.bounds {
-            Some(bounds) => (self.measure.of(&bounds.0), self.measure.of(&bounds.1)),
+            Some(bounds) => (of(&bounds.0), of(&bounds.1)),
             None => (value, value),
         };
         self.per_query.push(value);

@@ -1,7 +1,7 @@
 //! Measures and significance, equal to trec_eval.
 //!
 //! Nothing here has heard of a retrieval method: [`evaluate`] sees judgements, a run, [`Measure`]s and a [`Policy`],
-//! and the tests of significance see columns of values. METHODOLOGY.md says what each decides and why.
+//! and [`significance`] sees two columns of values. METHODOLOGY.md says what each decides and why.
 
 mod evaluate;
 mod measure;
@@ -9,6 +9,7 @@ pub mod measures;
 mod order;
 mod policy;
 mod ranking;
+pub mod significance;
 mod trec_names;
 
 pub use evaluate::{EvalError, EvaluatedQuery, Evaluation, Measured, Ties, evaluate};

@@ -6,12 +6,12 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use crate::GradedRanking;
 use crate::measures::{
     Gain, average_precision, bpref, expected_reciprocal_rank, geometric_mean,
     interpolated_precision, judged, ndcg, precision, r_precision, rank_biased_precision, recall,
-    reciprocal_rank, relevant, relevant_retrieved, retrieved, success,
+    reciprocal_rank, relevant, relevant_retrieved, retrieved, success, total,
 };
+use crate::{GradedRanking, Policy};
 
 /// A measure with its cut-off and parameters: `"nDCG@10".parse()`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -171,8 +171,8 @@ impl Measure {
         self.summary() != Summary::Sum && self.family != Family::Judged
     }
 
-    /// The value for one query.
-    pub fn of(&self, ranking: &GradedRanking) -> f64 {
+    /// The value for one query. The policy decides how IPrec rounds, and nothing else here.
+    pub fn of(&self, ranking: &GradedRanking, policy: Policy) -> f64 {
         let &Self { cutoff, rel, gain, level, .. } = self;
         let needed = || cutoff.expect("the parser refuses these families without a cut-off");
         match self.family {
@@ -187,7 +187,7 @@ impl Measure {
             Family::Bpref => bpref(ranking, rel),
             Family::Err => expected_reciprocal_rank(ranking, cutoff),
             Family::Rbp => rank_biased_precision(ranking, level, rel, cutoff),
-            Family::IPrec => interpolated_precision(ranking, rel, level),
+            Family::IPrec => interpolated_precision(ranking, rel, level, policy.rounding()),
             Family::NumQ => 1.0,
             Family::NumRet => retrieved(ranking),
             Family::NumRel => relevant(ranking, rel),
@@ -199,9 +199,9 @@ impl Measure {
     pub fn summarise(&self, values: &[f64]) -> f64 {
         match self.summary() {
             Summary::Mean if values.is_empty() => 0.0,
-            Summary::Mean => values.iter().sum::<f64>() / values.len() as f64,
+            Summary::Mean => total(values.iter().copied()) / values.len() as f64,
             Summary::GeometricMean => geometric_mean(values),
-            Summary::Sum => values.iter().sum(),
+            Summary::Sum => total(values.iter().copied()),
         }
     }
 

@@ -3,13 +3,15 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
+use crate::measures::Rounding;
+
 /// How documents are put in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Order {
     /// trec_eval 9: scores as `f32`, descending; ties to the larger `doc_id` in byte order; the rank column unread.
     #[default]
     TrecEval9,
-    /// trec_eval 10: the same with scores as `f64`.
+    /// trec_eval 10: the same with scores as `f64`; IPrec rounds to the nearest document.
     TrecEval10,
     /// The official MS MARCO passage script: a document stands at the rank its line says; scores unread.
     MsMarco,
@@ -60,6 +62,11 @@ impl Policy {
     /// The names that parse.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|&(_, name)| name)
+    }
+
+    /// How IPrec turns a level of recall into a number of documents.
+    pub(crate) fn rounding(self) -> Rounding {
+        if self.order == Order::TrecEval10 { Rounding::Nearest } else { Rounding::Up }
     }
 
     /// The same with means over queries that have results.

@@ -114,6 +114,16 @@ fn err_refuses_a_grade_it_has_no_value_for() {
     );
 }
 
+#[test]
+fn nothing_found_is_zero_and_not_minus_zero() {
+    let names = measures(&ALL);
+    let nothing =
+        evaluate(&qrels(&[("q", "a", 1)]), &TrecRun::default(), &names, Policy::default());
+    for measured in nothing.unwrap().measured {
+        assert_eq!(format!("{:.4}", measured.value), "0.0000", "{}", measured.measure);
+    }
+}
+
 const ALL: [&str; 15] = [
     "nDCG@5",
     "nDCG(dcg='exp-log2')@3",

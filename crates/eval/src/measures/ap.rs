@@ -9,6 +9,7 @@
 //!
 //! With a cut-off the divisor stays `R`, as trec_eval has it (`map_cut`). Its mean over queries is MAP.
 
+use super::total;
 use crate::GradedRanking;
 
 /// Average precision at relevance level `rel`.
@@ -18,8 +19,8 @@ pub fn average_precision(ranking: &GradedRanking, rel: i32, cutoff: Option<u32>)
         return 0.0;
     }
     let found = (1..).zip(ranking.relevant_ranks(rel, cutoff));
-    let sum: f64 = found.map(|(found, rank): (u32, u32)| f64::from(found) / f64::from(rank)).sum();
-    sum / relevant as f64
+    let precisions = found.map(|(found, rank): (u32, u32)| f64::from(found) / f64::from(rank));
+    total(precisions) / relevant as f64
 }
 
 #[cfg(test)]

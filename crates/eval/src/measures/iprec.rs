@@ -7,14 +7,37 @@
 //! IPrec@x = max { P@r : recall at r ≥ x }
 //! ```
 //!
-//! The level is reached after `⌊x · R + 0.9⌋` relevant documents, which is how trec_eval rounds
-//! (m_iprec_at_recall.c): almost always up.
+//! How many relevant documents make the level `x` is a matter of [`Rounding`], on which trec_eval changed its mind
+//! (m_iprec_at_recall.c), so the policy decides it.
 
 use crate::GradedRanking;
 
+/// From a level of recall to a number of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    /// `⌊x · R + 0.9⌋`, almost always up: trec_eval 9 and all before it.
+    Up,
+    /// The nearest whole number, halves up: trec_eval 10.
+    Nearest,
+}
+
+impl Rounding {
+    fn of(self, documents: f64) -> f64 {
+        match self {
+            Self::Up => (documents + 0.9).floor(),
+            Self::Nearest => documents.round(),
+        }
+    }
+}
+
 /// Interpolated precision once `recall` of the relevant documents is found.
-pub fn interpolated_precision(ranking: &GradedRanking, rel: i32, recall: f64) -> f64 {
-    let needed = (recall * ranking.relevant(rel) as f64 + 0.9).floor();
+pub fn interpolated_precision(
+    ranking: &GradedRanking,
+    rel: i32,
+    recall: f64,
+    rounding: Rounding,
+) -> f64 {
+    let needed = rounding.of(recall * ranking.relevant(rel) as f64);
     (1..)
         .zip(ranking.relevant_ranks(rel, None))
         .filter(|&(found, _)| f64::from(found) >= needed)
@@ -32,8 +55,16 @@ mod tests {
         let mut grades = [None; 10];
         (grades[1], grades[2], grades[9]) = (Some(1), Some(1), Some(1));
         let ranking = GradedRanking::new(&grades, &[1; 4]);
-        let at = |recall| interpolated_precision(&ranking, 1, recall);
+        let at = |recall| interpolated_precision(&ranking, 1, recall, Rounding::Up);
         assert_eq!((at(0.0), at(0.25), at(0.5)), (2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0));
         assert_eq!((at(0.75), at(1.0)), (0.3, 0.0));
+    }
+
+    #[test]
+    fn a_level_between_two_documents_is_rounded_as_the_policy_says() {
+        // x · R = 1.3: trec_eval 9 asks for 2 documents, trec_eval 10 for 1.
+        let ranking = GradedRanking::new(&[Some(1), None, None, Some(1)], &[1; 13]);
+        let at = |rounding| interpolated_precision(&ranking, 1, 0.1, rounding);
+        assert_eq!((at(Rounding::Up), at(Rounding::Nearest)), (0.5, 1.0));
     }
 }

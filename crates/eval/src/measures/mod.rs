@@ -24,7 +24,7 @@ pub use bpref::bpref;
 pub use counts::{relevant, relevant_retrieved, retrieved};
 pub use err::{MAX_GRADE, expected_reciprocal_rank};
 pub use gmap::{FLOOR, geometric_mean};
-pub use iprec::interpolated_precision;
+pub use iprec::{Rounding, interpolated_precision};
 pub use judged::judged;
 pub use ndcg::{Gain, ndcg};
 pub use precision::precision;
@@ -33,3 +33,8 @@ pub use recall::recall;
 pub use rprec::r_precision;
 pub use rr::reciprocal_rank;
 pub use success::success;
+
+/// A sum that is 0 where there is nothing: the standard library's is -0 there, and prints so.
+pub(crate) fn total(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, value| sum + value)
+}

@@ -14,6 +14,7 @@
 //! The paper discounts by `log_b(r)` from rank `b` on; everyone since uses `log2(r + 1)` from the first rank, and so
 //! do we. All grades count: there is no relevance level.
 
+use super::total;
 use crate::GradedRanking;
 
 /// What a grade is worth.
@@ -47,7 +48,7 @@ pub fn ndcg(ranking: &GradedRanking, cutoff: Option<u32>, gain: Gain) -> f64 {
 }
 
 fn dcg(grades: impl Iterator<Item = (u32, i32)>, gain: Gain) -> f64 {
-    grades.map(|(rank, grade)| gain.of(grade) / (f64::from(rank) + 1.0).log2()).sum()
+    total(grades.map(|(rank, grade)| gain.of(grade) / (f64::from(rank) + 1.0).log2()))
 }
 
 #[cfg(test)]

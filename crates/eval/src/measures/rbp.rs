@@ -9,6 +9,7 @@
 //!
 //! Relevance is binary at the level `rel`, 1 unless given, as for every other measure here.
 
+use super::total;
 use crate::GradedRanking;
 
 /// Rank-biased precision with persistence `p`.
@@ -19,7 +20,7 @@ pub fn rank_biased_precision(
     cutoff: Option<u32>,
 ) -> f64 {
     let looks = |rank: u32| p.powf(f64::from(rank) - 1.0);
-    (1.0 - p) * ranking.relevant_ranks(rel, cutoff).map(looks).sum::<f64>()
+    (1.0 - p) * total(ranking.relevant_ranks(rel, cutoff).map(looks))
 }
 
 #[cfg(test)]

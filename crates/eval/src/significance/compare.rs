@@ -1,0 +1,157 @@
+//! A run against a baseline, one measure at a time.
+
+use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
+
+use super::{
+    Correction, Interval, Outcome, Tally, bootstrap, mean, paired_t, randomisation,
+    standardised_difference, tally, wilcoxon,
+};
+use crate::{Evaluation, Measure};
+
+/// Which test gives `p`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Test {
+    /// The paired t test.
+    #[default]
+    T,
+    /// Wilcoxon's signed rank test.
+    Wilcoxon,
+    /// The paired randomisation test.
+    Randomisation,
+}
+
+/// How runs are compared. Equal settings give equal numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// Which test gives `p`.
+    pub test: Test,
+    /// How `p` is raised for the number of comparisons made.
+    pub correction: Correction,
+    /// What random samples start from.
+    pub seed: u64,
+    /// How many random samples are drawn, by the randomisation test and for the interval.
+    pub samples: u32,
+    /// Which part of resampled differences the interval holds.
+    pub confidence: f64,
+}
+
+/// A system against the baseline under one measure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Comparison {
+    /// Which of the systems.
+    pub system: usize,
+    /// Under which measure.
+    pub measure: Measure,
+    /// The mean over queries of system less baseline.
+    pub difference: f64,
+    /// Where that mean lies if the queries were drawn again.
+    pub interval: Interval,
+    /// What the test says of it alone.
+    pub outcome: Outcome,
+    /// `p` after correction for all comparisons made together.
+    pub corrected_p: f64,
+    /// The difference in its own standard deviations (Cohen's `d` of paired values).
+    pub effect_size: f64,
+    /// Queries by who did better.
+    pub tally: Tally,
+}
+
+/// Two evaluations that are not over the same queries and measures.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the runs are not measured over the same queries and measures: average over all judged queries, not only over returned ones"
+)]
+pub struct Unpaired;
+
+/// Compares each system with the baseline under every measure of effectiveness.
+///
+/// All comparisons made here are one family for the correction: every system under every measure.
+pub fn compare(
+    baseline: &Evaluation,
+    systems: &[&Evaluation],
+    settings: &Settings,
+) -> Result<Vec<Comparison>, Unpaired> {
+    let mut comparisons = Vec::new();
+    for (number, system) in systems.iter().enumerate() {
+        add_system(&mut comparisons, baseline, number, system, settings)?;
+    }
+    let p: Vec<f64> = comparisons.iter().map(|comparison| comparison.outcome.p).collect();
+    for (comparison, p) in comparisons.iter_mut().zip(settings.correction.correct(&p)) {
+        comparison.corrected_p = p;
+    }
+    Ok(comparisons)
+}
+
+fn add_system(
+    comparisons: &mut Vec<Comparison>,
+    baseline: &Evaluation,
+    number: usize,
+    system: &Evaluation,
+    settings: &Settings,
+) -> Result<(), Unpaired> {
+    let names = |of: &Evaluation| of.queries.iter().map(|q| q.query_id.clone()).collect::<Vec<_>>();
+    if names(baseline) != names(system) || baseline.measured.len() != system.measured.len() {
+        return Err(Unpaired);
+    }
+    for (theirs, ours) in baseline.measured.iter().zip(&system.measured) {
+        if theirs.measure != ours.measure {
+            return Err(Unpaired);
+        }
+        if ours.measure.is_effectiveness() {
+            let pairs = ours.per_query.iter().zip(&theirs.per_query);
+            let differences: Vec<f64> = pairs.map(|(ours, theirs)| ours - theirs).collect();
+            comparisons.push(settings.judge(number, ours.measure, &differences));
+        }
+    }
+    Ok(())
+}
+
+impl Settings {
+    fn judge(&self, system: usize, measure: Measure, differences: &[f64]) -> Comparison {
+        let outcome = match self.test {
+            Test::T => paired_t(differences),
+            Test::Wilcoxon => wilcoxon(differences),
+            Test::Randomisation => randomisation(differences, self.samples, self.seed),
+        };
+        Comparison {
+            system,
+            measure,
+            difference: mean(differences),
+            interval: bootstrap(differences, self.confidence, self.samples, self.seed),
+            outcome,
+            corrected_p: outcome.p,
+            effect_size: standardised_difference(differences),
+            tally: tally(differences),
+        }
+    }
+}
+
+const NAMES: [(Test, &str); 3] =
+    [(Test::T, "t"), (Test::Wilcoxon, "wilcoxon"), (Test::Randomisation, "randomisation")];
+
+impl Display for Test {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(NAMES.iter().find(|(test, _)| test == self).map_or("", |(_, name)| name))
+    }
+}
+
+/// A text that names no test.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown test `{name}`: expected one of t, wilcoxon, randomisation")]
+pub struct UnknownTest {
+    /// The name as written.
+    pub name: String,
+}
+
+impl FromStr for Test {
+    type Err = UnknownTest;
+
+    fn from_str(name: &str) -> Result<Self, UnknownTest> {
+        NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|&(test, _)| test)
+            .ok_or_else(|| UnknownTest { name: name.to_owned() })
+    }
+}
