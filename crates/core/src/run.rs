@@ -44,6 +44,13 @@ impl Ranking {
         scored.truncate(depth);
         Self(scored)
     }
+
+    /// The same ranking without one document.
+    #[must_use]
+    pub fn without(mut self, doc: DocNo) -> Self {
+        self.0.retain(|hit| hit.doc != doc);
+        self
+    }
 }
 
 impl std::ops::Deref for Ranking {

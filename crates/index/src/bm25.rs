@@ -20,6 +20,7 @@
 //! lengths above 40 are rounded down to four significant bits. Each term's part is computed in `f32`, in Lucene's
 //! order of operations, and the parts are added in `f64`.
 
+use serde::{Deserialize, Serialize};
 use tantivy::fieldnorm::FieldNormReader;
 
 use crate::LexicalIndex;
@@ -36,7 +37,8 @@ pub struct Bm25 {
 }
 
 /// How exactly the lengths of documents are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Lengths {
     /// As Lucene keeps them, in one byte: exact up to 40, then rounded down.
     LuceneByte,

@@ -1,1 +1,17 @@
-//! The algorithms, one file each, one folder per family.
+//! The algorithms: one file each, one folder for each family.
+//!
+//! A config's `[[stage]]` names an algorithm in `use`; [`ALGORITHMS`] says which there are. Its file holds everything
+//! about it: the paper, the equations, the `Config` a user writes, the code, the tests.
+
+pub mod feedback;
+pub mod hybrid;
+pub mod lexical;
+pub mod run_file;
+
+mod pipeline;
+mod recipe;
+mod registry;
+
+pub use pipeline::{ShapeError, check_shapes};
+pub use recipe::{Algorithm, Context, Recipe, Resources, Shape, Stage};
+pub use registry::{ALGORITHMS, Entry, UnknownAlgorithm, find};

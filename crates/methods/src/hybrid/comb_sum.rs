@@ -1,0 +1,81 @@
+//! CombSUM: the sum of a document's scores.
+//! Fox and Shaw, TREC-2, 1993 (`fox1993combination`).
+//!
+//! What several searches find with good scores is probably good. The scores are added as they come, once they are made
+//! comparable.
+//!
+//! ```text
+//! CombSUM(d) = Σ_runs φ(s_r(d))                                                         (Table 1)
+//! ```
+//!
+//! The paper added raw scores of one engine; between engines `normalise = "min-max"` is usual (Lee, SIGIR 1997). A run
+//! that did not find `d` adds 0.
+//!
+//! Try it: `nir run hybrid/combsum-bm25-rm3 --on pocket`
+
+use std::sync::Arc;
+
+use nir_core::{Corpus, Fuser, Ranking, Result, Run};
+use serde::{Deserialize, Serialize};
+
+use super::{Normalise, check_inputs, fuse};
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The methods whose runs are fused.
+    pub inputs: Vec<String>,
+    /// How scores are made comparable.
+    pub normalise: Normalise,
+    /// How many documents are kept for each query.
+    pub depth: usize,
+}
+
+impl Algorithm for Config {
+    const NAME: &'static str = "comb-sum";
+    const PAPER: &'static str = "fox1993combination";
+    const SHAPE: Shape = Shape::Fuser;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        let corpus = Arc::clone(&context.corpus);
+        Ok(Stage::Fuser(Box::new(CombSum { normalise: self.normalise, depth: self.depth, corpus })))
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        check_inputs(&self.inputs)
+    }
+
+    fn inputs(&self) -> &[String] {
+        &self.inputs
+    }
+}
+
+struct CombSum {
+    normalise: Normalise,
+    depth: usize,
+    corpus: Arc<dyn Corpus>,
+}
+
+impl Fuser for CombSum {
+    fn fuse(&self, runs: &[Run]) -> Result<Run> {
+        let parts = |_: usize, ranking: &Ranking| self.normalise.scores(ranking);
+        Ok(fuse(runs, self.depth, &*self.corpus, parts, |parts| parts.sum))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hybrid::testing::{corpus, hits, run};
+
+    #[test]
+    fn matches_the_hand_computed_example() {
+        // a: 4; b: 3 + 2 = 5; c: 1
+        let runs = [run(&[('a', 4.0), ('b', 3.0)]), run(&[('b', 2.0), ('c', 1.0)])];
+        let fused =
+            CombSum { normalise: Normalise::None, depth: 9, corpus: corpus() }.fuse(&runs).unwrap();
+        assert_eq!(hits(&fused), [('b', 5.0), ('a', 4.0), ('c', 1.0)]);
+    }
+}

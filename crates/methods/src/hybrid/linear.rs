@@ -1,0 +1,103 @@
+//! Linear interpolation of scores (a convex combination where the weights add up to 1).
+//! Bruch, Gai and Ingber, TOIS 2023 (`bruch2023fusion`).
+//!
+//! Unlike ranks, scores say by how much one document is better than the next. So each run's scores are first made
+//! comparable, then added with a weight each.
+//!
+//! ```text
+//! f(d) = Σ_runs w_r · φ_r(s_r(d))                                                       (eq. 3, for two runs)
+//! ```
+//!
+//! `φ` is `none`, `min-max` (eq. 2 of the paper) or `z-score`. A run that did not find `d` adds 0; under `min-max` that is
+//! also what its last document gets.
+//!
+//! Try it: `nir run hybrid/linear-bm25-rm3 --on pocket`
+
+use std::sync::Arc;
+
+use nir_core::{Corpus, Fuser, Ranking, Result, Run};
+use serde::{Deserialize, Serialize};
+
+use super::{Normalise, check_inputs, fuse};
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The methods whose runs are fused.
+    pub inputs: Vec<String>,
+    /// The weight of each, in the same order.
+    pub weights: Vec<f64>,
+    /// How scores are made comparable.
+    pub normalise: Normalise,
+    /// How many documents are kept for each query.
+    pub depth: usize,
+}
+
+impl Algorithm for Config {
+    const NAME: &'static str = "linear";
+    const PAPER: &'static str = "bruch2023fusion";
+    const SHAPE: Shape = Shape::Fuser;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        let (weights, normalise) = (self.weights.clone(), self.normalise);
+        let corpus = Arc::clone(&context.corpus);
+        Ok(Stage::Fuser(Box::new(Linear { weights, normalise, depth: self.depth, corpus })))
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        check_inputs(&self.inputs)?;
+        match (
+            self.weights.len() == self.inputs.len(),
+            self.weights.iter().all(|weight| weight.is_finite()),
+        ) {
+            (true, true) => Ok(()),
+            (true, false) => Err("every weight must be a finite number".to_owned()),
+            _ => Err(format!(
+                "{} inputs need as many `weights`, found {}",
+                self.inputs.len(),
+                self.weights.len()
+            )),
+        }
+    }
+
+    fn inputs(&self) -> &[String] {
+        &self.inputs
+    }
+}
+
+struct Linear {
+    weights: Vec<f64>,
+    normalise: Normalise,
+    depth: usize,
+    corpus: Arc<dyn Corpus>,
+}
+
+impl Fuser for Linear {
+    fn fuse(&self, runs: &[Run]) -> Result<Run> {
+        let parts = |number: usize, ranking: &Ranking| {
+            let weight = self.weights[number];
+            self.normalise.scores(ranking).into_iter().map(|score| weight * score).collect()
+        };
+        Ok(fuse(runs, self.depth, &*self.corpus, parts, |parts| parts.sum))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hybrid::testing::{corpus, hits, run};
+
+    #[test]
+    fn matches_the_hand_computed_example() {
+        // min-max of the first run: a 1, b .5, c 0; of the second: b 1, d 0.
+        // a: .75 · 1 = .75; b: .75 · .5 + .25 · 1 = .625; c: 0; d: 0, and the tie goes to d
+        let runs = [run(&[('a', 8.0), ('b', 5.0), ('c', 2.0)]), run(&[('b', 0.9), ('d', 0.1)])];
+        let weights = vec![0.75, 0.25];
+        let fused = Linear { weights, normalise: Normalise::MinMax, depth: 4, corpus: corpus() }
+            .fuse(&runs)
+            .unwrap();
+        assert_eq!(hits(&fused), [('a', 0.75), ('b', 0.625), ('d', 0.0), ('c', 0.0)]);
+    }
+}

@@ -1,0 +1,82 @@
+//! Several systems joined into one ranking.
+//!
+//! Every fuser works query by query: a document's parts from each run are added up, in the order of the runs, in f64.
+
+pub mod comb_mnz;
+pub mod comb_sum;
+pub mod linear;
+pub mod rrf;
+
+mod normalise;
+
+use std::collections::HashMap;
+
+use nir_core::{Corpus, DocNo, Ranking, Run, Scored};
+
+pub use normalise::Normalise;
+
+/// What the runs say of one document of one query: a part from each run that found it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Parts {
+    sum: f64,
+    runs: u32,
+}
+
+/// Fuses query by query: `parts` gives a run's ranking as one number for each of its documents, `score` makes a score
+/// of what was added up.
+fn fuse(
+    runs: &[Run],
+    depth: usize,
+    corpus: &dyn Corpus,
+    parts: impl Fn(usize, &Ranking) -> Vec<f64>,
+    score: impl Fn(Parts) -> f64,
+) -> Run {
+    let queries = runs.first().map_or(0, |run| run.len());
+    let fused = |query: usize| {
+        let mut added: HashMap<DocNo, Parts> = HashMap::new();
+        for (number, run) in runs.iter().enumerate() {
+            for (hit, part) in run[query].iter().zip(parts(number, &run[query])) {
+                let parts = added.entry(hit.doc).or_default();
+                parts.sum += part;
+                parts.runs += 1;
+            }
+        }
+        let scored =
+            added.into_iter().map(|(doc, parts)| Scored { doc, score: score(parts) as f32 });
+        Ranking::top(depth, scored.collect(), corpus)
+    };
+    (0..queries).map(fused).collect()
+}
+
+/// A fuser joins at least two runs.
+fn check_inputs(inputs: &[String]) -> Result<(), String> {
+    match inputs {
+        [] | [_] => Err(format!("`inputs` must name at least two methods, found {}", inputs.len())),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use std::sync::Arc;
+
+    use nir_core::{Corpus, DocNo, Document, Documents, Ranking, Run, Scored};
+
+    /// Documents `a`, `b`, `c`, … as rows 0, 1, 2, …
+    pub(super) fn corpus() -> Arc<dyn Corpus> {
+        let doc = |id: char| Document { doc_id: id.to_string(), ..Document::default() };
+        Arc::new(Documents::new(('a'..='h').map(doc)).unwrap())
+    }
+
+    /// A run of one query.
+    pub(super) fn run(hits: &[(char, f32)]) -> Run {
+        let scored =
+            hits.iter().map(|&(id, score)| Scored { doc: DocNo(id as u32 - 'a' as u32), score });
+        Run(vec![Ranking::top(hits.len(), scored.collect(), &*corpus())])
+    }
+
+    /// The first query's documents and scores.
+    pub(super) fn hits(run: &Run) -> Vec<(char, f32)> {
+        run[0].iter().map(|hit| ((b'a' + hit.doc.0 as u8) as char, hit.score)).collect()
+    }
+}

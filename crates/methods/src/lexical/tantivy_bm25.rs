@@ -1,0 +1,72 @@
+//! BM25 as tantivy computes it, to be held beside our own.
+//! Robertson, Walker, Jones, Hancock-Beaulieu and Gatford, TREC-3, 1994 (`robertson1994okapi`).
+//!
+//! The same idea as `bm25`, with tantivy's constants: `k1 = 1.2` and `b = 0.75` are fixed in its code, a factor
+//! `k1 + 1` multiplies every score, and pruning is block-max WAND. Documents of one score leave tantivy in the order of
+//! its own rows, so which of them stands last before the cut is its choice; the order of the rest is made ours.
+//!
+//! Try it: `nir run lexical/bm25-tantivy --on pocket`, and compare with `lexical/bm25`.
+
+use std::sync::Arc;
+
+use nir_core::{Progress, Queries, Ranking, Result, Retriever, Run};
+use nir_index::{Analyzer, TantivySearcher, analyzer};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::bm25::query_terms;
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters: those that tantivy lets one choose.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What a term is: the name of a chain in `nir_index::analyzer`.
+    pub analyzer: String,
+    /// How many documents are kept for each query.
+    pub depth: usize,
+}
+
+impl Algorithm for Config {
+    const NAME: &'static str = "tantivy-bm25";
+    const PAPER: &'static str = "robertson1994okapi";
+    const SHAPE: Shape = Shape::Retriever;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        let analyzer = analyzer(&self.analyzer)?;
+        let searcher =
+            TantivySearcher::new(context.lexical_index(&analyzer)?, Arc::clone(&context.corpus))?;
+        let progress = Arc::clone(&context.progress);
+        Ok(Stage::Retriever(Box::new(TantivyRetriever {
+            analyzer,
+            searcher,
+            depth: self.depth,
+            progress,
+        })))
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        analyzer(&self.analyzer).map(|_| ()).map_err(|error| error.to_string())
+    }
+}
+
+struct TantivyRetriever {
+    analyzer: Arc<dyn Analyzer>,
+    searcher: TantivySearcher,
+    depth: usize,
+    progress: Arc<dyn Progress>,
+}
+
+impl Retriever for TantivyRetriever {
+    fn retrieve(&self, queries: &Queries) -> Result<Run> {
+        let task = self.progress.begin("searching with tantivy", "queries", queries.len() as u64);
+        let rankings: Result<Vec<Ranking>> = queries
+            .par_iter()
+            .map(|query| {
+                task.advance(1);
+                Ok(self.searcher.search(&query_terms(query, &*self.analyzer), self.depth)?)
+            })
+            .collect();
+        Ok(Run(rankings?))
+    }
+}

@@ -1,0 +1,148 @@
+//! Recipe, bound, running: a `Config` is a recipe; building it over a collection gives a stage that is ready to work.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nir_core::{
+    Corpus, Digest, Expander, Fuser, Hasher, Progress, Reranker, Result, Retriever, Rewriter,
+    TrecRun,
+};
+use nir_index::{Analyzer, LexicalIndex};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a stage reads and gives (see [`nir_core`]'s traits of the same names).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Documents in, documents out.
+    Expander,
+    /// Queries in, a run out.
+    Retriever,
+    /// Candidates in, a run out.
+    Reranker,
+    /// Candidates in, queries out.
+    Rewriter,
+    /// Runs of other methods in, a run out.
+    Fuser,
+}
+
+/// A stage bound to a collection.
+pub enum Stage {
+    /// Documents in, documents out.
+    Expander(Box<dyn Expander>),
+    /// Queries in, a run out.
+    Retriever(Box<dyn Retriever>),
+    /// Candidates in, a run out.
+    Reranker(Box<dyn Reranker>),
+    /// Candidates in, queries out.
+    Rewriter(Box<dyn Rewriter>),
+    /// Runs of other methods in, a run out.
+    Fuser(Box<dyn Fuser>),
+}
+
+/// The `Config` of an algorithm: what a user writes below `use`.
+///
+/// It has no `Default` and refuses unknown keys: a default is a parameter that the reader cannot see.
+pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + 'static {
+    /// Its name in `use`, which is the name of its file.
+    const NAME: &'static str;
+    /// The key of its paper in `configs/papers.toml`.
+    const PAPER: &'static str;
+    /// What it reads and gives.
+    const SHAPE: Shape;
+
+    /// Binds the recipe to a collection.
+    fn build(&self, context: &Context<'_>) -> Result<Stage>;
+
+    /// What is wrong with the values, if anything: `k1 must be at least 0, found -1`.
+    fn check(&self) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
+    /// Methods whose runs it reads, by name.
+    fn inputs(&self) -> &[String] {
+        &[]
+    }
+
+    /// Files outside the config whose content decides the result.
+    fn files(&self) -> Vec<&Path> {
+        Vec::new()
+    }
+}
+
+/// An [`Algorithm`] whose type the registry has forgotten.
+pub trait Recipe: fmt::Debug + Send + Sync {
+    /// See [`Algorithm::build`].
+    fn build(&self, context: &Context<'_>) -> Result<Stage>;
+    /// See [`Algorithm::inputs`].
+    fn inputs(&self) -> &[String];
+    /// See [`Algorithm::files`].
+    fn files(&self) -> Vec<&Path>;
+    /// Name and every parameter, in one spelling whatever the file's order and spacing.
+    fn canonical(&self) -> String;
+}
+
+impl<A: Algorithm> Recipe for A {
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        Algorithm::build(self, context)
+    }
+
+    fn inputs(&self) -> &[String] {
+        Algorithm::inputs(self)
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        Algorithm::files(self)
+    }
+
+    fn canonical(&self) -> String {
+        let parameters = serde_json::to_string(self).expect("a config is plain data");
+        format!("{} {parameters}", A::NAME)
+    }
+}
+
+/// What the harness lends to a stage that is being built.
+pub trait Resources: Sync {
+    /// A folder that `make` filled, now or in an earlier run: the same `key` is made once.
+    fn artifact(
+        &self,
+        kind: &str,
+        key: Digest,
+        make: &mut dyn FnMut(&Path) -> Result<()>,
+    ) -> Result<PathBuf>;
+
+    /// A run file from disk.
+    fn run_file(&self, path: &Path) -> Result<TrecRun>;
+
+    /// Notes a fact about an index for the result's provenance.
+    fn note(&self, index: &str, fact: &str, value: &str);
+}
+
+/// Everything a recipe is built over.
+pub struct Context<'a> {
+    /// The collection.
+    pub corpus: Arc<dyn Corpus>,
+    /// Names its content.
+    pub corpus_digest: Digest,
+    /// Where long steps are announced.
+    pub progress: Arc<dyn Progress>,
+    /// Cache and files.
+    pub resources: &'a dyn Resources,
+}
+
+impl Context<'_> {
+    /// The inverted index of the collection's contents under an analyzer, built once.
+    pub fn lexical_index(&self, analyzer: &Arc<dyn Analyzer>) -> Result<Arc<LexicalIndex>> {
+        let mut key = Hasher::new("lexical index");
+        let key = key.part(self.corpus_digest.hex()).part(analyzer.name()).digest();
+        let folder = self.resources.artifact("indexes", key, &mut |folder| {
+            LexicalIndex::build(folder, &*self.corpus, &**analyzer, &*self.progress)?;
+            Ok(())
+        })?;
+        let index = LexicalIndex::open(&folder)?;
+        self.resources.note(analyzer.name(), "total_terms", &index.total_terms().to_string());
+        self.resources.note(analyzer.name(), "unique_terms", &index.unique_terms().to_string());
+        Ok(Arc::new(index))
+    }
+}

@@ -1,0 +1,89 @@
+//! A run made elsewhere: any system's results, in TREC's six columns, enter a comparison or are reranked.
+//!
+//! Scores and order are the file's: the best `depth` by score, ties to the larger `doc_id`. Queries that the file does
+//! not name find nothing. A `doc_id` that the collection does not have is an error: the file belongs to another
+//! collection.
+//!
+//! ```toml
+//! [[stage]]
+//! use   = "run"
+//! path  = "runs/bm25.dl19.trec.gz"
+//! depth = 100
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nir_core::{Corpus, Queries, RankedList, Ranking, Result, Retriever, Run, Scored, TrecRun};
+use serde::{Deserialize, Serialize};
+
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// A run file: six columns, plain, gzip or zstd. Relative paths start where `nir` runs.
+    pub path: PathBuf,
+    /// How many documents of each query are kept.
+    pub depth: usize,
+}
+
+impl Algorithm for Config {
+    const NAME: &'static str = "run";
+    const PAPER: &'static str = "";
+    const SHAPE: Shape = Shape::Retriever;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        let run = context.resources.run_file(&self.path)?;
+        Ok(Stage::Retriever(Box::new(RunFile {
+            run,
+            depth: self.depth,
+            corpus: Arc::clone(&context.corpus),
+        })))
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        vec![&self.path]
+    }
+}
+
+/// The file names a document that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "query `{query_id}` of the run finds `{doc_id}`, which is not a document of this collection"
+)]
+struct ForeignDocument {
+    query_id: String,
+    doc_id: String,
+}
+
+struct RunFile {
+    run: TrecRun,
+    depth: usize,
+    corpus: Arc<dyn Corpus>,
+}
+
+impl Retriever for RunFile {
+    fn retrieve(&self, queries: &Queries) -> Result<Run> {
+        queries.iter().map(|query| self.ranking(&query.query_id)).collect()
+    }
+}
+
+impl RunFile {
+    fn ranking(&self, query_id: &str) -> Result<Ranking> {
+        let Some(list) = self.run.get(query_id) else { return Ok(Ranking::default()) };
+        Ok(Ranking::top(self.depth, self.rows(query_id, list)?, &*self.corpus))
+    }
+
+    fn rows(&self, query_id: &str, list: &RankedList) -> Result<Vec<Scored>> {
+        let row = |(doc_id, entry): (&str, nir_core::Entry)| match self.corpus.doc_no(doc_id) {
+            Some(doc) => Ok(Scored { doc, score: entry.score as f32 }),
+            None => {
+                Err(ForeignDocument { query_id: query_id.to_owned(), doc_id: doc_id.to_owned() }
+                    .into())
+            }
+        };
+        list.iter().map(row).collect()
+    }
+}
