@@ -65,8 +65,8 @@ pub struct Cost {
     pub stages: Vec<StageCost>,
     /// One query at a time.
     pub latency: Latency,
-    /// The largest resident set of the process, in bytes.
-    pub peak_bytes: u64,
+    /// The largest resident set of the process, in bytes, where the system tells.
+    pub peak_bytes: Option<u64>,
     /// Threads that `run_seconds` used.
     pub threads: usize,
 }

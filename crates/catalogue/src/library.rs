@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Cell, Comparison, ConfigError, Family, Method, Paper, Papers, Source};
+use crate::{Cell, Comparison, ConfigError, Method, Paper, Papers, Source};
 
 /// Every config of a checkout, or of the copy inside the binary.
 #[derive(Debug, Clone, Default)]
@@ -125,21 +125,13 @@ impl Library {
                 format!("`{}` is the key of no paper in configs/papers.toml", method.card.paper);
             return Some(method.source.error_at(find(method, &method.card.paper), message));
         };
-        let known = [paper.family, Family::Hybrid, Family::Feedback];
-        let fits = known.iter().any(|family| folder(*family) == method.family());
-        (!fits).then(|| {
-            let message = format!("`{}` is of the family `{}`", paper.key, folder(paper.family));
+        (paper.family.folder() != method.family()).then(|| {
+            let family = format!("`{}` is of the family `{}`", paper.key, paper.family.folder());
             method
                 .source
-                .error_at(find(method, &paper.key), format!("{message}, not `{}`", method.family()))
+                .error_at(find(method, &paper.key), format!("{family}, not `{}`", method.family()))
         })
     }
-}
-
-/// The name of a family as folders have it.
-pub(crate) fn folder(family: Family) -> String {
-    let name = serde_json::to_value(family).expect("a unit variant");
-    name.as_str().expect("a unit variant is a string").to_owned()
 }
 
 fn find(method: &Method, word: &str) -> std::ops::Range<usize> {

@@ -61,7 +61,11 @@ impl StageTable {
         if let DeValue::Table(table) = stage.get_mut() {
             table.remove("use");
         }
-        read(stage).map_err(|error| self.source.toml_error(&error))
+        // An error about several values together, or one found after reading, has no place of its own.
+        read(stage).map_err(|error| match error.span() {
+            Some(_) => self.source.toml_error(&error),
+            None => self.error(error.message()),
+        })
     }
 
     /// An error about this stage as a whole, pointing at its `use`.

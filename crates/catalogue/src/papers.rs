@@ -49,6 +49,26 @@ pub enum Family {
     None,
 }
 
+impl Family {
+    /// Its name, which is that of its folders.
+    pub fn folder(self) -> String {
+        serde_plain(self)
+    }
+}
+
+impl Kind {
+    /// Its name.
+    pub fn name(self) -> String {
+        serde_plain(self)
+    }
+}
+
+/// The name serde writes for a unit variant.
+fn serde_plain(variant: impl Serialize) -> String {
+    let name = serde_json::to_value(variant).expect("a unit variant is plain data");
+    name.as_str().expect("a unit variant is written as its name").to_owned()
+}
+
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]

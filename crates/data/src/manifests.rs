@@ -73,10 +73,13 @@ impl Manifests {
         files.into_iter().map(|file| (file.name.as_str(), file)).collect()
     }
 
-    /// Names that share a part with `name`.
+    /// Names that share a part with `name`, or are nearly it.
     fn close_to(&self, name: &str) -> Vec<String> {
         let parts: Vec<&str> = name.split('-').filter(|part| part.len() > 2).collect();
-        let close = |known: &&String| parts.iter().any(|part| known.contains(part));
+        let close = |known: &&String| {
+            parts.iter().any(|part| known.contains(part))
+                || strsim::jaro_winkler(known, name) > 0.85
+        };
         self.datasets.keys().filter(close).cloned().collect()
     }
 
