@@ -1,8 +1,12 @@
 //! The `nir` command: one file a subcommand, in `commands`.
 
+mod cache;
 mod commands;
-mod datasets;
+mod compare;
+mod engine;
 mod progress;
+mod root;
+mod table;
 
 use std::process::ExitCode;
 
@@ -11,20 +15,28 @@ use clap::{Parser, Subcommand};
 /// Run the methods of a curated list of papers on information retrieval, and measure them.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true, infer_subcommands = true)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    Run(commands::run::Args),
+    List(commands::list::Args),
+    Show(commands::show::Args),
+    Check(commands::check::Args),
     Datasets(commands::datasets::Args),
     Fetch(commands::fetch::Args),
     Sample(commands::sample::Args),
+    Results(commands::results::Args),
+    Cache(commands::cache::Args),
+    Completions(commands::completions::Args),
+    Man(commands::man::Args),
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match run(&Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -33,10 +45,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command {
-        Command::Datasets(args) => commands::datasets::run(&args),
-        Command::Fetch(args) => commands::fetch::run(&args),
-        Command::Sample(args) => commands::sample::run(&args),
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    match &cli.command {
+        Command::Run(args) => commands::run::run(args),
+        Command::List(args) => commands::list::run(args),
+        Command::Show(args) => commands::show::run(args),
+        Command::Check(args) => commands::check::run(args),
+        Command::Datasets(args) => commands::datasets::run(args),
+        Command::Fetch(args) => commands::fetch::run(args),
+        Command::Sample(args) => commands::sample::run(args),
+        Command::Results(args) => commands::results::run(args),
+        Command::Cache(args) => commands::cache::run(args),
+        Command::Completions(args) => commands::completions::run(args),
+        Command::Man(args) => commands::man::run(args),
     }
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use nir_data::{Cache, Dataset, Manifest, Manifests, State};
 
-use crate::datasets::{cache, grouped, manifests};
+use crate::root::Root;
+use crate::table::grouped;
 
 /// List datasets with their size, licence and state, or describe one.
 #[derive(clap::Args)]
@@ -17,7 +18,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let (manifests, cache) = (manifests()?, cache()?);
+    let (manifests, cache) = (Root::find()?.manifests()?, Cache::of_user()?);
     match &args.name {
         Some(name) => describe(&manifests, &cache, manifests.get(name)?)?,
         None => list(&manifests, &cache)?,

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use nir_data::{Cache, Dataset, Fetch, Fetched, Licence, Manifests, Patience};
 
-use crate::datasets::{cache, grouped, manifests};
 use crate::progress::Bars;
+use crate::root::Root;
+use crate::table::grouped;
 
 /// Fetch datasets: official files, verified, imported once and counted.
 ///
@@ -38,7 +39,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let (manifests, cache) = (manifests()?, cache()?);
+    let (manifests, cache) = (Root::find()?.manifests()?, Cache::of_user()?);
     for name in &args.names {
         manifests.get(name)?;
     }

@@ -1,5 +1,13 @@
 //! One file a subcommand: an `Args` that clap fills, and `run` that does it.
 
+pub(crate) mod cache;
+pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod datasets;
 pub(crate) mod fetch;
+pub(crate) mod list;
+pub(crate) mod man;
+pub(crate) mod results;
+pub(crate) mod run;
 pub(crate) mod sample;
+pub(crate) mod show;

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
-use nir_data::{Dataset, Drawn, SampleRule, SampleRun, draw, write_sample};
+use nir_data::{Cache, Dataset, Drawn, SampleRule, SampleRun, draw, write_sample};
 
-use crate::datasets::{cache, grouped, manifests};
+use crate::root::Root;
+use crate::table::grouped;
 
 /// Draw a sample of a dataset: a manifest and two lists of ids, no text.
 ///
@@ -74,7 +75,7 @@ impl FromStr for RunDepth {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let (folder, name) = place(&args.out)?;
-    let (manifests, cache) = (manifests()?, cache()?);
+    let (manifests, cache) = (Root::find()?.manifests()?, Cache::of_user()?);
     if manifests.get(&name).is_ok() {
         bail!("there is a dataset `{name}` already; give the sample another name");
     }

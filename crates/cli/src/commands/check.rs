@@ -1,0 +1,117 @@
+//! `nir check`: whether configs, papers, datasets and results fit together.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use nir_catalogue::{Cell, Comparison, ConfigError, Library, Method, read_cells};
+use nir_data::Manifests;
+use nir_eval::Measure;
+use toml::Spanned;
+
+use crate::commands::list::coverage;
+use crate::compare::Plan;
+use crate::engine::Pipeline;
+use crate::root::Root;
+
+/// Check every config, paper, claim, dataset and result; print each problem with file and line.
+#[derive(clap::Args)]
+#[command(after_help = "Example: nir check && echo all is well")]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+    let root = Root::find()?;
+    let library = root.library()?;
+    let manifests = root.manifests()?;
+    let cells = root.results().map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
+    let problems = problems(&library, &manifests, &cells);
+    for problem in &problems {
+        eprintln!("error: {problem}");
+    }
+    println!(
+        "{} papers, {} methods, {} comparisons, {} datasets, {} results: {} problems",
+        library.papers.len(),
+        library.methods.len(),
+        library.comparisons.len(),
+        manifests.iter().count(),
+        cells.len(),
+        problems.len()
+    );
+    println!("{}", coverage(library.coverage(&cells)));
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn problems(library: &Library, manifests: &Manifests, cells: &[Cell]) -> Vec<String> {
+    let mut problems: Vec<String> = library.problems().iter().map(ToString::to_string).collect();
+    for method in library.methods.values() {
+        problems.extend(Pipeline::new(method, library).err().map(|error| format!("{error:#}")));
+        problems.extend(claims(method, manifests));
+    }
+    for comparison in library.comparisons.values() {
+        problems.extend(comparison_problems(comparison, library, manifests));
+    }
+    for manifest in manifests.iter() {
+        let measures =
+            manifest.card.measures.iter().filter_map(|measure| measure.parse::<Measure>().err());
+        problems.extend(measures.map(|error| format!("datasets/{}.toml: {error}", manifest.name)));
+    }
+    problems.extend(cells.iter().filter_map(|cell| stale(cell, library)));
+    problems
+}
+
+fn claims(method: &Method, manifests: &Manifests) -> Vec<String> {
+    let mut problems = Vec::new();
+    for claim in &method.claims {
+        problems.extend(claim.measure.parse::<Measure>().err().map(|error| error.to_string()));
+        problems.extend(manifests.get(&claim.dataset).err().map(|error| error.to_string()));
+    }
+    problems
+        .into_iter()
+        .map(|problem| format!("{}: [[claim]]: {problem}", method.source.path()))
+        .collect()
+}
+
+/// Every name of a comparison that names nothing.
+fn comparison_problems(
+    comparison: &Comparison,
+    library: &Library,
+    manifests: &Manifests,
+) -> Vec<String> {
+    let at =
+        |name: &Spanned<String>, message: String| comparison.source.error_at(name.span(), message);
+    let dataset =
+        |name: &Spanned<String>| Some(at(name, manifests.get(name.as_ref()).err()?.to_string()));
+    let method = |name: &Spanned<String>| {
+        let missing = !library.methods.contains_key(name.as_ref());
+        missing.then(|| at(name, format!("`{}` is no method", name.as_ref())))
+    };
+    let errors: Vec<ConfigError> = comparison
+        .datasets
+        .iter()
+        .filter_map(dataset)
+        .chain(comparison.methods.iter().filter_map(method))
+        .chain(Plan::of(comparison).err())
+        .collect();
+    errors.iter().map(ToString::to_string).collect()
+}
+
+/// A result whose config has changed since.
+fn stale(cell: &Cell, library: &Library) -> Option<String> {
+    let path = cell.path();
+    let Some(method) = library.methods.get(&cell.method) else {
+        return Some(format!(
+            "results/{}: its method `{}` has no config",
+            path.display(),
+            cell.method
+        ));
+    };
+    let same = method.digest().hex() == cell.provenance.config;
+    (!same).then(|| {
+        format!(
+            "results/{}: made from another {}; `nir run {} --on {}` makes it anew",
+            path.display(),
+            method.source.path(),
+            cell.method,
+            cell.dataset
+        )
+    })
+}

@@ -1,0 +1,134 @@
+//! `nir list`: the entries of the list, and how far each has come.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use nir_catalogue::{Cell, Coverage, Library, Paper, Status, read_cells};
+
+use crate::root::Root;
+use crate::table::Table;
+
+/// List the papers and what runs of them.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  nir list --family sparse\n  nir list --status run\n  nir list expansion\n  nir list --methods"
+)]
+pub(crate) struct Args {
+    /// Only entries with this text in title, authors, name or key (case does not matter).
+    text: Option<String>,
+    /// Only this family: lexical, sparse, dense, ...
+    #[arg(long)]
+    family: Option<String>,
+    /// Only sections with this text in their path.
+    #[arg(long)]
+    section: Option<String>,
+    /// Only this status: open, configured, run, "not a method".
+    #[arg(long)]
+    status: Option<String>,
+    /// Only this kind: method, training, survey, dataset, toolkit.
+    #[arg(long)]
+    kind: Option<String>,
+    /// List the methods that can be run instead of the papers.
+    #[arg(long)]
+    methods: bool,
+}
+
+const STATUSES: [Status; 4] = [Status::NotAMethod, Status::Open, Status::Configured, Status::Run];
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let root = Root::find()?;
+    let library = root.library()?;
+    let cells = root.results().map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
+    check_names(args, &library)?;
+    if args.methods {
+        methods(args, &library, &cells);
+    } else {
+        papers(args, &library, &cells);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A name that filters nothing is a misspelling.
+fn check_names(args: &Args, library: &Library) -> Result<()> {
+    let families = library.papers.iter().map(|paper| paper.family.folder());
+    known("family", args.family.as_deref(), families.collect())?;
+    known(
+        "kind",
+        args.kind.as_deref(),
+        library.papers.iter().map(|paper| paper.kind.name()).collect(),
+    )?;
+    known(
+        "status",
+        args.status.as_deref(),
+        STATUSES.iter().map(|status| status.name().to_owned()).collect(),
+    )
+}
+
+fn known(what: &str, asked: Option<&str>, mut names: Vec<String>) -> Result<()> {
+    names.sort();
+    names.dedup();
+    match asked {
+        Some(asked) if !names.iter().any(|name| name == asked) => {
+            bail!("unknown {what} `{asked}`: expected one of {}", names.join(", "))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn papers(args: &Args, library: &Library, cells: &[Cell]) {
+    let mut table = Table::new(&["key", "year", "name", "family", "kind", "status"]);
+    let chosen: Vec<&Paper> =
+        library.papers.iter().filter(|paper| is_chosen(args, paper, library, cells)).collect();
+    for paper in &chosen {
+        let year = paper.year.map(|year| year.to_string()).unwrap_or_default();
+        let status = library.status(paper, cells).name();
+        table.row([
+            &paper.key,
+            &year,
+            paper.name(),
+            &paper.family.folder(),
+            &paper.kind.name(),
+            status,
+        ]);
+    }
+    println!("{table}");
+    println!("{} entries shown. {}", chosen.len(), coverage(library.coverage(cells)));
+}
+
+/// Coverage in one sentence.
+pub(crate) fn coverage(Coverage { listed, runnable, configured, run }: Coverage) -> String {
+    format!(
+        "Of {listed} entries of the list, {runnable} describe a method or a way of making weights: {configured} have a \
+         config, {run} a result."
+    )
+}
+
+fn is_chosen(args: &Args, paper: &Paper, library: &Library, cells: &[Cell]) -> bool {
+    let is =
+        |asked: &Option<String>, value: &str| asked.as_ref().is_none_or(|asked| asked == value);
+    let holds = |asked: &Option<String>, text: &str| {
+        asked.as_ref().is_none_or(|asked| text.to_lowercase().contains(&asked.to_lowercase()))
+    };
+    let text = [&paper.title, &paper.authors, &paper.short_name, &paper.key]
+        .map(String::as_str)
+        .join("\n");
+    is(&args.family, &paper.family.folder())
+        && is(&args.kind, &paper.kind.name())
+        && is(&args.status, library.status(paper, cells).name())
+        && holds(&args.section, &paper.section)
+        && holds(&args.text, &text)
+}
+
+fn methods(args: &Args, library: &Library, cells: &[Cell]) {
+    let mut table = Table::new(&["method", "name", "paper", "results"]);
+    for method in library.methods.values() {
+        let text = format!("{} {}", method.name, method.card.name).to_lowercase();
+        let fits = args.text.as_ref().is_none_or(|asked| text.contains(&asked.to_lowercase()));
+        if fits && args.family.as_ref().is_none_or(|family| family == method.family()) {
+            let results =
+                cells.iter().filter(|cell| cell.method == method.name).count().to_string();
+            table.row([&method.name, &method.card.name, &method.card.paper, &results]);
+        }
+    }
+    println!("{table}");
+}

@@ -1,0 +1,30 @@
+//! `nir man`: manual pages.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::CommandFactory;
+use clap_mangen::Man;
+
+/// Print the manual page, or write one for every command into a folder.
+#[derive(clap::Args)]
+#[command(after_help = "Example: nir man | man -l -")]
+pub(crate) struct Args {
+    /// The folder for nir.1, nir-run.1 and so on; without it the main page is printed.
+    folder: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let command = crate::Cli::command();
+    match &args.folder {
+        None => Man::new(command).render(&mut io::stdout())?,
+        Some(folder) => {
+            std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+            clap_mangen::generate_to(command, folder)
+                .with_context(|| folder.display().to_string())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

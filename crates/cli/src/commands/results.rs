@@ -1,0 +1,46 @@
+//! `nir results`: the leaderboard from the cells.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use nir_catalogue::{leaderboard, read_cells};
+
+use crate::cache::write_whole;
+use crate::root::Root;
+
+/// Write results/README.md anew from the results beside it.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example: nir results --check   # for CI: fails if the page is not up to date"
+)]
+pub(crate) struct Args {
+    /// The folder of results; of this checkout if not given.
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+    /// Write nothing; fail if the page differs from what would be written.
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let root = Root::find()?;
+    let folder = args.results.clone().or_else(|| root.results());
+    let folder = folder.context("this is no checkout: name the folder with --results")?;
+    let page = leaderboard(&root.library()?, &read_cells(&folder)?);
+    let path = folder.join("README.md");
+    if args.check {
+        compare(&path, &page)
+    } else {
+        write_whole(&path, page).map(|()| ExitCode::SUCCESS)
+    }
+}
+
+fn compare(path: &Path, page: &str) -> Result<ExitCode> {
+    let written = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    if written == page {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("error: {} is not up to date: run `nir results`", path.display());
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,312 @@
+//! `nir run`: methods over datasets, measured.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use nir_catalogue::{Cell, Library, Method, Scope as CellScope, leaderboard, read_cells};
+use nir_data::{Dataset, Scope, Source};
+
+use crate::cache::{Cache, write_whole};
+use crate::compare::{Outcome, Plan};
+use crate::engine::{Engine, Finished, Pipeline, Target};
+use crate::progress::{Bars, Hushable};
+use crate::root::{Root, method_file};
+use crate::table::Table;
+
+/// Run methods over datasets and measure them.
+///
+/// WHAT is a comparison (configs/quickstart.toml), or one or more methods (lexical/bm25, or the file of your own method).
+/// Everything that was computed before is found in the cache and not computed again.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  nir run configs/quickstart.toml
+  nir run lexical/bm25 feedback/bm25-rm3 --on pocket,toy
+  nir run lexical/bm25 --corpus docs.tsv.gz --queries queries.tsv --qrels qrels.txt --run out.trec
+  nir run lexical/bm25 --corpus beir-folder/ --run -")]
+pub(crate) struct Args {
+    /// A comparison, or methods; the first method is the baseline.
+    #[arg(required = true)]
+    what: Vec<String>,
+    /// Datasets, where WHAT names methods.
+    #[arg(long, value_delimiter = ',', value_name = "DATASET")]
+    on: Vec<String>,
+    /// Your own documents instead: TSV, JSON lines or another known format, plain or compressed, a member of an archive
+    /// (docs.zip!corpus.jsonl), or a folder in BEIR's layout.
+    #[arg(long, value_name = "FILE", conflicts_with = "on")]
+    corpus: Option<Source>,
+    /// Your own queries; in BEIR's folder if not given.
+    #[arg(long, value_name = "FILE", requires = "corpus")]
+    queries: Option<Source>,
+    /// Your own judgements; without them nothing is measured.
+    #[arg(long, value_name = "FILE", requires = "corpus")]
+    qrels: Option<Source>,
+    /// Measures in place of the dataset's own, such as nDCG@10 (repeatable).
+    #[arg(long = "measure", short, value_name = "MEASURE")]
+    measures: Vec<String>,
+    /// Write the ranking of one method over one dataset to this file; - is standard output.
+    #[arg(long, value_name = "FILE")]
+    run: Option<PathBuf>,
+    /// Write every ranking below this folder.
+    #[arg(long, value_name = "DIR")]
+    runs: Option<PathBuf>,
+    /// Where results are written; in a checkout its results folder, elsewhere nowhere if not given.
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+    /// Say what is cached and what would run, and stop.
+    #[arg(long)]
+    plan: bool,
+    /// Threads to search with; all cores if not given. The rankings are the same.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// One dataset with what it takes to run over it.
+struct Column {
+    dataset: Dataset,
+    target: Target,
+    /// Whether it has a manifest, and so results to keep.
+    named: bool,
+    scope: CellScope,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    let root = Root::find()?;
+    let library = root.library()?;
+    let cache = Cache::open()?;
+    let (methods, plan, datasets) = resolve(args, &library)?;
+    let pipelines =
+        methods.iter().map(|method| Pipeline::new(method, &library)).collect::<Result<Vec<_>>>()?;
+    let columns = columns(args, &root, &cache, &datasets)?;
+    check_outputs(args, &pipelines, &columns)?;
+    let engine =
+        Engine { cache: &cache, progress: Arc::new(Hushable::new(Arc::new(Bars::default()))) };
+    let table = plan_table(&engine, &pipelines, &columns)?;
+    if args.plan {
+        print_bytes(table.to_string().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("{table}");
+    let results = args.results.clone().or_else(|| root.results());
+    for column in &columns {
+        run_column(args, &engine, &pipelines, column, &plan, results.as_deref(), &library)?;
+    }
+    if let Some(results) = results.filter(|_| columns.iter().any(|column| column.named)) {
+        write_whole(&results.join("README.md"), leaderboard(&library, &read_cells(&results)?))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The methods, how they are compared, and the names of the datasets.
+fn resolve(args: &Args, library: &Library) -> Result<(Vec<Method>, Plan, Vec<String>)> {
+    if let [what] = &args.what[..]
+        && let Some(comparison) = library.comparisons.get(comparison_name(what))
+    {
+        if !args.on.is_empty() || args.corpus.is_some() || !args.measures.is_empty() {
+            bail!(
+                "`{what}` says itself which datasets and measures it takes; --on, --corpus and --measure are for methods"
+            );
+        }
+        let named = |name: &toml::Spanned<String>| {
+            library.methods.get(name.as_ref()).cloned().ok_or_else(|| {
+                comparison.source.error_at(name.span(), format!("`{}` is no method", name.as_ref()))
+            })
+        };
+        let methods = comparison.methods.iter().map(named).collect::<Result<_, _>>()?;
+        let datasets = comparison.datasets.iter().map(|name| name.as_ref().clone()).collect();
+        return Ok((methods, Plan::of(comparison)?, datasets));
+    }
+    let methods = args.what.iter().map(|what| method(what, library)).collect::<Result<_>>()?;
+    if args.on.is_empty() && args.corpus.is_none() {
+        bail!(
+            "on which dataset? Add --on pocket, or --corpus with your own documents; `nir datasets` lists what there is"
+        );
+    }
+    Ok((methods, Plan::default_for(&args.measures)?, args.on.clone()))
+}
+
+fn comparison_name(what: &str) -> &str {
+    what.strip_prefix("configs/").unwrap_or(what).trim_end_matches(".toml")
+}
+
+/// A method by its name, by its path below `configs`, or in a file of its own.
+fn method(what: &str, library: &Library) -> Result<Method> {
+    let name = comparison_name(what);
+    if let Some(method) = library.methods.get(name) {
+        return Ok(method.clone());
+    }
+    if Path::new(what).is_file() {
+        return method_file(Path::new(what));
+    }
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let family = name.split('/').next().unwrap_or(name);
+    let near = |known: &&String| known.starts_with(family) || known.ends_with(last);
+    let known: Vec<&str> = library.methods.keys().filter(near).map(String::as_str).collect();
+    let known = if known.is_empty() {
+        "`nir list --methods` shows them".to_owned()
+    } else {
+        known.join(", ")
+    };
+    bail!("`{what}` is neither a comparison, a method nor a file; {known}")
+}
+
+fn columns(args: &Args, root: &Root, cache: &Cache, names: &[String]) -> Result<Vec<Column>> {
+    if let Some(corpus) = &args.corpus {
+        return Ok(vec![own(args, corpus, cache)?]);
+    }
+    let manifests = root.manifests()?;
+    let column = |name: &String| {
+        let manifest = manifests.get(name)?;
+        let dataset = Dataset::open(cache.data(), manifest)?;
+        let scope = match (manifest.card.scope, manifest.sample_of()) {
+            (Scope::Sample, Some(whole)) => CellScope::SampleOf(whole.to_owned()),
+            _ => CellScope::Full,
+        };
+        Ok(Column { target: target(&dataset), dataset, named: true, scope })
+    };
+    names.iter().map(column).collect()
+}
+
+/// The user's own files as a dataset.
+fn own(args: &Args, corpus: &Source, cache: &Cache) -> Result<Column> {
+    let (queries, qrels) = (args.queries.as_ref(), args.qrels.as_ref());
+    let dataset = Dataset::from_files(cache.data(), corpus, queries, qrels, &Bars::default())?;
+    Ok(Column { target: target(&dataset), dataset, named: false, scope: CellScope::Full })
+}
+
+fn target(dataset: &Dataset) -> Target {
+    Target {
+        corpus: Arc::clone(&dataset.corpus),
+        corpus_digest: dataset.corpus_digest,
+        queries: dataset.queries.clone(),
+        exclude_query_id: dataset.card.exclude_query_id,
+    }
+}
+
+fn check_outputs(args: &Args, pipelines: &[Pipeline], columns: &[Column]) -> Result<()> {
+    if args.run.is_some() && (pipelines.len() > 1 || columns.len() > 1) {
+        bail!(
+            "--run writes one ranking, of one method over one dataset; use --runs DIR for several"
+        );
+    }
+    let written = args.run.is_some() || args.runs.is_some();
+    if !written && columns.iter().any(|column| column.dataset.qrels.is_empty()) {
+        bail!(
+            "without judgements there is nothing to measure: give --qrels, or --run FILE for the ranking"
+        );
+    }
+    Ok(())
+}
+
+fn plan_table(engine: &Engine<'_>, pipelines: &[Pipeline], columns: &[Column]) -> Result<Table> {
+    let mut table = Table::new(&["dataset", "documents", "queries", "method", "state"]);
+    for column in columns {
+        for pipeline in pipelines {
+            let state =
+                if engine.is_cached(pipeline, &column.target)? { "cached" } else { "will run" };
+            let (documents, queries) = (column.dataset.corpus.len(), column.dataset.queries.len());
+            let cells = [
+                &column.dataset.name,
+                &documents.to_string(),
+                &queries.to_string(),
+                &pipeline.method.name,
+            ];
+            table.row(cells.into_iter().map(String::as_str).chain([state]));
+        }
+    }
+    Ok(table)
+}
+
+fn run_column(
+    args: &Args,
+    engine: &Engine<'_>,
+    pipelines: &[Pipeline],
+    column: &Column,
+    plan: &Plan,
+    results: Option<&Path>,
+    library: &Library,
+) -> Result<()> {
+    let finished = pipelines
+        .iter()
+        .map(|pipeline| engine.run(pipeline, &column.target))
+        .collect::<Result<Vec<_>>>()?;
+    for (pipeline, finished) in pipelines.iter().zip(&finished) {
+        write_run(args, column, pipeline, finished)?;
+    }
+    if column.dataset.qrels.is_empty() {
+        return Ok(());
+    }
+    let outcomes = plan.measure(&column.dataset, pipelines, finished, &column.scope)?;
+    if let Some(results) = results.filter(|_| column.named) {
+        for outcome in &outcomes {
+            keep(results, outcome)?;
+        }
+    }
+    print(args, &plan.page(column.dataset.name.as_str(), &outcomes, library)?)
+}
+
+/// Copies a ranking to where the user wants it.
+fn write_run(args: &Args, column: &Column, pipeline: &Pipeline, finished: &Finished) -> Result<()> {
+    let bytes = || {
+        std::fs::read(&finished.run_file).with_context(|| finished.run_file.display().to_string())
+    };
+    match args.run.as_deref() {
+        Some(path) if path == Path::new("-") => print_bytes(&bytes()?)?,
+        Some(path) => write_whole(path, bytes()?)?,
+        None => {}
+    }
+    if let Some(runs) = &args.runs {
+        let name = format!("{}.trec", pipeline.method.name);
+        write_whole(&runs.join(&column.dataset.name).join(name), bytes()?)?;
+    }
+    Ok(())
+}
+
+/// Tables go to standard output, unless the ranking does.
+fn print(args: &Args, page: &str) -> Result<()> {
+    if args.run.as_deref() == Some(Path::new("-")) {
+        eprint!("{page}");
+        return Ok(());
+    }
+    print_bytes(page.as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).context("standard output")
+}
+
+/// Writes a result and its figures query by query, unless the files already say the same.
+fn keep(results: &Path, outcome: &Outcome) -> Result<()> {
+    let path = results.join(outcome.cell.path());
+    let before: Option<Cell> =
+        std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    if before.as_ref().is_some_and(|before| before.agrees_with(&outcome.cell)) {
+        return Ok(());
+    }
+    if let Some(before) = before {
+        eprintln!("{}: {}", path.display(), changes(&before, &outcome.cell));
+    }
+    write_whole(&path.with_extension("queries.tsv"), &outcome.per_query)?;
+    write_whole(&path, serde_json::to_string_pretty(&outcome.cell)? + "\n")
+}
+
+/// What is different in a result that is replaced.
+fn changes(before: &Cell, after: &Cell) -> String {
+    let moved = after.measures.iter().filter_map(|(name, now)| {
+        let was = before.measures.get(name)?.value;
+        (was != now.value).then(|| format!("{name} {was:.4} -> {:.4}", now.value))
+    });
+    let moved: Vec<String> = moved.collect();
+    let what = if moved.is_empty() {
+        "other inputs, the same figures".to_owned()
+    } else {
+        moved.join(", ")
+    };
+    format!("replaces the result of commit {}: {what}", before.provenance.commit)
+}

@@ -1,0 +1,103 @@
+//! `nir show`: one entry of the list with everything known of it.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use nir_catalogue::{Cell, Library, Method, Paper, Verdict, read_cells};
+
+use crate::root::Root;
+
+/// Show an entry of the list: links, configs, claims, results.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  nir show karpukhin2020dpr\n  nir show lexical/bm25")]
+pub(crate) struct Args {
+    /// A key of configs/papers.toml, or the name of a method.
+    key: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let root = Root::find()?;
+    let library = root.library()?;
+    let cells = root.results().map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
+    if let Some(method) = library.methods.get(&args.key) {
+        show_method(method, &cells);
+    } else if let Some(paper) = library.papers.get(&args.key) {
+        show_paper(paper, &library, &cells);
+    } else {
+        bail!("`{}` is neither a paper nor a method; {}", args.key, near(&args.key, &library));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the user may have meant: keys and names that share a part with it.
+fn near(key: &str, library: &Library) -> String {
+    let key = key.to_lowercase();
+    let all = library.papers.iter().map(|paper| &paper.key).chain(library.methods.keys());
+    let close: Vec<&str> =
+        all.map(String::as_str).filter(|name| name.contains(&key)).take(8).collect();
+    if close.is_empty() {
+        "`nir list` shows them".to_owned()
+    } else {
+        format!("similar: {}", close.join(", "))
+    }
+}
+
+fn show_paper(paper: &Paper, library: &Library, cells: &[Cell]) {
+    println!("{}\n", paper.title);
+    let year = paper.year.map(|year| year.to_string()).unwrap_or_default();
+    let lists = [("code", &paper.code), ("also", &paper.also), ("checkpoints", &paper.checkpoints)];
+    field("key", &paper.key);
+    field("authors", &paper.authors);
+    field("venue", if paper.venue.is_empty() { &year } else { &paper.venue });
+    field("paper", &paper.url);
+    lists.iter().for_each(|(name, values)| values.iter().for_each(|value| field(name, value)));
+    field("section", &paper.section);
+    field("family", &paper.family.folder());
+    field("kind", &paper.kind.name());
+    field("status", library.status(paper, cells).name());
+    paper.defects.iter().for_each(|defect| field("list defect", defect));
+    for method in library.methods_of(paper) {
+        println!();
+        show_method(method, cells);
+    }
+}
+
+fn field(name: &str, value: &str) {
+    if !value.is_empty() {
+        println!("{name:12} {value}");
+    }
+}
+
+fn show_method(method: &Method, cells: &[Cell]) {
+    println!("{} ({})", method.name, method.card.name);
+    field("config", method.source.path());
+    field("paper", &method.card.paper);
+    field("differs", method.card.differs.as_deref().unwrap_or_default());
+    let stages: Vec<&str> =
+        method.stages.iter().map(|stage| stage.algorithm.as_ref().as_str()).collect();
+    field("stages", &stages.join(" -> "));
+    for claim in &method.claims {
+        let printed =
+            format!("{} {} ± {} on {}", claim.measure, claim.value, claim.tolerance, claim.dataset);
+        field("claim", &format!("{printed} ({})", claim.source));
+    }
+    cells.iter().filter(|cell| cell.method == method.name).for_each(show_cell);
+}
+
+fn show_cell(cell: &Cell) {
+    let measures =
+        cell.measures.iter().map(|(name, measured)| format!("{name} {:.4}", measured.value));
+    field("result", &format!("{}: {}", cell.dataset, measures.collect::<Vec<_>>().join(", ")));
+    for claimed in &cell.claims {
+        let verdict = match claimed.verdict {
+            Verdict::Reproduced => "reproduced",
+            Verdict::Above => "above the claim",
+            Verdict::Below => "below the claim",
+        };
+        let difference = format!("{:+.4} against {}", claimed.difference, claimed.claim.value);
+        field(
+            "verdict",
+            &format!("{} on {}: {verdict} ({difference})", claimed.claim.measure, cell.dataset),
+        );
+    }
+}

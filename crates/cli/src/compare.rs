@@ -1,0 +1,254 @@
+//! Comparing: every run measured, every row tested against the baseline.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, bail};
+use indexmap::IndexMap;
+use nir_catalogue::{Cell, Claimed, Comparison, ConfigError, Library, Measured, Scope, Verdict};
+use nir_data::Dataset;
+use nir_eval::significance::{Correction, Settings, Test, compare};
+use nir_eval::{Evaluation, Measure, Policy, evaluate};
+use toml::Spanned;
+
+use crate::engine::{Finished, Pipeline, provenance};
+use crate::table::Table;
+
+/// How runs are measured and compared.
+pub(crate) struct Plan {
+    /// In place of the dataset's own; empty to take those.
+    measures: Vec<Measure>,
+    /// The method that the others are tested against; the first row if not named.
+    baseline: Option<String>,
+    settings: Settings,
+}
+
+/// One row over one dataset.
+pub(crate) struct Outcome {
+    /// The result.
+    pub(crate) cell: Cell,
+    /// Its measures query by query, as a table with tabs.
+    pub(crate) per_query: String,
+    evaluation: Evaluation,
+}
+
+/// Random samples of the randomisation test and of the intervals: p-values are exact to about ±0.002 at 0.05.
+const SAMPLES: u32 = 50_000;
+/// Of the intervals.
+const CONFIDENCE: f64 = 0.95;
+/// Below this, a corrected p-value marks a row.
+const ALPHA: f64 = 0.05;
+
+impl Plan {
+    /// As a comparison says.
+    pub(crate) fn of(comparison: &Comparison) -> Result<Self, ConfigError> {
+        let measures = comparison.measures.iter().map(|name| read(comparison, name));
+        let (test, correction) =
+            (read(comparison, &comparison.test)?, read(comparison, &comparison.correction)?);
+        Ok(Self {
+            measures: measures.collect::<Result<_, _>>()?,
+            baseline: Some(comparison.baseline.as_ref().clone()),
+            settings: settings(test, correction, comparison.seed),
+        })
+    }
+
+    /// For methods that no comparison names.
+    pub(crate) fn default_for(measures: &[String]) -> Result<Self> {
+        let measures = measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+        Ok(Self {
+            measures,
+            baseline: None,
+            settings: settings(Test::Randomisation, Correction::Holm, 42),
+        })
+    }
+
+    /// Measures every run over a dataset.
+    pub(crate) fn measure(
+        &self,
+        dataset: &Dataset,
+        pipelines: &[Pipeline],
+        finished: Vec<Finished>,
+        scope: &Scope,
+    ) -> Result<Vec<Outcome>> {
+        let measures = self.measures_for(dataset)?;
+        let rows = pipelines.iter().zip(finished);
+        rows.map(|(pipeline, finished)| outcome(dataset, pipeline, finished, &measures, scope))
+            .collect()
+    }
+
+    fn measures_for(&self, dataset: &Dataset) -> Result<Vec<Measure>> {
+        if !self.measures.is_empty() {
+            return Ok(self.measures.clone());
+        }
+        Ok(dataset.card.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
+    }
+
+    /// The rows of one dataset, then each against the baseline, then the claims.
+    pub(crate) fn page(
+        &self,
+        dataset: &str,
+        outcomes: &[Outcome],
+        library: &Library,
+    ) -> Result<String> {
+        let Some(first) = outcomes.first() else { bail!("no method ran") };
+        let mut page =
+            format!("\n{dataset}: {} queries, {}\n\n", first.cell.queries, first.cell.policy);
+        let names: Vec<&str> = first.cell.measures.keys().map(String::as_str).collect();
+        let mut table = Table::new(&[&["method"], &names[..], &["ms/query", "paper"]].concat());
+        outcomes.iter().for_each(|outcome| table.row(row(outcome, library)));
+        let _ = write!(page, "{table}");
+        let is_baseline = |outcome: &&Outcome| self.baseline.as_ref() == Some(&outcome.cell.method);
+        let baseline = outcomes.iter().find(is_baseline).unwrap_or(first);
+        self.add_differences(&mut page, baseline, outcomes)?;
+        add_claims(&mut page, outcomes);
+        Ok(page)
+    }
+
+    fn add_differences(
+        &self,
+        page: &mut String,
+        baseline: &Outcome,
+        outcomes: &[Outcome],
+    ) -> Result<()> {
+        let others: Vec<&Outcome> =
+            outcomes.iter().filter(|outcome| !std::ptr::eq(*outcome, baseline)).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let evaluations: Vec<&Evaluation> =
+            others.iter().map(|outcome| &outcome.evaluation).collect();
+        let (test, correction) = (self.settings.test, self.settings.correction);
+        let _ = writeln!(
+            page,
+            "\nagainst {} ({test}, {correction}; * p < {ALPHA})\n",
+            baseline.cell.name
+        );
+        let mut table = Table::new(&[
+            "method",
+            "measure",
+            "difference",
+            "95 % interval",
+            "p",
+            "d",
+            "won/tied/lost",
+        ]);
+        for one in compare(&baseline.evaluation, &evaluations, &self.settings)? {
+            table.row(difference(&others[one.system].cell.name, &one));
+        }
+        let _ = write!(page, "{table}");
+        Ok(())
+    }
+}
+
+fn settings(test: Test, correction: Correction, seed: u64) -> Settings {
+    Settings { test, correction, seed, samples: SAMPLES, confidence: CONFIDENCE }
+}
+
+fn difference(name: &str, one: &nir_eval::significance::Comparison) -> Vec<String> {
+    let mark = if one.corrected_p < ALPHA { "*" } else { " " };
+    let (low, high, tally) = (one.interval.low, one.interval.high, one.tally);
+    vec![
+        name.to_owned(),
+        one.measure.to_string(),
+        format!("{:+.4}", one.difference),
+        format!("{low:+.4} {high:+.4}"),
+        format!("{:.4}{mark}", one.corrected_p),
+        format!("{:+.2}", one.effect_size),
+        format!("{}/{}/{}", tally.wins, tally.ties, tally.losses),
+    ]
+}
+
+fn read<T: std::str::FromStr<Err: std::fmt::Display>>(
+    comparison: &Comparison,
+    name: &Spanned<String>,
+) -> Result<T, ConfigError> {
+    name.as_ref()
+        .parse()
+        .map_err(|error: T::Err| comparison.source.error_at(name.span(), error.to_string()))
+}
+
+fn row(outcome: &Outcome, library: &Library) -> Vec<String> {
+    let cell = &outcome.cell;
+    let paper =
+        library.papers.get(&cell.paper).map_or(cell.paper.clone(), |paper| paper.url.clone());
+    let latency = format!("{:.2}", cell.cost.latency.p50_ms);
+    let values = cell.measures.values().map(|measured| format!("{:.4}", measured.value));
+    std::iter::once(cell.name.clone()).chain(values).chain([latency, paper]).collect()
+}
+
+fn add_claims(page: &mut String, outcomes: &[Outcome]) {
+    for outcome in outcomes {
+        for Claimed { claim, ours, difference, verdict } in &outcome.cell.claims {
+            let verdict = match verdict {
+                Verdict::Reproduced => "reproduced",
+                Verdict::Above => "ABOVE the claim",
+                Verdict::Below => "BELOW the claim",
+            };
+            let name = &outcome.cell.name;
+            let _ = writeln!(
+                page,
+                "claim: {name}, {} {} ± {} ({}): ours {ours:.4}, {difference:+.4}: {verdict}",
+                claim.measure, claim.value, claim.tolerance, claim.source
+            );
+        }
+    }
+}
+
+fn outcome(
+    dataset: &Dataset,
+    pipeline: &Pipeline,
+    finished: Finished,
+    measures: &[Measure],
+    scope: &Scope,
+) -> Result<Outcome> {
+    let run = nir_data::trec::read_run(&finished.run_file)?;
+    let evaluation = evaluate(&dataset.qrels, &run, measures, Policy::default())?;
+    let method = &pipeline.method;
+    let of_dataset = method.claims.iter().filter(|claim| claim.dataset == dataset.name);
+    let mut claims = Vec::new();
+    for claim in of_dataset {
+        let measure: Measure = claim.measure.parse()?;
+        let ours = evaluate(&dataset.qrels, &run, &[measure], Policy::default())?.measured[0].value;
+        claims.push(Claimed::new(claim.clone(), ours));
+    }
+    let origin = dataset.origin.kind().to_owned();
+    let cell = Cell {
+        method: method.name.clone(),
+        name: method.card.name.clone(),
+        paper: method.card.paper.clone(),
+        dataset: dataset.name.clone(),
+        scope: scope.clone(),
+        documents: dataset.corpus.len(),
+        queries: evaluation.queries.len(),
+        policy: evaluation.policy.to_string(),
+        measures: measured(&evaluation),
+        claims,
+        provenance: provenance(pipeline, dataset.digest.hex(), origin, &finished),
+        cost: finished.cost,
+    };
+    Ok(Outcome { cell, per_query: per_query(&evaluation), evaluation })
+}
+
+fn measured(evaluation: &Evaluation) -> IndexMap<String, Measured> {
+    let one = |measured: &nir_eval::Measured| Measured {
+        value: measured.value,
+        tied_queries: measured.ties.crossing,
+        worst: measured.ties.worst,
+        best: measured.ties.best,
+    };
+    evaluation
+        .measured
+        .iter()
+        .map(|measured| (measured.measure.to_string(), one(measured)))
+        .collect()
+}
+
+fn per_query(evaluation: &Evaluation) -> String {
+    let names = evaluation.measured.iter().map(|measured| format!("\t{}", measured.measure));
+    let mut table = format!("query_id{}\n", names.collect::<String>());
+    for (i, query) in evaluation.queries.iter().enumerate() {
+        let values =
+            evaluation.measured.iter().map(|measured| format!("\t{}", measured.per_query[i]));
+        let _ = writeln!(table, "{}{}", query.query_id, values.collect::<String>());
+    }
+    table
+}

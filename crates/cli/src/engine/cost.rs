@@ -1,0 +1,85 @@
+//! What a run costs: stage by stage, and one query at a time.
+
+use std::time::{Duration, Instant};
+
+use nir_catalogue::Latency;
+use nir_core::{Queries, Result};
+
+/// At most this many queries are timed, evenly spread over the set …
+const QUERIES: usize = 200;
+/// … and no longer than this.
+const BUDGET: Duration = Duration::from_secs(5);
+
+/// Seconds of `work`, and what it gave.
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
+    let start = Instant::now();
+    let result = work();
+    (start.elapsed().as_secs_f64(), result)
+}
+
+/// Times `search` on single queries, one after the other on one thread, after one that is not counted.
+pub(crate) fn latency(
+    queries: &Queries,
+    search: impl Fn(&Queries) -> Result<()> + Send + Sync,
+) -> Result<Latency> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let singles = sample(queries);
+    pool.install(|| {
+        if let Some(first) = singles.first() {
+            search(first)?;
+        }
+        let start = Instant::now();
+        let mut seconds = Vec::new();
+        for single in &singles {
+            let (time, found) = timed(|| search(single));
+            found?;
+            seconds.push(time);
+            if start.elapsed() > BUDGET {
+                break;
+            }
+        }
+        Ok(summary(seconds))
+    })
+}
+
+fn sample(queries: &Queries) -> Vec<Queries> {
+    let n = queries.len().min(QUERIES);
+    let single = |i: usize| {
+        Queries::new(vec![queries[i * queries.len() / n].clone()]).expect("one name is unique")
+    };
+    (0..n).map(single).collect()
+}
+
+fn summary(mut seconds: Vec<f64>) -> Latency {
+    seconds.sort_by(f64::total_cmp);
+    let at = |share: f64| 1000.0 * percentile(&seconds, share);
+    Latency { queries: seconds.len(), p50_ms: at(0.50), p95_ms: at(0.95), p99_ms: at(0.99) }
+}
+
+/// The smallest value that at least `share` of the sorted values do not exceed (nearest rank); 0 of none.
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+/// The largest resident set of this process so far, in bytes, where the system tells.
+pub(crate) fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_occurred() {
+        let seconds: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(percentile(&seconds, 0.50), 50.0);
+        assert_eq!(percentile(&seconds, 0.99), 99.0);
+        assert_eq!(percentile(&[7.0], 0.95), 7.0);
+        assert_eq!(percentile(&[], 0.5), 0.0);
+    }
+}

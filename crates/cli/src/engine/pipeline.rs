@@ -1,0 +1,93 @@
+//! A method's config, read and checked: recipes in order, and the pipelines of the methods that it fuses.
+
+use anyhow::{Context as _, Result, bail};
+use nir_catalogue::{Library, Method};
+use nir_methods::{Recipe, Shape, check_shapes, find};
+
+/// One stage of a pipeline.
+pub(crate) struct Step {
+    /// Its algorithm.
+    pub(crate) algorithm: &'static str,
+    /// What it reads and gives.
+    pub(crate) shape: Shape,
+    /// Its parameters.
+    pub(crate) recipe: Box<dyn Recipe>,
+}
+
+/// A method ready to be bound to a dataset.
+pub(crate) struct Pipeline {
+    /// The method it runs.
+    pub(crate) method: Method,
+    /// Its stages, in order.
+    pub(crate) steps: Vec<Step>,
+    /// The methods whose runs its first stage fuses.
+    pub(crate) inputs: Vec<Pipeline>,
+}
+
+impl Pipeline {
+    /// Reads every stage of a method and of the methods it fuses; the errors name file and line.
+    pub(crate) fn new(method: &Method, library: &Library) -> Result<Self> {
+        Self::below(method, library, &mut Vec::new())
+    }
+
+    /// `path` holds the methods that led here, so that a circle is noticed.
+    fn below(method: &Method, library: &Library, path: &mut Vec<String>) -> Result<Self> {
+        if path.contains(&method.name) {
+            bail!(
+                "{}: `{}` fuses itself: {}",
+                method.source.path(),
+                method.name,
+                path.join(" -> ")
+            );
+        }
+        let steps = steps(method)?;
+        path.push(method.name.clone());
+        let names: Vec<String> =
+            steps.iter().flat_map(|step| step.recipe.inputs().to_vec()).collect();
+        let inputs =
+            names.iter().map(|name| input(method, name, library, path)).collect::<Result<_>>()?;
+        path.pop();
+        Ok(Self { method: method.clone(), steps, inputs })
+    }
+
+    /// Its configs' digests by name, less its own: what it fuses, at any depth.
+    pub(crate) fn input_digests(&self) -> Vec<(String, String)> {
+        let own = |input: &Self| (input.method.name.clone(), input.method.digest().hex());
+        let below = |input: &Self| {
+            std::iter::once(own(input)).chain(input.input_digests()).collect::<Vec<_>>()
+        };
+        self.inputs.iter().flat_map(below).collect()
+    }
+}
+
+fn steps(method: &Method) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    for stage in &method.stages {
+        let entry =
+            find(stage.algorithm.as_ref()).map_err(|error| stage.error(error.to_string()))?;
+        let recipe = stage.read(|table| entry.parse(table))?;
+        steps.push(Step { algorithm: entry.name, shape: entry.shape, recipe });
+    }
+    let shapes: Vec<_> = steps.iter().map(|step| (step.algorithm, step.shape)).collect();
+    check_shapes(&shapes).map_err(|error| match method.stages.get(error.position) {
+        Some(stage) => anyhow::Error::from(stage.error(error.to_string())),
+        None => anyhow::anyhow!("{}: {error}", method.source.path()),
+    })?;
+    Ok(steps)
+}
+
+fn input(
+    method: &Method,
+    name: &str,
+    library: &Library,
+    path: &mut Vec<String>,
+) -> Result<Pipeline> {
+    let Some(input) = library.methods.get(name) else {
+        bail!(
+            "{}: `inputs` names `{name}`, which is no method; `nir list --methods` shows them",
+            method.source.path()
+        );
+    };
+    Pipeline::below(input, library, path)
+        .with_context(|| format!("`{name}`, an input of `{}`", method.name))
+}

@@ -1,0 +1,386 @@
+//! A pipeline over a dataset: bound, run stage by stage, cached, timed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context as _, Error, Result};
+use indexmap::IndexMap;
+use nir_catalogue::{Cost, StageCost};
+use nir_core::{BoxError, Corpus, Digest, Hasher, Progress, Queries, Run, TrecRun};
+use nir_methods::{Context, Resources, Shape, Stage};
+use serde::{Deserialize, Serialize};
+
+use super::cost::{latency, peak_bytes, timed};
+use super::pipeline::{Pipeline, Step};
+use super::provenance::CODE;
+use crate::cache::{self, Cache};
+use crate::progress::Hushable;
+
+/// What a method is run over.
+pub(crate) struct Target {
+    /// The collection.
+    pub(crate) corpus: Arc<dyn Corpus>,
+    /// Names its content.
+    pub(crate) corpus_digest: Digest,
+    /// The queries.
+    pub(crate) queries: Queries,
+    /// Whether a document named as the query is dropped.
+    pub(crate) exclude_query_id: bool,
+}
+
+/// What indexes say of themselves, by index.
+pub(crate) type Facts = IndexMap<String, IndexMap<String, String>>;
+
+/// A finished run in the cache.
+pub(crate) struct Finished {
+    /// Its file: six columns.
+    pub(crate) run_file: PathBuf,
+    /// The digest of that file.
+    pub(crate) run_digest: Digest,
+    /// What it cost when it was made.
+    pub(crate) cost: Cost,
+    /// What its indexes say.
+    pub(crate) facts: Facts,
+}
+
+/// What lies beside a run in the cache.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    cost: Cost,
+    facts: Facts,
+}
+
+/// Runs pipelines.
+pub(crate) struct Engine<'a> {
+    pub(crate) cache: &'a Cache,
+    pub(crate) progress: Arc<Hushable>,
+}
+
+/// A pipeline whose stages are ready to work.
+struct Bound {
+    stages: Vec<Stage>,
+    costs: Vec<StageCost>,
+    inputs: Vec<Bound>,
+    facts: Facts,
+}
+
+const RUN: &str = "run.trec";
+const COST: &str = "cost.json";
+/// The last column of every run file: the same run of two methods is the same file.
+const TAG: &str = "nir";
+
+impl Engine<'_> {
+    /// Whether a pipeline's run over a dataset is in the cache.
+    pub(crate) fn is_cached(&self, pipeline: &Pipeline, target: &Target) -> Result<bool> {
+        Ok(self.cache.get("runs", final_key(pipeline, target)?).is_some())
+    }
+
+    /// The run of a pipeline, from the cache or made now.
+    pub(crate) fn run(&self, pipeline: &Pipeline, target: &Target) -> Result<Finished> {
+        let key = final_key(pipeline, target)?;
+        let folder = match self.cache.get("runs", key) {
+            Some(folder) => folder,
+            None => self.make(pipeline, target, key)?,
+        };
+        read_finished(&folder)
+    }
+
+    fn make(&self, pipeline: &Pipeline, target: &Target, key: Digest) -> Result<PathBuf> {
+        let mut bound = self.bind(pipeline, target)?;
+        let run = self.execute(pipeline, &mut bound, target)?;
+        let search = |query: &Queries| bound.search(query, target).map(|_| ());
+        let latency = self.progress.hushed(|| latency(&target.queries, search)).map_err(boxed)?;
+        let threads = rayon::current_num_threads();
+        let cost = Cost { stages: bound.costs, latency, peak_bytes: peak_bytes(), threads };
+        let record = Record { cost, facts: bound.facts };
+        self.cache.put("runs", key, &recipe_text(&pipeline.steps), |folder| {
+            write_run(folder, &run, target)?;
+            cache::write(&folder.join(COST), serde_json::to_vec_pretty(&record)?)
+        })
+    }
+
+    /// Binds every stage, in order: expanders change the collection that the later ones see.
+    fn bind(&self, pipeline: &Pipeline, target: &Target) -> Result<Bound> {
+        let inputs =
+            pipeline.inputs.iter().map(|input| self.bind(input, target)).collect::<Result<_>>()?;
+        let mut bound =
+            Bound { stages: Vec::new(), costs: Vec::new(), inputs, facts: Facts::new() };
+        let (mut corpus, mut corpus_digest) = (Arc::clone(&target.corpus), target.corpus_digest);
+        for step in &pipeline.steps {
+            let workshop = Workshop {
+                cache: self.cache,
+                log: Mutex::default(),
+                recipe: step.recipe.canonical(),
+            };
+            let progress: Arc<dyn Progress> = Arc::clone(&self.progress) as _;
+            let context = Context {
+                corpus: Arc::clone(&corpus),
+                corpus_digest,
+                progress,
+                resources: &workshop,
+            };
+            let (open_seconds, stage) = timed(|| step.recipe.build(&context));
+            let stage = stage.map_err(boxed).with_context(|| stage_name(pipeline, step))?;
+            if let Stage::Expander(expander) = &stage {
+                corpus = expander
+                    .expand(corpus)
+                    .map_err(boxed)
+                    .with_context(|| stage_name(pipeline, step))?;
+                corpus_digest = Hasher::new("expanded")
+                    .part(corpus_digest.hex())
+                    .part(&workshop.recipe)
+                    .digest();
+            }
+            bound.push(step, stage, open_seconds, workshop);
+        }
+        Ok(bound)
+    }
+
+    /// Runs every stage over all queries; rankings between stages are kept in the cache.
+    fn execute(&self, pipeline: &Pipeline, bound: &mut Bound, target: &Target) -> Result<Run> {
+        let inputs: Vec<Run> = pipeline
+            .inputs
+            .iter()
+            .map(|input| self.input_run(input, target))
+            .collect::<Result<_>>()?;
+        let mut queries = target.queries.clone();
+        let mut run = Run::default();
+        let last = pipeline.steps.len() - 1;
+        for (i, step) in pipeline.steps.iter().enumerate() {
+            let work = || step_once(&bound.stages[i], &mut queries, &run, &inputs, target);
+            let (seconds, found) = match (i == last, gives_run(step.shape)) {
+                (false, true) => self.kept(stage_key(pipeline, i, target)?, target, work)?,
+                _ => timed_result(work)?,
+            };
+            bound.costs[i].run_seconds = seconds;
+            if let Some(found) = found {
+                run = found;
+            }
+        }
+        Ok(run)
+    }
+
+    /// The run of an input method as rows of this collection.
+    fn input_run(&self, input: &Pipeline, target: &Target) -> Result<Run> {
+        read_run(&self.run(input, target)?.run_file, target)
+    }
+
+    /// A ranking between two stages: from the cache, or made and kept; with the seconds it took when it was made.
+    fn kept(
+        &self,
+        key: Digest,
+        target: &Target,
+        work: impl FnOnce() -> nir_core::Result<Option<Run>>,
+    ) -> Result<(f64, Option<Run>)> {
+        if let Some(folder) = self.cache.get("stages", key) {
+            let seconds = fs::read_to_string(folder.join(COST))?.trim().parse()?;
+            return Ok((seconds, Some(read_run(&folder.join(RUN), target)?)));
+        }
+        let (seconds, run) = timed_result(work)?;
+        let found = run.as_ref().expect("this stage gives a run");
+        self.cache.put("stages", key, "", |folder| {
+            write_run(folder, found, target)?;
+            cache::write(&folder.join(COST), seconds.to_string())
+        })?;
+        Ok((seconds, run))
+    }
+}
+
+impl Bound {
+    fn push(&mut self, step: &Step, stage: Stage, open_seconds: f64, workshop: Workshop<'_>) {
+        let log = workshop.log.into_inner().expect("no thread died holding the log");
+        let build_seconds = if log.artifacts == 0 { open_seconds } else { log.seconds };
+        self.costs.push(StageCost {
+            stage: step.algorithm.to_owned(),
+            build_seconds,
+            run_seconds: 0.0,
+            bytes: log.bytes,
+        });
+        self.stages.push(stage);
+        self.facts.extend(log.facts);
+        for input in &self.inputs {
+            self.facts.extend(input.facts.clone());
+        }
+    }
+
+    /// The whole pipeline over some queries, nothing cached.
+    fn search(&self, queries: &Queries, target: &Target) -> nir_core::Result<Run> {
+        let inputs: Vec<Run> = self
+            .inputs
+            .iter()
+            .map(|input| input.search(queries, target))
+            .collect::<Result<_, _>>()?;
+        let mut queries = queries.clone();
+        let mut run = Run::default();
+        for stage in &self.stages {
+            if let Some(found) = step_once(stage, &mut queries, &run, &inputs, target)? {
+                run = found;
+            }
+        }
+        Ok(run)
+    }
+}
+
+/// One stage: rewriters change `queries`, the others give a run.
+fn step_once(
+    stage: &Stage,
+    queries: &mut Queries,
+    run: &Run,
+    inputs: &[Run],
+    target: &Target,
+) -> nir_core::Result<Option<Run>> {
+    let found = match stage {
+        Stage::Expander(_) => return Ok(None), // its work was done when it was bound
+        Stage::Rewriter(rewriter) => {
+            *queries = rewriter.rewrite(queries, run)?;
+            return Ok(None);
+        }
+        Stage::Retriever(retriever) => retriever.retrieve(queries)?,
+        Stage::Reranker(reranker) => reranker.rerank(queries, run)?,
+        Stage::Fuser(fuser) => fuser.fuse(inputs)?,
+    };
+    Ok(Some(if target.exclude_query_id {
+        without_query_ids(found, queries, &*target.corpus)
+    } else {
+        found
+    }))
+}
+
+fn without_query_ids(run: Run, queries: &Queries, corpus: &dyn Corpus) -> Run {
+    let keep = |(ranking, query): (nir_core::Ranking, &nir_core::Query)| match corpus
+        .doc_no(&query.query_id)
+    {
+        Some(doc) => ranking.without(doc),
+        None => ranking,
+    };
+    run.0.into_iter().zip(queries.iter()).map(keep).collect()
+}
+
+fn gives_run(shape: Shape) -> bool {
+    matches!(shape, Shape::Retriever | Shape::Reranker | Shape::Fuser)
+}
+
+fn timed_result<T>(work: impl FnOnce() -> nir_core::Result<T>) -> Result<(f64, T)> {
+    let (seconds, result) = timed(work);
+    Ok((seconds, result.map_err(boxed)?))
+}
+
+fn stage_name(pipeline: &Pipeline, step: &Step) -> String {
+    format!("{}: stage `{}`", pipeline.method.source.path(), step.algorithm)
+}
+
+fn recipe_text(steps: &[Step]) -> String {
+    steps.iter().map(|step| step.recipe.canonical() + "\n").collect()
+}
+
+fn final_key(pipeline: &Pipeline, target: &Target) -> Result<Digest> {
+    stage_key(pipeline, pipeline.steps.len() - 1, target)
+}
+
+/// Names everything that decides the ranking after stage `last`: code, documents, queries, parameters, files, inputs.
+fn stage_key(pipeline: &Pipeline, last: usize, target: &Target) -> Result<Digest> {
+    let mut key = Hasher::new("run");
+    key.part(CODE).part(target.corpus_digest.hex()).part([u8::from(target.exclude_query_id)]);
+    for query in target.queries.iter() {
+        key.part(&query.query_id).part(&query.text);
+    }
+    for input in &pipeline.inputs {
+        key.part(final_key(input, target)?.hex());
+    }
+    for step in &pipeline.steps[..=last] {
+        key.part(step.recipe.canonical());
+        for file in step.recipe.files() {
+            key.part(file_digest(file).with_context(|| stage_name(pipeline, step))?.hex());
+        }
+    }
+    Ok(key.digest())
+}
+
+fn file_digest(path: &Path) -> Result<Digest> {
+    Ok(Digest::of(fs::read(path).with_context(|| path.display().to_string())?))
+}
+
+fn read_finished(folder: &Path) -> Result<Finished> {
+    let run_file = folder.join(RUN);
+    let read = |path: &Path| fs::read(path).with_context(|| path.display().to_string());
+    let Record { cost, facts } =
+        serde_json::from_slice(&read(&folder.join(COST))?).with_context(|| {
+            format!("{}: damaged; `nir cache clear runs` removes it", folder.display())
+        })?;
+    let run_digest = Digest::of(read(&run_file)?);
+    Ok(Finished { run_file, run_digest, cost, facts })
+}
+
+fn write_run(folder: &Path, run: &Run, target: &Target) -> Result<()> {
+    let named = run.named(&target.queries, &*target.corpus);
+    Ok(nir_data::trec::write_run(&folder.join(RUN), &named, TAG)?)
+}
+
+/// A run file of this collection as rows.
+fn read_run(path: &Path, target: &Target) -> Result<Run> {
+    let named: TrecRun = nir_data::trec::read_run(path)?;
+    let row = |(doc_id, entry): (&str, nir_core::Entry)| {
+        let doc = target.corpus.doc_no(doc_id).expect("the cache holds runs of this collection");
+        nir_core::Scored { doc, score: entry.score as f32 }
+    };
+    let ranking = |query: &nir_core::Query| {
+        let list = named.get(&query.query_id);
+        let scored: Vec<_> =
+            list.into_iter().flat_map(|list| list.iter().map(row).collect::<Vec<_>>()).collect();
+        nir_core::Ranking::top(scored.len(), scored, &*target.corpus)
+    };
+    Ok(target.queries.iter().map(ranking).collect())
+}
+
+fn boxed(error: BoxError) -> Error {
+    Error::from_boxed(error)
+}
+
+/// What stages borrow while they are built, with a log of what they took.
+struct Workshop<'a> {
+    cache: &'a Cache,
+    log: Mutex<Log>,
+    recipe: String,
+}
+
+#[derive(Default)]
+struct Log {
+    artifacts: usize,
+    seconds: f64,
+    bytes: u64,
+    facts: Facts,
+}
+
+impl Resources for Workshop<'_> {
+    fn artifact(
+        &self,
+        kind: &str,
+        key: Digest,
+        make: &mut dyn FnMut(&Path) -> nir_core::Result<()>,
+    ) -> nir_core::Result<PathBuf> {
+        let key = Hasher::new("artifact").part(CODE).part(key.hex()).digest();
+        let folder = match self.cache.get(kind, key) {
+            Some(folder) => folder,
+            None => self.cache.put(kind, key, &self.recipe, |folder| {
+                let (seconds, made) = timed(|| make(folder));
+                made.map_err(boxed)?;
+                cache::write(&folder.join(COST), seconds.to_string())
+            })?,
+        };
+        let mut log = self.log.lock().expect("no thread died holding the log");
+        log.artifacts += 1;
+        log.seconds += fs::read_to_string(folder.join(COST))?.trim().parse::<f64>()?;
+        log.bytes += cache::size(&folder)?;
+        Ok(folder)
+    }
+
+    fn run_file(&self, path: &Path) -> nir_core::Result<TrecRun> {
+        Ok(nir_data::trec::read_run(path)?)
+    }
+
+    fn note(&self, index: &str, fact: &str, value: &str) {
+        let mut log = self.log.lock().expect("no thread died holding the log");
+        log.facts.entry(index.to_owned()).or_default().insert(fact.to_owned(), value.to_owned());
+    }
+}

@@ -1,0 +1,164 @@
+//! The rules of ARCHITECTURE.md, read off the files.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nir_catalogue::{Library, Source};
+use nir_methods::ALGORITHMS;
+
+/// Which of our crates a crate may import; `cli` may import all.
+const IMPORTS: [(&str, &[&str]); 6] = [
+    ("core", &[]),
+    ("data", &["core"]),
+    ("eval", &["core"]),
+    ("index", &["core"]),
+    ("catalogue", &["core"]),
+    ("methods", &["core", "index"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// All files below a folder with this extension, with their text.
+fn files(folder: &Path, extension: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// `nir_core` and the like, wherever a text names them.
+fn ours(text: &str, prefix: &str) -> BTreeSet<String> {
+    let name = |rest: &str| rest.chars().take_while(char::is_ascii_lowercase).collect::<String>();
+    text.split(prefix).skip(1).map(name).filter(|name| !name.is_empty()).collect()
+}
+
+fn library() -> Library {
+    let configs = root().join("configs");
+    let source = |(path, text): (PathBuf, String)| {
+        let name = path.strip_prefix(&configs).unwrap().to_str().unwrap().to_owned();
+        (name.clone(), Source::new(name, text))
+    };
+    Library::parse(files(&configs, "toml").into_iter().map(source)).unwrap()
+}
+
+#[test]
+fn nothing_points_up_or_sideways() {
+    for (name, allowed) in IMPORTS {
+        let folder = root().join("crates").join(name);
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
+        let mut found: BTreeSet<String> = dependencies
+            .lines()
+            .filter(|line| line.starts_with("nir-"))
+            .flat_map(|line| ours(line, "nir-"))
+            .collect();
+        for (_, text) in files(&folder.join("src"), "rs") {
+            found.extend(ours(&text, "nir_"));
+        }
+        found.remove(name);
+        let allowed: BTreeSet<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
+        assert!(
+            found.is_subset(&allowed),
+            "crate `{name}` imports {found:?}, may import {allowed:?}"
+        );
+    }
+}
+
+#[test]
+fn core_does_no_io() {
+    for (path, text) in files(&root().join("crates/core/src"), "rs") {
+        for module in ["std::fs", "std::io", "std::net", "std::process", "std::env"] {
+            assert!(!text.contains(module), "{} uses {module}", path.display());
+        }
+    }
+}
+
+#[test]
+fn judgements_never_reach_methods() {
+    for name in ["methods", "index"] {
+        for (path, text) in files(&root().join("crates").join(name).join("src"), "rs") {
+            assert!(
+                !text.contains("Qrels") && !text.contains("qrels"),
+                "{} knows of judgements",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_family_imports_another() {
+    let families: BTreeSet<&str> =
+        ALGORITHMS.iter().map(|entry| entry.family).filter(|name| !name.is_empty()).collect();
+    for family in &families {
+        for (path, text) in files(&root().join("crates/methods/src").join(family), "rs") {
+            for other in families.iter().filter(|other| *other != family) {
+                assert!(
+                    !text.contains(&format!("crate::{other}")),
+                    "{} imports `{other}`",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_algorithm_opens_with_its_paper() {
+    let library = library();
+    for entry in ALGORITHMS.iter().filter(|entry| !entry.family.is_empty()) {
+        let head: Vec<&str> =
+            entry.source.lines().take_while(|line| line.starts_with("//!")).collect();
+        let cited = format!("(`{}`)", entry.paper);
+        assert!(
+            head.get(1).is_some_and(|line| line.contains(&cited)),
+            "`{}` does not open with {cited}",
+            entry.name
+        );
+        assert!(
+            library.papers.get(entry.paper).is_some(),
+            "`{}` is not in papers.toml",
+            entry.paper
+        );
+    }
+}
+
+#[test]
+fn every_algorithm_has_a_config() {
+    let library = library();
+    let stages = library.methods.values().flat_map(|method| &method.stages);
+    let used: BTreeSet<&str> = stages.map(|stage| stage.algorithm.as_ref().as_str()).collect();
+    for entry in ALGORITHMS.iter().filter(|entry| !entry.family.is_empty()) {
+        assert!(used.contains(entry.name), "no config uses `{}`", entry.name);
+    }
+}
+
+#[test]
+fn every_method_is_filed_under_its_papers_family() {
+    let problems: Vec<String> = library().problems().iter().map(ToString::to_string).collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn the_list_is_complete() {
+    // 210 visible entries of the current edition: 206 papers, of which 4 are listed twice. The earlier edition has none
+    // of its own.
+    let library = library();
+    let listed: Vec<_> = library.papers.iter().filter(|paper| paper.is_listed()).collect();
+    let twice = listed.iter().filter(|paper| !paper.also_in.is_empty()).count();
+    assert_eq!(listed.len(), 206);
+    assert!(twice >= 4, "{twice}");
+}
