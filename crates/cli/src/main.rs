@@ -15,7 +15,9 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Eval(commands::eval::Args),
+}
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -28,5 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command {}
+    match cli.command {
+        Command::Eval(args) => commands::eval::run(args),
+    }
 }

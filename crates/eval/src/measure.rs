@@ -171,6 +171,11 @@ impl Measure {
         self.summary() != Summary::Sum && self.family != Family::Judged
     }
 
+    /// Whether it counts documents or queries, so that values are whole and are summed.
+    pub fn is_count(&self) -> bool {
+        self.summary() == Summary::Sum
+    }
+
     /// The value for one query. The policy decides how IPrec rounds, and nothing else here.
     pub fn of(&self, ranking: &GradedRanking, policy: Policy) -> f64 {
         let &Self { cutoff, rel, gain, level, .. } = self;
