@@ -136,3 +136,39 @@ fn every_published_figure_of_the_dl19_runs_is_reproduced() {
     }
     assert_eq!(checked, 55);
 }
+
+/// What ir_measures 0.4.3 computes for its compatibility pair: Compat by its own code, the rest through pytrec_eval.
+const COMPATIBILITY: [(&str, f64); 20] = [
+    ("nDCG", 0.375_550_700_123_855_2),
+    ("nDCG@10", 0.162_642_776_653_681_24),
+    ("RR", 0.519_230_769_230_769_3),
+    ("RR(rel=2)@10", 0.5),
+    ("AP", 0.242_370_050_358_400_17),
+    ("AP(rel=2)@100", 0.203_826_137_315_935_02),
+    ("P@10", 0.5),
+    ("R@100", 0.278_418_211_002_480_65),
+    ("Success@5", 0.5),
+    ("Judged@10", 1.0),
+    ("Rprec", 0.253_319_713_993_871_3),
+    ("Bpref", 0.558_823_362_198_440_5),
+    ("IPrec@0.5", 0.164_111_533_367_881_62),
+    ("NumRet", 1927.0),
+    ("NumRel", 166.0),
+    ("NumRelRet", 127.0),
+    ("NumQ", 2.0),
+    ("Compat(p=0.8)", 0.083_729_076_362_775_49),
+    ("Compat(p=0.95)", 0.268_097_611_112_054),
+    ("Compat(p=0.99)", 0.311_663_731_568_097),
+];
+
+#[test]
+fn ir_measures_compatibility_pair_is_reproduced() {
+    let Some(folder) = data("trec-eval/ir_measures") else { return };
+    let qrels = read_qrels(&folder.join("compat.qrels")).unwrap();
+    let run = read_run(&folder.join("compat.run")).unwrap();
+    let measures = COMPATIBILITY.map(|(name, _)| name.parse().unwrap());
+    let evaluation = evaluate(&qrels, &run, &measures, Policy::TREC_EVAL_9).unwrap();
+    for (measured, (name, value)) in evaluation.measured.iter().zip(COMPATIBILITY) {
+        assert!((measured.value - value).abs() < 1e-12, "{name}: {} {value}", measured.value);
+    }
+}
