@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(commands::run::Args),
+    Eval(commands::eval::Args),
     List(commands::list::Args),
     Show(commands::show::Args),
     Check(commands::check::Args),
@@ -36,7 +37,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -45,18 +46,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    match &cli.command {
-        Command::Run(args) => commands::run::run(args),
-        Command::List(args) => commands::list::run(args),
-        Command::Show(args) => commands::show::run(args),
-        Command::Check(args) => commands::check::run(args),
-        Command::Datasets(args) => commands::datasets::run(args),
-        Command::Fetch(args) => commands::fetch::run(args),
-        Command::Sample(args) => commands::sample::run(args),
-        Command::Results(args) => commands::results::run(args),
-        Command::Cache(args) => commands::cache::run(args),
-        Command::Completions(args) => commands::completions::run(args),
-        Command::Man(args) => commands::man::run(args),
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Run(args) => commands::run::run(&args),
+        Command::Eval(args) => commands::eval::run(args),
+        Command::List(args) => commands::list::run(&args),
+        Command::Show(args) => commands::show::run(&args),
+        Command::Check(args) => commands::check::run(&args),
+        Command::Datasets(args) => commands::datasets::run(&args),
+        Command::Fetch(args) => commands::fetch::run(&args),
+        Command::Sample(args) => commands::sample::run(&args),
+        Command::Results(args) => commands::results::run(&args),
+        Command::Cache(args) => commands::cache::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
     }
 }

@@ -8,9 +8,10 @@ mod run;
 mod score;
 mod write;
 
-use std::io;
+use std::io::BufRead;
 use std::path::Path;
 
+use crate::lines::{Stop, for_each_line};
 use crate::{Malformed, OpenError};
 
 pub(crate) use qrels::qrels_from;
@@ -29,40 +30,31 @@ pub enum TrecError {
     Malformed(#[from] Malformed),
 }
 
-/// What stops a pass over the lines, before the file's name is known.
-enum Stop {
-    Read(io::Error),
-    /// What was found, and what was expected.
-    Line(u64, String, String),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl Stop {
-    fn in_file(self, path: &Path) -> TrecError {
-        match self {
-            Self::Read(source) => OpenError { path: path.to_owned(), source }.into(),
-            Self::Line(line, found, expected) => Malformed::new(path, line, found, expected).into(),
-        }
-    }
+/// A line that is wrong: what was found, and what was expected.
+struct Wrong {
+    line: u64,
+    found: String,
+    expected: String,
 }
 
 /// A line that is wrong.
-fn wrong<T>(line: u64, found: impl Into<String>, expected: impl Into<String>) -> Result<T, Stop> {
-    Err(Stop::Line(line, found.into(), expected.into()))
+fn wrong<T>(line: u64, found: impl Into<String>, expected: impl Into<String>) -> Result<T, Wrong> {
+    Err(Wrong { line, found: found.into(), expected: expected.into() })
 }
 
-/// A name as text.
-fn name(line: u64, bytes: &[u8]) -> Result<&str, Stop> {
-    std::str::from_utf8(bytes)
-        .or_else(|_| wrong(line, quoted(bytes), "a name in UTF-8: convert the file"))
-}
-
-/// The user's bytes, as an error shows them.
-fn quoted(bytes: &[u8]) -> String {
-    format!("`{}`", String::from_utf8_lossy(bytes))
+/// Calls `each` with the number and the text of every line; `path` names the file in errors.
+fn read_lines(
+    reader: &mut dyn BufRead,
+    path: &Path,
+    each: impl FnMut(u64, &str) -> Result<(), Wrong>,
+) -> Result<(), TrecError> {
+    for_each_line(reader, each).map_err(|stop| match stop {
+        Stop::Read(source) => OpenError { path: path.to_owned(), source }.into(),
+        Stop::Text(line) => {
+            Malformed::new(path, line, "bytes that are not UTF-8", "text in UTF-8").into()
+        }
+        Stop::Line(Wrong { line, found, expected }) => {
+            Malformed::new(path, line, found, expected).into()
+        }
+    })
 }

@@ -7,7 +7,7 @@ use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use crate::measures::{
-    Gain, average_precision, bpref, expected_reciprocal_rank, geometric_mean,
+    Gain, average_precision, bpref, compatibility, expected_reciprocal_rank, geometric_mean,
     interpolated_precision, judged, ndcg, precision, r_precision, rank_biased_precision, recall,
     reciprocal_rank, relevant, relevant_retrieved, retrieved, success, total,
 };
@@ -22,7 +22,7 @@ pub struct Measure {
     /// The lowest grade that is relevant.
     pub(crate) rel: i32,
     pub(crate) gain: Gain,
-    /// RBP's persistence, never outside (0, 1); IPrec's recall, never outside [0, 1].
+    /// The persistence of RBP and Compat, never outside (0, 1); IPrec's recall, never outside [0, 1].
     pub(crate) level: f64,
 }
 
@@ -41,6 +41,7 @@ pub(crate) enum Family {
     Bpref,
     Err,
     Rbp,
+    Compat,
     IPrec,
     NumQ,
     NumRet,
@@ -72,7 +73,7 @@ enum At {
 struct Spec(Family, &'static str, &'static [&'static str], At);
 
 /// Every family under the name it prints, in the order of documentation.
-const SPECS: [Spec; 17] = [
+const SPECS: [Spec; 18] = [
     Spec(Family::Ndcg, "nDCG", &["dcg"], At::Cutoff),
     Spec(Family::Rr, "RR", &["rel"], At::Cutoff),
     Spec(Family::Ap, "AP", &["rel"], At::Cutoff),
@@ -84,6 +85,7 @@ const SPECS: [Spec; 17] = [
     Spec(Family::Bpref, "Bpref", &["rel"], At::Nothing),
     Spec(Family::Err, "ERR", &[], At::Cutoff),
     Spec(Family::Rbp, "RBP", &["p", "rel"], At::Cutoff),
+    Spec(Family::Compat, "Compat", &["p"], At::Nothing),
     Spec(Family::IPrec, "IPrec", &["rel"], At::Recall),
     Spec(Family::Gmap, "GMAP", &["rel"], At::Nothing),
     Spec(Family::NumQ, "NumQ", &[], At::Nothing),
@@ -104,8 +106,10 @@ const ALIASES: [(&str, &str); 8] = [
     ("gm_map", "GMAP"),
 ];
 
-/// ir_measures' default.
-const DEFAULT_PERSISTENCE: f64 = 0.8;
+/// ir_measures' default for RBP.
+const RBP_PERSISTENCE: f64 = 0.8;
+/// ir_measures' default for Compat.
+const COMPAT_PERSISTENCE: f64 = 0.95;
 
 /// A text that names no measure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,7 +134,11 @@ pub enum MeasureError {
 
 impl Measure {
     pub(crate) fn new(family: Family) -> Self {
-        let level = if family == Family::Rbp { DEFAULT_PERSISTENCE } else { 0.0 };
+        let level = match family {
+            Family::Rbp => RBP_PERSISTENCE,
+            Family::Compat => COMPAT_PERSISTENCE,
+            _ => 0.0,
+        };
         Self { family, cutoff: None, rel: 1, gain: Gain::Linear, level }
     }
 
@@ -171,6 +179,11 @@ impl Measure {
         self.summary() != Summary::Sum && self.family != Family::Judged
     }
 
+    /// Whether it counts documents or queries, so that values are whole and are summed.
+    pub fn is_count(&self) -> bool {
+        self.summary() == Summary::Sum
+    }
+
     /// The value for one query. The policy decides how IPrec rounds, and nothing else here.
     pub fn of(&self, ranking: &GradedRanking, policy: Policy) -> f64 {
         let &Self { cutoff, rel, gain, level, .. } = self;
@@ -187,6 +200,7 @@ impl Measure {
             Family::Bpref => bpref(ranking, rel),
             Family::Err => expected_reciprocal_rank(ranking, cutoff),
             Family::Rbp => rank_biased_precision(ranking, level, rel, cutoff),
+            Family::Compat => compatibility(ranking, level),
             Family::IPrec => interpolated_precision(ranking, rel, level, policy.rounding()),
             Family::NumQ => 1.0,
             Family::NumRet => retrieved(ranking),
@@ -243,7 +257,7 @@ impl Display for Measure {
         if self.gain == Gain::Exponential {
             parameters.push("dcg='exp-log2'".to_owned());
         }
-        if self.family == Family::Rbp {
+        if matches!(self.family, Family::Rbp | Family::Compat) {
             parameters.push(format!("p={}", self.level));
         }
         if self.rel != 1 {
@@ -419,6 +433,7 @@ mod tests {
             "ERR@20",
             "RBP(p=0.8)",
             "RBP(p=0.95,rel=2)@10",
+            "Compat(p=0.95)",
             "IPrec@0.1",
             "IPrec(rel=2)@0",
             "GMAP",

@@ -124,7 +124,7 @@ fn nothing_found_is_zero_and_not_minus_zero() {
     }
 }
 
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     "nDCG@5",
     "nDCG(dcg='exp-log2')@3",
     "RR",
@@ -140,6 +140,7 @@ const ALL: [&str; 15] = [
     "Bpref(rel=2)",
     "ERR@5",
     "RBP(p=0.7)",
+    "Compat(p=0.8)",
 ];
 
 proptest! {

@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod datasets;
+pub(crate) mod eval;
 pub(crate) mod fetch;
 pub(crate) mod list;
 pub(crate) mod man;

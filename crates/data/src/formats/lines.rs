@@ -43,7 +43,7 @@ impl<'s> Lines<'s> {
 
     fn skip_byte_order_mark(&mut self) -> io::Result<()> {
         while self.end < BYTE_ORDER_MARK.len() && self.fill()? {}
-        if self.buffer[..self.end].starts_with(BYTE_ORDER_MARK) {
+        if self.buffer[..self.end].starts_with(BYTE_ORDER_MARK.as_bytes()) {
             self.start = BYTE_ORDER_MARK.len();
         }
         Ok(())

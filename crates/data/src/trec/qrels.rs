@@ -5,8 +5,8 @@ use std::path::Path;
 
 use nir_core::Qrels;
 
-use super::{Stop, TrecError, name, quoted, wrong};
-use crate::lines::{Columns, for_each_line};
+use super::{TrecError, Wrong, read_lines, wrong};
+use crate::lines::Columns;
 use crate::open;
 
 /// Reads TREC qrels: plain, gzip or zstd, `-` for standard input.
@@ -20,15 +20,14 @@ pub fn read_qrels(path: &Path) -> Result<Qrels, TrecError> {
 /// Reads TREC qrels that are open already; `path` names them in errors.
 pub(crate) fn qrels_from(reader: &mut dyn BufRead, path: &Path) -> Result<Qrels, TrecError> {
     let mut qrels = Qrels::default();
-    for_each_line(reader, |number, line| add_line(&mut qrels, number, line))
-        .map_err(|stop| stop.in_file(path))?;
+    read_lines(reader, path, |number, line| add_line(&mut qrels, number, line))?;
     Ok(qrels)
 }
 
-fn add_line(qrels: &mut Qrels, number: u64, line: &[u8]) -> Result<(), Stop> {
+fn add_line(qrels: &mut Qrels, number: u64, line: &str) -> Result<(), Wrong> {
     let mut columns = Columns(line);
     let Some(query_id) = columns.next() else { return Ok(()) };
-    if line.starts_with(b"#") {
+    if line.starts_with('#') {
         return Ok(());
     }
     let (Some(_), Some(doc_id), Some(grade), None) =
@@ -37,10 +36,13 @@ fn add_line(qrels: &mut Qrels, number: u64, line: &[u8]) -> Result<(), Stop> {
         let found = format!("{} columns", Columns(line).count());
         return wrong(number, found, "four columns (`query_id 0 doc_id grade`)");
     };
-    add(qrels, number, (name(number, query_id)?, name(number, doc_id)?, parse(number, grade)?))
+    match grade.parse() {
+        Ok(grade) => add(qrels, number, (query_id, doc_id, grade)),
+        Err(_) => wrong(number, format!("`{grade}`"), "a whole number as grade"),
+    }
 }
 
-fn add(qrels: &mut Qrels, number: u64, judgement: (&str, &str, i32)) -> Result<(), Stop> {
+fn add(qrels: &mut Qrels, number: u64, judgement: (&str, &str, i32)) -> Result<(), Wrong> {
     let (query_id, doc_id, grade) = judgement;
     match qrels.insert(query_id, doc_id, grade) {
         Some(earlier) if earlier != grade => wrong(
@@ -50,11 +52,4 @@ fn add(qrels: &mut Qrels, number: u64, judgement: (&str, &str, i32)) -> Result<(
         ),
         _ => Ok(()),
     }
-}
-
-fn parse(number: u64, grade: &[u8]) -> Result<i32, Stop> {
-    std::str::from_utf8(grade)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .map_or_else(|| wrong(number, quoted(grade), "a whole number as grade"), Ok)
 }

@@ -5,10 +5,10 @@ use std::mem;
 use std::path::Path;
 
 use nir_core::{RankedList, TrecRun};
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
-use super::{Stop, TrecError, name, quoted, score, wrong};
-use crate::lines::{Columns, for_each_line};
+use super::{TrecError, Wrong, read_lines, score, wrong};
+use crate::lines::Columns;
 use crate::open;
 
 /// Reads a run: plain, gzip or zstd, `-` for standard input.
@@ -20,15 +20,14 @@ use crate::open;
 /// a document that a query found twice. A rank among six columns that is no whole number is kept as 0.
 pub fn read_run(path: &Path) -> Result<TrecRun, TrecError> {
     let mut reader = Reader::default();
-    for_each_line(&mut open(path)?, |number, line| reader.line(number, line))
-        .map_err(|stop| stop.in_file(path))?;
+    read_lines(&mut open(path)?, path, |number, line| reader.line(number, line))?;
     Ok(reader.finish())
 }
 
 /// One line, as either format has it.
 struct Line<'a> {
-    query_id: &'a [u8],
-    doc_id: &'a [u8],
+    query_id: &'a str,
+    doc_id: &'a str,
     rank: u32,
     score: f64,
 }
@@ -51,8 +50,8 @@ enum Format {
 }
 
 impl Reader {
-    fn line(&mut self, number: u64, line: &[u8]) -> Result<(), Stop> {
-        if line.iter().all(u8::is_ascii_whitespace) {
+    fn line(&mut self, number: u64, line: &str) -> Result<(), Wrong> {
+        if line.trim_ascii_start().is_empty() {
             return Ok(());
         }
         let line = match self.format {
@@ -60,13 +59,13 @@ impl Reader {
             Some(Format::MsMarco) => three_columns(number, line)?,
             None => self.first(number, line)?,
         };
-        if line.query_id != self.query_id.as_bytes() {
-            self.turn_to(name(number, line.query_id)?);
+        if line.query_id != self.query_id {
+            self.turn_to(line.query_id);
         }
         self.block.push(number, &line, &self.query_id)
     }
 
-    fn first<'a>(&mut self, number: u64, line: &'a [u8]) -> Result<Line<'a>, Stop> {
+    fn first<'a>(&mut self, number: u64, line: &'a str) -> Result<Line<'a>, Wrong> {
         if Columns(line).count() == 3 {
             self.format = Some(Format::MsMarco);
             return three_columns(number, line);
@@ -74,7 +73,7 @@ impl Reader {
         self.format = Some(Format::Trec);
         let parsed = six_columns(number, line)?;
         let tag = Columns(line).nth(5).unwrap_or_default();
-        self.run.tag = String::from_utf8_lossy(tag).into_owned();
+        tag.clone_into(&mut self.run.tag);
         Ok(parsed)
     }
 
@@ -112,11 +111,12 @@ impl Reader {
     }
 }
 
-/// The lines of one query, with an index by the hash of their names.
+/// The lines of one query.
 #[derive(Default)]
 struct Block {
     list: RankedList,
-    rows: FxHashMap<u64, usize>,
+    /// Hashes of their names, short so that a thousand stay in the nearest cache.
+    seen: FxHashSet<u32>,
     /// Whether other queries came in between.
     parted: bool,
 }
@@ -124,40 +124,38 @@ struct Block {
 impl Block {
     /// The lines of a query that comes back after others.
     fn again(list: RankedList) -> Self {
-        let rows = (0..list.len()).map(|row| (hash(list.doc_id(row).as_bytes()), row)).collect();
-        Self { list, rows, parted: true }
+        let seen = list.iter().map(|(doc_id, _)| hash(doc_id)).collect();
+        Self { list, seen, parted: true }
     }
 
     fn clear(&mut self) {
         self.list.clear();
-        self.rows.clear();
+        self.seen.clear();
     }
 
-    fn push(&mut self, number: u64, line: &Line, query_id: &str) -> Result<(), Stop> {
-        let earlier = self.rows.insert(hash(line.doc_id), self.list.len());
-        if earlier.is_some_and(|row| self.holds(row, line.doc_id)) {
+    fn push(&mut self, number: u64, line: &Line, query_id: &str) -> Result<(), Wrong> {
+        if !self.seen.insert(hash(line.doc_id)) && self.holds(line.doc_id) {
             return wrong(
                 number,
-                format!("document {} a second time for query `{query_id}`", quoted(line.doc_id)),
+                format!("document `{}` a second time for query `{query_id}`", line.doc_id),
                 "each document once: keep the line with the better score",
             );
         }
-        self.list.push(name(number, line.doc_id)?, line.score, line.rank);
+        self.list.push(line.doc_id, line.score, line.rank);
         Ok(())
     }
 
-    /// Whether `doc_id` is here; `row` is the one with the same hash.
-    fn holds(&self, row: usize, doc_id: &[u8]) -> bool {
-        self.list.doc_id(row).as_bytes() == doc_id
-            || self.list.iter().any(|(held, _)| held.as_bytes() == doc_id)
+    /// Looks for a name whose hash is here: nearly always the name is here too.
+    fn holds(&self, doc_id: &str) -> bool {
+        self.list.iter().any(|(held, _)| held == doc_id)
     }
 }
 
-fn hash(doc_id: &[u8]) -> u64 {
-    FxBuildHasher.hash_one(doc_id)
+fn hash(doc_id: &str) -> u32 {
+    FxBuildHasher.hash_one(doc_id) as u32
 }
 
-fn six_columns(number: u64, line: &[u8]) -> Result<Line<'_>, Stop> {
+fn six_columns(number: u64, line: &str) -> Result<Line<'_>, Wrong> {
     let mut columns = Columns(line);
     let (Some(query_id), Some(_), Some(doc_id), Some(rank), Some(score), Some(_)) = (
         columns.next(),
@@ -170,14 +168,14 @@ fn six_columns(number: u64, line: &[u8]) -> Result<Line<'_>, Stop> {
         let found = format!("{} columns", Columns(line).count());
         return wrong(number, found, "six columns (`query_id Q0 doc_id rank score tag`)");
     };
-    let Some(score) = score::parse(score) else {
-        return wrong(number, quoted(score), "a number as score");
+    let Some(score) = score::parse(score.as_bytes()) else {
+        return wrong(number, format!("`{score}`"), "a number as score");
     };
     // trec_eval never looks at this column; a file that puts something else there is still a run.
     Ok(Line { query_id, doc_id, rank: parse_rank(rank).unwrap_or(0), score })
 }
 
-fn three_columns(number: u64, line: &[u8]) -> Result<Line<'_>, Stop> {
+fn three_columns(number: u64, line: &str) -> Result<Line<'_>, Wrong> {
     let mut columns = Columns(line);
     let (Some(query_id), Some(doc_id), Some(rank), None) =
         (columns.next(), columns.next(), columns.next(), columns.next())
@@ -186,12 +184,11 @@ fn three_columns(number: u64, line: &[u8]) -> Result<Line<'_>, Stop> {
         return wrong(number, found, "three columns (`query_id doc_id rank`) as on the first line");
     };
     let Some(rank) = parse_rank(rank) else {
-        return wrong(number, quoted(rank), "a whole number as rank");
+        return wrong(number, format!("`{rank}`"), "a whole number as rank");
     };
     Ok(Line { query_id, doc_id, rank, score: -f64::from(rank) })
 }
 
-fn parse_rank(rank: &[u8]) -> Option<u32> {
-    let digits = rank.len() <= 9 && !rank.is_empty() && rank.iter().all(u8::is_ascii_digit);
-    digits.then(|| rank.iter().fold(0, |value, &digit| value * 10 + u32::from(digit - b'0')))
+fn parse_rank(rank: &str) -> Option<u32> {
+    rank.parse().ok()
 }

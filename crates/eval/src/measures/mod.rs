@@ -6,6 +6,7 @@
 
 mod ap;
 mod bpref;
+mod compat;
 mod counts;
 mod err;
 mod gmap;
@@ -21,6 +22,7 @@ mod success;
 
 pub use ap::average_precision;
 pub use bpref::bpref;
+pub use compat::compatibility;
 pub use counts::{relevant, relevant_retrieved, retrieved};
 pub use err::{MAX_GRADE, expected_reciprocal_rank};
 pub use gmap::{FLOOR, geometric_mean};

@@ -1,0 +1,253 @@
+//! `nir eval`: measures runs against judgements, as trec_eval does, and compares them.
+
+mod json;
+mod table;
+mod trec;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+use nir_core::{Qrels, TrecRun};
+use nir_data::trec::{read_qrels, read_run};
+use nir_eval::significance::{
+    Comparison, Correction, Pair, Settings, Test, compare, tukey_hsd_by_query,
+};
+use nir_eval::{Evaluation, Measure, Policy, evaluate};
+
+/// Measure runs against judgements, as trec_eval does, and compare them.
+///
+/// QRELS and RUN are TREC files (`query_id 0 doc_id grade` and `query_id Q0 doc_id rank score tag`), plain or
+/// compressed with gzip or zstd; `-` reads standard input. Runs of MS MARCO's three columns are read too.
+///
+/// With several runs, each is tested against the baseline.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[command(after_help = "\
+Examples:
+  nir eval qrels.txt bm25.run.gz
+  nir eval -m nDCG@10 -m 'RR(rel=2)@10' --per-query qrels.txt bm25.run
+  nir eval --test wilcoxon qrels.txt bm25.run splade.run.gz     the first run is the baseline
+  nir eval --trec -q qrels.txt bm25.run                         what `trec_eval -c -q` prints")]
+pub(crate) struct Args {
+    /// Judgements.
+    qrels: PathBuf,
+
+    /// One or more runs.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+
+    /// A measure by the name ir_measures gives it, such as `nDCG@10`, `RR(rel=2)@10`, `RBP(p=0.8)`; trec_eval's own
+    /// (`ndcg_cut_10`) are read too. May be repeated [default: nDCG@10 RR@10 AP R@100 R@1000 Judged@10].
+    #[arg(short, long = "measure", value_name = "MEASURE")]
+    measures: Vec<Measure>,
+
+    /// The lowest relevant grade, for every measure that does not name one itself.
+    #[arg(short = 'l', long, value_name = "GRADE", default_value_t = 1, value_parser = clap::value_parser!(i32).range(0..))]
+    relevance_level: i32,
+
+    /// How documents are ordered: trec_eval-9, trec_eval-10 or msmarco (by the rank column).
+    #[arg(long, default_value = "trec_eval-9")]
+    policy: Policy,
+
+    /// Average over all judged queries; one without results counts 0. This is the default.
+    #[arg(short, long)]
+    complete: bool,
+
+    /// Average only over judged queries that have results, as trec_eval does without `-c`.
+    #[arg(long, conflicts_with = "complete")]
+    returned_only: bool,
+
+    /// Keep only the first DEPTH documents of each ranking.
+    #[arg(short = 'M', long, value_parser = clap::value_parser!(u32).range(1..))]
+    depth: Option<u32>,
+
+    /// Print the values of every query too.
+    #[arg(short = 'q', long)]
+    per_query: bool,
+
+    /// Print JSON.
+    #[arg(long, conflicts_with = "trec")]
+    json: bool,
+
+    /// Print trec_eval's layout, and its default measures if none are named.
+    #[arg(long)]
+    trec: bool,
+
+    /// The run that others are compared with: its place on the command line, from 1, or its path.
+    #[arg(long, value_name = "RUN", default_value = "1")]
+    baseline: String,
+
+    /// The test of differences: t, wilcoxon or randomisation.
+    #[arg(long, default_value = "t")]
+    test: Test,
+
+    /// How `p` is raised for the number of comparisons printed: holm, bonferroni or none.
+    #[arg(long, default_value = "holm")]
+    correction: Correction,
+
+    /// Where random samples start.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+
+    /// How many random samples are drawn, for the randomisation test and for intervals.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    samples: u32,
+
+    /// Compare all pairs of runs by Tukey's HSD instead of each with the baseline.
+    #[arg(long)]
+    tukey: bool,
+}
+
+/// What is measured when nothing is named.
+const DEFAULTS: [&str; 6] = ["nDCG@10", "RR@10", "AP", "R@100", "R@1000", "Judged@10"];
+/// The part of resampled differences that an interval holds.
+const CONFIDENCE: f64 = 0.95;
+
+/// A run with its values.
+struct Scored {
+    path: PathBuf,
+    tag: String,
+    evaluation: Evaluation,
+}
+
+/// All that is printed, in whichever layout.
+struct Report {
+    args: Args,
+    runs: Vec<Scored>,
+    baseline: usize,
+    comparisons: Vec<Comparison>,
+    pairs: Vec<(Measure, Vec<Pair>)>,
+}
+
+/// Reads, measures, compares and prints.
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
+    let report = report(args)?;
+    let text = match (report.args.json, report.args.trec) {
+        (true, _) => json::print(&report)?,
+        (_, true) => trec::print(&report),
+        _ => table::print(&report),
+    };
+    std::io::stdout().lock().write_all(text.as_bytes()).context("standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(args: Args) -> Result<Report> {
+    let qrels = read_qrels(&args.qrels)?;
+    ensure!(!qrels.is_empty(), "{}: no judgements", args.qrels.display());
+    let measures = args.measures();
+    let baseline = args.baseline()?;
+    let runs: Vec<Scored> = args
+        .runs
+        .iter()
+        .map(|path| score(path, &qrels, &measures, &args))
+        .collect::<Result<_>>()?;
+    let mut report = Report { args, runs, baseline, comparisons: vec![], pairs: vec![] };
+    if report.runs.len() > 1 {
+        report.compare()?;
+    }
+    Ok(report)
+}
+
+fn score(path: &Path, qrels: &Qrels, measures: &[Measure], args: &Args) -> Result<Scored> {
+    let run = read_run(path)?;
+    ensure_overlap(path, &run, qrels, args)?;
+    let evaluation = evaluate(qrels, &run, measures, args.policy())
+        .with_context(|| path.display().to_string())?;
+    Ok(Scored { path: path.to_owned(), tag: run.tag, evaluation })
+}
+
+/// A run without any judged query is a mix-up and not a score of 0.
+fn ensure_overlap(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Result<()> {
+    let judged = run.iter().any(|(query_id, _)| qrels.get(query_id).is_some());
+    let example = |id: Option<&str>| id.map_or("none".to_owned(), |id| format!("`{id}`"));
+    ensure!(
+        judged,
+        "{}: no query of the run is judged in {} (the run's first is {}, the judged first is {}); are these files of one collection?",
+        path.display(),
+        args.qrels.display(),
+        example(run.iter().next().map(|(query_id, _)| query_id)),
+        example(qrels.iter().next().map(|(query_id, _)| query_id)),
+    );
+    Ok(())
+}
+
+impl Args {
+    fn measures(&self) -> Vec<Measure> {
+        let named = match (self.measures.as_slice(), self.trec) {
+            ([], true) => Measure::trec_defaults(),
+            ([], false) => DEFAULTS.map(|name| name.parse().expect("the defaults parse")).into(),
+            (named, _) => named.to_vec(),
+        };
+        let usual = |measure: &Measure| measure.relevance_level() == Some(1);
+        named
+            .into_iter()
+            .map(|m| if usual(&m) { m.with_relevance_level(self.relevance_level) } else { m })
+            .collect()
+    }
+
+    fn policy(&self) -> Policy {
+        let policy = Policy { depth: self.depth, ..self.policy };
+        if self.returned_only { policy.returned_only() } else { policy }
+    }
+
+    /// The place of the baseline among the runs, from 0.
+    fn baseline(&self) -> Result<usize> {
+        let by_path = self.runs.iter().position(|path| path == Path::new(&self.baseline));
+        let by_place =
+            self.baseline.parse().ok().filter(|place| (1..=self.runs.len()).contains(place));
+        match by_path.or(by_place.map(|place| place - 1)) {
+            Some(baseline) => Ok(baseline),
+            None => bail!(
+                "--baseline `{}`: expected a number from 1 to {} or the path of one of the runs",
+                self.baseline,
+                self.runs.len()
+            ),
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let &Self { test, correction, seed, samples, .. } = self;
+        Settings { test, correction, seed, samples, confidence: CONFIDENCE }
+    }
+}
+
+impl Report {
+    fn compare(&mut self) -> Result<()> {
+        if self.args.tukey {
+            self.pairs = self.all_pairs();
+            return Ok(());
+        }
+        let baseline = &self.runs[self.baseline].evaluation;
+        let others: Vec<&Evaluation> = self.others().map(|(_, run)| &run.evaluation).collect();
+        self.comparisons = compare(baseline, &others, &self.args.settings())?;
+        Ok(())
+    }
+
+    /// All runs but the baseline, with their places.
+    fn others(&self) -> impl Iterator<Item = (usize, &Scored)> {
+        self.runs.iter().enumerate().filter(|(place, _)| *place != self.baseline)
+    }
+
+    /// The run that a comparison is about.
+    fn system(&self, comparison: &Comparison) -> &Scored {
+        self.others().nth(comparison.system).expect("one system for each other run").1
+    }
+
+    fn all_pairs(&self) -> Vec<(Measure, Vec<Pair>)> {
+        let first = &self.runs[0].evaluation;
+        let columns = first.measured.iter().enumerate();
+        columns
+            .filter(|(_, measured)| measured.measure.is_effectiveness())
+            .map(|(at, measured)| {
+                let values: Vec<&[f64]> = self
+                    .runs
+                    .iter()
+                    .map(|run| run.evaluation.measured[at].per_query.as_slice())
+                    .collect();
+                (measured.measure, tukey_hsd_by_query(&values))
+            })
+            .collect()
+    }
+}
