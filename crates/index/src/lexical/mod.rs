@@ -98,7 +98,7 @@ struct Blocks {
 impl LexicalIndex {
     /// Analyzes and inverts `corpus`, and writes the index into the new folder `dir`.
     ///
-    /// All postings are in memory until they are written: about 200 MB for a million passages.
+    /// All postings are in memory until they are written: about 275 MB for a million passages of 56 words.
     pub fn build(
         dir: &Path,
         corpus: &dyn Corpus,
