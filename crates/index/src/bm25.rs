@@ -133,7 +133,7 @@ impl Saturation {
                 self.inverse[usize::from(codes[doc as usize])]
             }),
             Codes::Exact(codes) => {
-                parts(weight, docs, freqs, out, |doc| self.inverse[codes[doc as usize] as usize])
+                parts(weight, docs, freqs, out, |doc| self.inverse[codes[doc as usize] as usize]);
             }
         }
     }

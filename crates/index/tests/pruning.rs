@@ -1,5 +1,7 @@
 //! Pruning changes nothing: the same documents with the same scores as scoring everything, bit for bit.
 
+#![expect(clippy::unwrap_used, reason = "all of this file is a test")]
+
 use std::sync::Arc;
 
 use nir_core::{Corpus, Document, Documents, Silent, WeightedTerm};
@@ -36,7 +38,7 @@ impl Random {
 
     fn word(&mut self) -> String {
         let uniform = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        format!("w{}", 2000_f64.powf(uniform) as u32)
+        format!("w{:.0}", 2000_f64.powf(uniform))
     }
 }
 
@@ -63,7 +65,7 @@ fn bm25() -> impl Strategy<Value = Bm25> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn pruned_is_exhaustive(

@@ -55,11 +55,13 @@ impl Term {
 
     /// Java's strings, and so Lucene's stemmer, count in UTF-16 units.
     fn of_unicode(&mut self, word: &str) -> Option<&str> {
-        let mut units = [0; 2];
-        self.units.clear();
-        for c in word.chars().map(lower_case) {
-            self.units.extend_from_slice(c.encode_utf16(&mut units));
+        self.text.clear();
+        self.text.extend(word.chars().map(lower_case));
+        if is_stop_word(self.text.as_bytes()) {
+            return None;
         }
+        self.units.clear();
+        self.units.extend(self.text.encode_utf16());
         porter::stem(&mut self.units);
         self.text.clear();
         let stem = char::decode_utf16(self.units.iter().copied());

@@ -216,7 +216,9 @@ mod tests {
     fn vbytes_read_back() {
         let numbers = [0, 1, 127, 128, 16_383, 16_384, u32::MAX];
         let mut bytes = Vec::new();
-        numbers.iter().for_each(|&number| write_vbyte(&mut bytes, number));
+        for number in numbers {
+            write_vbyte(&mut bytes, number);
+        }
         let mut rest = &bytes[..];
         let read: Vec<u32> = std::iter::from_fn(|| read_vbyte(&mut rest)).collect();
         assert_eq!(read, numbers);

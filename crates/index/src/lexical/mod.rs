@@ -77,6 +77,13 @@ pub(crate) struct IndexTerm {
     info: TermInfo,
 }
 
+impl IndexTerm {
+    /// How many documents have it.
+    pub(crate) fn doc_freq(&self) -> u32 {
+        self.info.doc_freq
+    }
+}
+
 /// Where blocks begin, for all terms.
 struct Blocks {
     /// How many blocks stand before each term's.
@@ -91,7 +98,7 @@ struct Blocks {
 impl LexicalIndex {
     /// Analyzes and inverts `corpus`, and writes the index into the new folder `dir`.
     ///
-    /// All postings are in memory until they are written: about 200 MB for a million passages.
+    /// All postings are in memory until they are written: about 275 MB for a million passages of 56 words.
     pub fn build(
         dir: &Path,
         corpus: &dyn Corpus,
@@ -358,5 +365,86 @@ impl Card {
             });
         }
         Ok(card)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nir_core::{Document, Documents, Silent};
+    use tantivy::postings::Postings;
+    use tantivy::schema::IndexRecordOption;
+    use tantivy::{DocSet, TERMINATED};
+
+    /// Document `d` has term `n` if `n` divides it, `d mod 5 + 1` times.
+    fn multiples(documents: usize) -> Documents {
+        let text = |doc: usize| {
+            let terms = (1..50)
+                .filter(|&n| doc.is_multiple_of(n))
+                .flat_map(|n| vec![n.to_string(); doc % 5 + 1]);
+            terms.collect::<Vec<_>>().join(" ")
+        };
+        let doc = |doc: usize| Document {
+            doc_id: doc.to_string(),
+            text: text(doc),
+            ..Document::default()
+        };
+        Documents::new((0..documents).map(doc)).unwrap()
+    }
+
+    fn built(documents: usize) -> (tempfile::TempDir, LexicalIndex) {
+        let dir = tempfile::tempdir().unwrap();
+        let whitespace = crate::analyzer("whitespace").unwrap();
+        let corpus = multiples(documents);
+        let index = LexicalIndex::build(dir.path(), &corpus, &*whitespace, &Silent).unwrap();
+        (dir, index)
+    }
+
+    fn ours(index: &LexicalIndex, term: &str) -> Vec<(u32, u32)> {
+        let list = index.postings(&index.term(term).unwrap());
+        let mut block = Block::empty();
+        let mut all = Vec::new();
+        for number in 0..list.blocks() {
+            list.read(number, &mut block);
+            list.read_freqs(&mut block);
+            all.extend(block.docs().iter().copied().zip(block.freqs().iter().copied()));
+        }
+        all
+    }
+
+    fn tantivys(index: &LexicalIndex, term: &str) -> Vec<(u32, u32)> {
+        let term = tantivy::Term::from_field_text(segment::field(), term);
+        let read = index.inverted.read_postings(&term, IndexRecordOption::WithFreqs);
+        let mut postings = read.unwrap().unwrap();
+        let mut all = Vec::new();
+        while postings.doc() != TERMINATED {
+            all.push((postings.doc(), postings.term_freq()));
+            postings.advance();
+        }
+        all
+    }
+
+    #[test]
+    fn our_reader_and_tantivys_agree() {
+        let (_dir, index) = built(128 * 49); // lists of 128 postings, of more and of fewer, with and without a rest
+        for n in 1..50 {
+            let term = n.to_string();
+            assert_eq!(ours(&index, &term), tantivys(&index, &term), "{term}");
+        }
+    }
+
+    #[test]
+    fn block_maxima_are_those_of_the_postings() {
+        let (_dir, index) = built(1000);
+        let value = |tf: u32, length: u32| tf as f32 / length as f32;
+        let maxima = index.block_maxima(value);
+        for n in [1, 2, 7, 49] {
+            let term = index.term(&n.to_string()).unwrap();
+            let of = |&(doc, tf): &(u32, u32)| value(tf, index.length(DocNo(doc)));
+            for (block, postings) in ours(&index, &n.to_string()).chunks(BLOCK).enumerate() {
+                let max = postings.iter().map(of).fold(0.0, f32::max);
+                assert_eq!(maxima[index.first_block(&term) + block], max);
+            }
+        }
     }
 }

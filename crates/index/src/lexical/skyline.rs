@@ -55,7 +55,10 @@ mod tests {
     #[test]
     fn only_unbeaten_pairs_stay() {
         let mut skyline = Skyline::default();
-        [(1, 10), (2, 10), (3, 40), (2, 50), (1, 9)].map(|(tf, length)| skyline.add(tf, length));
+        let postings = [(1, 10), (2, 10), (3, 40), (2, 50), (1, 9)];
+        for (tf, length) in postings {
+            skyline.add(tf, length);
+        }
         let mut out = Vec::new();
         skyline.write(&mut out);
         assert_eq!(out, [1 << 1, 9, 2 << 1, 10, 3 << 1 | 1, 40]);
@@ -69,7 +72,9 @@ mod tests {
         ) {
             let value = |tf: u32, length: u32| tf as f32 * (1.0 / (k1 * ((1.0 - b) + b * length as f32 / 80.0)));
             let mut skyline = Skyline::default();
-            postings.iter().for_each(|&(tf, length)| skyline.add(tf, length));
+            for &(tf, length) in &postings {
+                skyline.add(tf, length);
+            }
             let mut out = Vec::new();
             skyline.write(&mut out);
             let all = postings.iter().map(|&(tf, length)| value(tf, length)).fold(0.0, f32::max);
