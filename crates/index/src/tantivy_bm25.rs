@@ -1,5 +1,5 @@
 //! BM25 as tantivy has it built in: `k1 = 1.2`, `b = 0.75`, one-byte lengths, block-max WAND.
-//! Ding and Suel, SIGIR 2011 (`ding2011blockmax`).
+//! Ding and Suel, SIGIR 2011 (`ding2011bmw`).
 //!
 //! The formula is that of [`crate::Bm25`] times `k1 + 1`, and `N` counts empty documents too. Kept beside ours so that
 //! the difference can be seen and timed. Documents of equal score come out in our order; but which of them are among

@@ -64,6 +64,9 @@ pub(super) fn qrels(source: &Source) -> Result<Qrels, ReadError> {
             check_header(&line)?;
             continue;
         }
+        if line.text.is_empty() {
+            continue; // some of BEIR's files hold blank lines
+        }
         let [query_id, doc_id, score] = line.columns("`query_id TAB doc_id TAB grade`")?;
         judgements.add(line.number, query_id, doc_id, grade(&line, score)?)?;
     }

@@ -1,5 +1,5 @@
 //! What bounds the scores of a block of postings, whatever `k1` and `b` will be.
-//! Ding and Suel, SIGIR 2011 (`ding2011blockmax`); several pairs for each block as in Lucene's impacts.
+//! Ding and Suel, SIGIR 2011 (`ding2011bmw`); several pairs for each block as in Lucene's impacts.
 //!
 //! BM25 grows with `tf` and falls with the document's length. So among the postings of a block only those matter that
 //! no other beats in both: the skyline of `(tf, length)`. The best score of the block, for any `k1 ≥ 0` and
