@@ -22,6 +22,7 @@ pub struct RankedList {
 
 impl RankedList {
     /// Adds a line.
+    #[inline]
     pub fn push(&mut self, doc_id: &str, score: f64, rank: u32) {
         self.ids.push_str(doc_id);
         let id_end =
@@ -35,6 +36,7 @@ impl RankedList {
     }
 
     /// The `doc_id` of line `i`.
+    #[inline]
     pub fn doc_id(&self, i: usize) -> &str {
         let start = if i == 0 { 0 } else { self.entries[i - 1].id_end as usize };
         &self.ids[start..self.entries[i].id_end as usize]

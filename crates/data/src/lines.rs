@@ -84,14 +84,24 @@ fn until(text: &[u8], at: usize) -> &str {
 #[derive(Debug, Clone)]
 pub(crate) struct Columns<'a>(pub(crate) &'a str);
 
+impl Columns<'_> {
+    /// Whether there is another column; cheaper than to find its end.
+    pub(crate) fn any_left(&mut self) -> bool {
+        let blanks = self.0.bytes().take_while(|&byte| is_blank(byte)).count();
+        self.0 = &self.0[blanks..];
+        !self.0.is_empty()
+    }
+}
+
 impl<'a> Iterator for Columns<'a> {
     type Item = &'a str;
 
     #[inline]
     fn next(&mut self) -> Option<&'a str> {
-        let start = self.0.bytes().position(|byte| !is_blank(byte))?;
-        let rest = &self.0[start..];
-        let (column, rest) = rest.split_at(blank(rest.as_bytes()));
+        if !self.any_left() {
+            return None;
+        }
+        let (column, rest) = self.0.split_at(blank(self.0.as_bytes()));
         self.0 = rest;
         Some(column)
     }

@@ -6,6 +6,7 @@
 mod qrels;
 mod run;
 mod score;
+mod seen;
 mod write;
 
 use std::io::BufRead;

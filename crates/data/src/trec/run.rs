@@ -1,12 +1,12 @@
 //! Results: six columns, `query_id Q0 doc_id rank score tag`, or MS MARCO's three, `query_id doc_id rank`.
 
-use std::hash::BuildHasher;
 use std::mem;
 use std::path::Path;
 
 use nir_core::{RankedList, TrecRun};
-use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
+use super::seen::Seen;
 use super::{TrecError, Wrong, read_lines, score, wrong};
 use crate::lines::Columns;
 use crate::open;
@@ -40,11 +40,14 @@ struct Reader {
     block: Block,
     /// Queries whose lines do not stand together, while lines of others are read.
     parted: FxHashMap<String, Block>,
-    format: Option<Format>,
+    format: Format,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 enum Format {
+    /// No line was read yet.
+    #[default]
+    Unknown,
     Trec,
     MsMarco,
 }
@@ -55,9 +58,9 @@ impl Reader {
             return Ok(());
         }
         let line = match self.format {
-            Some(Format::Trec) => six_columns(number, line)?,
-            Some(Format::MsMarco) => three_columns(number, line)?,
-            None => self.first(number, line)?,
+            Format::Unknown => return self.first(number, line),
+            Format::Trec => six_columns(number, line)?,
+            Format::MsMarco => three_columns(number, line)?,
         };
         if line.query_id != self.query_id {
             self.turn_to(line.query_id);
@@ -65,16 +68,11 @@ impl Reader {
         self.block.push(number, &line, &self.query_id)
     }
 
-    fn first<'a>(&mut self, number: u64, line: &'a str) -> Result<Line<'a>, Wrong> {
-        if Columns(line).count() == 3 {
-            self.format = Some(Format::MsMarco);
-            return three_columns(number, line);
-        }
-        self.format = Some(Format::Trec);
-        let parsed = six_columns(number, line)?;
-        let tag = Columns(line).nth(5).unwrap_or_default();
-        tag.clone_into(&mut self.run.tag);
-        Ok(parsed)
+    fn first(&mut self, number: u64, line: &str) -> Result<(), Wrong> {
+        let columns: Vec<&str> = Columns(line).collect();
+        self.format = if columns.len() == 3 { Format::MsMarco } else { Format::Trec };
+        columns.get(5).copied().unwrap_or_default().clone_into(&mut self.run.tag);
+        self.line(number, line)
     }
 
     /// Puts the finished block away and makes ready for lines of `query_id`.
@@ -115,8 +113,7 @@ impl Reader {
 #[derive(Default)]
 struct Block {
     list: RankedList,
-    /// Hashes of their names, short so that a thousand stay in the nearest cache.
-    seen: FxHashSet<u32>,
+    seen: Seen,
     /// Whether other queries came in between.
     parted: bool,
 }
@@ -124,8 +121,11 @@ struct Block {
 impl Block {
     /// The lines of a query that comes back after others.
     fn again(list: RankedList) -> Self {
-        let seen = list.iter().map(|(doc_id, _)| hash(doc_id)).collect();
-        Self { list, seen, parted: true }
+        let mut block = Self { parted: true, ..Self::default() };
+        for (doc_id, _) in list.iter() {
+            block.seen.insert(doc_id);
+        }
+        Self { list, ..block }
     }
 
     fn clear(&mut self) {
@@ -134,7 +134,7 @@ impl Block {
     }
 
     fn push(&mut self, number: u64, line: &Line, query_id: &str) -> Result<(), Wrong> {
-        if !self.seen.insert(hash(line.doc_id)) && self.holds(line.doc_id) {
+        if !self.seen.insert(line.doc_id) && self.holds(line.doc_id) {
             return wrong(
                 number,
                 format!("document `{}` a second time for query `{query_id}`", line.doc_id),
@@ -151,19 +151,17 @@ impl Block {
     }
 }
 
-fn hash(doc_id: &str) -> u32 {
-    FxBuildHasher.hash_one(doc_id) as u32
-}
-
+/// Inlined, because a line in pieces is cheap to use and dear to move.
+#[inline]
 fn six_columns(number: u64, line: &str) -> Result<Line<'_>, Wrong> {
     let mut columns = Columns(line);
-    let (Some(query_id), Some(_), Some(doc_id), Some(rank), Some(score), Some(_)) = (
+    let (Some(query_id), Some(_), Some(doc_id), Some(rank), Some(score), true) = (
         columns.next(),
         columns.next(),
         columns.next(),
         columns.next(),
         columns.next(),
-        columns.next(),
+        columns.any_left(),
     ) else {
         let found = format!("{} columns", Columns(line).count());
         return wrong(number, found, "six columns (`query_id Q0 doc_id rank score tag`)");

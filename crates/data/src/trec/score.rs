@@ -22,31 +22,27 @@ fn parse_plain(text: &[u8]) -> Option<f64> {
     if digits.len() > 18 {
         return None;
     }
-    let (whole, decimals) = digits_of(digits)?;
-    if whole > EXACT_WHOLE {
+    let (whole, before) = add_digits(0, digits);
+    let (whole, after) = match digits.get(before) {
+        Some(b'.') => add_digits(whole, &digits[before + 1..]),
+        _ => (whole, 0),
+    };
+    let point = usize::from(before < digits.len());
+    if before + after == 0 || before + point + after < digits.len() || whole > EXACT_WHOLE {
         return None;
     }
-    let value = whole as f64 / EXACT_POWERS[decimals];
+    let value = whole as f64 / EXACT_POWERS[after];
     Some(if negative { -value } else { value })
 }
 
-/// All digits as one whole number, and how many stand after the point.
-fn digits_of(text: &[u8]) -> Option<(u64, usize)> {
-    let mut whole = 0u64;
-    let mut point = None;
-    for (i, &byte) in text.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => whole = whole * 10 + u64::from(byte - b'0'),
-            b'.' if point.is_none() => point = Some(i),
-            _ => return None,
-        }
+/// Appends the leading digits of `text` to `whole`; returns how many there were, too.
+fn add_digits(mut whole: u64, text: &[u8]) -> (u64, usize) {
+    let mut count = 0;
+    for digit in text.iter().map(|byte| byte.wrapping_sub(b'0')).take_while(|digit| *digit < 10) {
+        whole = whole * 10 + u64::from(digit);
+        count += 1;
     }
-    match point {
-        _ if text.is_empty() => None,
-        None => Some((whole, 0)),
-        Some(_) if text.len() == 1 => None,
-        Some(at) => Some((whole, text.len() - at - 1)),
-    }
+    (whole, count)
 }
 
 fn parse_any(text: &[u8]) -> Option<f64> {
