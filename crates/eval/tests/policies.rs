@@ -174,6 +174,31 @@ proptest! {
     }
 
     #[test]
+    fn other_names_move_a_value_only_between_its_bounds(
+        lines in prop::collection::vec((0..3i32, prop::option::of(-1..4i32)), 1..9),
+        names in Just((0..9).collect::<Vec<usize>>()).prop_shuffle(),
+    ) {
+        let evaluation = |names: &[usize]| {
+            let mut run = TrecRun::default();
+            let mut qrels = qrels(&[("q", "never found", 1)]);
+            for ((score, grade), name) in lines.iter().zip(names) {
+                run.list_mut("q").push(&format!("d{name}"), f64::from(*score), 0);
+                if let Some(grade) = grade {
+                    qrels.insert("q", &format!("d{name}"), *grade);
+                }
+            }
+            evaluate(&qrels, &run, &measures(&ALL), Policy::TREC_EVAL_9).unwrap()
+        };
+        let first = evaluation(&(0..9).collect::<Vec<_>>());
+        for (first, renamed) in first.measured.iter().zip(evaluation(&names).measured) {
+            let ties = first.ties;
+            prop_assert_eq!(ties, renamed.ties, "{}", first.measure);
+            prop_assert!(ties.worst <= renamed.value + 1e-12, "{}", first.measure);
+            prop_assert!(renamed.value <= ties.best + 1e-12, "{}", first.measure);
+        }
+    }
+
+    #[test]
     fn the_order_of_lines_does_not_matter(
         scores in prop::collection::vec(0..5i32, 1..20),
         turn in 0..20usize,
