@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use indexmap::IndexMap;
 use nir_catalogue::{Cell, Claimed, Comparison, ConfigError, Library, Measured, Scope, Verdict};
 use nir_data::Dataset;
-use nir_eval::significance::{Correction, Settings, Test, compare};
+use nir_eval::significance::{Comparison as Difference, Correction, Settings, Test, compare};
 use nir_eval::{Evaluation, Measure, Policy, evaluate};
 use toml::Spanned;
 
@@ -93,7 +93,7 @@ impl Plan {
         let mut page =
             format!("\n{dataset}: {} queries, {}\n\n", first.cell.queries, first.cell.policy);
         let names: Vec<&str> = first.cell.measures.keys().map(String::as_str).collect();
-        let mut table = Table::new(&[&["method"], &names[..], &["ms/query", "paper"]].concat());
+        let mut table = Table::new([&["method"], &names[..], &["ms/query", "paper"]].concat());
         outcomes.iter().for_each(|outcome| table.row(row(outcome, library)));
         let _ = write!(page, "{table}");
         let is_baseline = |outcome: &&Outcome| self.baseline.as_ref() == Some(&outcome.cell.method);
@@ -119,42 +119,45 @@ impl Plan {
         let (test, correction) = (self.settings.test, self.settings.correction);
         let _ = writeln!(
             page,
-            "\nagainst {} ({test}, {correction}; * p < {ALPHA})\n",
+            "\nagainst {} ({test}; * p ({correction}) < {ALPHA})\n",
             baseline.cell.name
         );
-        let mut table = Table::new(&[
-            "method",
-            "measure",
-            "difference",
-            "95 % interval",
-            "p",
-            "d",
-            "won/tied/lost",
-        ]);
-        for one in compare(&baseline.evaluation, &evaluations, &self.settings)? {
-            table.row(difference(&others[one.system].cell.name, &one));
-        }
-        let _ = write!(page, "{table}");
+        let found = compare(&baseline.evaluation, &evaluations, &self.settings)?;
+        let name = |system: usize| others[system].cell.name.clone();
+        let _ = write!(page, "{}", differences("method", name, &found, correction));
         Ok(())
     }
 }
 
-fn settings(test: Test, correction: Correction, seed: u64) -> Settings {
-    Settings { test, correction, seed, samples: SAMPLES, confidence: CONFIDENCE }
+/// Each system against the baseline: one row a system and measure. `what` heads the names.
+pub(crate) fn differences(
+    what: &str,
+    name: impl Fn(usize) -> String,
+    found: &[Difference],
+    correction: Correction,
+) -> Table {
+    let corrected = format!("p ({correction})");
+    let head =
+        [what, "measure", "difference", "95 % interval", "p", &corrected, "d", "won/tied/lost"];
+    let mut table = Table::new(head);
+    for one in found {
+        let (low, high, tally) = (one.interval.low, one.interval.high, one.tally);
+        table.row([
+            name(one.system),
+            one.measure.to_string(),
+            format!("{:+.4}", one.difference),
+            format!("{low:+.4} {high:+.4}"),
+            format!("{:.4}", one.outcome.p),
+            format!("{:.4}{}", one.corrected_p, if one.corrected_p < ALPHA { "*" } else { " " }),
+            format!("{:+.2}", one.effect_size),
+            format!("{}/{}/{}", tally.wins, tally.ties, tally.losses),
+        ]);
+    }
+    table
 }
 
-fn difference(name: &str, one: &nir_eval::significance::Comparison) -> Vec<String> {
-    let mark = if one.corrected_p < ALPHA { "*" } else { " " };
-    let (low, high, tally) = (one.interval.low, one.interval.high, one.tally);
-    vec![
-        name.to_owned(),
-        one.measure.to_string(),
-        format!("{:+.4}", one.difference),
-        format!("{low:+.4} {high:+.4}"),
-        format!("{:.4}{mark}", one.corrected_p),
-        format!("{:+.2}", one.effect_size),
-        format!("{}/{}/{}", tally.wins, tally.ties, tally.losses),
-    ]
+fn settings(test: Test, correction: Correction, seed: u64) -> Settings {
+    Settings { test, correction, seed, samples: SAMPLES, confidence: CONFIDENCE }
 }
 
 fn read<T: std::str::FromStr<Err: std::fmt::Display>>(

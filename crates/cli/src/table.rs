@@ -1,51 +1,50 @@
-//! Tables of text: left-aligned words, right-aligned numbers, no rules.
+//! Tables of text: words to the left, numbers to the right, no rules.
 
 use std::fmt;
 
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table as Grid};
+
 /// Rows of cells under a head.
 pub(crate) struct Table {
-    rows: Vec<Vec<String>>,
+    grid: Grid,
+    /// Whether every cell of a column, the head aside, is a number or empty.
+    numeric: Vec<bool>,
 }
 
 impl Table {
-    pub(crate) fn new(head: &[&str]) -> Self {
-        Self { rows: vec![head.iter().map(|cell| (*cell).to_owned()).collect()] }
+    pub(crate) fn new<S: Into<String>>(head: impl IntoIterator<Item = S>) -> Self {
+        let head: Vec<String> = head.into_iter().map(Into::into).collect();
+        let numeric = vec![true; head.len()];
+        let mut grid = Grid::new();
+        grid.load_style(NOTHING).set_header(head);
+        Self { grid, numeric }
     }
 
     pub(crate) fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
-        self.rows.push(cells.into_iter().map(|cell| cell.as_ref().to_owned()).collect());
+        let cells: Vec<String> = cells.into_iter().map(|cell| cell.as_ref().to_owned()).collect();
+        for (numeric, cell) in self.numeric.iter_mut().zip(&cells) {
+            *numeric &= is_number(cell);
+        }
+        self.grid.add_row(cells);
     }
+}
 
-    fn width(&self, column: usize) -> usize {
-        self.rows
-            .iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or_default()
-    }
-
-    /// A column of numbers, the head aside, is aligned to the right.
-    fn is_numeric(&self, column: usize) -> bool {
-        let mut cells =
-            self.rows[1..].iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty());
-        let number =
-            |cell: &String| cell.starts_with(|c: char| c.is_ascii_digit() || "+-.<".contains(c));
-        cells.clone().next().is_some() && cells.all(number)
-    }
+fn is_number(cell: &str) -> bool {
+    cell.is_empty()
+        || cell.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: Vec<_> =
-            (0..self.rows[0].len()).map(|i| (self.width(i), self.is_numeric(i))).collect();
-        for row in &self.rows {
-            let cells = row.iter().zip(&columns).map(|(cell, &(width, numeric))| {
-                if numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-            });
-            writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        let mut grid = self.grid.clone();
+        for (column, &numeric) in grid.column_iter_mut().zip(&self.numeric) {
+            column.set_padding((0, 2));
+            if numeric {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
         }
-        Ok(())
+        grid.lines().try_for_each(|line| writeln!(f, "{}", line.trim_end()))
     }
 }
 
@@ -68,7 +67,7 @@ mod tests {
 
     #[test]
     fn words_stand_left_and_numbers_right() {
-        let mut table = Table::new(&["method", "nDCG@10"]);
+        let mut table = Table::new(["method", "nDCG@10"]);
         table.row(["bm25", "0.5"]);
         table.row(["rrf", "-0.25"]);
         assert_eq!(table.to_string(), "method  nDCG@10\nbm25        0.5\nrrf       -0.25\n");

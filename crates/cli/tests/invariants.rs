@@ -142,9 +142,13 @@ fn every_cited_key_is_a_paper() {
     for name in ["index", "methods"] {
         for (path, text) in files(&root().join("crates").join(name).join("src"), "rs") {
             let heads = text.lines().filter(|line| line.trim_start().starts_with("//!"));
-            for key in heads.flat_map(|line| line.split("(`").skip(1)).filter_map(|rest| rest.split("`)").next()) {
-                let is_key = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-                    && key.bytes().any(|byte| byte.is_ascii_digit());
+            for key in heads
+                .flat_map(|line| line.split("(`").skip(1))
+                .filter_map(|rest| rest.split("`)").next())
+            {
+                let is_key =
+                    key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                        && key.bytes().any(|byte| byte.is_ascii_digit());
                 let known = !is_key || library.papers.get(key).is_some();
                 assert!(known, "{} cites `{key}`, which papers.toml does not have", path.display());
             }

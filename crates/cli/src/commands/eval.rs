@@ -230,9 +230,9 @@ impl Report {
         self.runs.iter().enumerate().filter(|(place, _)| *place != self.baseline)
     }
 
-    /// The run that a comparison is about.
-    fn system(&self, comparison: &Comparison) -> &Scored {
-        self.others().nth(comparison.system).expect("one system for each other run").1
+    /// The run that a comparison is about, by its place among the runs that are not the baseline.
+    fn system(&self, place: usize) -> &Scored {
+        self.others().nth(place).expect("one system for each other run").1
     }
 
     fn all_pairs(&self) -> Vec<(Measure, Vec<Pair>)> {

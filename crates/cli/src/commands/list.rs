@@ -76,7 +76,7 @@ fn known(what: &str, asked: Option<&str>, mut names: Vec<String>) -> Result<()> 
 }
 
 fn papers(args: &Args, library: &Library, cells: &[Cell]) {
-    let mut table = Table::new(&["key", "year", "name", "family", "kind", "status"]);
+    let mut table = Table::new(["key", "year", "name", "family", "kind", "status"]);
     let chosen: Vec<&Paper> =
         library.papers.iter().filter(|paper| is_chosen(args, paper, library, cells)).collect();
     for paper in &chosen {
@@ -120,7 +120,7 @@ fn is_chosen(args: &Args, paper: &Paper, library: &Library, cells: &[Cell]) -> b
 }
 
 fn methods(args: &Args, library: &Library, cells: &[Cell]) {
-    let mut table = Table::new(&["method", "name", "paper", "results"]);
+    let mut table = Table::new(["method", "name", "paper", "results"]);
     for method in library.methods.values() {
         let text = format!("{} {}", method.name, method.card.name).to_lowercase();
         let fits = args.text.as_ref().is_none_or(|asked| text.contains(&asked.to_lowercase()));

@@ -204,7 +204,7 @@ fn check_outputs(args: &Args, pipelines: &[Pipeline], columns: &[Column]) -> Res
 }
 
 fn plan_table(engine: &Engine<'_>, pipelines: &[Pipeline], columns: &[Column]) -> Result<Table> {
-    let mut table = Table::new(&["dataset", "documents", "queries", "method", "state"]);
+    let mut table = Table::new(["dataset", "documents", "queries", "method", "state"]);
     for column in columns {
         for pipeline in pipelines {
             let state =

@@ -13,7 +13,7 @@ use super::run::Finished;
 pub(crate) const CODE: &str = env!("NIR_CODE");
 
 /// Libraries whose version decides a ranking.
-const LIBRARIES: [&str; 2] = ["tantivy", "unicode-segmentation"];
+const LIBRARIES: [&str; 2] = ["tantivy", "bitpacking"];
 
 /// Everything but the dataset's own part, which the caller knows.
 pub(crate) fn provenance(

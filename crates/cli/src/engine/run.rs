@@ -150,7 +150,10 @@ impl Engine<'_> {
         for (i, step) in pipeline.steps.iter().enumerate() {
             let work = || step_once(&bound.stages[i], &mut queries, &run, &inputs, target);
             let (seconds, found) = match (i == last, gives_run(step.shape)) {
-                (false, true) => self.kept(stage_key(pipeline, i, target)?, target, work)?,
+                (false, true) => {
+                    let recipe = recipe_text(&pipeline.steps[..=i]);
+                    self.kept(stage_key(pipeline, i, target)?, &recipe, target, work)?
+                }
                 _ => timed_result(work)?,
             };
             bound.costs[i].run_seconds = seconds;
@@ -170,6 +173,7 @@ impl Engine<'_> {
     fn kept(
         &self,
         key: Digest,
+        recipe: &str,
         target: &Target,
         work: impl FnOnce() -> nir_core::Result<Option<Run>>,
     ) -> Result<(f64, Option<Run>)> {
@@ -179,7 +183,7 @@ impl Engine<'_> {
         }
         let (seconds, run) = timed_result(work)?;
         let found = run.as_ref().expect("this stage gives a run");
-        self.cache.put("stages", key, "", |folder| {
+        self.cache.put("stages", key, recipe, |folder| {
             write_run(folder, found, target)?;
             cache::write(&folder.join(COST), seconds.to_string())
         })?;

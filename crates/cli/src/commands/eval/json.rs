@@ -74,7 +74,7 @@ fn baseline(report: &Report) -> Value {
 fn of_comparison(report: &Report, comparison: &Comparison) -> Value {
     let tally = comparison.tally;
     json!({
-        "run": report.system(comparison).path.display().to_string(),
+        "run": report.system(comparison.system).path.display().to_string(),
         "measure": comparison.measure.to_string(),
         "difference": comparison.difference,
         "interval": [comparison.interval.low, comparison.interval.high],

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
 use nir_eval::significance::Comparison;
 use nir_eval::{Measure, Measured};
 
 use super::{Report, Scored};
+use crate::compare::differences;
+use crate::table::Table;
 
 /// At or below this corrected `p`, a value gets its mark.
 const LEVEL: f64 = 0.05;
@@ -29,20 +29,21 @@ pub(super) fn print(report: &Report) -> String {
 
 /// One row a run, one column a measure.
 fn values(report: &Report) -> String {
-    let mut table = table(["run".to_owned()].into_iter().chain(names(report)));
+    let mut table = Table::new(["run".to_owned()].into_iter().chain(names(report)));
     for run in &report.runs {
         let cells = run.evaluation.measured.iter().map(|measured| {
             format!("{}{}", printed(measured.measure, measured.value), mark(report, run, measured))
         });
-        table.add_row([name(run)].into_iter().chain(cells).map(Cell::new));
+        table.row([name(run)].into_iter().chain(cells));
     }
-    finished(table)
+    table.to_string()
 }
 
 /// `+` or `-` where the run differs from the baseline.
 fn mark(report: &Report, run: &Scored, measured: &Measured) -> &'static str {
     let about = |comparison: &&Comparison| {
-        comparison.measure == measured.measure && std::ptr::eq(report.system(comparison), run)
+        comparison.measure == measured.measure
+            && std::ptr::eq(report.system(comparison.system), run)
     };
     match report.comparisons.iter().find(about) {
         Some(comparison) if comparison.corrected_p > LEVEL => " ",
@@ -55,44 +56,28 @@ fn mark(report: &Report, run: &Scored, measured: &Measured) -> &'static str {
 
 fn per_query(report: &Report) -> String {
     let fixed = ["run".to_owned(), "query".to_owned()];
-    let mut table = table(fixed.into_iter().chain(names(report)));
+    let mut table = Table::new(fixed.into_iter().chain(names(report)));
     for run in &report.runs {
         for (at, query) in run.evaluation.queries.iter().enumerate() {
             let measured = run.evaluation.measured.iter();
             let cells = measured.map(|m| printed(m.measure, m.per_query[at]));
-            table.add_row([name(run), query.query_id.clone()].into_iter().chain(cells));
+            table.row([name(run), query.query_id.clone()].into_iter().chain(cells));
         }
     }
-    finished(table)
+    table.to_string()
 }
 
 fn comparisons(report: &Report) -> String {
-    let correction = format!("p ({})", report.args.correction);
-    let header =
-        ["run", "measure", "difference", "95% interval", "p", &correction, "d", "won/tied/lost"];
-    let mut table = table(header.map(str::to_owned));
-    for comparison in &report.comparisons {
-        let tally = comparison.tally;
-        table.add_row([
-            name(report.system(comparison)),
-            comparison.measure.to_string(),
-            format!("{:+.4}", comparison.difference),
-            format!("{:+.4} {:+.4}", comparison.interval.low, comparison.interval.high),
-            format!("{:.4}", comparison.outcome.p),
-            format!("{:.4}", comparison.corrected_p),
-            format!("{:+.2}", comparison.effect_size),
-            format!("{}/{}/{}", tally.wins, tally.ties, tally.losses),
-        ]);
-    }
-    finished(table)
+    let names = |system: usize| name(report.system(system));
+    differences("run", names, &report.comparisons, report.args.correction).to_string()
 }
 
 fn pairs(report: &Report) -> String {
     let header = ["measure", "first", "second", "difference", "p (Tukey)"];
-    let mut table = table(header.map(str::to_owned));
+    let mut table = Table::new(header);
     for (measure, pairs) in &report.pairs {
         for pair in pairs {
-            table.add_row([
+            table.row([
                 measure.to_string(),
                 name(&report.runs[pair.first]),
                 name(&report.runs[pair.second]),
@@ -101,7 +86,7 @@ fn pairs(report: &Report) -> String {
             ]);
         }
     }
-    finished(table)
+    table.to_string()
 }
 
 /// The policy, the queries, the ties and the test.
@@ -172,21 +157,4 @@ fn name(run: &Scored) -> String {
 
 fn printed(measure: Measure, value: f64) -> String {
     if measure.is_count() { format!("{value:.0}") } else { format!("{value:.4}") }
-}
-
-fn table(header: impl IntoIterator<Item = String>) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header);
-    table
-}
-
-/// Numbers to the right, and no blank at the end of a line.
-fn finished(mut table: Table) -> String {
-    for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if at > 0 {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
