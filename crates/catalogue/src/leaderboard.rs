@@ -51,7 +51,7 @@ fn table(page: &mut String, scope: &Scope, dataset: &str, rows: &[&Cell], librar
         let latency = cell.cost.latency.p50_ms;
         let _ = writeln!(
             page,
-            "| [{}](../configs/{}.toml) |{values} {latency:.2} | {} | {} |",
+            "| [{}](../configs/{}.toml) |{values} {latency:.3} | {} | {} |",
             cell.name,
             cell.method,
             claims(cell),

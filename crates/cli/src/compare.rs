@@ -173,7 +173,7 @@ fn row(outcome: &Outcome, library: &Library) -> Vec<String> {
     let cell = &outcome.cell;
     let paper =
         library.papers.get(&cell.paper).map_or(cell.paper.clone(), |paper| paper.url.clone());
-    let latency = format!("{:.2}", cell.cost.latency.p50_ms);
+    let latency = format!("{:.3}", cell.cost.latency.p50_ms);
     let values = cell.measures.values().map(|measured| format!("{:.4}", measured.value));
     std::iter::once(cell.name.clone()).chain(values).chain([latency, paper]).collect()
 }
