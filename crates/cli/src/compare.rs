@@ -15,7 +15,7 @@ use crate::table::Table;
 
 /// How runs are measured and compared.
 pub(crate) struct Plan {
-    /// In place of the dataset's own; empty to take those.
+    /// What tables show, in place of the dataset's official measures; empty to take those.
     measures: Vec<Measure>,
     /// The method that the others are tested against; the first row if not named.
     baseline: Option<String>,
@@ -69,17 +69,13 @@ impl Plan {
         finished: Vec<Finished>,
         scope: &Scope,
     ) -> Result<Vec<Outcome>> {
-        let measures = self.measures_for(dataset)?;
+        let official = official_measures(dataset)?;
+        let shown = if self.measures.is_empty() { &official } else { &self.measures };
         let rows = pipelines.iter().zip(finished);
-        rows.map(|(pipeline, finished)| outcome(dataset, pipeline, finished, &measures, scope))
-            .collect()
-    }
-
-    fn measures_for(&self, dataset: &Dataset) -> Result<Vec<Measure>> {
-        if !self.measures.is_empty() {
-            return Ok(self.measures.clone());
-        }
-        Ok(dataset.card.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
+        rows.map(|(pipeline, finished)| {
+            outcome(dataset, pipeline, finished, (&official, shown), scope)
+        })
+        .collect()
     }
 
     /// The rows of one dataset, then each against the baseline, then the claims.
@@ -92,7 +88,9 @@ impl Plan {
         let Some(first) = outcomes.first() else { bail!("no method ran") };
         let mut page =
             format!("\n{dataset}: {} queries, {}\n\n", first.cell.queries, first.cell.policy);
-        let names: Vec<&str> = first.cell.measures.keys().map(String::as_str).collect();
+        let names: Vec<String> =
+            first.evaluation.measured.iter().map(|measured| measured.measure.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut table = Table::new([&["method"], &names[..], &["ms/query", "paper"]].concat());
         outcomes.iter().for_each(|outcome| table.row(row(outcome, library)));
         let _ = write!(page, "{table}");
@@ -156,6 +154,11 @@ pub(crate) fn differences(
     table
 }
 
+/// What the makers of a dataset, or the literature, measure on it: what a result records, whatever a comparison shows.
+fn official_measures(dataset: &Dataset) -> Result<Vec<Measure>> {
+    Ok(dataset.card.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
+}
+
 fn settings(test: Test, correction: Correction, seed: u64) -> Settings {
     Settings { test, correction, seed, samples: SAMPLES, confidence: CONFIDENCE }
 }
@@ -174,7 +177,8 @@ fn row(outcome: &Outcome, library: &Library) -> Vec<String> {
     let paper =
         library.papers.get(&cell.paper).map_or(cell.paper.clone(), |paper| paper.url.clone());
     let latency = format!("{:.3}", cell.cost.latency.p50_ms);
-    let values = cell.measures.values().map(|measured| format!("{:.4}", measured.value));
+    let values = outcome.evaluation.measured.iter();
+    let values = values.map(|measured| format!("{:.4}", measured.value));
     std::iter::once(cell.name.clone()).chain(values).chain([latency, paper]).collect()
 }
 
@@ -200,11 +204,12 @@ fn outcome(
     dataset: &Dataset,
     pipeline: &Pipeline,
     finished: Finished,
-    measures: &[Measure],
+    (official, shown): (&[Measure], &[Measure]),
     scope: &Scope,
 ) -> Result<Outcome> {
     let run = nir_data::trec::read_run(&finished.run_file)?;
-    let evaluation = evaluate(&dataset.qrels, &run, measures, Policy::default())?;
+    let recorded = evaluate(&dataset.qrels, &run, official, Policy::default())?;
+    let evaluation = evaluate(&dataset.qrels, &run, shown, Policy::default())?;
     let method = &pipeline.method;
     let of_dataset = method.claims.iter().filter(|claim| claim.dataset == dataset.name);
     let mut claims = Vec::new();
@@ -221,14 +226,14 @@ fn outcome(
         dataset: dataset.name.clone(),
         scope: scope.clone(),
         documents: dataset.corpus.len(),
-        queries: evaluation.queries.len(),
-        policy: evaluation.policy.to_string(),
-        measures: measured(&evaluation),
+        queries: recorded.queries.len(),
+        policy: recorded.policy.to_string(),
+        measures: measured(&recorded),
         claims,
         provenance: provenance(pipeline, dataset.digest.hex(), origin, &finished),
         cost: finished.cost,
     };
-    Ok(Outcome { cell, per_query: per_query(&evaluation), evaluation })
+    Ok(Outcome { cell, per_query: per_query(&recorded), evaluation })
 }
 
 fn measured(evaluation: &Evaluation) -> IndexMap<String, Measured> {
