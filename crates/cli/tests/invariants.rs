@@ -182,3 +182,23 @@ fn the_list_is_complete() {
     assert_eq!(listed.len(), 206);
     assert!(twice >= 4, "{twice}");
 }
+
+/// Runs `nir` in this checkout.
+fn nir(arguments: &[&str]) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_nir"))
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn configs_datasets_and_results_fit_together() {
+    nir(&["check"]);
+}
+
+#[test]
+fn the_leaderboard_is_up_to_date() {
+    nir(&["results", "--check"]);
+}
