@@ -11,7 +11,7 @@
 //! `work`, where the next one removes it.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -182,14 +182,9 @@ pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     fs::write(path, content).with_context(|| show(path))
 }
 
-/// Writes a file that is complete or not there: to a temporary neighbour first, then renamed.
+/// Writes a file that is complete or not there.
 pub(crate) fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
-    let folder =
-        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).with_context(|| show(folder))?;
-    let file = tempfile::NamedTempFile::new_in(folder).with_context(|| show(folder))?;
-    write(file.path(), content)?;
-    file.persist(path).map(|_| ()).with_context(|| show(path))
+    Ok(nir_data::write_whole(path, |file| file.write_all(content.as_ref()))?)
 }
 
 fn show(path: &Path) -> String {

@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 
 /// Run the methods of a curated list of papers on information retrieval, and measure them.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true, infer_subcommands = true)]
+#[command(name = "nir", version, arg_required_else_help = true, infer_subcommands = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

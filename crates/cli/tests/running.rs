@@ -108,12 +108,36 @@ fn own_data_is_measured_where_there_are_judgements() {
     let files = ["--corpus", "docs.tsv", "--queries", "queries.tsv"];
     let run = |more: &[&str]| nir.run(&[&["run", "lexical/bm25"], &files[..], more].concat());
     let out = run(&["--qrels", "qrels.txt", "--measure", "RR@10"]).ok();
-    assert!(out.contains("1.0000"), "{out}");
+    assert!(out.contains("1.0000") && !out.contains("nDCG"), "{out}");
+    let out = run(&["--qrels", "qrels.txt"]).ok();
+    assert!(out.contains("nDCG@10") && out.contains("R@100"), "{out}");
     assert!(!nir.path("results").exists(), "own data leaves no result behind");
     run(&["--run", "out.trec"]).ok();
     let written = fs::read_to_string(nir.path("out.trec")).unwrap();
     assert!(written.starts_with("1 Q0 a 1 "), "{written}");
     assert!(run(&[]).error().contains("--run"));
+}
+
+#[test]
+fn a_compressed_beir_folder_needs_no_other_file() {
+    let nir = Nir::new();
+    let gzip = |name: &str, text: &str| {
+        let path = nir.write(name, "");
+        let mut file = flate2::write::GzEncoder::new(
+            fs::File::create(path).unwrap(),
+            flate2::Compression::default(),
+        );
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        file.finish().unwrap();
+    };
+    gzip(
+        "mine/corpus.jsonl.gz",
+        "{\"_id\": \"a\", \"title\": \"Tea\", \"text\": \"is a drink\"}\n",
+    );
+    gzip("mine/queries.jsonl.gz", "{\"_id\": \"1\", \"text\": \"tea\"}\n");
+    nir.write("mine/qrels/test.tsv", "query-id\tcorpus-id\tscore\n1\ta\t1\n");
+    let out = nir.run(&["run", "lexical/bm25", "--corpus", "mine"]).ok();
+    assert!(out.contains("1.0000"), "{out}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use nir_core::Hasher;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::Licence;
+use crate::{OpenError, write_whole};
 
 /// The folder of all fetched data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,15 +124,8 @@ pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> CacheError {
 
 /// Writes a file as a whole or not at all.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CacheError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(at(folder))?;
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, value)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(at(path))
+    write_whole(path, |file| Ok(serde_json::to_writer_pretty(file, value)?))
+        .map_err(|OpenError { path, source }| CacheError { path, source })
 }
 
 /// Reads what [`write_json`] wrote; `None` where it is not there or of another version.

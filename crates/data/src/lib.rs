@@ -27,6 +27,7 @@ mod store;
 mod topics;
 pub mod trec;
 mod unpack;
+mod whole;
 
 pub use cache::{Cache, CacheError, NoCacheFolder, cache_folder};
 pub use checksum::{Mismatch, Sums};
@@ -53,3 +54,4 @@ pub use sample::{Drawn, SampleError, SampleRule, SampleRun, draw, write_sample};
 pub use source::Source;
 pub use store::{Import, Store, StoreError};
 pub use unpack::{UnpackError, unpack};
+pub use whole::write_whole;

@@ -60,7 +60,7 @@ impl OwnFiles {
         qrels: Option<&Source>,
     ) -> Result<Self, DatasetError> {
         let folder = documents.path.is_dir().then_some(documents.path.as_path());
-        let in_folder = |name: &str| folder.map(|folder| Source::file(folder.join(name)));
+        let in_folder = |name: &str| folder.map(|folder| maybe_compressed(folder, name));
         let judged = in_folder("qrels/test.tsv").filter(|qrels| qrels.path.is_file());
         Ok(Self {
             documents: in_folder("corpus.jsonl").unwrap_or_else(|| documents.clone()),
@@ -80,6 +80,12 @@ impl OwnFiles {
         let qrels = read_qrels(qrels, QrelsFormat::guess(qrels)?)?;
         Ok(TopicSet { queries, qrels }.select(Select::Judged))
     }
+}
+
+/// A file of a folder, plain or compressed; where there is none, the plain name, which the error then tells.
+fn maybe_compressed(folder: &Path, name: &str) -> Source {
+    let ends = ["", ".gz", ".zst"].map(|end| folder.join(format!("{name}{end}")));
+    Source::file(ends.iter().find(|path| path.is_file()).unwrap_or(&ends[0]))
 }
 
 fn own_dataset(
@@ -110,6 +116,9 @@ fn own_dataset(
     }
 }
 
+/// What is measured where nobody says what: the head and the depth of a ranking.
+const MEASURES: [&str; 4] = ["nDCG@10", "RR@10", "AP", "R@100"];
+
 /// What can be said of files that nobody described.
 fn own_card(queries: &Source) -> Card {
     Card {
@@ -120,7 +129,7 @@ fn own_card(queries: &Source) -> Card {
         scope: Scope::Full,
         sample_of: None,
         split: String::new(),
-        measures: Vec::new(),
+        measures: MEASURES.map(str::to_owned).to_vec(),
         exclude_query_id: false,
     }
 }

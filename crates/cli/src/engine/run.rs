@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, Error, Result};
 use indexmap::IndexMap;
 use nir_catalogue::{Cost, StageCost};
-use nir_core::{BoxError, Corpus, Digest, Hasher, Progress, Queries, Run, TrecRun};
+use nir_core::{BoxError, Corpus, Digest, Hasher, Queries, Run, TrecRun};
 use nir_methods::{Context, Resources, Shape, Stage};
 use serde::{Deserialize, Serialize};
 
@@ -102,39 +102,44 @@ impl Engine<'_> {
 
     /// Binds every stage, in order: expanders change the collection that the later ones see.
     fn bind(&self, pipeline: &Pipeline, target: &Target) -> Result<Bound> {
-        let inputs =
+        let inputs: Vec<Bound> =
             pipeline.inputs.iter().map(|input| self.bind(input, target)).collect::<Result<_>>()?;
-        let mut bound =
-            Bound { stages: Vec::new(), costs: Vec::new(), inputs, facts: Facts::new() };
-        let (mut corpus, mut corpus_digest) = (Arc::clone(&target.corpus), target.corpus_digest);
+        let facts = inputs.iter().flat_map(|input| input.facts.clone()).collect();
+        let mut bound = Bound { stages: Vec::new(), costs: Vec::new(), inputs, facts };
+        let mut searched = (Arc::clone(&target.corpus), target.corpus_digest);
         for step in &pipeline.steps {
-            let workshop = Workshop {
-                cache: self.cache,
-                log: Mutex::default(),
-                recipe: step.recipe.canonical(),
-            };
-            let progress: Arc<dyn Progress> = Arc::clone(&self.progress) as _;
-            let context = Context {
-                corpus: Arc::clone(&corpus),
-                corpus_digest,
-                progress,
-                resources: &workshop,
-            };
-            let (open_seconds, stage) = timed(|| step.recipe.build(&context));
-            let stage = stage.map_err(boxed).with_context(|| stage_name(pipeline, step))?;
-            if let Stage::Expander(expander) = &stage {
-                corpus = expander
-                    .expand(corpus)
-                    .map_err(boxed)
-                    .with_context(|| stage_name(pipeline, step))?;
-                corpus_digest = Hasher::new("expanded")
-                    .part(corpus_digest.hex())
-                    .part(&workshop.recipe)
-                    .digest();
-            }
-            bound.push(step, stage, open_seconds, workshop);
+            let (stage, cost, facts) =
+                self.bind_step(step, &mut searched).with_context(|| stage_name(pipeline, step))?;
+            bound.stages.push(stage);
+            bound.costs.push(cost);
+            bound.facts.extend(facts);
         }
         Ok(bound)
+    }
+
+    /// Binds one stage to the collection under its digest; an expander leaves another in its place.
+    fn bind_step(
+        &self,
+        step: &Step,
+        searched: &mut (Arc<dyn Corpus>, Digest),
+    ) -> Result<(Stage, StageCost, Facts)> {
+        let recipe = step.recipe.canonical();
+        let workshop = Workshop { cache: self.cache, log: Mutex::default(), recipe };
+        let context = Context {
+            corpus: Arc::clone(&searched.0),
+            corpus_digest: searched.1,
+            progress: Arc::clone(&self.progress) as _,
+            resources: &workshop,
+        };
+        let (open_seconds, stage) = timed(|| step.recipe.build(&context));
+        let stage = stage.map_err(boxed)?;
+        if let Stage::Expander(expander) = &stage {
+            searched.0 = expander.expand(Arc::clone(&searched.0)).map_err(boxed)?;
+            let parts = (searched.1.hex(), &workshop.recipe);
+            searched.1 = Hasher::new("expanded").part(parts.0).part(parts.1).digest();
+        }
+        let (cost, facts) = workshop.finish(step.algorithm, open_seconds);
+        Ok((stage, cost, facts))
     }
 
     /// Runs every stage over all queries; rankings between stages are kept in the cache.
@@ -192,22 +197,6 @@ impl Engine<'_> {
 }
 
 impl Bound {
-    fn push(&mut self, step: &Step, stage: Stage, open_seconds: f64, workshop: Workshop<'_>) {
-        let log = workshop.log.into_inner().expect("no thread died holding the log");
-        let build_seconds = if log.artifacts == 0 { open_seconds } else { log.seconds };
-        self.costs.push(StageCost {
-            stage: step.algorithm.to_owned(),
-            build_seconds,
-            run_seconds: 0.0,
-            bytes: log.bytes,
-        });
-        self.stages.push(stage);
-        self.facts.extend(log.facts);
-        for input in &self.inputs {
-            self.facts.extend(input.facts.clone());
-        }
-    }
-
     /// The whole pipeline over some queries, nothing cached.
     fn search(&self, queries: &Queries, target: &Target) -> nir_core::Result<Run> {
         let inputs: Vec<Run> = self
@@ -346,6 +335,16 @@ struct Workshop<'a> {
     cache: &'a Cache,
     log: Mutex<Log>,
     recipe: String,
+}
+
+impl Workshop<'_> {
+    /// What the stage cost so far, and what its indexes say. What was found in the cache costs what it did when it was made.
+    fn finish(self, algorithm: &str, open_seconds: f64) -> (StageCost, Facts) {
+        let log = self.log.into_inner().expect("no thread died holding the log");
+        let build_seconds = if log.artifacts == 0 { open_seconds } else { log.seconds };
+        let stage = algorithm.to_owned();
+        (StageCost { stage, build_seconds, run_seconds: 0.0, bytes: log.bytes }, log.facts)
+    }
 }
 
 #[derive(Default)]

@@ -1,19 +1,17 @@
 //! Writing what the readers read, whole or not at all.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::process;
+use std::io::Write;
+use std::path::Path;
 
 use nir_core::{Qrels, TrecRun};
 
-use crate::OpenError;
+use crate::{OpenError, write_whole};
 
 /// Writes a run of six columns, in the order of the lists; ranks count from 1.
 ///
 /// Scores are printed with as few digits as read back to the same `f32`.
 pub fn write_run(path: &Path, run: &TrecRun, tag: &str) -> Result<(), OpenError> {
-    whole(path, |file| {
+    write_whole(path, |file| {
         for (query_id, list) in run.iter() {
             for (rank, (doc_id, entry)) in list.iter().enumerate() {
                 let score = entry.score as f32;
@@ -26,7 +24,7 @@ pub fn write_run(path: &Path, run: &TrecRun, tag: &str) -> Result<(), OpenError>
 
 /// Writes a run of MS MARCO's three columns, in the order of the lists; ranks count from 1.
 pub fn write_msmarco_run(path: &Path, run: &TrecRun) -> Result<(), OpenError> {
-    whole(path, |file| {
+    write_whole(path, |file| {
         for (query_id, list) in run.iter() {
             for (rank, (doc_id, _)) in list.iter().enumerate() {
                 writeln!(file, "{query_id}\t{doc_id}\t{}", rank + 1)?;
@@ -38,7 +36,7 @@ pub fn write_msmarco_run(path: &Path, run: &TrecRun) -> Result<(), OpenError> {
 
 /// Writes qrels of four columns, by query and then by document.
 pub fn write_qrels(path: &Path, qrels: &Qrels) -> Result<(), OpenError> {
-    whole(path, |file| {
+    write_whole(path, |file| {
         for (query_id, judgements) in qrels.iter() {
             let mut judgements: Vec<_> = judgements.iter().collect();
             judgements.sort();
@@ -48,27 +46,4 @@ pub fn write_qrels(path: &Path, qrels: &Qrels) -> Result<(), OpenError> {
         }
         Ok(())
     })
-}
-
-/// Writes to a temporary file beside `path` and renames it: a reader sees the old file or the new one, never half.
-fn whole(
-    path: &Path,
-    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<(), OpenError> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", process::id()));
-    let temporary = PathBuf::from(temporary);
-    write_to(&temporary, content)
-        .and_then(|()| fs::rename(&temporary, path))
-        .inspect_err(|_| drop(fs::remove_file(&temporary)))
-        .map_err(|source| OpenError { path: path.to_owned(), source })
-}
-
-fn write_to(
-    path: &Path,
-    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    content(&mut file)?;
-    file.flush()
 }

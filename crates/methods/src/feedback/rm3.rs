@@ -113,3 +113,42 @@ impl Rm3 {
         plain && (2..=20).contains(&term.len()) && !frequent
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feedback::testing::{assert_terms, found, tea};
+
+    #[test]
+    fn matches_the_hand_computed_example() {
+        // d0: tea 2/3, milk 1/3; d1: tea 1/2, sugar 1/2.
+        // RM1: tea 3 · 2/3 + 1 · 1/2 = 2.5, milk 3 · 1/3 = 1, sugar 1 · 1/2 = 0.5; the two heaviest: tea 2.5/3.5, milk 1/3.5
+        // RM3: tea 0.5 · 1 + 0.5 · 2.5/3.5 = 0.857143, milk 0.5 · 1/3.5 = 0.142857
+        let (corpus, index, analyzer) = tea();
+        let (query, ranking) = found(&corpus);
+        let config =
+            Config { analyzer: "whitespace".into(), documents: 2, terms: 2, original_weight: 0.5 };
+        let rm3 = Rm3 { config, analyzer, index, corpus };
+        assert_terms(&rm3.rewritten(&query, &ranking), &[("milk", 0.142_857), ("tea", 0.857_143)]);
+    }
+
+    #[test]
+    fn frequent_short_and_odd_terms_are_no_content() {
+        let (corpus, index, analyzer) = tea();
+        let config =
+            Config { analyzer: "whitespace".into(), documents: 2, terms: 2, original_weight: 0.5 };
+        let rm3 = Rm3 { config, analyzer, index, corpus };
+        assert!(rm3.is_content("tea")); // in 2 of 20 documents: a tenth, and not more
+        assert!(!rm3.is_content("t") && !rm3.is_content("thé") && !rm3.is_content(&"t".repeat(21)));
+    }
+
+    #[test]
+    fn a_query_that_found_nothing_keeps_its_own_terms() {
+        let (corpus, index, analyzer) = tea();
+        let config =
+            Config { analyzer: "whitespace".into(), documents: 2, terms: 2, original_weight: 0.5 };
+        let rm3 = Rm3 { config, analyzer, index, corpus };
+        let terms = rm3.rewritten(&Query::new("q", "tea"), &Ranking::default());
+        assert_terms(&terms, &[("tea", 0.5)]);
+    }
+}

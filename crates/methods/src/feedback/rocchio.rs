@@ -117,3 +117,30 @@ impl Rocchio {
         (1.0 + (n - df + 0.5) / (df + 0.5)).ln()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feedback::testing::{assert_terms, found, tea};
+
+    #[test]
+    fn matches_the_hand_computed_example() {
+        // idf: tea ln(1 + 18.5/2.5) = 2.128232; milk and sugar ln(1 + 19.5/1.5) = 2.639057
+        // d0: tea 2 · 2.128232, milk 2.639057; over its length 5.008205: 0.849898, 0.526947
+        // d1: tea 2.128232, sugar 2.639057; over its length 3.390279: 0.627746, 0.778419
+        // centre: tea 0.738822, milk 0.263473, sugar 0.389210; the two heaviest: tea, sugar
+        // q' = tea 1 + 0.5 · 0.738822, sugar 0.5 · 0.389210
+        let (corpus, index, analyzer) = tea();
+        let (query, ranking) = found(&corpus);
+        let config = Config {
+            analyzer: "whitespace".into(),
+            documents: 2,
+            terms: 2,
+            original_weight: 1.0,
+            feedback_weight: 0.5,
+        };
+        let rocchio = Rocchio { config, analyzer, index, corpus };
+        let terms = rocchio.rewritten(&query, &ranking);
+        assert_terms(&terms, &[("sugar", 0.194_605), ("tea", 1.369_411)]);
+    }
+}
