@@ -273,4 +273,12 @@ mod tests {
         // 0.6790 - 0.6789 = 0.00010000000000010001 in binary
         assert_eq!(Claimed::new(claim(0.6789, 0.0001), 0.6790).verdict, Verdict::Reproduced);
     }
+
+    #[test]
+    fn a_figure_reads_back_to_the_last_bit() {
+        for value in (1..10_000).map(|i| f64::from(i).sqrt() / 101.0) {
+            let text = serde_json::to_string(&value).unwrap();
+            assert_eq!(serde_json::from_str::<f64>(&text).unwrap(), value, "{text}");
+        }
+    }
 }
