@@ -103,7 +103,8 @@ fn an_unknown_dataset_or_method() {
         &nir.run(&["run", "lexical/bm52", "--on", "toy"]).error(),
         &["lexical/bm52", "lexical/bm25"],
     );
-    assert_says(&nir.run(&["run", "configs/quikstart.toml"]).error(), &["configs/quikstart.toml"]);
+    let error = nir.run(&["run", "configs/quikstart.toml"]).error();
+    assert_says(&error, &["configs/quikstart.toml", "configs/quickstart.toml"]);
 }
 
 #[test]

@@ -146,13 +146,13 @@ fn method(what: &str, library: &Library) -> Result<Method> {
     let last = name.rsplit('/').next().unwrap_or(name);
     let family = name.split('/').next().unwrap_or(name);
     let near = |known: &&String| known.starts_with(family) || known.ends_with(last);
-    let known: Vec<&str> = library.methods.keys().filter(near).map(String::as_str).collect();
-    let known = if known.is_empty() {
-        "`nir list --methods` shows them".to_owned()
-    } else {
+    let methods = library.methods.keys().filter(near).cloned();
+    let comparisons = library.comparisons.keys().map(|name| format!("configs/{name}.toml"));
+    let known: Vec<String> = methods.chain(comparisons).collect();
+    bail!(
+        "`{what}` is neither a comparison, a method nor a file: expected one of {}; `nir list --methods` shows all methods",
         known.join(", ")
-    };
-    bail!("`{what}` is neither a comparison, a method nor a file; {known}")
+    );
 }
 
 fn columns(args: &Args, root: &Root, cache: &Cache, names: &[String]) -> Result<Vec<Column>> {
