@@ -1,0 +1,1 @@
+//! Text to tensors with published weights: tokens, encoders, heads, pooling.
