@@ -55,6 +55,38 @@ pub enum IndexError {
         /// What does not fit.
         what: String,
     },
+    /// A vector is of another width than its matrix, or a query than the index.
+    #[error("{path}: expected {expected} components, found {found}")]
+    Dimension {
+        /// The file of the matrix.
+        path: PathBuf,
+        /// How many the matrix has.
+        expected: usize,
+        /// How many the vector has.
+        found: usize,
+    },
+    /// A vector has a component that cannot be stored.
+    #[error(
+        "{path}: row {row} has the component {value}; expected a number between -{most} and {most}"
+    )]
+    Component {
+        /// The file of the matrix.
+        path: PathBuf,
+        /// The row.
+        row: usize,
+        /// The component.
+        value: f32,
+        /// The largest that this storage has.
+        most: f32,
+    },
+    /// Files that belong together do not fit.
+    #[error("{path}: {what}; build them again from the same vectors")]
+    Mismatch {
+        /// The file that does not fit.
+        path: PathBuf,
+        /// How it differs.
+        what: String,
+    },
     /// More documents than a row can name.
     #[error("{documents} documents are more than one index holds ({most})")]
     TooLarge {
