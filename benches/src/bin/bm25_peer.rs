@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use nir_core::{Corpus, DocNo, Ranking, Silent, WeightedTerm};
+use nir_index::impacts::{ImpactIndex, Precision};
 use nir_index::{Bm25, Lengths, LexicalIndex, Searcher, TantivySearcher, analyzer};
 
 const BM25: Bm25 = Bm25 { k1: 1.2, b: 0.75, lengths: Lengths::LuceneByte };
@@ -87,6 +88,20 @@ fn main() -> Result<()> {
     print("nir", "searcher_cpu", cpu()? - started, "s");
     let queries = read_queries(Path::new(queries))?;
     time("nir", repeats, &queries, |query, depth| Ok(searcher.search(query, depth)))?;
+    for (name, precision) in
+        [("nir-impacts-f32", Precision::F32), ("nir-impacts-u8", Precision::U8)]
+    {
+        let path = scratch.path().join(name);
+        let started = cpu()?;
+        let impacts = ImpactIndex::from_bm25(&path, &index, BM25, precision)?;
+        print(name, "build_cpu", cpu()? - started, "s");
+        print(name, "index_size", impacts.bytes() as f64 / f64::from(1 << 20), "MiB");
+        let number = |term: &WeightedTerm| Some((index.term_number(&term.term)?, term.weight));
+        time(name, repeats, &queries, |query, depth| {
+            let query: Vec<(u32, f32)> = query.iter().filter_map(number).collect();
+            Ok(impacts.search(&query, depth, &*corpus))
+        })?;
+    }
     let qrels = Path::new(&arguments[1]).with_file_name("qrels.tsv");
     print("nir", "mrr@10", rr_at_10(&searcher, &*corpus, &queries, &qrels)?, "");
     let tantivy = TantivySearcher::new(index, corpus)?;

@@ -1,17 +1,25 @@
-//! Search structures: BM25 on tantivy, and exact search among vectors.
+//! Search structures: terms, impacts, vectors and their codes, sets of token vectors; exact search beside each
+//! approximate one.
 
 mod analyzer;
 mod bm25;
+pub mod codes;
 mod dense;
+pub mod impacts;
+pub mod late;
+mod level;
 mod lexical;
 mod maxscore;
+mod panel;
 mod searcher;
 mod simd;
 mod tantivy_bm25;
 
 pub use analyzer::{ANALYZERS, Analyzer, UnknownAnalyzer, analyzer};
 pub use bm25::{Bm25, InvalidBm25, Lengths};
-pub use dense::{Flat, Matrix, MatrixWriter, Storage};
+pub use dense::{
+    Flat, Graph, HnswParams, HnswRsParams, Matrix, MatrixWriter, Storage, build_hnsw, build_hnsw_rs,
+};
 pub use lexical::{IndexError, LexicalIndex};
 pub use searcher::Searcher;
 pub use simd::{Element, Simd};

@@ -41,6 +41,19 @@ impl Best {
         }
     }
 
+    /// A score below this is behind the best `depth` so far.
+    pub(crate) fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    /// The best, in no order.
+    pub(crate) fn hits(mut self, corpus: &dyn Corpus) -> Vec<Scored> {
+        if self.hits.len() > self.depth {
+            self.prune(corpus);
+        }
+        self.hits
+    }
+
     fn prune(&mut self, corpus: &dyn Corpus) {
         let last = self.depth - 1;
         self.hits.select_nth_unstable_by(last, |a, b| a.rank_order(b, corpus));

@@ -23,7 +23,7 @@ use nir_core::Digest;
 
 use crate::IndexError;
 
-pub(super) const HEADER: usize = 128;
+pub(crate) const HEADER: usize = 128;
 const KIND: usize = 16;
 /// Where the numbers of the kind stand.
 const FIELDS: std::ops::Range<usize> = 24..64;

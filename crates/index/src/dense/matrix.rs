@@ -14,7 +14,7 @@ use nir_core::Digest;
 
 use super::mapped::{Mapped, MappedWriter};
 use crate::IndexError;
-use crate::simd::Element;
+use crate::simd::{Element, Simd};
 
 const KIND: &str = "nir-matrix 1";
 const ALIGNMENT: usize = 64;
@@ -150,6 +150,22 @@ impl Matrix {
         }
     }
 
+    /// `query · row`: the score that exact search gives.
+    pub(crate) fn dot(&self, simd: Simd, query: &[f32], row: usize) -> f32 {
+        match self.rows(row..row + 1) {
+            Rows::F32(rows) => simd.dot(query, rows.row(0)),
+            Rows::F16(rows) => simd.dot(query, rows.row(0)),
+            Rows::Bf16(rows) => simd.dot(query, rows.row(0)),
+            Rows::Int8(rows, scales) => simd.dot(query, rows.row(0)) * scales[0],
+        }
+    }
+
+    /// Announces that a row is about to be read.
+    pub(crate) fn prefetch(&self, simd: Simd, row: usize) {
+        let stride = self.storage.stride(self.dim);
+        simd.prefetch(&self.file[row * stride..][..stride]);
+    }
+
     /// A range of rows as they are stored.
     pub(crate) fn rows(&self, range: std::ops::Range<usize>) -> Rows<'_> {
         let scales = |range: &std::ops::Range<usize>| {
@@ -225,14 +241,15 @@ pub(crate) fn widen<E: Element>(row: &[E], scale: f32, into: &mut [f32]) {
 }
 
 /// A number that may be read from any bytes.
-trait Stored: Element {}
+pub(super) trait Stored: Copy {}
 impl Stored for f32 {}
 impl Stored for f16 {}
 impl Stored for bf16 {}
 impl Stored for i8 {}
+impl Stored for u32 {}
 
 #[expect(unsafe_code, reason = "billions of numbers are read where they lie")]
-fn numbers<E: Stored>(bytes: &[u8]) -> &[E] {
+pub(super) fn numbers<E: Stored>(bytes: &[u8]) -> &[E] {
     const { assert!(cfg!(target_endian = "little"), "files are little-endian") }
     // SAFETY: every bit pattern is a number of each `Stored` kind.
     let (before, numbers, after) = unsafe { bytes.align_to::<E>() };

@@ -87,6 +87,18 @@ pub enum IndexError {
         /// How it differs.
         what: String,
     },
+    /// A posting cannot be stored.
+    #[error(
+        "document {document}, dimension {dimension}: {what}; give each dimension once, with a finite weight above zero"
+    )]
+    Posting {
+        /// The row of the document.
+        document: usize,
+        /// The dimension.
+        dimension: u32,
+        /// What is wrong with it.
+        what: String,
+    },
     /// More documents than a row can name.
     #[error("{documents} documents are more than one index holds ({most})")]
     TooLarge {

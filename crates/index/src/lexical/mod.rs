@@ -183,6 +183,11 @@ impl LexicalIndex {
         self.term(term).map_or(0, |term| term.info.doc_freq)
     }
 
+    /// The place of `term` among all terms in byte order, if a document has it.
+    pub fn term_number(&self, term: &str) -> Option<u32> {
+        self.term(term).map(|term| term.number as u32)
+    }
+
     /// How many terms a document has.
     pub fn length(&self, doc: DocNo) -> u32 {
         let four = &self.lengths[4 * doc.row()..][..4];
@@ -216,6 +221,17 @@ impl LexicalIndex {
     pub(crate) fn postings(&self, term: &IndexTerm) -> PostingList<'_> {
         let bytes = &self.postings[term.info.postings_range.clone()];
         PostingList::new(term.info.doc_freq, bytes, &self.blocks.offsets[self.first_block(term)..])
+    }
+
+    /// The postings of all terms, in the order of their numbers.
+    pub(crate) fn lists(&self) -> Vec<PostingList<'_>> {
+        let mut terms = self.terms().stream().expect("the dictionary is mapped into memory");
+        let mut all = Vec::with_capacity(self.terms().num_terms());
+        while terms.advance() {
+            let term = IndexTerm { number: all.len(), info: terms.value().clone() };
+            all.push(self.postings(&term));
+        }
+        all
     }
 
     /// How many blocks of other terms stand before this term's.

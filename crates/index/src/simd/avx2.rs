@@ -30,29 +30,33 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     unsafe fn from_f16(from: &[f16; LANES]) -> Self {
-        let half = |at: usize| unsafe {
-            _mm256_cvtph_ps(_mm_loadu_si128(from[at..at + 8].as_ptr().cast()))
-        };
-        Self(half(0), half(8))
+        let (low, high) = (from.as_ptr(), from[8..].as_ptr());
+        unsafe {
+            let low = _mm256_cvtph_ps(_mm_loadu_si128(low.cast()));
+            Self(low, _mm256_cvtph_ps(_mm_loadu_si128(high.cast())))
+        }
     }
 
     #[inline(always)]
     unsafe fn from_bf16(from: &[bf16; LANES]) -> Self {
         // A bfloat16 is the upper half of an f32.
-        let half = |at: usize| unsafe {
-            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from[at..at + 8].as_ptr().cast()));
-            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
-        };
-        Self(half(0), half(8))
+        let (low, high) = (from.as_ptr(), from[8..].as_ptr());
+        unsafe {
+            let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(low.cast()));
+            let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(high.cast()));
+            let (low, high) = (_mm256_slli_epi32::<16>(low), _mm256_slli_epi32::<16>(high));
+            Self(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high))
+        }
     }
 
     #[inline(always)]
     unsafe fn from_i8(from: &[i8; LANES]) -> Self {
-        let half = |at: usize| unsafe {
-            let wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64(from[at..at + 8].as_ptr().cast()));
-            _mm256_cvtepi32_ps(wide)
-        };
-        Self(half(0), half(8))
+        let (low, high) = (from.as_ptr(), from[8..].as_ptr());
+        unsafe {
+            let low = _mm256_cvtepi8_epi32(_mm_loadl_epi64(low.cast()));
+            let high = _mm256_cvtepi8_epi32(_mm_loadl_epi64(high.cast()));
+            Self(_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high))
+        }
     }
 
     #[inline(always)]

@@ -170,6 +170,16 @@ impl Simd {
         assert!(rows.iter().all(|row| row.len() == query.len()), "vectors have one length");
         dispatch!(self, dots_i8::<R>(query, rows))
     }
+
+    /// Announces that a row is about to be read; costs little, and nothing where there is no such instruction.
+    pub fn prefetch<T>(self, row: &[T]) {
+        #[cfg(target_arch = "x86_64")]
+        for line in (0..size_of_val(row)).step_by(64) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: part of SSE, which all of x86-64 has; and no address can be a wrong one.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().cast::<i8>().wrapping_add(line)) };
+        }
+    }
 }
 
 /// A number as a row stores it. Each is an `f32` exactly.
@@ -240,20 +250,24 @@ unsafe fn dots<L: Lanes, E: Element, const Q: usize, const R: usize>(
     unsafe {
         let mut sums = [[L::zero(); R]; Q];
         for chunk in 0..dim / LANES {
-            add_products(
-                &mut sums,
-                query_chunks.map(|of| &of[chunk]),
-                row_chunks.map(|of| &of[chunk]),
-            );
+            let queries = query_chunks.map(|of| &of[chunk]);
+            add_products(&mut sums, queries, row_chunks.map(|of| &of[chunk]));
         }
         if !dim.is_multiple_of(LANES) {
             let (queries, rows) = (queries.map(last_chunk), rows.map(last_chunk));
             add_products(&mut sums, queries.each_ref(), rows.each_ref());
         }
-        sums.map(|sums| sums.map(|sum| sum.sum()))
+        let mut products = [[0.0; R]; Q];
+        for (products, sums) in products.iter_mut().zip(sums) {
+            for (product, sum) in products.iter_mut().zip(sums) {
+                *product = sum.sum();
+            }
+        }
+        products
     }
 }
 
+// An instruction in a closure would be compiled without its level: loops only.
 #[inline(always)]
 unsafe fn add_products<L: Lanes, E: Element, const Q: usize, const R: usize>(
     sums: &mut [[L; R]; Q],
@@ -262,10 +276,13 @@ unsafe fn add_products<L: Lanes, E: Element, const Q: usize, const R: usize>(
 ) {
     // SAFETY: the caller's.
     unsafe {
-        let rows = rows.map(|row| E::load::<L>(row));
+        let mut row_lanes = [L::zero(); R];
+        for (lanes, row) in row_lanes.iter_mut().zip(rows) {
+            *lanes = E::load::<L>(row);
+        }
         for (sums, query) in sums.iter_mut().zip(queries) {
             let query = L::from_f32(query);
-            for (sum, row) in sums.iter_mut().zip(rows) {
+            for (sum, row) in sums.iter_mut().zip(row_lanes) {
                 *sum = sum.add_product(query, row);
             }
         }
@@ -295,16 +312,18 @@ unsafe fn block<L: Lanes, const Q: usize, const R: usize>(
     scores: &mut [f32],
 ) {
     let width = rows.len() / dim;
-    let tiles = queries.chunks(Q * dim).zip(scores.chunks_mut(Q * width));
-    // SAFETY: the caller's.
-    tiles.for_each(|(queries, scores)| unsafe {
-        if queries.len() == Q * dim {
-            strip::<L, Q, R>(dim, queries, rows, scores);
-        } else {
-            let each = queries.chunks(dim).zip(scores.chunks_mut(width));
-            each.for_each(|(query, scores)| strip::<L, 1, R>(dim, query, rows, scores));
+    for (queries, scores) in queries.chunks(Q * dim).zip(scores.chunks_mut(Q * width)) {
+        // SAFETY: the caller's.
+        unsafe {
+            if queries.len() == Q * dim {
+                strip::<L, Q, R>(dim, queries, rows, scores);
+                continue;
+            }
+            for (query, scores) in queries.chunks(dim).zip(scores.chunks_mut(width)) {
+                strip::<L, 1, R>(dim, query, rows, scores);
+            }
         }
-    });
+    }
 }
 
 /// The scores of exactly `Q` queries.

@@ -1,0 +1,580 @@
+//! Impacts: documents and queries as sparse vectors, and the best documents by their product, exactly.
+//!
+//! BM25, DeepImpact, uniCOIL and SPLADE differ in where a weight comes from; what is searched is the same:
+//!
+//! ```text
+//! score(q, d) = Σ_t  q_t · d_t          over the dimensions t of the query, in f32, by falling q_t · max_d d_t
+//! ```
+//!
+//! The order of the sum is part of the definition (ties by rising dimension): every algorithm adds in it, so all of
+//! them give the same score to the last bit. A result scores above zero.
+//!
+//! An index is one file. Documents are cut into windows of 65,536, and a window holds the postings of its documents
+//! dimension after dimension (a *chunk* each): documents as 16-bit offsets, weights as `f32` or as 8-bit codes, both
+//! uncompressed, so that a chunk can be searched in the middle. See `file.rs` for the frame.
+//!
+//! | section  | holds                                                                        |
+//! |----------|------------------------------------------------------------------------------|
+//! | postings | for each window all offsets, then all weights                                |
+//! | card     | counts, and how weights are stored                                           |
+//! | windows  | where each window's offsets and weights begin                                |
+//! | terms    | for each dimension, its document frequency, largest weight and chunks        |
+//! | chunks   | for each list, which window, where in it, how many, largest weight           |
+
+mod bm25;
+mod builder;
+mod clustered;
+mod file;
+mod maxscore;
+mod top;
+
+use std::path::Path;
+
+use bytemuck::{Pod, Zeroable};
+use nir_core::{Corpus, Ranking};
+use rayon::prelude::*;
+
+pub use bm25::Precision;
+pub use builder::Builder;
+pub use clustered::{Clustered, Clustering, Effort};
+
+use crate::IndexError;
+use file::File;
+
+const KIND: &str = "nir-impacts 1";
+const SECTIONS: usize = 5;
+const POSTINGS: usize = 0;
+const CARD: usize = 1;
+const WINDOWS: usize = 2;
+const TERMS: usize = 3;
+const CHUNKS: usize = 4;
+/// Documents in a window: as many as 16 bits name.
+const WINDOW: usize = 1 << 16;
+const MOST_DOCUMENTS: usize = i32::MAX as usize;
+/// For which depths a list knows what its best documents reach.
+const THRESHOLD_DEPTHS: [usize; 3] = [10, 100, 1000];
+
+/// How the weights of documents are stored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Weights {
+    /// As they are.
+    F32,
+    /// In one byte: `round(weight / step)`, at most 255, halves away from zero; what rounds to zero is left out.
+    ///
+    /// Anserini's `round(w / 5 * 256)` is a step of `5 / 256`. A step of 1 takes integers as they are; with integers
+    /// in the query too, scores are integers, and exact below 2^24.
+    U8 {
+        /// What a code of one is worth.
+        step: f32,
+    },
+}
+
+impl Weights {
+    fn assert_valid(self) {
+        let valid = !matches!(self, Self::U8 { step } if !(step > 0.0 && step.is_finite()));
+        assert!(valid, "{self:?}: a step is a finite number above zero");
+    }
+
+    /// The number that is kept of a weight: itself, or its code.
+    fn stored(self, weight: f32) -> f32 {
+        match self {
+            Self::F32 => weight,
+            Self::U8 { step } => (weight / step).round().min(255.0),
+        }
+    }
+
+    /// What a stored number is to be multiplied with.
+    fn step(self) -> f32 {
+        match self {
+            Self::F32 => 1.0,
+            Self::U8 { step } => step,
+        }
+    }
+}
+
+/// What an index says of itself.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Card {
+    documents: u64,
+    postings: u64,
+    /// Of [`Weights::U8`]; zero for [`Weights::F32`].
+    step: f32,
+    window: u32,
+}
+
+impl Card {
+    fn new(documents: usize, windows: &[WindowStart], weights: Weights) -> Self {
+        let postings = windows.iter().map(|window| window.postings).sum();
+        let step = match weights {
+            Weights::F32 => 0.0,
+            Weights::U8 { step } => step,
+        };
+        Self { documents: documents as u64, postings, step, window: WINDOW as u32 }
+    }
+
+    fn weights(&self) -> Weights {
+        if self.step == 0.0 { Weights::F32 } else { Weights::U8 { step: self.step } }
+    }
+}
+
+/// Where a window's postings lie in the section.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct WindowStart {
+    offsets: u64,
+    weights: u64,
+    postings: u64,
+}
+
+/// A dimension that documents have.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Term {
+    dimension: u32,
+    doc_freq: u32,
+    first_chunk: u32,
+    chunks: u32,
+    max: f32,
+    /// What as many documents reach as [`THRESHOLD_DEPTHS`] say; zero where the list is shorter.
+    thresholds: [f32; THRESHOLD_DEPTHS.len()],
+}
+
+impl Term {
+    fn list<'c>(&self, chunks: &'c [Chunk]) -> &'c [Chunk] {
+        &chunks[self.first_chunk as usize..][..self.chunks as usize]
+    }
+}
+
+/// The postings of a dimension in one window.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Chunk {
+    window: u32,
+    start: u32,
+    len: u32,
+    max: f32,
+}
+
+/// The section of postings.
+#[derive(Clone, Copy)]
+struct Postings<'i> {
+    bytes: &'i [u8],
+    windows: &'i [WindowStart],
+    weights: Weights,
+}
+
+/// Stored weights.
+#[derive(Debug, Clone, Copy)]
+enum Values<'i> {
+    F32(&'i [f32]),
+    U8(&'i [u8]),
+}
+
+impl<'i> Postings<'i> {
+    fn new(bytes: &'i [u8], windows: &'i [WindowStart], weights: Weights) -> Self {
+        Self { bytes, windows, weights }
+    }
+
+    fn offsets(&self, chunk: &Chunk) -> &'i [u16] {
+        let start = self.windows[chunk.window as usize].offsets as usize + 2 * chunk.start as usize;
+        bytemuck::cast_slice(&self.bytes[start..][..2 * chunk.len as usize])
+    }
+
+    fn values(&self, chunk: &Chunk) -> Values<'i> {
+        let base = self.windows[chunk.window as usize].weights as usize;
+        let (start, len) = (chunk.start as usize, chunk.len as usize);
+        match self.weights {
+            Weights::F32 => {
+                Values::F32(bytemuck::cast_slice(&self.bytes[base + 4 * start..][..4 * len]))
+            }
+            Weights::U8 { .. } => Values::U8(&self.bytes[base + start..][..len]),
+        }
+    }
+
+    fn append_weights(&self, chunk: &Chunk, out: &mut Vec<f32>) {
+        match self.values(chunk) {
+            Values::F32(weights) => out.extend_from_slice(weights),
+            Values::U8(codes) => out.extend(codes.iter().map(|&code| f32::from(code))),
+        }
+    }
+}
+
+/// An inverted index of weights, on disk and mapped into memory. Many threads may search it at once.
+pub struct ImpactIndex {
+    file: File,
+    card: Card,
+}
+
+impl ImpactIndex {
+    /// Writes an index of `documents`, in the order of their rows, into the file `path`, and opens it.
+    ///
+    /// Documents are read one at a time, and memory is bounded as [`Builder`] says.
+    pub fn build<D: AsRef<[(u32, f32)]>>(
+        path: &Path,
+        weights: Weights,
+        documents: impl IntoIterator<Item = D>,
+    ) -> Result<Self, IndexError> {
+        let mut builder = Builder::create(path, weights)?;
+        documents.into_iter().try_for_each(|document| builder.push(document.as_ref()))?;
+        builder.finish()
+    }
+
+    /// Opens an index that was built before. Everything but the postings is verified.
+    pub fn open(path: &Path) -> Result<Self, IndexError> {
+        let file = File::open(path, KIND, SECTIONS)?;
+        let [card] = *file.check::<Card>(CARD)? else {
+            return Err(file.damaged("it has not one card"));
+        };
+        let index = Self { file, card };
+        index.check()?;
+        Ok(index)
+    }
+
+    /// Whether all parts fit each other, so that no search reads outside of them.
+    fn check(&self) -> Result<(), IndexError> {
+        let windows = self.file.check::<WindowStart>(WINDOWS)?;
+        let terms = self.file.check::<Term>(TERMS)?;
+        let chunks = self.file.check::<Chunk>(CHUNKS)?;
+        let (size, weight) = (self.file.section(POSTINGS).len() as u64, self.weight_bytes());
+        let inside = |window: &WindowStart| {
+            window.offsets + 2 * window.postings <= size
+                && window.weights + weight * window.postings <= size
+        };
+        let listed = terms.iter().map(|term| u64::from(term.chunks)).sum::<u64>();
+        let fits = self.card.window as usize == WINDOW
+            && windows.len() == self.documents().div_ceil(WINDOW)
+            && windows.iter().all(inside)
+            && listed == chunks.len() as u64;
+        fits.then_some(()).ok_or_else(|| self.file.damaged("its parts do not fit each other"))
+    }
+
+    fn weight_bytes(&self) -> u64 {
+        match self.card.weights() {
+            Weights::F32 => 4,
+            Weights::U8 { .. } => 1,
+        }
+    }
+
+    /// Reads the whole file and compares every checksum.
+    pub fn verify(&self) -> Result<(), IndexError> {
+        self.file.verify()
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// How many documents there are, empty ones included.
+    pub fn documents(&self) -> usize {
+        self.card.documents as usize
+    }
+
+    /// How many weights of documents there are.
+    pub fn postings(&self) -> u64 {
+        self.card.postings
+    }
+
+    /// How many dimensions have a document.
+    pub fn dimensions(&self) -> usize {
+        self.terms().len()
+    }
+
+    /// How many documents have a dimension.
+    pub fn doc_freq(&self, dimension: u32) -> u32 {
+        self.term(dimension).map_or(0, |term| term.doc_freq)
+    }
+
+    /// How weights are stored.
+    pub fn weights(&self) -> Weights {
+        self.card.weights()
+    }
+
+    /// What the index takes on disk.
+    pub fn bytes(&self) -> u64 {
+        self.file.bytes()
+    }
+
+    /// The best `depth` documents for a query, by MaxScore; the weights of a repeated dimension are added first.
+    ///
+    /// # Panics
+    /// If a weight is not finite, or the corpus has not as many documents as the index.
+    pub fn search(&self, query: &[(u32, f32)], depth: usize, corpus: &dyn Corpus) -> Ranking {
+        maxscore::search(std::slice::from_ref(self), query, depth, corpus)
+    }
+
+    /// The same for many queries, on all threads of the current pool.
+    ///
+    /// # Panics
+    /// As [`ImpactIndex::search`].
+    pub fn search_many<Q: AsRef<[(u32, f32)]> + Sync>(
+        &self,
+        queries: &[Q],
+        depth: usize,
+        corpus: &dyn Corpus,
+    ) -> Vec<Ranking> {
+        queries.par_iter().map(|query| self.search(query.as_ref(), depth, corpus)).collect()
+    }
+
+    fn terms(&self) -> &[Term] {
+        self.file.numbers(TERMS)
+    }
+
+    fn chunks(&self) -> &[Chunk] {
+        self.file.numbers(CHUNKS)
+    }
+
+    fn term(&self, dimension: u32) -> Option<&Term> {
+        let terms = self.terms();
+        let at = terms.binary_search_by_key(&dimension, |term| term.dimension);
+        at.ok().map(|at| &terms[at])
+    }
+
+    fn windows(&self) -> &[WindowStart] {
+        self.file.numbers(WINDOWS)
+    }
+
+    fn lists(&self) -> Postings<'_> {
+        Postings::new(self.file.section(POSTINGS), self.windows(), self.weights())
+    }
+}
+
+/// Indexes of consecutive slices of a corpus, searched as one: results are those of a single index.
+pub struct Sharded(Vec<ImpactIndex>);
+
+impl Sharded {
+    /// The rows of a shard follow those of the one before.
+    ///
+    /// # Panics
+    /// If weights are not stored alike in all.
+    pub fn new(shards: Vec<ImpactIndex>) -> Self {
+        let alike = shards.windows(2).all(|pair| pair[0].weights() == pair[1].weights());
+        assert!(alike, "shards of one index store their weights alike");
+        Self(shards)
+    }
+
+    /// The best `depth` documents of all shards, as [`ImpactIndex::search`].
+    ///
+    /// # Panics
+    /// As [`ImpactIndex::search`].
+    pub fn search(&self, query: &[(u32, f32)], depth: usize, corpus: &dyn Corpus) -> Ranking {
+        maxscore::search(&self.0, query, depth, corpus)
+    }
+
+    /// The same for many queries, on all threads of the current pool.
+    ///
+    /// # Panics
+    /// As [`ImpactIndex::search`].
+    pub fn search_many<Q: AsRef<[(u32, f32)]> + Sync>(
+        &self,
+        queries: &[Q],
+        depth: usize,
+        corpus: &dyn Corpus,
+    ) -> Vec<Ranking> {
+        queries.par_iter().map(|query| self.search(query.as_ref(), depth, corpus)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::LazyLock;
+
+    use nir_core::{DocNo, Document, Documents, Scored};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Vector = Vec<(u32, f32)>;
+
+    /// Three windows, most of it empty documents; names do not rise with rows.
+    const ROWS: usize = 140_000;
+    const STORAGES: [Weights; 2] = [Weights::F32, Weights::U8 { step: 3.5 / 64.0 }];
+
+    static CORPUS: LazyLock<Documents> = LazyLock::new(|| {
+        let name = |row: usize| (row * 7919 % ROWS).to_string();
+        let document = |row| Document { doc_id: name(row), ..Document::default() };
+        Documents::new((0..ROWS).map(document)).unwrap()
+    });
+
+    /// All documents, where only some rows have weights.
+    fn spread(documents: &BTreeMap<usize, Vector>) -> impl Iterator<Item = &[(u32, f32)]> {
+        (0..ROWS).map(|row| documents.get(&row).map_or(&[][..], Vec::as_slice))
+    }
+
+    fn built(weights: Weights, documents: &BTreeMap<usize, Vector>) -> ImpactIndex {
+        let dir = tempfile::tempdir().unwrap();
+        ImpactIndex::build(&dir.path().join("index"), weights, spread(documents)).unwrap()
+    }
+
+    /// The definition, in plain lines.
+    fn oracle(
+        weights: Weights,
+        documents: &BTreeMap<usize, Vector>,
+        query: &[(u32, f32)],
+        depth: usize,
+    ) -> Ranking {
+        let mut terms: BTreeMap<u32, f32> = BTreeMap::new();
+        query
+            .iter()
+            .for_each(|&(dimension, weight)| *terms.entry(dimension).or_default() += weight);
+        let stored = |document: &Vector, wanted: u32| {
+            let found = document.iter().find(|&&(dimension, _)| dimension == wanted);
+            found.map_or(0.0, |&(_, weight)| weights.stored(weight))
+        };
+        let max = |wanted| documents.values().map(|d| stored(d, wanted)).fold(0.0, f32::max);
+        let terms = terms.into_iter().map(|(t, weight)| (t, weight * weights.step(), max(t)));
+        let mut terms: Vec<(u32, f32, f32)> = terms.collect();
+        terms.sort_by(|a, b| (b.1.max(0.0) * b.2).total_cmp(&(a.1.max(0.0) * a.2))); // stable: ties by dimension
+        let score = |document: &Vector| {
+            terms.iter().fold(0.0_f32, |sum, &(t, weight, _)| sum + weight * stored(document, t))
+        };
+        let scored = documents.iter().map(|(&row, document)| (DocNo(row as u32), score(document)));
+        let scored = scored.filter(|&(_, score)| score > 0.0);
+        Ranking::top(depth, scored.map(|(doc, score)| Scored { doc, score }).collect(), &*CORPUS)
+    }
+
+    /// Few dimensions and coarse weights, so that ties abound; now and then a fine one.
+    fn weight() -> impl Strategy<Value = f32> {
+        prop_oneof![(1_u8..6).prop_map(|n| f32::from(n) / 2.0), 0.01_f32..3.5]
+    }
+
+    fn vector(dimensions: u32, most: usize) -> impl Strategy<Value = Vector> {
+        prop::collection::btree_map(0..dimensions, weight(), 0..most)
+            .prop_map(|vector| vector.into_iter().collect())
+    }
+
+    fn collection() -> impl Strategy<Value = BTreeMap<usize, Vector>> {
+        // Rows crowd around the borders of windows.
+        let row = prop_oneof![0_usize..400, WINDOW - 200..WINDOW + 200, 2 * WINDOW - 9..ROWS];
+        prop::collection::btree_map(row, vector(12, 9), 1..400)
+    }
+
+    fn query() -> impl Strategy<Value = Vector> {
+        let weight = prop_oneof![9 => 0.1_f32..3.5, 1 => -1.0_f32..0.1];
+        prop::collection::vec((0_u32..14, weight), 0..9)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn pruning_changes_no_bit(documents in collection(), query in query(), depth in 0_usize..40) {
+            for weights in STORAGES {
+                let found = built(weights, &documents).search(&query, depth, &*CORPUS);
+                prop_assert_eq!(found, oracle(weights, &documents, &query, depth));
+            }
+        }
+
+        #[test]
+        fn shards_answer_as_one_index(
+            documents in collection(), query in query(), cut in 1_usize..ROWS,
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let all: Vec<&[(u32, f32)]> = spread(&documents).collect();
+            for weights in STORAGES {
+                let part = |name: &str, rows: &[&[(u32, f32)]]| {
+                    ImpactIndex::build(&dir.path().join(name), weights, rows).unwrap()
+                };
+                let shards = Sharded::new(vec![part("a", &all[..cut]), part("b", &all[cut..])]);
+                let one = built(weights, &documents).search(&query, 10, &*CORPUS);
+                prop_assert_eq!(shards.search(&query, 10, &*CORPUS), one);
+            }
+        }
+    }
+
+    fn small() -> BTreeMap<usize, Vector> {
+        BTreeMap::from([
+            (0, vec![(7, 1.0), (9, 0.5)]),
+            (1, vec![(9, 2.0)]),
+            (70_000, vec![(7, 1.0), (9, 0.5)]),
+        ])
+    }
+
+    #[test]
+    fn matches_the_hand_computed_example() {
+        // Row 0: 2 · 1 + 1 · 0.5 = 2.5, as row 70,000; row 1: 1 · 2 = 2. Dimension 8 is in no document.
+        let index = built(Weights::F32, &small());
+        let found = index.search(&[(9, 1.0), (7, 2.0), (8, 5.0)], 10, &*CORPUS);
+        let scores: Vec<f32> = found.iter().map(|hit| hit.score).collect();
+        assert_eq!(scores, [2.5, 2.5, 2.0]);
+        // Names: row 0 is `0`, row 70,000 is `70000` (7919 is odd): the larger name wins the tie, also at the cut-off.
+        assert_eq!(found[0].doc, DocNo(70_000));
+        assert_eq!(index.search(&[(9, 1.0), (7, 2.0)], 1, &*CORPUS)[0].doc, DocNo(70_000));
+        assert_eq!((index.postings(), index.dimensions(), index.doc_freq(9)), (5, 2, 3));
+    }
+
+    #[test]
+    fn codes_follow_anserinis_rule() {
+        let weights = Weights::U8 { step: 5.0 / 256.0 };
+        // round(w / 5 * 256): 51.2 -> 51, 25.6 -> 26, 0.256 -> 0, 512 -> 255
+        let stored: Vec<f32> = [1.0, 0.5, 0.005, 10.0].map(|weight| weights.stored(weight)).into();
+        assert_eq!(stored, [51.0, 26.0, 0.0, 255.0]);
+    }
+
+    #[test]
+    fn integer_impacts_give_integer_scores() {
+        let documents = BTreeMap::from([(3, vec![(1, 200.0), (2, 255.0)]), (4, vec![(2, 1.0)])]);
+        let index = built(Weights::U8 { step: 1.0 }, &documents);
+        let found = index.search(&[(1, 250.0), (2, 31.0)], 10, &*CORPUS);
+        let scores: Vec<f32> = found.iter().map(|hit| hit.score).collect();
+        assert_eq!(scores, [200.0 * 250.0 + 255.0 * 31.0, 31.0]);
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same() {
+        let index = built(Weights::F32, &small());
+        let queries: Vec<Vector> = (0..50).map(|n| vec![(7, 1.0), (9, n as f32)]).collect();
+        let one_by_one: Vec<Ranking> =
+            queries.iter().map(|query| index.search(query, 2, &*CORPUS)).collect();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let many = pool.install(|| index.search_many(&queries, 2, &*CORPUS));
+        assert_eq!(many, one_by_one);
+    }
+
+    #[test]
+    fn a_document_that_cannot_be_stored_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |document: Vector| {
+            let path = dir.path().join("index");
+            let documents = [vec![(5, 1.0)], document];
+            ImpactIndex::build(&path, Weights::F32, documents).err().unwrap().to_string()
+        };
+        let twice = refused(vec![(5, 1.0), (6, 1.0), (5, 2.0)]);
+        assert!(twice.starts_with("document 1, dimension 5: it is there twice"), "{twice}");
+        for weight in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            let error = refused(vec![(5, weight)]);
+            assert!(error.contains(&format!("its weight is {weight}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_index_opens_again_and_a_damaged_one_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("index");
+        let documents = small();
+        let built = ImpactIndex::build(&path, Weights::F32, spread(&documents)).unwrap();
+        let opened = ImpactIndex::open(&path).unwrap();
+        opened.verify().unwrap();
+        assert_eq!(opened.bytes(), built.bytes());
+        let query = [(7, 1.0), (9, 1.0)];
+        assert_eq!(opened.search(&query, 9, &*CORPUS), built.search(&query, 9, &*CORPUS));
+        let good = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &good[..good.len() - 8]).unwrap();
+        let error = ImpactIndex::open(&path).err().unwrap().to_string();
+        assert!(error.contains("index: it has") && error.contains("should have"), "{error}");
+        std::fs::write(
+            &path,
+            b"not an index, but long enough to have a header of sixty-four bytes",
+        )
+        .unwrap();
+        assert!(matches!(ImpactIndex::open(&path), Err(IndexError::Format { .. })));
+    }
+
+    #[test]
+    fn an_empty_index_finds_nothing() {
+        let index = built(Weights::F32, &BTreeMap::new());
+        assert!(index.search(&[(1, 1.0)], 10, &*CORPUS).is_empty());
+    }
+}
