@@ -1,1 +1,38 @@
 //! Text to tensors with published weights: tokens, encoders, heads, pooling.
+//!
+//! ```text
+//! text ──Input──▶ Tokens ──Encoder──▶ Hidden [tokens, hidden] ──Pooling or a head──▶ vectors, weights, scores
+//! ```
+//!
+//! A [`Model`] is an encoder with one head, both from one checkpoint of which every tensor is accounted for. The
+//! encoder has two forms that give the same numbers: the plain one in candle, which reads like the papers and runs on
+//! any device in any precision, and on a CPU a packed one of our own ([`cpu`]), which is what users get there.
+
+pub mod architecture;
+mod backend;
+pub mod checkpoint;
+pub mod cpu;
+mod encoder;
+mod error;
+pub mod heads;
+pub mod layers;
+mod model;
+mod packed;
+mod pooling;
+mod prompts;
+mod tensors;
+mod tokens;
+mod trunk;
+
+pub use architecture::Architecture;
+pub use backend::{Backend, Precision};
+pub use cpu::Rows;
+pub use encoder::{Encoder, Hidden, Table, check_finite, numbers};
+pub use error::{Error, Result};
+pub use layers::Activation;
+pub use model::Model;
+pub use pooling::{Pooling, Similarity, normalise};
+pub use prompts::{Role, check_prompt};
+pub use tensors::Tensors;
+pub use tokens::{Bound, Input, Tokenizer, Tokens, Truncation, batches};
+pub use trunk::{Padded, Trunk};

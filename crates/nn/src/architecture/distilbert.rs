@@ -1,0 +1,73 @@
+//! DistilBERT.
+//! Sanh, Debut, Chaumond and Wolf, NeurIPS EMC² workshop 2019.
+//!
+//! BERT with half the layers, no token types and no pooler. Its checkpoints have names of their own for everything.
+
+use serde::Deserialize;
+
+use super::{Architecture, ClassifierNames, Describe, MaskedLmNames, Names, Sizes};
+use crate::Activation;
+
+/// `config.json`.
+#[derive(Debug, Deserialize)]
+pub struct Config {
+    vocab_size: usize,
+    dim: usize,
+    n_layers: usize,
+    n_heads: usize,
+    hidden_dim: usize,
+    max_position_embeddings: usize,
+    activation: String,
+}
+
+/// Not in `config.json`: fixed in the reference implementation (`modeling_distilbert.py`).
+const NORM_EPS: f64 = 1e-12;
+
+const NAMES: Names = Names {
+    word: "embeddings.word_embeddings.weight",
+    position: "embeddings.position_embeddings.weight",
+    token_type: "",
+    embedding_norm: "embeddings.LayerNorm",
+    embedding_projection: "",
+    block: "transformer.layer",
+    query: "attention.q_lin",
+    key: "attention.k_lin",
+    value: "attention.v_lin",
+    attention_output: "attention.out_lin",
+    attention_norm: "sa_layer_norm",
+    up: "ffn.lin1",
+    down: "ffn.lin2",
+    output_norm: "output_layer_norm",
+    classifier: ClassifierNames {
+        dense: "pre_classifier",
+        dense_in_trunk: false,
+        activation: Activation::Relu,
+        output: "classifier",
+    },
+    masked_lm: MaskedLmNames {
+        dense: "vocab_transform",
+        norm: "vocab_layer_norm",
+        decoder: "vocab_projector.weight",
+        bias: &["vocab_projector.bias"],
+        activation: None,
+    },
+};
+
+impl Describe for Config {
+    fn describe(self) -> Result<Architecture, String> {
+        let sizes = Sizes {
+            vocab: self.vocab_size,
+            embedding: self.dim,
+            hidden: self.dim,
+            layers: self.n_layers,
+            heads: self.n_heads,
+            intermediate: self.hidden_dim,
+            positions: self.max_position_embeddings,
+            first_position: 0,
+            token_types: 0,
+            norm_eps: NORM_EPS,
+            activation: self.activation.parse()?,
+        };
+        Ok(Architecture { sizes, names: &NAMES })
+    }
+}

@@ -1,0 +1,195 @@
+//! The encoders that checkpoints name in `config.json`: one file each.
+//!
+//! BERT, DistilBERT, RoBERTa and ELECTRA are the same network ([`crate::Trunk`]) in other sizes and under other names.
+//! So an architecture is data: a `Config` that mirrors `config.json`, and a table of names.
+
+pub mod bert;
+pub mod distilbert;
+pub mod electra;
+pub mod roberta;
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Activation, Error, Result};
+
+/// An encoder that is about to be loaded: its sizes, and what its tensors are called.
+#[derive(Debug, Clone)]
+pub struct Architecture {
+    /// How large it is.
+    pub sizes: Sizes,
+    /// What its tensors are called.
+    pub names: &'static Names,
+}
+
+/// The numbers of a `config.json`.
+#[derive(Debug, Clone)]
+pub struct Sizes {
+    /// Rows of the word embeddings.
+    pub vocab: usize,
+    /// Width of the embeddings; differs from `hidden` in ELECTRA only.
+    pub embedding: usize,
+    /// Width of the hidden states.
+    pub hidden: usize,
+    /// How many blocks.
+    pub layers: usize,
+    /// Heads of attention; `hidden` is a multiple.
+    pub heads: usize,
+    /// Width inside the feed-forward part.
+    pub intermediate: usize,
+    /// Rows of the position embeddings.
+    pub positions: usize,
+    /// The row of the first token: RoBERTa leaves the rows up to its padding token unused.
+    pub first_position: usize,
+    /// Rows of the token type embeddings; 0 where there are none.
+    pub token_types: usize,
+    /// Added to a variance before its root is taken.
+    pub norm_eps: f64,
+    /// Inside the feed-forward part.
+    pub activation: Activation,
+}
+
+/// What an architecture calls its tensors. Names of the trunk stand below a prefix that the checkpoint decides; names
+/// of a block stand below `{block}.{number}`; names of heads are whole.
+#[derive(Debug)]
+pub struct Names {
+    pub(crate) word: &'static str,
+    pub(crate) position: &'static str,
+    pub(crate) token_type: &'static str,
+    pub(crate) embedding_norm: &'static str,
+    /// From the embeddings' width to the hidden one, where they differ.
+    pub(crate) embedding_projection: &'static str,
+    pub(crate) block: &'static str,
+    pub(crate) query: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) value: &'static str,
+    pub(crate) attention_output: &'static str,
+    pub(crate) attention_norm: &'static str,
+    pub(crate) up: &'static str,
+    pub(crate) down: &'static str,
+    pub(crate) output_norm: &'static str,
+    /// The head that classifies a text or a pair.
+    pub(crate) classifier: ClassifierNames,
+    /// The head that predicts words.
+    pub(crate) masked_lm: MaskedLmNames,
+}
+
+/// A dense layer over the first token, an activation, and one output for each class.
+#[derive(Debug)]
+pub(crate) struct ClassifierNames {
+    pub(crate) dense: &'static str,
+    /// Whether `dense` belongs to the trunk, below its prefix, as BERT's pooler does.
+    pub(crate) dense_in_trunk: bool,
+    pub(crate) activation: Activation,
+    pub(crate) output: &'static str,
+}
+
+/// A dense layer, an activation, a layer norm, and a decoder that is usually the word embeddings themselves.
+#[derive(Debug)]
+pub(crate) struct MaskedLmNames {
+    pub(crate) dense: &'static str,
+    pub(crate) norm: &'static str,
+    pub(crate) decoder: &'static str,
+    /// Every name under which a library has saved the decoder's bias.
+    pub(crate) bias: &'static [&'static str],
+    /// `None`: the same as in the blocks.
+    pub(crate) activation: Option<Activation>,
+}
+
+/// Reads one `config.json`.
+type Read = fn(&str) -> std::result::Result<Architecture, String>;
+
+/// By `model_type`.
+const ARCHITECTURES: [(&str, Read); 7] = [
+    ("bert", read::<bert::Config>),
+    ("dpr", read::<bert::Config>), // BERT under another name; a projection, where there is one, is a head
+    ("distilbert", read::<distilbert::Config>),
+    ("roberta", read::<roberta::Config>),
+    ("xlm-roberta", read::<roberta::Config>),
+    ("camembert", read::<roberta::Config>),
+    ("electra", read::<electra::Config>),
+];
+
+/// A `config.json` that says what is to be built.
+trait Describe: DeserializeOwned {
+    fn describe(self) -> std::result::Result<Architecture, String>;
+}
+
+fn read<C: Describe>(text: &str) -> std::result::Result<Architecture, String> {
+    serde_json::from_str::<C>(text).map_err(|error| error.to_string())?.describe()
+}
+
+impl Architecture {
+    /// Reads a checkpoint's `config.json`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|problem| Error::file(path, problem))
+    }
+
+    fn parse(text: &str) -> std::result::Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Kind {
+            model_type: Option<String>,
+        }
+        let Kind { model_type } = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let known = || ARCHITECTURES.map(|(name, _)| name).join(", ");
+        let Some(model_type) = model_type else {
+            return Err(format!("has no `model_type`: expected one of {}", known()));
+        };
+        match ARCHITECTURES.iter().find(|(name, _)| *name == model_type) {
+            Some((_, read)) => read(text)?.checked(),
+            None => Err(format!("`model_type` is `{model_type}`: expected one of {}", known())),
+        }
+    }
+
+    fn checked(self) -> std::result::Result<Self, String> {
+        let Sizes { hidden, heads, .. } = self.sizes;
+        match heads > 0 && hidden % heads == 0 {
+            true => Ok(self),
+            false => Err(format!("{heads} heads cannot share a hidden size of {hidden}")),
+        }
+    }
+}
+
+/// Only embeddings of absolute positions are known here; a checkpoint with others must not run as if it had these.
+fn check_positions(kind: Option<&str>) -> std::result::Result<(), String> {
+    match kind {
+        None | Some("absolute") => Ok(()),
+        Some(kind) => Err(format!("`position_embedding_type` is `{kind}`: expected `absolute`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_architecture_we_lack_lists_those_we_have() {
+        let error = Architecture::parse(r#"{"model_type": "t5"}"#).unwrap_err();
+        assert_eq!(
+            error,
+            "`model_type` is `t5`: expected one of bert, dpr, distilbert, roberta, xlm-roberta, camembert, electra"
+        );
+    }
+
+    #[test]
+    fn a_config_that_would_run_as_another_model_is_refused() {
+        let bert = |more: &str| {
+            let text = format!(
+                r#"{{"model_type": "bert", "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1,
+                    "intermediate_size": 8, {more}}}"#
+            );
+            Architecture::parse(&text).unwrap_err()
+        };
+        let heads = r#""num_attention_heads": 3"#;
+        assert_eq!(bert(heads), "3 heads cannot share a hidden size of 8");
+        let relative = r#""num_attention_heads": 2, "position_embedding_type": "relative_key""#;
+        assert!(bert(relative).contains("expected `absolute`"));
+        let activation = r#""num_attention_heads": 2, "hidden_act": "swish""#;
+        assert!(bert(activation).contains("unknown activation `swish`"));
+        assert!(bert(r#""model": 1"#).contains("num_attention_heads"));
+    }
+}

@@ -1,0 +1,177 @@
+//! Where and how exactly numbers are computed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use candle_core::{DType, Device};
+use serde::{Deserialize, Serialize};
+
+use crate::cpu::Arithmetic;
+use crate::{Error, Result};
+
+/// The arithmetic of the encoder. A dimension of a run: results in different precisions are different results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats: the reference.
+    F32,
+    /// Brain floats: 8 bits of exponent, 8 of fraction.
+    Bf16,
+    /// Half floats: 5 bits of exponent, 11 of fraction.
+    F16,
+    /// 8-bit integers in the linear layers (weights for each output, activations for each token), the rest in f32. On a CPU.
+    Int8,
+}
+
+const PRECISIONS: [(&str, Precision); 4] = [
+    ("f32", Precision::F32),
+    ("bf16", Precision::Bf16),
+    ("f16", Precision::F16),
+    ("int8", Precision::Int8),
+];
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = PRECISIONS.iter().find(|(_, precision)| precision == self);
+        f.write_str(name.expect("every precision has a name").0)
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let found = PRECISIONS.iter().find(|(name, _)| *name == text);
+        found.map(|&(_, precision)| precision).ok_or_else(|| {
+            format!("unknown precision `{text}`: expected one of f32, bf16, f16, int8")
+        })
+    }
+}
+
+/// A device and a precision that it can do.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    device: Device,
+    precision: Precision,
+    plain: bool,
+}
+
+impl Backend {
+    /// The reference: a CPU in f32.
+    pub fn reference() -> Self {
+        Self { device: Device::Cpu, precision: Precision::F32, plain: false }
+    }
+
+    /// The same without the packed form of encoders: what the packed form is held against.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self { plain: true, ..self }
+    }
+
+    /// Whether encoders take their packed form: on a CPU, in the precisions that it has.
+    pub(crate) fn is_packed(&self) -> bool {
+        let has = matches!(self.precision, Precision::F32 | Precision::Int8);
+        has && self.device.is_cpu() && !self.plain
+    }
+
+    /// `device` is `cpu` or `cuda:0`.
+    pub fn new(device: &str, precision: Precision) -> Result<Self> {
+        let device = open(device)?;
+        if precision == Precision::Int8 && !device.is_cpu() {
+            let problem = "int8 is computed on a CPU only: take --device cpu, or bf16 on the GPU";
+            return Err(Error::Unfit(problem.to_owned()));
+        }
+        Ok(Self { device, precision, plain: false })
+    }
+
+    /// The arithmetic of the packed form.
+    pub(crate) fn arithmetic(&self) -> Arithmetic {
+        match self.precision {
+            Precision::Int8 => Arithmetic::Int8,
+            _ => Arithmetic::F32,
+        }
+    }
+
+    /// Where tensors lie.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// How exactly encoders compute.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// How many tokens, padding included, go through an encoder at once.
+    pub fn batch_tokens(&self) -> usize {
+        match self.device.is_cpu() {
+            true => 8_192,   // enough for every core; more only costs memory
+            false => 65_536, // a GPU wants work
+        }
+    }
+
+    /// The type of tensors: int8 is made from f32 when weights are packed.
+    pub fn dtype(&self) -> DType {
+        match self.precision {
+            Precision::F32 | Precision::Int8 => DType::F32,
+            Precision::Bf16 => DType::BF16,
+            Precision::F16 => DType::F16,
+        }
+    }
+}
+
+/// `cpu f32`, `cuda:0 bf16`: what decides the last bits of a result.
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.device.location() {
+            candle_core::DeviceLocation::Cuda { gpu_id } => write!(f, "cuda:{gpu_id} ")?,
+            _ => f.write_str("cpu ")?,
+        }
+        self.precision.fmt(f)
+    }
+}
+
+fn open(device: &str) -> Result<Device> {
+    if device == "cpu" {
+        return Ok(Device::Cpu);
+    }
+    let number = device.strip_prefix("cuda:").and_then(|number| number.parse::<usize>().ok());
+    let Some(number) = number else {
+        let problem = format!("unknown device `{device}`: expected `cpu` or `cuda:0`");
+        return Err(Error::Unfit(problem));
+    };
+    if !candle_core::utils::cuda_is_available() {
+        let problem = format!(
+            "`{device}` needs a program with CUDA: build it with `cargo build --release --features cuda`"
+        );
+        return Err(Error::Unfit(problem));
+    }
+    Device::new_cuda(number)
+        .map_err(|error| Error::Unfit(format!("`{device}` cannot be used: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_says_what_it_is() {
+        assert_eq!(Backend::reference().to_string(), "cpu f32");
+        assert_eq!(Backend::new("cpu", Precision::Int8).unwrap().to_string(), "cpu int8");
+    }
+
+    #[test]
+    fn unknown_devices_and_precisions_list_the_known() {
+        let error = Backend::new("gpu", Precision::F32).unwrap_err().to_string();
+        assert_eq!(error, "unknown device `gpu`: expected `cpu` or `cuda:0`");
+        let error = "fp8".parse::<Precision>().unwrap_err();
+        assert_eq!(error, "unknown precision `fp8`: expected one of f32, bf16, f16, int8");
+    }
+
+    #[test]
+    #[cfg(not(feature = "cuda"))]
+    fn a_gpu_without_cuda_says_how_to_build_it() {
+        let error = Backend::new("cuda:0", Precision::F16).unwrap_err().to_string();
+        assert!(error.contains("--features cuda"), "{error}");
+    }
+}

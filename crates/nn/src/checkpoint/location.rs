@@ -1,0 +1,303 @@
+//! Where a checkpoint is, as a config writes it: `hf:org/name` at a revision, or `file:path`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A repository of the Hugging Face hub, or a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Location {
+    /// `hf:org/name`.
+    Hub {
+        /// `org/name`.
+        repo: String,
+    },
+    /// `file:path`.
+    Folder(PathBuf),
+}
+
+/// A location or a revision that says nothing usable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLocation {
+    /// Neither scheme.
+    #[error("`{0}` is no location of a checkpoint: expected `hf:org/name` or `file:path`")]
+    Scheme(String),
+    /// Not the name of a repository.
+    #[error(
+        "`hf:{0}` names no repository: expected `hf:org/name` of letters, digits, `-`, `_` and `.`"
+    )]
+    Repo(String),
+    /// `file:` and nothing.
+    #[error("`file:` names no folder: expected `file:path`")]
+    Path,
+    /// The hub moves: without a revision nobody knows which weights were used.
+    #[error(
+        "`{0}` needs a revision: a full commit (40 hexadecimal digits), or a branch like `main`"
+    )]
+    NoRevision(Location),
+    /// Neither a full commit nor the name of a branch.
+    #[error(
+        "`{0}` is no revision: expected a full commit (40 hexadecimal digits), or a branch like `main`"
+    )]
+    Revision(String),
+    /// Folders have no history.
+    #[error("`{0}` is a folder and has no revision, found `{1}`; leave the revision out")]
+    FolderRevision(Location, String),
+}
+
+impl FromStr for Location {
+    type Err = InvalidLocation;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLocation> {
+        match text.split_once(':') {
+            Some(("hf", repo)) if is_repo(repo) => Ok(Self::Hub { repo: repo.to_owned() }),
+            Some(("hf", repo)) => Err(InvalidLocation::Repo(repo.to_owned())),
+            Some(("file", "")) => Err(InvalidLocation::Path),
+            Some(("file", path)) => Ok(Self::Folder(path.into())),
+            _ => Err(InvalidLocation::Scheme(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hub { repo } => write!(f, "hf:{repo}"),
+            Self::Folder(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
+impl TryFrom<String> for Location {
+    type Error = InvalidLocation;
+
+    fn try_from(text: String) -> Result<Self, InvalidLocation> {
+        text.parse()
+    }
+}
+
+impl From<Location> for String {
+    fn from(location: Location) -> Self {
+        location.to_string()
+    }
+}
+
+/// The hub's own rule for names; it also keeps them safe as names of folders.
+fn is_repo(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.chars().all(plain)
+            && !name.starts_with(['-', '.'])
+            && !name.ends_with(['-', '.'])
+            // The cache writes `/` as `--`.
+            && !name.contains("--")
+            && !name.contains("..")
+    };
+    text.split_once('/').is_some_and(|(org, name)| is_name(org) && is_name(name))
+}
+
+/// What of the hub's history is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Revision {
+    /// 40 lower-case hexadecimal digits: always the same files.
+    Commit(String),
+    /// A branch or a tag: whatever it points to.
+    Branch(String),
+}
+
+impl Revision {
+    /// As the hub and the cache write it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Commit(name) | Self::Branch(name) => name,
+        }
+    }
+}
+
+impl FromStr for Revision {
+    type Err = InvalidLocation;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLocation> {
+        let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match text.len() {
+            40 if hexadecimal => Ok(Self::Commit(text.to_ascii_lowercase())),
+            // An abbreviated commit means another one some day.
+            7.. if hexadecimal => Err(InvalidLocation::Revision(text.to_owned())),
+            _ if is_branch(text) => Ok(Self::Branch(text.to_owned())),
+            _ => Err(InvalidLocation::Revision(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Branches are files below `refs/` in the cache: no part may lead elsewhere.
+fn is_branch(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    text.split('/').all(|part| {
+        !part.is_empty() && part.chars().all(plain) && !part.starts_with('.') && part != ".."
+    })
+}
+
+/// The checkpoint that a config asks for: a folder, or a repository at a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub enum Wanted {
+    /// Of the hub.
+    Hub {
+        /// `org/name`.
+        repo: String,
+        /// At which state.
+        revision: Revision,
+    },
+    /// Of this machine.
+    Folder(PathBuf),
+}
+
+impl Wanted {
+    /// Joins what a config gives apart. The hub needs a revision, a folder has none.
+    ///
+    /// ```
+    /// use nir_nn::checkpoint::Wanted;
+    ///
+    /// let wanted = Wanted::new("hf:org/name".parse()?, Some("main"))?;
+    /// assert!(!wanted.is_pinned());
+    /// # Ok::<(), nir_nn::checkpoint::InvalidLocation>(())
+    /// ```
+    pub fn new(location: Location, revision: Option<&str>) -> Result<Self, InvalidLocation> {
+        match (location, revision) {
+            (Location::Hub { repo }, Some(text)) => Ok(Self::Hub { repo, revision: text.parse()? }),
+            (location @ Location::Hub { .. }, None) => Err(InvalidLocation::NoRevision(location)),
+            (Location::Folder(path), None) => Ok(Self::Folder(path)),
+            (location, Some(text)) => {
+                Err(InvalidLocation::FolderRevision(location, text.to_owned()))
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn location(&self) -> Location {
+        match self {
+            Self::Hub { repo, .. } => Location::Hub { repo: repo.clone() },
+            Self::Folder(path) => Location::Folder(path.clone()),
+        }
+    }
+
+    /// Its revision; a folder has none.
+    pub fn revision(&self) -> Option<&Revision> {
+        match self {
+            Self::Hub { revision, .. } => Some(revision),
+            Self::Folder(_) => None,
+        }
+    }
+
+    /// Whether it names a commit, and so the same files for ever.
+    pub fn is_pinned(&self) -> bool {
+        matches!(self.revision(), Some(Revision::Commit(_)))
+    }
+}
+
+/// `hf:org/name@main`, for messages.
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.location())?;
+        self.revision().map_or(Ok(()), |revision| write!(f, "@{revision}"))
+    }
+}
+
+/// As a config has it.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    location: Location,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revision: Option<String>,
+}
+
+impl TryFrom<Written> for Wanted {
+    type Error = InvalidLocation;
+
+    fn try_from(written: Written) -> Result<Self, InvalidLocation> {
+        Self::new(written.location, written.revision.as_deref())
+    }
+}
+
+impl From<Wanted> for Written {
+    fn from(wanted: Wanted) -> Self {
+        let revision = wanted.revision().map(ToString::to_string);
+        Self { location: wanted.location(), revision }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    #[test]
+    fn a_location_reads_back_as_written() {
+        for text in ["hf:sentence-transformers/all-MiniLM-L6-v2", "file:/models/e5", "file:a:b"] {
+            assert_eq!(text.parse::<Location>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_malformed_location_says_what_was_expected() {
+        let cases = [
+            ("", "`` is no location of a checkpoint: expected `hf:org/name` or `file:path`"),
+            ("org/name", "`org/name` is no location"),
+            ("https://huggingface.co/a/b", "is no location"),
+            ("hf:bert", "`hf:bert` names no repository: expected `hf:org/name`"),
+            ("hf:a/b/c", "`hf:a/b/c` names no repository"),
+            ("hf:../b", "names no repository"),
+            ("hf:a/b--c", "names no repository"),
+            ("hf:a/b@main", "names no repository"),
+            ("file:", "`file:` names no folder"),
+        ];
+        for (text, expected) in cases {
+            let message = text.parse::<Location>().unwrap_err().to_string();
+            assert!(message.contains(expected), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_hub_needs_a_revision_and_a_folder_has_none() {
+        let hub: Location = "hf:a/b".parse().unwrap();
+        let folder: Location = "file:x".parse().unwrap();
+        let message = |wanted: Result<Wanted, InvalidLocation>| wanted.unwrap_err().to_string();
+        assert!(message(Wanted::new(hub.clone(), None)).starts_with("`hf:a/b` needs a revision"));
+        assert!(message(Wanted::new(folder, Some("main"))).contains("has no revision"));
+        for bad in ["", "0123abc", "../../x", "a b", "/main", "main/", ".git", &COMMIT[1..]] {
+            let message = message(Wanted::new(hub.clone(), Some(bad)));
+            assert!(message.contains("is no revision"), "{bad}: {message}");
+        }
+    }
+
+    #[test]
+    fn only_a_full_commit_pins() {
+        let hub = || "hf:a/b".parse().unwrap();
+        assert!(Wanted::new(hub(), Some(COMMIT)).unwrap().is_pinned());
+        assert!(!Wanted::new(hub(), Some("refs/pr/1")).unwrap().is_pinned());
+        assert!(!Wanted::Folder("x".into()).is_pinned());
+        let upper = Wanted::new(hub(), Some(&COMMIT.to_uppercase())).unwrap();
+        assert_eq!(upper.revision().unwrap().as_str(), COMMIT);
+    }
+
+    #[test]
+    fn a_config_reads_and_writes_it() {
+        let json = format!(r#"{{"location":"hf:a/b","revision":"{COMMIT}"}}"#);
+        let wanted: Wanted = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&wanted).unwrap(), json);
+        let error = serde_json::from_str::<Wanted>(r#"{"location":"hf:a/b"}"#).unwrap_err();
+        assert!(error.to_string().contains("needs a revision"));
+    }
+}

@@ -1,0 +1,180 @@
+//! Where published weights come from: `hf:org/name` at a revision, or `file:path`.
+//!
+//! The hub's files go into its standard cache, so that downloads of `transformers` or `sentence-transformers` serve here
+//! and ours serve there. A commit that is complete needs no network. Downloads are resumed, and a file gets its name
+//! only when its hash is the one that the hub promised.
+//!
+//! ```no_run
+//! use nir_nn::checkpoint::{Hub, Wanted};
+//!
+//! let location = "hf:sentence-transformers/all-MiniLM-L6-v2".parse()?;
+//! let wanted = Wanted::new(location, Some("main"))?;
+//! let checkpoint = Hub::from_env().open(&wanted, &())?;
+//! println!("{} is {}", wanted, checkpoint.commit().expect("the hub has commits"));
+//! # Ok::<(), nir_nn::checkpoint::CheckpointError>(())
+//! ```
+
+mod cache;
+mod download;
+mod error;
+mod files;
+mod hub;
+mod location;
+mod promise;
+mod remote;
+mod report;
+mod settings;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+pub use error::{Asked, CheckpointError};
+pub use hub::Hub;
+pub use location::{InvalidLocation, Location, Revision, Wanted};
+pub use report::Report;
+pub use settings::{Patience, Settings, Token};
+
+use error::io_at;
+use files::{CONFIG, Format};
+
+/// A folder with a model's shape, its weights and its tokenizer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    folder: PathBuf,
+    /// How messages call it.
+    place: String,
+    commit: Option<String>,
+    weights: Weights,
+    /// All files that belong to it, weights included, by name, sorted.
+    files: BTreeSet<String>,
+}
+
+/// The files that hold the weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Weights {
+    /// One file, or the shards that an index names; sorted, never empty.
+    Safetensors(Vec<PathBuf>),
+    /// `pytorch_model.bin`, where there are no safetensors. A pickle is a program: it must be read by a reader that
+    /// runs nothing, as candle's does.
+    PyTorch(PathBuf),
+}
+
+impl Weights {
+    /// The files, in order.
+    pub fn paths(&self) -> &[PathBuf] {
+        match self {
+            Self::Safetensors(paths) => paths,
+            Self::PyTorch(path) => std::slice::from_ref(path),
+        }
+    }
+}
+
+impl Checkpoint {
+    /// The checkpoint in a folder, as `file:` names it.
+    pub fn in_folder(folder: &Path) -> Result<Self, CheckpointError> {
+        if !folder.is_dir() {
+            return Err(CheckpointError::NoFolder(folder.to_owned()));
+        }
+        Self::read(folder, format!("`{}`", folder.display()), None)
+    }
+
+    /// The checkpoint in the cache's folder of a commit.
+    fn in_snapshot(folder: &Path, wanted: &Wanted, commit: &str) -> Result<Self, CheckpointError> {
+        Self::read(folder, wanted.to_string(), Some(commit.to_owned()))
+    }
+
+    fn read(folder: &Path, place: String, commit: Option<String>) -> Result<Self, CheckpointError> {
+        let names = names(folder)?;
+        let format = Format::check(&names, &place)?;
+        let of_weights = files::weights(format, folder, |name| folder.join(name).is_file())?;
+        let files = files::beside_weights(&names).into_iter().chain(of_weights.clone()).collect();
+        let paths = of_weights.iter().map(|name| folder.join(name)).collect();
+        let weights = match format {
+            Format::Safetensors | Format::Shards => Weights::Safetensors(paths),
+            Format::PyTorch => Weights::PyTorch(folder.join(files::PYTORCH)),
+        };
+        Ok(Self { folder: folder.to_owned(), place, commit, weights, files })
+    }
+
+    /// What messages call it: `hf:org/name@revision`, or the folder.
+    pub fn name(&self) -> &str {
+        &self.place
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The hub's commit that it is; a folder has none.
+    pub fn commit(&self) -> Option<&str> {
+        self.commit.as_deref()
+    }
+
+    /// The weights.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The path of `config.json`.
+    pub fn config(&self) -> PathBuf {
+        self.folder.join(CONFIG)
+    }
+
+    /// The path of `tokenizer.json`, or of WordPiece's `vocab.txt` where there is nothing newer.
+    pub fn tokenizer(&self) -> Result<PathBuf, CheckpointError> {
+        let found = ["tokenizer.json", "vocab.txt"].into_iter().find_map(|name| self.file(name));
+        found.ok_or_else(|| CheckpointError::NoTokenizer {
+            place: self.place.clone(),
+            found: self.files.iter().cloned().collect(),
+        })
+    }
+
+    /// The path of a file that belongs to it, like `modules.json` or `1_Pooling/config.json`, if there is one.
+    pub fn file(&self, name: &str) -> Option<PathBuf> {
+        self.files.contains(name).then(|| self.folder.join(name))
+    }
+
+    /// The names of all files that belong to it, sorted.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(String::as_str)
+    }
+
+    /// BLAKE3 over the names, lengths and contents of [`Checkpoint::files`]: two checkpoints with one digest compute the
+    /// same, wherever they came from. Reads every byte, on all threads of rayon.
+    pub fn digest(&self) -> Result<blake3::Hash, CheckpointError> {
+        let mut all = blake3::Hasher::new();
+        for name in &self.files {
+            let path = self.folder.join(name);
+            let mut one = blake3::Hasher::new();
+            one.update_mmap_rayon(&path).map_err(io_at(&path))?;
+            all.update(&(name.len() as u64).to_le_bytes());
+            all.update(name.as_bytes());
+            all.update(&one.count().to_le_bytes());
+            all.update(one.finalize().as_bytes());
+        }
+        Ok(all.finalize())
+    }
+}
+
+/// The names of the files in a folder, and of those in the folders of modules. None if there is no folder.
+fn names(folder: &Path) -> Result<BTreeSet<String>, CheckpointError> {
+    let mut names = BTreeSet::new();
+    for name in entries(folder)? {
+        let path = folder.join(&name);
+        if path.is_file() {
+            names.insert(name);
+        } else if files::is_module(&name) && path.is_dir() {
+            let inner = entries(&path)?.into_iter().filter(|inner| path.join(inner).is_file());
+            names.extend(inner.map(|inner| format!("{name}/{inner}")));
+        }
+    }
+    Ok(names)
+}
+
+/// Names that are no Unicode are none of ours.
+fn entries(folder: &Path) -> Result<Vec<String>, CheckpointError> {
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect);
+    let entries: Vec<std::fs::DirEntry> = entries.map_err(io_at(folder))?;
+    Ok(entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}

@@ -1,0 +1,164 @@
+//! How the hub is reached: what `huggingface_hub` reads from the environment, so that one setting serves both.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where the hub is, where its files are kept, who asks, and how patiently.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The hub's address, without a slash at the end.
+    pub endpoint: String,
+    /// The standard cache: `models--org--name` folders.
+    pub cache: PathBuf,
+    /// Who asks; public models need nobody.
+    pub token: Option<Token>,
+    /// Where a token is looked for, for messages.
+    pub token_file: PathBuf,
+    /// Whether the network must not be used.
+    pub offline: bool,
+    /// How long it waits and how often it tries.
+    pub patience: Patience,
+}
+
+/// A secret that does not show itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(pub String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// How long a download waits and how often it tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the next bytes; a slow server is fine, a silent one is not.
+    pub silence: Duration,
+    /// Attempts in a row that bring no new byte.
+    pub attempts: u32,
+    /// Between the first two of them; doubled after each.
+    pub backoff: Duration,
+}
+
+impl Patience {
+    /// For servers on the internet.
+    pub const INTERNET: Self = Self {
+        connect: Duration::from_secs(10),
+        silence: Duration::from_mins(1),
+        attempts: 5,
+        backoff: Duration::from_millis(500),
+    };
+}
+
+impl Settings {
+    /// From the environment of this process.
+    ///
+    /// | variable                                   | says                                                      |
+    /// |--------------------------------------------|-----------------------------------------------------------|
+    /// | `HF_ENDPOINT`                              | the hub's address, `https://huggingface.co` if unset      |
+    /// | `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`    | the cache, `hub` in the home below if unset               |
+    /// | `HF_HOME`                                  | the home, `$XDG_CACHE_HOME/huggingface` or `~/.cache/huggingface` if unset |
+    /// | `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`       | the token                                                 |
+    /// | `HF_TOKEN_PATH`                            | its file, `token` in the home if unset                    |
+    /// | `HF_HUB_DISABLE_IMPLICIT_TOKEN`            | send no token                                             |
+    /// | `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE`   | do not use the network                                    |
+    pub fn from_env() -> Self {
+        Self::from_vars(|name| std::env::var(name).ok())
+    }
+
+    /// The same from any source of variables; an empty one counts as unset.
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Self {
+        let first = |names: &[&str]| names.iter().find_map(|name| var(name).filter(set));
+        let path = |names: &[&str]| first(names).map(PathBuf::from);
+        let home = path(&["HF_HOME"])
+            .or_else(|| Some(path(&["XDG_CACHE_HOME"])?.join("huggingface")))
+            .or_else(|| Some(path(&["HOME", "USERPROFILE"])?.join(".cache/huggingface")))
+            .unwrap_or_else(|| std::env::temp_dir().join("huggingface"));
+        let token_file = path(&["HF_TOKEN_PATH"]).unwrap_or_else(|| home.join("token"));
+        let token = match first(&["HF_HUB_DISABLE_IMPLICIT_TOKEN"]) {
+            Some(_) => None,
+            None => first(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]).or_else(|| read(&token_file)),
+        };
+        let endpoint = first(&["HF_ENDPOINT"]);
+        Self {
+            endpoint: endpoint.as_deref().map_or("https://huggingface.co", trim).to_owned(),
+            cache: path(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"])
+                .unwrap_or_else(|| home.join("hub")),
+            token: token.map(|text| Token(text.trim().to_owned())),
+            token_file,
+            offline: first(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]).is_some_and(is_true),
+            patience: Patience::INTERNET,
+        }
+    }
+}
+
+#[expect(clippy::ptr_arg, reason = "`Option::filter` gives a `&String`")]
+fn set(text: &String) -> bool {
+    !text.trim().is_empty()
+}
+
+fn read(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok().filter(set)
+}
+
+fn trim(endpoint: &str) -> &str {
+    endpoint.trim_end_matches('/')
+}
+
+/// As `huggingface_hub` reads switches.
+#[expect(clippy::needless_pass_by_value, reason = "`Option::is_some_and` gives a `String`")]
+fn is_true(text: String) -> bool {
+    ["1", "on", "yes", "true"].contains(&text.trim().to_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(vars: &[(&str, &str)]) -> Settings {
+        let find = |name: &str| vars.iter().find(|(known, _)| *known == name);
+        Settings::from_vars(|name| find(name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_cache_is_where_huggingface_hub_has_it() {
+        let home = ("HOME", "/home/x");
+        let cases: [(&[(&str, &str)], &str); 5] = [
+            (&[home], "/home/x/.cache/huggingface/hub"),
+            (&[home, ("XDG_CACHE_HOME", "/c")], "/c/huggingface/hub"),
+            (&[home, ("XDG_CACHE_HOME", "/c"), ("HF_HOME", "/h")], "/h/hub"),
+            (&[home, ("HF_HOME", "/h"), ("HUGGINGFACE_HUB_CACHE", "/old")], "/old"),
+            (&[("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/new")], "/new"),
+        ];
+        for (vars, expected) in cases {
+            assert_eq!(settings(vars).cache, Path::new(expected), "{vars:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_comes_from_the_variable_or_the_file_and_never_shows() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token"), "from_file\n").unwrap();
+        let home = ("HF_HOME", folder.path().to_str().unwrap());
+        let token = |vars: &[(&str, &str)]| settings(vars).token.map(|token| token.0);
+        assert_eq!(token(&[home]).as_deref(), Some("from_file"));
+        assert_eq!(token(&[home, ("HF_TOKEN", "from_var")]).as_deref(), Some("from_var"));
+        assert_eq!(token(&[home, ("HF_TOKEN", "")]).as_deref(), Some("from_file"));
+        assert_eq!(token(&[home, ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]), None);
+        assert_eq!(token(&[home, ("HF_TOKEN_PATH", "/nowhere")]), None);
+        assert!(!format!("{:?}", settings(&[home])).contains("from_file"));
+    }
+
+    #[test]
+    fn offline_is_a_switch_and_the_endpoint_has_no_slash_at_the_end() {
+        let offline = |value| settings(&[("HF_HUB_OFFLINE", value)]).offline;
+        assert!(offline("1") && offline("True") && !offline("0") && !offline(""));
+        assert!(settings(&[("TRANSFORMERS_OFFLINE", "yes")]).offline);
+        assert_eq!(settings(&[]).endpoint, "https://huggingface.co");
+        assert_eq!(settings(&[("HF_ENDPOINT", "http://m/")]).endpoint, "http://m");
+    }
+}

@@ -1,0 +1,76 @@
+//! Tokens to the rows that enter the first layer.
+//! Devlin et al., NAACL 2019, figure 2.
+//!
+//! ```text
+//! row = norm(word[id] + position[first_position + i] + token_type[type])
+//! ```
+
+use super::norm::LayerNorm;
+use super::{Norm, ShapeError, Simd, check};
+
+/// Tables of embeddings with their normalisation.
+pub struct Embeddings {
+    simd: Simd,
+    tables: Tables,
+    norm: LayerNorm,
+}
+
+/// The tables, row by row.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// `[vocab, width]`
+    pub word: Vec<f32>,
+    /// `[positions, width]`
+    pub position: Vec<f32>,
+    /// `[types, width]`; without rows where a model has no token types.
+    pub token_type: Vec<f32>,
+    /// The row of `position` for the first token: 0 in BERT, 2 in RoBERTa (after the padding's row).
+    pub first_position: usize,
+}
+
+impl Embeddings {
+    /// Binds tables and a normalisation, whose width all of them share.
+    pub fn new(tables: Tables, norm: &Norm<'_>, eps: f32, simd: Simd) -> Result<Self, ShapeError> {
+        let width = norm.weight.len().max(1);
+        let Tables { word, position, token_type, .. } = &tables;
+        for (place, table) in [
+            ("table of words", word),
+            ("table of positions", position),
+            ("table of token types", token_type),
+        ] {
+            check("last row", place, table.len() % width, 0)?;
+        }
+        Ok(Self { simd, norm: LayerNorm::new(norm, norm.weight.len(), eps)?, tables })
+    }
+
+    /// The most tokens that a sequence may have.
+    pub fn longest(&self) -> usize {
+        let positions = self.tables.position.len() / self.norm.width().max(1);
+        positions.saturating_sub(self.tables.first_position)
+    }
+
+    /// Embeds a sequence.
+    ///
+    /// - `types`: as many as `ids`; not read where the model has no token types
+    /// - `rows`: `[ids, width]`
+    ///
+    /// # Panics
+    ///
+    /// On an id or a type beyond its table, and on more tokens than [`longest`](Self::longest).
+    pub fn write(&self, ids: &[u32], types: &[u32], rows: &mut [f32]) {
+        let Tables { word, position, token_type, first_position } = &self.tables;
+        let width = self.norm.width();
+        let row_of = |row: usize| row * width..(row + 1) * width;
+        let add = |to: &mut [f32], from: &[f32]| {
+            to.iter_mut().zip(from).for_each(|(to, value)| *to += value);
+        };
+        for (at, (row, &id)) in rows.chunks_exact_mut(width).zip(ids).enumerate() {
+            row.copy_from_slice(&word[row_of(id as usize)]);
+            add(row, &position[row_of(first_position + at)]);
+            if !token_type.is_empty() {
+                add(row, &token_type[row_of(types[at] as usize)]);
+            }
+        }
+        self.norm.apply(self.simd, rows);
+    }
+}

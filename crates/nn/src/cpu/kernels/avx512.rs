@@ -1,0 +1,198 @@
+//! Sixteen floats in a register: AVX-512 F and BW, and VNNI for bytes.
+//!
+//! `vpdpbusd` multiplies four unsigned bytes by four signed ones in every lane and adds all to an `i32`, without
+//! saturation: four times the products of a float instruction.
+//!
+//! SAFETY of every intrinsic here: a [`Avx512`] is made and used only in jobs under [`run`], and
+//! [`Simd`](super::Simd) calls `run` only on a processor that has the features. Pointers come from slices whose length
+//! was compared with the lanes, or are masked to it.
+
+#[allow(clippy::wildcard_imports)] // intrinsics: their names say where they come from
+use std::arch::x86_64::*;
+use std::ops::{Add, Mul, Sub};
+
+use super::{Job, Lanes};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Avx512(__m512);
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+pub(super) fn run<J: Job>(job: J) -> J::Output {
+    job.run::<Avx512>()
+}
+
+/// The first `count` of sixteen lanes.
+#[inline(always)]
+fn first(count: usize) -> __mmask16 {
+    if count >= 16 { !0 } else { (1 << count) - 1 }
+}
+
+macro_rules! operator {
+    ($trait:ident, $name:ident, $intrinsic:ident) => {
+        impl $trait for Avx512 {
+            type Output = Self;
+            #[inline(always)]
+            fn $name(self, other: Self) -> Self {
+                // SAFETY: see the module.
+                Self(unsafe { $intrinsic(self.0, other.0) })
+            }
+        }
+    };
+}
+operator!(Add, add, _mm512_add_ps);
+operator!(Sub, sub, _mm512_sub_ps);
+operator!(Mul, mul, _mm512_mul_ps);
+
+// SAFETY of all blocks: see the module.
+impl Lanes for Avx512 {
+    const LANES: usize = 16;
+    const ROWS: usize = 8;
+    const BYTE_OFFSET: i32 = 0;
+
+    type Sums = __m512i;
+    type Quad = __m512i;
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Self(unsafe { _mm512_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    fn load(from: &[f32]) -> Self {
+        let floats = from.as_ptr();
+        Self(match from.len() {
+            16.. => unsafe { _mm512_loadu_ps(floats) },
+            count => unsafe { _mm512_maskz_loadu_ps(first(count), floats) },
+        })
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [f32]) {
+        let floats = to.as_mut_ptr();
+        match to.len() {
+            16.. => unsafe { _mm512_storeu_ps(floats, self.0) },
+            count => unsafe { _mm512_mask_storeu_ps(floats, first(count), self.0) },
+        }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, term.0) })
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Self(unsafe { _mm512_max_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        Self(unsafe { _mm512_min_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn over(self, other: Self) -> Self {
+        Self(unsafe { _mm512_div_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn bits_to_exponent(self) -> Self {
+        Self(unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(self.0))) })
+    }
+
+    #[inline(always)]
+    fn first_or(self, count: usize, other: Self) -> Self {
+        Self(unsafe { _mm512_mask_mov_ps(other.0, first(count), self.0) })
+    }
+
+    #[inline(always)]
+    fn no_sums() -> Self::Sums {
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    fn quad(activations: [u8; 4]) -> Self::Quad {
+        unsafe { _mm512_set1_epi32(i32::from_le_bytes(activations)) }
+    }
+
+    #[inline(always)]
+    fn dot(sums: Self::Sums, activations: Self::Quad, weights: &[[i8; 4]]) -> Self::Sums {
+        assert!(weights.len() >= Self::LANES, "a register of weights");
+        unsafe {
+            _mm512_dpbusd_epi32(sums, activations, _mm512_loadu_si512(weights.as_ptr().cast()))
+        }
+    }
+
+    #[inline(always)]
+    fn to_floats(sums: Self::Sums) -> Self {
+        Self(unsafe { _mm512_cvtepi32_ps(sums) })
+    }
+
+    #[inline(always)]
+    fn store_bytes(self, to: &mut [u8]) {
+        let mask = first(to.len());
+        unsafe {
+            let integers = _mm512_cvtps_epi32(self.0);
+            _mm512_mask_cvtusepi32_storeu_epi8(to.as_mut_ptr().cast(), mask, integers);
+        }
+    }
+
+    #[inline(always)]
+    fn transpose(
+        from: &[f32],
+        stride: usize,
+        (rows, columns): (usize, usize),
+        to: &mut [f32],
+        to_stride: usize,
+    ) {
+        for first in (0..columns).step_by(16) {
+            let width = (columns - first).min(16);
+            let mut block = [Self::splat(0.0); 16];
+            for row in 0..16 {
+                if row < rows {
+                    block[row] = Self::load(&from[row * stride + first..][..width]);
+                }
+            }
+            let block = transposed(block);
+            for column in 0..16 {
+                if column < width {
+                    block[column].store(&mut to[(first + column) * to_stride..][..16]);
+                }
+            }
+        }
+    }
+}
+
+/// Pairs, pairs of pairs, and so on: 64 shuffles instead of 256 moves.
+#[inline(always)]
+fn transposed(rows: [Avx512; 16]) -> [Avx512; 16] {
+    // SAFETY: see the module.
+    unsafe {
+        let mut quads = [_mm512_setzero_pd(); 16];
+        for g in (0..16).step_by(4) {
+            let [r0, r1, r2, r3] = [rows[g].0, rows[g + 1].0, rows[g + 2].0, rows[g + 3].0];
+            let [a, b] = [_mm512_unpacklo_ps(r0, r1), _mm512_unpackhi_ps(r0, r1)];
+            let [c, d] = [_mm512_unpacklo_ps(r2, r3), _mm512_unpackhi_ps(r2, r3)];
+            let [a, b] = [_mm512_castps_pd(a), _mm512_castps_pd(b)];
+            let [c, d] = [_mm512_castps_pd(c), _mm512_castps_pd(d)];
+            quads[g] = _mm512_unpacklo_pd(a, c);
+            quads[g + 1] = _mm512_unpackhi_pd(a, c);
+            quads[g + 2] = _mm512_unpacklo_pd(b, d);
+            quads[g + 3] = _mm512_unpackhi_pd(b, d);
+        }
+        // quads[g + c] now holds column 4 l + c of rows g to g + 3 in its quarter l.
+        let mut columns = rows;
+        for c in 0..4 {
+            let even_low = _mm512_shuffle_f64x2::<0x88>(quads[c], quads[4 + c]);
+            let even_high = _mm512_shuffle_f64x2::<0x88>(quads[8 + c], quads[12 + c]);
+            let odd_low = _mm512_shuffle_f64x2::<0xdd>(quads[c], quads[4 + c]);
+            let odd_high = _mm512_shuffle_f64x2::<0xdd>(quads[8 + c], quads[12 + c]);
+            let column = |quarters| Avx512(_mm512_castpd_ps(quarters));
+            columns[c] = column(_mm512_shuffle_f64x2::<0x88>(even_low, even_high));
+            columns[4 + c] = column(_mm512_shuffle_f64x2::<0x88>(odd_low, odd_high));
+            columns[8 + c] = column(_mm512_shuffle_f64x2::<0xdd>(even_low, even_high));
+            columns[12 + c] = column(_mm512_shuffle_f64x2::<0xdd>(odd_low, odd_high));
+        }
+        columns
+    }
+}

@@ -1,0 +1,452 @@
+//! The forward pass of BERT-shaped transformers on a processor.
+//! Devlin et al., NAACL 2019, section 3; the layer is that of Vaswani et al., NeurIPS 2017, with layer normalisation after each block.
+//!
+//! ```text
+//! x = norm(x + attention(x))
+//! x = norm(x + W_down gelu(W_up x))
+//! ```
+//!
+//! A token costs the same arithmetic in every library; time is lost around it. So:
+//!
+//! - Sequences follow one another without padding: only attention needs to know where one ends.
+//! - Weights are packed once, in the order in which a product reads them (the `linear` module).
+//! - A group of whole sequences goes through all layers before the next, so that its rows stay in the cache.
+//! - Bias, activation function and residual are applied to a tile of a product while it is at hand.
+//! - Where only the first token of each sequence is asked for, the last layer computes no other.
+//!
+//! The result of a sequence is the same to the last bit whatever it is batched with and at any number of threads.
+
+// A kernel that is not inlined into a function with wide instructions is compiled without them.
+#![allow(clippy::inline_always)]
+
+mod attention;
+mod embeddings;
+mod kernels;
+mod linear;
+mod math;
+mod norm;
+mod quantise;
+
+use std::cell::Cell;
+
+use rayon::prelude::*;
+
+use attention::Attention;
+use linear::Finish;
+use quantise::Quantised;
+
+pub use embeddings::{Embeddings, Tables};
+pub use kernels::Simd;
+pub use linear::{Arithmetic, Linear};
+pub use math::Activation;
+pub use norm::LayerNorm;
+
+/// Tokens that go through the layers together: enough to read weights seldom, few enough to stay in the cache.
+const GROUP: usize = 256;
+
+/// Tokens that go through a feed-forward block together: its inner rows are the widest there are.
+const BLOCK: usize = 128;
+
+/// What the layers of a trunk have in common.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shape {
+    /// Values of a token between layers.
+    pub hidden: usize,
+    /// Attention heads, each `hidden / heads` wide.
+    pub heads: usize,
+    /// Values of a token inside a feed-forward block.
+    pub intermediate: usize,
+    /// Added to the variance in layer normalisation.
+    pub norm_eps: f32,
+    /// Between the two linear layers of a feed-forward block.
+    pub activation: Activation,
+}
+
+/// The weights of a linear layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Dense<'a> {
+    /// `[outputs, inputs]`
+    pub weight: &'a [f32],
+    /// `[outputs]`
+    pub bias: &'a [f32],
+}
+
+/// The weights of a layer normalisation.
+#[derive(Debug, Clone, Copy)]
+pub struct Norm<'a> {
+    /// `[hidden]`
+    pub weight: &'a [f32],
+    /// `[hidden]`
+    pub bias: &'a [f32],
+}
+
+/// The weights of a layer.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerWeights<'a> {
+    /// `[hidden, hidden]`
+    pub query: Dense<'a>,
+    /// `[hidden, hidden]`
+    pub key: Dense<'a>,
+    /// `[hidden, hidden]`
+    pub value: Dense<'a>,
+    /// After attention: `[hidden, hidden]`
+    pub output: Dense<'a>,
+    /// After attention and its residual.
+    pub attention_norm: Norm<'a>,
+    /// `[intermediate, hidden]`
+    pub up: Dense<'a>,
+    /// `[hidden, intermediate]`
+    pub down: Dense<'a>,
+    /// After the feed-forward block and its residual.
+    pub output_norm: Norm<'a>,
+}
+
+/// Weights that do not fit the shape.
+#[derive(Debug, thiserror::Error)]
+pub enum ShapeError {
+    /// A tensor of another size.
+    #[error(
+        "the {part} of a {place} has {found} values, expected {expected}: compare the config with the weights"
+    )]
+    Size {
+        /// `weight`, `bias` or `last row` (of a table).
+        part: &'static str,
+        /// What the tensor belongs to.
+        place: &'static str,
+        /// Values there are.
+        found: usize,
+        /// Values the shape asks for.
+        expected: usize,
+    },
+    /// Heads of unequal width.
+    #[error(
+        "{heads} attention heads cannot share a width of {hidden}: compare the config with the weights"
+    )]
+    Heads {
+        /// Values of a token.
+        hidden: usize,
+        /// Attention heads.
+        heads: usize,
+    },
+}
+
+fn check(
+    part: &'static str,
+    place: &'static str,
+    found: usize,
+    expected: usize,
+) -> Result<(), ShapeError> {
+    if found == expected { Ok(()) } else { Err(ShapeError::Size { part, place, found, expected }) }
+}
+
+impl Dense<'_> {
+    fn check(&self, place: &'static str, inputs: usize, outputs: usize) -> Result<(), ShapeError> {
+        check("weight", place, self.weight.len(), outputs * inputs)?;
+        check("bias", place, self.bias.len(), outputs)
+    }
+}
+
+impl Norm<'_> {
+    fn check(&self, place: &'static str, width: usize) -> Result<(), ShapeError> {
+        check("weight", place, self.weight.len(), width)?;
+        check("bias", place, self.bias.len(), width)
+    }
+}
+
+/// Which tokens' last hidden states are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// Those of all tokens.
+    All,
+    /// That of the first token of each sequence: `[CLS]`.
+    First,
+}
+
+/// The layers of a transformer, ready to compute.
+pub struct Layers {
+    shape: Shape,
+    arithmetic: Arithmetic,
+    simd: Simd,
+    stack: Vec<Layer>,
+}
+
+struct Layer {
+    query: Linear,
+    key_value: Linear,
+    output: Linear,
+    attention_norm: LayerNorm,
+    up: Linear,
+    down: Linear,
+    output_norm: LayerNorm,
+}
+
+impl Layers {
+    /// No layers yet: [`push`](Self::push) adds them one by one, so that a caller can let go of each source.
+    pub fn new(shape: Shape, arithmetic: Arithmetic, simd: Simd) -> Result<Self, ShapeError> {
+        let Shape { hidden, heads, .. } = shape;
+        if heads == 0 || hidden == 0 || hidden % heads != 0 {
+            return Err(ShapeError::Heads { hidden, heads });
+        }
+        Ok(Self { shape, arithmetic, simd, stack: Vec::new() })
+    }
+
+    /// Packs all `layers` for this processor.
+    pub fn pack(
+        shape: Shape,
+        layers: &[LayerWeights<'_>],
+        arithmetic: Arithmetic,
+    ) -> Result<Self, ShapeError> {
+        let mut packed = Self::new(shape, arithmetic, Simd::detect())?;
+        layers.iter().try_for_each(|layer| packed.push(layer))?;
+        Ok(packed)
+    }
+
+    /// Packs a layer on top of those there are.
+    pub fn push(&mut self, weights: &LayerWeights<'_>) -> Result<(), ShapeError> {
+        let Shape { hidden, intermediate, norm_eps, .. } = self.shape;
+        let LayerWeights { query, key, value, output, up, down, .. } = weights;
+        for dense in [query, key, value] {
+            dense.check("linear layer of attention", hidden, hidden)?;
+        }
+        let pack = |dense: &Dense<'_>, inputs, outputs| {
+            dense.check("linear layer", inputs, outputs)?;
+            Linear::pack(dense, inputs, self.arithmetic, self.simd)
+        };
+        let layer = Layer {
+            query: pack(&self.scaled(query).borrow(), hidden, hidden)?,
+            key_value: pack(&stacked(key, value).borrow(), hidden, 2 * hidden)?,
+            output: pack(output, hidden, hidden)?,
+            attention_norm: LayerNorm::new(&weights.attention_norm, hidden, norm_eps)?,
+            up: pack(up, hidden, intermediate)?,
+            down: pack(down, intermediate, hidden)?,
+            output_norm: LayerNorm::new(&weights.output_norm, hidden, norm_eps)?,
+        };
+        self.stack.push(layer);
+        Ok(())
+    }
+
+    /// Queries with the factor of attention in their weights: it costs nothing there.
+    fn scaled(&self, query: &Dense<'_>) -> Owned {
+        let scale = attention::query_scale(self.shape.hidden / self.shape.heads);
+        let scaled = |values: &[f32]| values.iter().map(|value| value * scale).collect();
+        Owned { weight: scaled(query.weight), bias: scaled(query.bias) }
+    }
+
+    /// The last hidden states of `lengths.len()` sequences.
+    ///
+    /// - `embed(sequence, rows)` writes the embedded tokens of a sequence, `[length, hidden]`
+    /// - `out`: `[Σ lengths, hidden]` for [`Rows::All`], `[sequences, hidden]` for [`Rows::First`] (zeros where a
+    ///   sequence is empty)
+    ///
+    /// Groups of sequences are spread over the current rayon pool.
+    pub fn forward(
+        &self,
+        lengths: &[usize],
+        rows: Rows,
+        embed: impl Fn(usize, &mut [f32]) + Sync,
+        out: &mut [f32],
+    ) {
+        groups(lengths, rows, self.shape.hidden, out).into_par_iter().for_each(|group| {
+            // Taken, not borrowed: `embed` may wait for rayon, and meet another group on this thread.
+            let mut scratch = SCRATCH.take();
+            self.forward_group(group, rows, &embed, &mut scratch);
+            SCRATCH.set(scratch);
+        });
+    }
+
+    fn forward_group(
+        &self,
+        group: Group<'_>,
+        rows: Rows,
+        embed: &impl Fn(usize, &mut [f32]),
+        scratch: &mut Scratch,
+    ) {
+        let Group { first, lengths, out, .. } = group;
+        let hidden = self.shape.hidden;
+        let mut states = std::mem::take(&mut scratch.states);
+        states.resize(lengths.iter().sum::<usize>() * hidden, 0.0);
+        let mut rest = &mut states[..];
+        for (sequence, &length) in lengths.iter().enumerate() {
+            let (sequence_rows, after) = rest.split_at_mut(length * hidden);
+            embed(first + sequence, sequence_rows);
+            rest = after;
+        }
+        let last = self.stack.len().saturating_sub(1);
+        for (depth, layer) in self.stack.iter().enumerate() {
+            let asking = if depth == last { rows } else { Rows::All };
+            self.layer(layer, lengths, asking, &mut states, scratch);
+        }
+        if self.stack.is_empty() && rows == Rows::First {
+            keep_first(&mut states, lengths, hidden);
+        }
+        out.copy_from_slice(&states);
+        if rows == Rows::First {
+            let empty =
+                out.chunks_exact_mut(hidden).zip(lengths).filter(|(_, length)| **length == 0);
+            empty.for_each(|(row, _)| row.fill(0.0));
+        }
+        scratch.states = states;
+    }
+
+    /// One layer over a group of sequences. With [`Rows::First`] only the first state of each is left afterwards.
+    fn layer(
+        &self,
+        layer: &Layer,
+        lengths: &[usize],
+        rows: Rows,
+        states: &mut Vec<f32>,
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { queries, keys_values, context, quantised, attention, .. } = scratch;
+        let Shape { hidden, heads, .. } = self.shape;
+
+        let input = layer.key_value.input(states, quantised);
+        keys_values.resize(2 * states.len(), 0.0);
+        layer.key_value.product(input, Finish::Write(Activation::Identity), keys_values);
+        if rows == Rows::First {
+            keep_first(states, lengths, hidden);
+        }
+        let input = layer.query.input(states, quantised);
+        queries.resize(states.len(), 0.0);
+        layer.query.product(input, Finish::Write(Activation::Identity), queries);
+
+        context.resize(states.len(), 0.0);
+        let (mut token, mut query) = (0, 0);
+        for &length in lengths {
+            let asked = if rows == Rows::First { 1 } else { length };
+            let sequence = Attention {
+                heads,
+                queries: &queries[query * hidden..][..asked * hidden],
+                keys_values: &keys_values[token * 2 * hidden..][..length * 2 * hidden],
+                hidden,
+                scratch: attention,
+                out: &mut context[query * hidden..][..asked * hidden],
+            };
+            sequence.apply(self.simd);
+            token += length;
+            query += asked;
+        }
+        let blocks = states.chunks_mut(BLOCK * hidden).zip(context.chunks(BLOCK * hidden));
+        for (states, context) in blocks {
+            self.after_attention(layer, states, context, quantised, &mut scratch.inner);
+        }
+    }
+
+    /// What a layer does to each token alone.
+    fn after_attention(
+        &self,
+        layer: &Layer,
+        states: &mut [f32],
+        context: &[f32],
+        quantised: &mut Quantised,
+        inner: &mut Vec<f32>,
+    ) {
+        layer.output.product(layer.output.input(context, quantised), Finish::Add, states);
+        layer.attention_norm.apply(self.simd, states);
+
+        let Shape { hidden, intermediate, activation, .. } = self.shape;
+        inner.resize(states.len() / hidden * intermediate, 0.0);
+        layer.up.product(layer.up.input(states, quantised), Finish::Write(activation), inner);
+        layer.down.product(layer.down.input(inner, quantised), Finish::Add, states);
+        layer.output_norm.apply(self.simd, states);
+    }
+}
+
+/// A linear layer made of others.
+struct Owned {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Owned {
+    fn borrow(&self) -> Dense<'_> {
+        Dense { weight: &self.weight, bias: &self.bias }
+    }
+}
+
+/// The outputs of two layers of the same inputs, one after the other.
+fn stacked(first: &Dense<'_>, second: &Dense<'_>) -> Owned {
+    Owned {
+        weight: [first.weight, second.weight].concat(),
+        bias: [first.bias, second.bias].concat(),
+    }
+}
+
+thread_local! {
+    static SCRATCH: Cell<Scratch> = Cell::default();
+}
+
+/// The buffers of a thread, kept from one group to the next.
+#[derive(Default)]
+struct Scratch {
+    states: Vec<f32>,
+    queries: Vec<f32>,
+    keys_values: Vec<f32>,
+    context: Vec<f32>,
+    inner: Vec<f32>,
+    quantised: Quantised,
+    attention: attention::Scratch,
+}
+
+/// Sequences that go through the layers together.
+struct Group<'a> {
+    /// The number of the first of them.
+    first: usize,
+    /// The number of tokens before it.
+    first_token: usize,
+    lengths: &'a [usize],
+    out: &'a mut [f32],
+}
+
+/// Cuts sequences into groups of about [`GROUP`] tokens, fewer where there are threads without work otherwise.
+fn groups<'a>(
+    mut lengths: &'a [usize],
+    rows: Rows,
+    width: usize,
+    mut out: &'a mut [f32],
+) -> Vec<Group<'a>> {
+    let tokens: usize = lengths.iter().sum();
+    let most = GROUP.min(tokens.div_ceil(rayon::current_num_threads()));
+    let (mut groups, mut first, mut first_token) = (Vec::new(), 0, 0);
+    while !lengths.is_empty() {
+        let (group, after) = lengths.split_at(fitting(lengths, most));
+        let group_tokens = group.iter().sum();
+        let rows = match rows {
+            Rows::All => group_tokens,
+            Rows::First => group.len(),
+        };
+        let (group_out, rest) = out.split_at_mut(rows * width);
+        groups.push(Group { first, first_token, lengths: group, out: group_out });
+        first += group.len();
+        first_token += group_tokens;
+        (lengths, out) = (after, rest);
+    }
+    groups
+}
+
+/// How many of the first sequences have at most `most` tokens together; one at least.
+fn fitting(lengths: &[usize], most: usize) -> usize {
+    let mut tokens = 0;
+    let fits = |length: &&usize| {
+        tokens += **length;
+        tokens <= most
+    };
+    lengths.iter().take_while(fits).count().max(1)
+}
+
+/// Moves the first row of each sequence to the front and drops all others. An empty sequence gets a row of zeros.
+fn keep_first(states: &mut Vec<f32>, lengths: &[usize], hidden: usize) {
+    let mut firsts = Vec::with_capacity(lengths.len() * hidden);
+    let mut token = 0;
+    for &length in lengths {
+        match length {
+            0 => firsts.resize(firsts.len() + hidden, 0.0),
+            _ => firsts.extend_from_slice(&states[token * hidden..][..hidden]),
+        }
+        token += length;
+    }
+    *states = firsts;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Layer normalisation.
+//! Ba, Kiros and Hinton, 2016 (arXiv:1607.06450), eqs. 3 and 4.
+//!
+//! ```text
+//! y = (x - mean(x)) / √(var(x) + ε) · weight + bias
+//! ```
+
+use super::kernels::{Job, Lanes, Simd};
+use super::{Norm, ShapeError};
+
+/// The weight and bias of a normalisation.
+pub struct LayerNorm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    eps: f32,
+}
+
+impl LayerNorm {
+    /// Copies the weights of a normalisation of rows of `width`.
+    pub fn new(norm: &Norm<'_>, width: usize, eps: f32) -> Result<Self, ShapeError> {
+        norm.check("normalisation", width)?;
+        Ok(Self { weight: norm.weight.to_vec(), bias: norm.bias.to_vec(), eps })
+    }
+
+    /// Values of a row.
+    pub(super) fn width(&self) -> usize {
+        self.weight.len()
+    }
+
+    /// Normalises every row in place.
+    pub fn apply(&self, simd: Simd, rows: &mut [f32]) {
+        simd.run(Apply { norm: self, rows });
+    }
+}
+
+struct Apply<'a> {
+    norm: &'a LayerNorm,
+    rows: &'a mut [f32],
+}
+
+impl Job for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lanes>(self) {
+        for row in self.rows.chunks_exact_mut(self.norm.weight.len().max(1)) {
+            normalise::<V>(row, self.norm);
+        }
+    }
+}
+
+#[inline(always)]
+fn normalise<V: Lanes>(row: &mut [f32], norm: &LayerNorm) {
+    let width = row.len() as f32;
+    let mut sum = V::splat(0.0);
+    for part in row.chunks(V::LANES) {
+        sum = sum + V::load(part);
+    }
+    let mean = V::splat(sum.sum() / width);
+    let mut squares = V::splat(0.0);
+    for part in row.chunks(V::LANES) {
+        // Lanes beyond the row are the mean itself, so that they differ from it by nothing.
+        let difference = V::load(part).first_or(part.len(), mean) - mean;
+        squares = difference.mul_add(difference, squares);
+    }
+    let scale = V::splat(1.0 / (squares.sum() / width + norm.eps).sqrt());
+    for (at, part) in row.chunks_mut(V::LANES).enumerate() {
+        let at = at * V::LANES;
+        let value = (V::load(part) - mean) * scale;
+        value.mul_add(V::load(&norm.weight[at..]), V::load(&norm.bias[at..])).store(part);
+    }
+}

@@ -1,0 +1,186 @@
+//! The few layers that every encoder is made of.
+
+use std::str::FromStr;
+
+use candle_core::{D, DType, Tensor};
+
+use crate::{Error, Result, Tensors, cpu};
+
+/// `y = x Wᵀ + b`.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// `{name}.weight` of shape `[out, in]`, and `{name}.bias` of `[out]`.
+    pub fn load(tensors: &mut Tensors, name: &str, out: usize, width: usize) -> Result<Self> {
+        let weight = tensors.take(&format!("{name}.weight"), &[out, width])?;
+        let bias = Some(tensors.take(&format!("{name}.bias"), &[out])?);
+        Ok(Self { weight, bias })
+    }
+
+    /// The same for a head, whose file decides how many outputs it has, whether there is a bias, and below which prefix it
+    /// stands.
+    pub fn load_head(tensors: &mut Tensors, name: &str, width: usize) -> Result<Self> {
+        let name = tensors.head(name)?;
+        let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        let out = tensors.shape(&weight).and_then(|shape| shape.first()).copied().unwrap_or(1);
+        let weight = tensors.take(&weight, &[out, width])?;
+        let bias = if tensors.has(&bias) { Some(tensors.take(&bias, &[out])?) } else { None };
+        Ok(Self { weight, bias })
+    }
+
+    /// From tensors that were loaded under other names: `weight` is `[out, in]`, `bias` `[out]`.
+    pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
+        Self { weight, bias }
+    }
+
+    /// - `x`: `[…, in]`
+    ///
+    /// Returns `[…, out]`, in f32; the product itself is taken in the type of the weights.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let width = x.dim(D::Minus1)?;
+        let rows = x.to_dtype(self.weight.dtype())?;
+        let rows = rows.reshape(((), width))?; // [rows, in]: one product, however many axes there are
+        let y = wide(&rows.matmul(&self.weight.t()?)?)?; // [rows, out]
+        let y = match &self.bias {
+            Some(bias) => y.broadcast_add(&wide(bias)?)?,
+            None => y,
+        };
+        let mut shape = x.dims().to_vec();
+        *shape.last_mut().expect("a tensor of rows has an axis") = self.outputs();
+        Ok(y.reshape(shape)?)
+    }
+
+    /// How many numbers come out.
+    pub fn outputs(&self) -> usize {
+        self.weight.dims()[0]
+    }
+
+    /// `[out, in]`
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// `[out]`
+    pub fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
+}
+
+/// Layer normalisation: each row to mean 0 and variance 1, then scaled and shifted.
+#[derive(Debug, Clone)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// `{name}.weight` and `{name}.bias`, both `[width]`.
+    pub fn load(tensors: &mut Tensors, name: &str, width: usize, eps: f64) -> Result<Self> {
+        let weight = tensors.take(&format!("{name}.weight"), &[width])?;
+        let bias = tensors.take(&format!("{name}.bias"), &[width])?;
+        Ok(Self { weight, bias, eps })
+    }
+
+    /// - `x`: `[…, width]`
+    ///
+    /// Returns the same shape, in f32. Candle's fused operator has no gradient, so weights in training take the composed
+    /// form.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let norm = match x.track_op() {
+            true => candle_nn::ops::layer_norm_slow,
+            false => candle_nn::ops::layer_norm,
+        };
+        let (weight, bias) = (wide(&self.weight)?, wide(&self.bias)?);
+        Ok(norm(&wide(x)?, &weight, &bias, self.eps as f32)?)
+    }
+
+    /// `[width]`
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// `[width]`
+    pub fn bias(&self) -> &Tensor {
+        &self.bias
+    }
+}
+
+/// Softmax over the last axis, with a gradient where one is asked for.
+pub(crate) fn softmax(x: &Tensor) -> Result<Tensor> {
+    let y = match x.track_op() {
+        true => candle_nn::ops::softmax(&wide(x)?, D::Minus1)?,
+        false => candle_nn::ops::softmax_last_dim(&wide(x)?)?,
+    };
+    Ok(y.to_dtype(x.dtype())?)
+}
+
+/// In f32: sums of squares leave the range of a half float, and sums of exponentials its precision.
+pub(crate) fn wide(x: &Tensor) -> Result<Tensor> {
+    Ok(x.to_dtype(DType::F32)?.contiguous()?)
+}
+
+/// A function of one number, as a checkpoint's `config.json` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// `x Φ(x)` with the exact normal distribution (Hendrycks and Gimpel, 2016).
+    Gelu,
+    /// The same by the hyperbolic tangent: another function, in the fourth decimal.
+    GeluTanh,
+    /// `max(x, 0)`
+    Relu,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// `x`
+    Identity,
+}
+
+const ACTIVATIONS: [(&str, Activation); 5] = [
+    ("gelu", Activation::Gelu),
+    ("gelu_new", Activation::GeluTanh),
+    ("gelu_pytorch_tanh", Activation::GeluTanh),
+    ("relu", Activation::Relu),
+    ("tanh", Activation::Tanh),
+];
+
+impl FromStr for Activation {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let found = ACTIVATIONS.iter().find(|(name, _)| *name == text);
+        found.map(|&(_, activation)| activation).ok_or_else(|| {
+            let known: Vec<&str> = ACTIVATIONS.iter().map(|(name, _)| *name).collect();
+            format!("unknown activation `{text}`: expected one of {}", known.join(", "))
+        })
+    }
+}
+
+impl Activation {
+    /// The same function of the packed form.
+    pub(crate) fn packed(self) -> Result<cpu::Activation> {
+        match self {
+            Self::Gelu => Ok(cpu::Activation::Gelu),
+            Self::GeluTanh => Ok(cpu::Activation::GeluTanh),
+            Self::Relu => Ok(cpu::Activation::Relu),
+            Self::Identity => Ok(cpu::Activation::Identity),
+            Self::Tanh => {
+                Err(Error::Unfit("no encoder is known with `tanh` in its blocks".to_owned()))
+            }
+        }
+    }
+
+    /// Number by number.
+    pub fn forward(self, x: &Tensor) -> Result<Tensor> {
+        Ok(match self {
+            Self::Gelu => x.gelu_erf()?,
+            Self::GeluTanh => x.gelu()?,
+            Self::Relu => x.relu()?,
+            Self::Tanh => x.tanh()?,
+            Self::Identity => x.clone(),
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! An encoder with one head and its tokenizer, all from one checkpoint.
+
+use crate::checkpoint::Checkpoint;
+use crate::{Architecture, Backend, Encoder, Result, Tensors, Tokenizer, Trunk};
+
+/// A checkpoint, loaded: every tensor is in the encoder or the head, or was named as ignored.
+pub struct Model<H> {
+    /// Tokens to hidden states.
+    pub encoder: Encoder,
+    /// Hidden states to what a method needs.
+    pub head: H,
+    /// Texts to tokens.
+    pub tokenizer: Tokenizer,
+}
+
+impl<H> Model<H> {
+    /// Loads encoder, head and tokenizer; `vocabulary` is the checkpoint whose tokenizer is taken where this one has none;
+    /// `ignore` holds patterns of tensors that the method does not use.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        vocabulary: Option<&Checkpoint>,
+        backend: &Backend,
+        ignore: &[String],
+        head: impl FnOnce(&Architecture, &mut Tensors) -> Result<H>,
+    ) -> Result<Self> {
+        let architecture = Architecture::read(&checkpoint.config())?;
+        let sizes = &architecture.sizes;
+        let positions = sizes.positions.saturating_sub(sizes.first_position);
+        let vocabulary = vocabulary.unwrap_or(checkpoint);
+        let tokenizer = Tokenizer::load(checkpoint, vocabulary, sizes.vocab, positions)?;
+        let (trunk, head) =
+            Tensors::load(checkpoint.weights(), checkpoint.name(), backend, ignore, |tensors| {
+                let trunk = tensors.in_precision(|tensors| Trunk::load(&architecture, tensors))?;
+                Ok((trunk, head(&architecture, tensors)?))
+            })?;
+        Ok(Self { encoder: Encoder::new(trunk, backend)?, head, tokenizer })
+    }
+}

@@ -1,0 +1,378 @@
+//! The tensors of a checkpoint, every one of them accounted for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use candle_core::pickle::PthTensors;
+use candle_core::safetensors::MmapedSafetensors;
+use candle_core::{DType, Device, Tensor};
+
+use crate::checkpoint::Weights;
+use crate::{Backend, Error, Result};
+
+/// Names that a file may hold without them being weights: rows 0, 1, 2, … that old versions of a library saved.
+const BUFFERS: [&str; 2] = ["position_ids", "token_type_ids"];
+
+/// The tensors of one checkpoint, taken one by one by whoever builds a model of them.
+///
+/// A tensor that is asked for and not there, and one that is there and nobody asks for, are both errors: the first is a
+/// layer that would stay random, the second a layer that was forgotten.
+pub struct Tensors {
+    files: Vec<File>,
+    /// By name: which file, the name in it, the shape.
+    shapes: BTreeMap<String, Place>,
+    taken: BTreeSet<String>,
+    missing: Vec<String>,
+    backend: Backend,
+    /// What tensors are turned into: the trunk's in the precision of the run, those of heads in f32.
+    dtype: DType,
+    checkpoint: String,
+}
+
+struct Place {
+    file: usize,
+    name: String,
+    shape: Vec<usize>,
+}
+
+enum File {
+    Safetensors(MmapedSafetensors),
+    PyTorch(PthTensors),
+}
+
+impl Tensors {
+    /// Opens the files and lets `build` take what it needs; then nothing may be missing, and nothing left over but what
+    /// a pattern of `ignore` names (`pooler.*`).
+    pub fn load<M>(
+        weights: &Weights,
+        name: &str,
+        backend: &Backend,
+        ignore: &[String],
+        build: impl FnOnce(&mut Self) -> Result<M>,
+    ) -> Result<M> {
+        let mut tensors = Self::open(weights, name, backend)?;
+        let built = build(&mut tensors)?;
+        tensors.check(ignore)?;
+        Ok(built)
+    }
+
+    fn open(weights: &Weights, name: &str, backend: &Backend) -> Result<Self> {
+        let (files, mut shapes) = (open(weights)?, BTreeMap::new());
+        for (number, file) in files.iter().enumerate() {
+            let place = |(name, shape): (String, Vec<usize>)| {
+                (modern(&name), Place { file: number, name, shape })
+            };
+            shapes.extend(file.shapes().into_iter().map(place));
+        }
+        let (backend, checkpoint) = (backend.clone(), name.to_owned());
+        let (taken, missing, dtype) = (BTreeSet::new(), Vec::new(), DType::F32);
+        Ok(Self { files, shapes, taken, missing, backend, dtype, checkpoint })
+    }
+
+    /// Where the model will run.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// Tensors in the precision of the run while `build` works, in f32 afterwards.
+    pub(crate) fn in_precision<T>(
+        &mut self,
+        build: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.dtype = self.backend.dtype();
+        let built = build(self);
+        self.dtype = DType::F32;
+        built
+    }
+
+    /// Whether the checkpoint has a tensor of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.shapes.contains_key(name)
+    }
+
+    /// The tensor of this name, which must have this shape. Where it is missing a placeholder is given, and loading
+    /// fails in the end with the list of all that are.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let Some(place) = self.shapes.get(name) else {
+            self.missing.push(format!("{name} {shape:?}"));
+            return Ok(Tensor::zeros(shape, self.dtype, self.backend.device())?);
+        };
+        if place.shape != shape {
+            let found = &place.shape;
+            return Err(self.problem(format!("`{name}` has shape {found:?}, expected {shape:?}")));
+        }
+        let tensor = self.files[place.file].read(&place.name, self.backend.device())?;
+        self.taken.insert(name.to_owned());
+        self.finite(name, &tensor)?;
+        Ok(tensor.to_dtype(self.dtype)?)
+    }
+
+    /// The shape of a tensor, if the checkpoint has it.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.shapes.get(name).map(|place| place.shape.as_slice())
+    }
+
+    /// The same tensor under several names, as checkpoints have tied ones: the first that is there.
+    pub fn take_one_of(&mut self, names: &[String], shape: &[usize]) -> Result<Tensor> {
+        let present = names.iter().find(|name| self.has(name)).unwrap_or(&names[0]).clone();
+        self.taken.extend(names.iter().cloned());
+        self.take(&present, shape)
+    }
+
+    /// What stands before `suffix` in the one name that ends so: a trunk is saved alone, or inside a larger model.
+    pub fn prefix(&self, suffix: &str) -> Result<String> {
+        let inside = |name: &str| {
+            let prefix = name.strip_suffix(suffix)?;
+            (prefix.is_empty() || prefix.ends_with('.')).then(|| prefix.to_owned())
+        };
+        let found: Vec<String> = self.shapes.keys().filter_map(|name| inside(name)).collect();
+        match &found[..] {
+            [prefix] => Ok(prefix.clone()),
+            [] => Err(self.problem(format!(
+                "has no tensor `{suffix}`: these are weights of another architecture than its config.json says, or of another head"
+            ))),
+            _ => Err(self.problem(format!(
+                "has {} tensors `{suffix}` (below {}): expected one",
+                found.len(),
+                found.join(", ")
+            ))),
+        }
+    }
+
+    /// The whole name of a head's layer: heads stand at the top, or below the name of the class that saved them.
+    pub fn head(&self, name: &str) -> Result<String> {
+        match self.has(&format!("{name}.weight")) {
+            true => Ok(name.to_owned()),
+            false => Ok(format!("{}{name}", self.prefix(&format!("{name}.weight"))?)),
+        }
+    }
+
+    fn check(&self, ignore: &[String]) -> Result<()> {
+        let buffer = |name: &str| BUFFERS.contains(&name.rsplit('.').next().unwrap_or(name));
+        let unused: Vec<&String> = self
+            .shapes
+            .keys()
+            .filter(|name| !self.taken.contains(*name) && !buffer(name))
+            .filter(|name| !ignore.iter().any(|pattern| matches(pattern, name)))
+            .collect();
+        let names: Vec<String> = unused.iter().map(|name| format!("\"{name}\"")).collect();
+        let lacks = format!("lacks the tensors {}", self.missing.join(", "));
+        let unused = format!(
+            "has tensors that this method does not use: if that is right, write `ignore = [{}]`",
+            names.join(", ")
+        );
+        match (self.missing.is_empty(), names.is_empty()) {
+            (true, true) => Ok(()),
+            (false, true) => Err(self.problem(lacks)),
+            (true, false) => Err(self.problem(unused)),
+            (false, false) => Err(self.problem(format!("{lacks}; and it {unused}"))),
+        }
+    }
+
+    fn finite(&self, name: &str, tensor: &Tensor) -> Result<()> {
+        if !tensor.dtype().is_float() {
+            return Ok(());
+        }
+        // A sum over a tensor with a NaN or an infinity in it is not finite either.
+        let sum = tensor.to_dtype(DType::F32)?.abs()?.sum_all()?.to_scalar::<f32>()?;
+        match sum.is_finite() {
+            true => Ok(()),
+            false => {
+                Err(self.problem(format!("`{name}` holds NaN or Inf: the weights are damaged")))
+            }
+        }
+    }
+
+    fn problem(&self, problem: String) -> Error {
+        Error::Tensors { checkpoint: self.checkpoint.clone(), problem }
+    }
+}
+
+fn open(weights: &Weights) -> Result<Vec<File>> {
+    match weights {
+        Weights::Safetensors(paths) => paths.iter().map(|path| safetensors(path)).collect(),
+        Weights::PyTorch(path) => Ok(vec![pytorch(path)?]),
+    }
+}
+
+fn safetensors(path: &Path) -> Result<File> {
+    // SAFETY: a checkpoint is not changed while it is read; the hub's cache never changes a file.
+    let file = unsafe { MmapedSafetensors::new(path) };
+    file.map(File::Safetensors).map_err(|error| damaged(path, "safetensors", &error))
+}
+
+/// Candle reads the archive as data: nothing in it is executed.
+fn pytorch(path: &Path) -> Result<File> {
+    let file = PthTensors::new(path, None);
+    file.map(File::PyTorch).map_err(|error| damaged(path, "PyTorch", &error))
+}
+
+fn damaged(path: &Path, kind: &str, error: &candle_core::Error) -> Error {
+    let first = error.to_string().lines().next().unwrap_or_default().to_owned();
+    let problem = format!("no complete {kind} file ({first}); remove it and fetch it again");
+    Error::file(PathBuf::from(path), problem)
+}
+
+impl File {
+    fn shapes(&self) -> Vec<(String, Vec<usize>)> {
+        match self {
+            Self::Safetensors(file) => file
+                .tensors()
+                .into_iter()
+                .map(|(name, view)| (name, view.shape().to_vec()))
+                .collect(),
+            Self::PyTorch(file) => file
+                .tensor_infos()
+                .iter()
+                .map(|(name, info)| (name.clone(), info.layout.dims().to_vec()))
+                .collect(),
+        }
+    }
+
+    fn read(&self, name: &str, device: &Device) -> Result<Tensor> {
+        match self {
+            Self::Safetensors(file) => Ok(file.load(name, device)?),
+            Self::PyTorch(file) => {
+                let tensor = file.get(name)?.expect("the name is one of its own");
+                Ok(tensor.to_device(device)?)
+            }
+        }
+    }
+}
+
+/// The first checkpoints of BERT called a layer norm's weight and bias `gamma` and `beta`.
+fn modern(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((layer, "gamma")) => format!("{layer}.weight"),
+        Some((layer, "beta")) => format!("{layer}.bias"),
+        _ => name.to_owned(),
+    }
+}
+
+/// Whether a name fits a pattern in which `*` stands for anything.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        match rest.find(part) {
+            Some(place) => rest = &rest[place + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// A checkpoint of zeros but for what `values` says.
+    fn saved(folder: &Path, tensors: &[(&str, &[usize], f32)]) -> Weights {
+        let tensor =
+            |shape: &[usize], value: f32| Tensor::full(value, shape, &Device::Cpu).unwrap();
+        let map: HashMap<String, Tensor> = tensors
+            .iter()
+            .map(|&(name, shape, value)| (name.to_owned(), tensor(shape, value)))
+            .collect();
+        let path = folder.join("model.safetensors");
+        candle_core::safetensors::save(&map, &path).unwrap();
+        Weights::Safetensors(vec![path])
+    }
+
+    fn load(
+        weights: &Weights,
+        ignore: &[&str],
+        build: impl FnOnce(&mut Tensors) -> Result<()>,
+    ) -> std::result::Result<(), String> {
+        let ignore: Vec<String> = ignore.iter().map(|&pattern| pattern.to_owned()).collect();
+        Tensors::load(weights, "tiny", &Backend::reference(), &ignore, build)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_tensor_is_accounted_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = saved(
+            folder.path(),
+            &[
+                ("a.weight", &[2, 3], 0.0),
+                ("pooler.weight", &[2], 0.0),
+                ("x.position_ids", &[4], 0.0),
+            ],
+        );
+        let both = |tensors: &mut Tensors| {
+            tensors.take("a.weight", &[2, 3])?;
+            tensors.take("b.weight", &[7])?;
+            tensors.take("b.bias", &[1])?;
+            Ok(())
+        };
+        assert_eq!(
+            load(&weights, &[], both).unwrap_err(),
+            "tiny: lacks the tensors b.weight [7], b.bias [1]; and it has tensors that this method does not use: if that is right, write `ignore = [\"pooler.weight\"]`"
+        );
+        let first = |tensors: &mut Tensors| tensors.take("a.weight", &[2, 3]).map(|_| ());
+        assert!(load(&weights, &[], first).unwrap_err().contains("[\"pooler.weight\"]"));
+        load(&weights, &["pooler.*"], first).unwrap();
+    }
+
+    #[test]
+    fn another_shape_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = saved(folder.path(), &[("a", &[2, 3], 0.0)]);
+        let error = load(&weights, &[], |tensors| tensors.take("a", &[3, 2]).map(|_| ()));
+        assert_eq!(error.unwrap_err(), "tiny: `a` has shape [2, 3], expected [3, 2]");
+    }
+
+    #[test]
+    fn weights_that_are_not_numbers_are_refused() {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let folder = tempfile::tempdir().unwrap();
+            let weights = saved(folder.path(), &[("a", &[2], value)]);
+            let error = load(&weights, &[], |tensors| tensors.take("a", &[2]).map(|_| ()));
+            assert_eq!(error.unwrap_err(), "tiny: `a` holds NaN or Inf: the weights are damaged");
+        }
+    }
+
+    #[test]
+    fn a_truncated_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = saved(folder.path(), &[("a", &[64], 0.0)]);
+        let path = folder.path().join("model.safetensors");
+        let bytes = std::fs::read(&path).unwrap();
+        for length in [0, 4, 40, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            let error = load(&weights, &[], |_| Ok(())).unwrap_err();
+            assert!(error.contains("no complete safetensors file"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_prefix_of_the_one_encoder_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = saved(folder.path(), &[("bert.word", &[1], 0.0), ("my_word", &[1], 0.0)]);
+        let ignore = ["*"];
+        load(&weights, &ignore, |tensors| {
+            assert_eq!(tensors.prefix("word").unwrap(), "bert.");
+            assert!(
+                tensors.prefix("none").unwrap_err().to_string().contains("another architecture")
+            );
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        assert!(matches("pooler.*", "pooler.dense.weight"));
+        assert!(matches("*.bias", "a.b.bias"));
+        assert!(matches("cls.*.weight", "cls.predictions.weight"));
+        assert!(matches("exact", "exact"));
+        assert!(!matches("exact", "exactly"));
+        assert!(!matches("pooler.*", "bert.pooler.dense"));
+    }
+}

@@ -1,0 +1,413 @@
+//! Text to token numbers, as a checkpoint's tokenizer and a method's config say.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tokenizers::models::bpe::BPE;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::bert::BertProcessing;
+use tokenizers::processors::roberta::RobertaProcessing;
+use tokenizers::{AddedToken, Model as _, TruncationParams, TruncationStrategy};
+
+use crate::checkpoint::Checkpoint;
+use crate::{Error, Result};
+
+/// The tokens of one text, or of a pair of texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// Rows of the word embeddings.
+    pub ids: Vec<u32>,
+    /// 0 for the first text, 1 for the second.
+    pub types: Vec<u32>,
+}
+
+impl Tokens {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is none; a text without special tokens may be empty.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// How a query or a document is written down for the model.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// One text, or two that the tokenizer joins as a pair. `{text}` and `{title}` stand for the fields of a document;
+    /// a query has only `{text}`. Prefixes and prompts are part of it: `["query: {text}"]`.
+    pub template: Vec<String>,
+    /// Whether the tokenizer adds its own, such as `[CLS]` and `[SEP]`; they survive truncation.
+    pub special_tokens: bool,
+    /// Tokens that are kept, special ones included.
+    pub max_length: usize,
+    /// A token with which a shorter text is filled up to `max_length`, seen and pooled like any other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<String>,
+}
+
+/// Which text of a pair gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Truncation {
+    /// The longer one, token by token.
+    Longest,
+    /// The second.
+    Second,
+}
+
+impl Input {
+    /// What is wrong with it, if anything; `fields` are the names that its templates may use.
+    pub fn check(&self, fields: &[&str]) -> std::result::Result<(), String> {
+        if !matches!(self.template.len(), 1 | 2) {
+            let found = self.template.len();
+            return Err(format!("`template` must be one text or a pair, found {found} texts"));
+        }
+        for text in &self.template {
+            check_fields(text, fields)?;
+        }
+        match self.max_length {
+            0 => Err("`max_length` must be at least 1, found 0".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The texts of the template with its fields filled in.
+    pub fn texts(&self, field: impl Fn(&str) -> String) -> Vec<String> {
+        self.template.iter().map(|template| fill(template, &field)).collect()
+    }
+}
+
+/// A space after a field that is empty goes with it: `{title} {text}` without a title is the text.
+fn fill(template: &str, field: impl Fn(&str) -> String) -> String {
+    let (mut text, mut gone) = (String::new(), false);
+    for piece in pieces(template) {
+        match piece {
+            Piece::Text(piece) if gone => text.push_str(piece.strip_prefix(' ').unwrap_or(piece)),
+            Piece::Text(piece) => text.push_str(piece),
+            Piece::Field(name) => text.push_str(&field(name)),
+        }
+        gone = matches!(piece, Piece::Field(name) if field(name).is_empty());
+    }
+    text
+}
+
+enum Piece<'a> {
+    Text(&'a str),
+    Field(&'a str),
+}
+
+/// Cuts `"query: {text}"` into its pieces; a brace that is never closed is text.
+fn pieces(template: &str) -> Vec<Piece<'_>> {
+    let (mut pieces, mut rest) = (Vec::new(), template);
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, behind)) = after.split_once('}') else { break };
+        pieces.push(Piece::Text(before));
+        pieces.push(Piece::Field(name));
+        rest = behind;
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+fn check_fields(template: &str, fields: &[&str]) -> std::result::Result<(), String> {
+    let found: Vec<&str> = pieces(template)
+        .into_iter()
+        .filter_map(|piece| match piece {
+            Piece::Field(name) => Some(name),
+            Piece::Text(_) => None,
+        })
+        .collect();
+    let expected =
+        || fields.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ");
+    match found.iter().find(|name| !fields.contains(name)) {
+        Some(name) => Err(format!("`template` names `{{{name}}}`: expected {}", expected())),
+        None if found.is_empty() => {
+            Err(format!("`template` is always `{template}`: expected one of {} in it", expected()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A checkpoint's tokenizer, before it is bound to an input.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    name: String,
+    /// Positions that the encoder has.
+    positions: usize,
+}
+
+/// A tokenizer that writes texts down in one way.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// Cuts nothing.
+    whole: tokenizers::Tokenizer,
+    inner: tokenizers::Tokenizer,
+    input: Input,
+    fill: Option<u32>,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`, or builds it from the vocabulary files of older checkpoints; `vocabulary` is the checkpoint
+    /// that has them, usually the same. `vocab` is how many rows the word embeddings have, `positions` how many tokens the
+    /// encoder can take.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        vocabulary: &Checkpoint,
+        vocab: usize,
+        positions: usize,
+    ) -> Result<Self> {
+        let mut inner = read(vocabulary)?;
+        inner.with_padding(None);
+        let name = checkpoint.name().to_owned();
+        let largest = inner.get_vocab(true).into_values().max().unwrap_or_default() as usize;
+        if largest >= vocab {
+            let problem = format!(
+                "{name}: the tokenizer gives token numbers up to {largest}, the model has {vocab} word embeddings: they do not belong together"
+            );
+            return Err(Error::Unfit(problem));
+        }
+        Ok(Self { inner, name, positions })
+    }
+
+    /// Binds it to the way in which a method writes texts.
+    pub fn bind(&self, input: &Input, truncation: Truncation) -> Result<Bound> {
+        if input.max_length > self.positions {
+            return Err(Error::Unfit(format!(
+                "{}: `max_length` is {}, the model has {} positions",
+                self.name, input.max_length, self.positions
+            )));
+        }
+        let mut inner = self.inner.clone();
+        inner.with_truncation(Some(self.truncation(input, truncation)?)).expect("the stride is 0");
+        let fill = input.fill.as_deref().map(|token| self.id(token)).transpose()?;
+        let mut whole = self.inner.clone();
+        whole.with_truncation(None).expect("nothing to check");
+        Ok(Bound { whole, inner, input: input.clone(), fill })
+    }
+
+    fn truncation(&self, input: &Input, truncation: Truncation) -> Result<TruncationParams> {
+        let strategy = match truncation {
+            Truncation::Longest => TruncationStrategy::LongestFirst,
+            Truncation::Second => TruncationStrategy::OnlySecond,
+        };
+        let pair = input.template.len() == 2;
+        let added = self
+            .inner
+            .get_post_processor()
+            .map_or(0, |post| tokenizers::PostProcessor::added_tokens(post, pair));
+        if input.special_tokens && input.max_length <= added {
+            return Err(Error::Unfit(format!(
+                "{}: `max_length` is {}, and the special tokens alone take {added}",
+                self.name, input.max_length
+            )));
+        }
+        Ok(TruncationParams { max_length: input.max_length, strategy, ..Default::default() })
+    }
+
+    /// The number of a token such as `[MASK]`.
+    pub fn id(&self, token: &str) -> Result<u32> {
+        self.inner.token_to_id(token).ok_or_else(|| {
+            Error::Unfit(format!("{}: the tokenizer has no token `{token}`", self.name))
+        })
+    }
+
+    /// The text of a token's number.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// Whether a number is one of the special tokens.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.inner.get_added_tokens_decoder().get(&id).is_some_and(|token| token.special)
+    }
+}
+
+impl Bound {
+    /// Tokens of a text whose fields are given by name.
+    pub fn encode(&self, field: impl Fn(&str) -> String) -> Result<Tokens> {
+        let mut texts = self.input.texts(field).into_iter();
+        let first = texts.next().expect("a checked template has a text");
+        let special = self.input.special_tokens;
+        // An empty second text is none, as the reference library has it.
+        let encoded = match texts.next().filter(|second| !second.is_empty()) {
+            Some(second) => self.pair(first, second),
+            None => self.inner.encode(first, special),
+        };
+        let encoded = encoded.map_err(|error| self.cannot(&error))?;
+        let mut ids = encoded.get_ids().to_vec();
+        let mut types = encoded.get_type_ids().to_vec();
+        if let Some(fill) = self.fill {
+            ids.resize(self.input.max_length, fill);
+            types.resize(self.input.max_length, 0);
+        }
+        Ok(Tokens { ids, types })
+    }
+
+    /// A pair is tokenized whole and cut afterwards: the tokenizer itself would stop each text at `max_length` first, and
+    /// then no longer know which of the two is the longer (tokenizers 0.23.2).
+    fn pair(&self, first: String, second: String) -> tokenizers::Result<tokenizers::Encoding> {
+        let first = self.whole.encode(first, false)?;
+        let second = self.whole.encode(second, false)?;
+        self.inner.post_process(first, Some(second), self.input.special_tokens)
+    }
+
+    fn cannot(&self, error: &tokenizers::Error) -> Error {
+        Error::Unfit(format!(
+            "a text cannot be written in {} tokens ({error}); with `truncation = \"longest\"` both texts give way",
+            self.input.max_length
+        ))
+    }
+}
+
+/// The tokenizer's own file first; else what the libraries of the time would have built.
+fn read(checkpoint: &Checkpoint) -> Result<tokenizers::Tokenizer> {
+    if let Some(path) = checkpoint.file("tokenizer.json") {
+        return tokenizers::Tokenizer::from_file(&path)
+            .map_err(|error| Error::file(path, format!("no tokenizer ({error})")));
+    }
+    if let Some(path) = checkpoint.file("vocab.txt") {
+        return word_piece(checkpoint, &path);
+    }
+    match (checkpoint.file("vocab.json"), checkpoint.file("merges.txt")) {
+        (Some(vocab), Some(merges)) => byte_pairs(&vocab, &merges),
+        _ => Err(Error::file(
+            checkpoint.folder(),
+            "has no tokenizer: expected tokenizer.json, vocab.txt, or vocab.json with merges.txt",
+        )),
+    }
+}
+
+/// BERT's chain over a `vocab.txt`; lower case unless `tokenizer_config.json` says otherwise.
+fn word_piece(checkpoint: &Checkpoint, vocab: &Path) -> Result<tokenizers::Tokenizer> {
+    #[derive(Deserialize)]
+    struct Settings {
+        #[serde(default = "yes")]
+        do_lower_case: bool,
+    }
+    fn yes() -> bool {
+        true
+    }
+    let lower = match checkpoint.file("tokenizer_config.json") {
+        Some(path) => read_json::<Settings>(&path)?.do_lower_case,
+        None => true,
+    };
+    let broken =
+        |error: &dyn std::fmt::Display| Error::file(vocab, format!("no vocabulary ({error})"));
+    let model = WordPiece::from_file(&vocab.to_string_lossy());
+    let model = model.unk_token("[UNK]".to_owned()).build().map_err(|error| broken(&error))?;
+    let id = |token: &str| {
+        let id = model.token_to_id(token);
+        id.map(|id| (token.to_owned(), id)).ok_or_else(|| broken(&format!("no `{token}`")))
+    };
+    let (separator, class) = (id("[SEP]")?, id("[CLS]")?);
+    let mut tokenizer = tokenizers::Tokenizer::new(model);
+    let normalizer = BertNormalizer::new(true, true, None, lower);
+    tokenizer.with_normalizer(Some(normalizer)).map_err(|error| broken(&error))?;
+    tokenizer
+        .with_pre_tokenizer(Some(BertPreTokenizer))
+        .with_post_processor(Some(BertProcessing::new(separator, class)));
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+    add_special(&mut tokenizer, &special).map_err(|error| broken(&error))?;
+    Ok(tokenizer)
+}
+
+/// RoBERTa's chain over `vocab.json` and `merges.txt`.
+fn byte_pairs(vocab: &Path, merges: &Path) -> Result<tokenizers::Tokenizer> {
+    let broken =
+        |error: &dyn std::fmt::Display| Error::file(vocab, format!("no vocabulary ({error})"));
+    let model = BPE::from_file(&vocab.to_string_lossy(), &merges.to_string_lossy()).build();
+    let model = model.map_err(|error| broken(&error))?;
+    let id = |token: &str| {
+        let id = model.token_to_id(token);
+        id.map(|id| (token.to_owned(), id)).ok_or_else(|| broken(&format!("no `{token}`")))
+    };
+    let (separator, class) = (id("</s>")?, id("<s>")?);
+    let mut tokenizer = tokenizers::Tokenizer::new(model);
+    let bytes = ByteLevel::default().add_prefix_space(false);
+    tokenizer.with_pre_tokenizer(Some(bytes)).with_post_processor(Some(
+        RobertaProcessing::new(separator, class).add_prefix_space(false),
+    ));
+    let special = ["<s>", "<pad>", "</s>", "<unk>"];
+    add_special(&mut tokenizer, &special).map_err(|error| broken(&error))?;
+    // The mask takes the space before it along.
+    let mask = AddedToken::from("<mask>".to_owned(), true).lstrip(true);
+    tokenizer.add_special_tokens([mask]).map_err(|error| broken(&error))?;
+    Ok(tokenizer)
+}
+
+fn add_special(
+    tokenizer: &mut tokenizers::Tokenizer,
+    tokens: &[&str],
+) -> tokenizers::Result<usize> {
+    let tokens = tokens.iter().map(|&token| AddedToken::from(token.to_owned(), true));
+    tokenizer.add_special_tokens(tokens)
+}
+
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes =
+        std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::file(path, error.to_string()))
+}
+
+/// Groups sequences of like length, the longest first, so that a batch padded to its longest has at most `budget` tokens
+/// (or is one sequence). Returns positions in `lengths`.
+pub fn batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(lengths[i]));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for i in order {
+        match batches.last_mut() {
+            Some(batch) if (batch.len() + 1) * lengths[batch[0]] <= budget => batch.push(i),
+            _ => batches.push(vec![i]),
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(template: &[&str]) -> Input {
+        let template = template.iter().map(|&text| text.to_owned()).collect();
+        Input { template, special_tokens: true, max_length: 8, fill: None }
+    }
+
+    #[test]
+    fn a_template_is_filled_in() {
+        let field = |name: &str| if name == "title" { String::new() } else { "tea".to_owned() };
+        assert_eq!(input(&["query: {text}"]).texts(field), ["query: tea"]);
+        assert_eq!(input(&["{title} {text}"]).texts(field), ["tea"]);
+        assert_eq!(input(&["{title}", "{text} {"]).texts(field), ["", "tea {"]);
+    }
+
+    #[test]
+    fn a_template_that_forgets_the_text_is_refused() {
+        assert_eq!(input(&["{text}"]).check(&["text"]), Ok(()));
+        assert_eq!(
+            input(&["query: {txt}"]).check(&["text"]).unwrap_err(),
+            "`template` names `{txt}`: expected {text}"
+        );
+        assert_eq!(
+            input(&["query:"]).check(&["text"]).unwrap_err(),
+            "`template` is always `query:`: expected one of {text} in it"
+        );
+        assert!(input(&[]).check(&["text"]).unwrap_err().contains("found 0 texts"));
+    }
+
+    #[test]
+    fn a_batch_never_exceeds_its_budget() {
+        let lengths = [3, 10, 4, 10, 1, 30];
+        // Longest first: 30 alone; 10 and 10; 4, 3 and 1 padded to 4.
+        assert_eq!(batches(&lengths, 20), [vec![5], vec![1, 3], vec![2, 0, 4]]);
+        assert!(batches(&[], 20).is_empty());
+    }
+}
