@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Crates whose code decides a ranking; a change in them makes cached rankings stale.
-const CRATES: [&str; 3] = ["core", "index", "methods"];
+const CRATES: [&str; 4] = ["core", "index", "methods", "nn"];
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

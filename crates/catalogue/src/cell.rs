@@ -170,6 +170,9 @@ pub struct Cell {
     /// Printed numbers beside ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claimed>,
+    /// The arithmetic of its models, where it has any: `f32`, `bf16`, `f16`, `int8`. Another precision is another result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
     /// What it cost.
     pub cost: Cost,
     /// Where it comes from.
@@ -177,9 +180,21 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Where its file lies below `results`.
+    /// Where its file lies below `results`: `dense/minilm-l6.json`, and `dense/minilm-l6@int8.json` in another precision
+    /// than f32.
     pub fn path(&self) -> PathBuf {
-        PathBuf::from(&self.dataset).join(format!("{}.json", self.method))
+        let marked = self.mark().map_or_else(String::new, |precision| format!("@{precision}"));
+        PathBuf::from(&self.dataset).join(format!("{}{marked}.json", self.method))
+    }
+
+    /// Its name in tables; another precision than f32 is part of it.
+    pub fn label(&self) -> String {
+        let marked = self.mark().map_or_else(String::new, |precision| format!(" ({precision})"));
+        format!("{}{marked}", self.name)
+    }
+
+    fn mark(&self) -> Option<&str> {
+        self.precision.as_deref().filter(|&precision| precision != "f32")
     }
 
     /// Whether `other` measured the same thing and found the same: same inputs, same run, same numbers.
@@ -220,7 +235,8 @@ pub enum CellError {
 pub fn read_cells(results: &Path) -> Result<Vec<Cell>, CellError> {
     let mut cells = Vec::new();
     collect(results, &mut cells)?;
-    cells.sort_by(|a, b| (&a.dataset, &a.method).cmp(&(&b.dataset, &b.method)));
+    let key = |cell: &Cell| (cell.dataset.clone(), cell.method.clone(), cell.precision.clone());
+    cells.sort_by_key(key);
     Ok(cells)
 }
 

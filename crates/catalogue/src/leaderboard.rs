@@ -52,7 +52,7 @@ fn table(page: &mut String, scope: &Scope, dataset: &str, rows: &[&Cell], librar
         let _ = writeln!(
             page,
             "| [{}](../configs/{}.toml) |{values} {latency:.3} | {} | {} |",
-            cell.name,
+            cell.label(),
             cell.method,
             claims(cell),
             paper(cell, library)

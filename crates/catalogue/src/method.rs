@@ -15,6 +15,8 @@ pub struct Card {
     pub name: String,
     /// A key of `papers.toml`.
     pub paper: String,
+    /// The licence of the weights, where there are any.
+    pub licence: Option<String>,
     /// One sentence: how it departs from the paper. Absent where it does not.
     pub differs: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! The cache: what was built, found again by the digest of everything that decided it.
 //!
 //! ```text
+//! <cache>/vectors/<key>/   recipe.txt  cost.json  what an encoder made of some documents
 //! <cache>/indexes/<key>/   recipe.txt  cost.json  the index
 //! <cache>/runs/<key>/      recipe.txt  cost.json  run.trec    of a whole method
 //! <cache>/stages/<key>/    recipe.txt  cost.json  run.trec    between two stages
@@ -126,7 +127,7 @@ impl Cache {
 }
 
 /// What can be recomputed, and so cleared.
-pub(crate) const KINDS: [&str; 3] = ["indexes", "runs", "stages"];
+pub(crate) const KINDS: [&str; 4] = ["vectors", "indexes", "runs", "stages"];
 
 /// A folder under construction, removed if it is dropped before it is renamed.
 struct Work(PathBuf);

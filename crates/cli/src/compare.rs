@@ -118,10 +118,10 @@ impl Plan {
         let _ = writeln!(
             page,
             "\nagainst {} ({test}; * p ({correction}) < {ALPHA})\n",
-            baseline.cell.name
+            baseline.cell.label()
         );
         let found = compare(&baseline.evaluation, &evaluations, &self.settings)?;
-        let name = |system: usize| others[system].cell.name.clone();
+        let name = |system: usize| others[system].cell.label();
         let _ = write!(page, "{}", differences("method", name, &found, correction));
         Ok(())
     }
@@ -179,7 +179,7 @@ fn row(outcome: &Outcome, library: &Library) -> Vec<String> {
     let latency = format!("{:.3}", cell.cost.latency.p50_ms);
     let values = outcome.evaluation.measured.iter();
     let values = values.map(|measured| format!("{:.4}", measured.value));
-    std::iter::once(cell.name.clone()).chain(values).chain([latency, paper]).collect()
+    std::iter::once(cell.label()).chain(values).chain([latency, paper]).collect()
 }
 
 fn add_claims(page: &mut String, outcomes: &[Outcome]) {
@@ -190,7 +190,7 @@ fn add_claims(page: &mut String, outcomes: &[Outcome]) {
                 Verdict::Above => "ABOVE the claim",
                 Verdict::Below => "BELOW the claim",
             };
-            let name = &outcome.cell.name;
+            let name = &outcome.cell.label();
             let _ = writeln!(
                 page,
                 "claim: {name}, {} {} ± {} ({}): ours {ours:.4}, {difference:+.4}: {verdict}",
@@ -234,6 +234,7 @@ fn outcome(
         measures: measured(&recorded),
         claims,
         provenance: provenance(pipeline, dataset.digest.hex(), origin, &finished),
+        precision: finished.precision.clone(),
         cost: finished.cost,
     };
     Ok(Outcome { cell, per_query: per_query(&recorded), evaluation })

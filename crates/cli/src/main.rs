@@ -4,6 +4,7 @@ mod cache;
 mod commands;
 mod compare;
 mod engine;
+mod models;
 mod progress;
 mod root;
 mod table;
@@ -22,7 +23,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(commands::run::Args),
+    Run(Box<commands::run::Args>),
     Eval(commands::eval::Args),
     List(commands::list::Args),
     Show(commands::show::Args),

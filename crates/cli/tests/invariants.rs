@@ -10,13 +10,14 @@ use nir_catalogue::{Library, Source};
 use nir_methods::ALGORITHMS;
 
 /// Which of our crates a crate may import; `cli` may import all.
-const IMPORTS: [(&str, &[&str]); 6] = [
+const IMPORTS: [(&str, &[&str]); 7] = [
     ("core", &[]),
     ("data", &["core"]),
     ("eval", &["core"]),
     ("index", &["core"]),
     ("catalogue", &["core"]),
-    ("methods", &["core", "index"]),
+    ("nn", &[]),
+    ("methods", &["core", "index", "nn"]),
 ];
 
 fn root() -> PathBuf {

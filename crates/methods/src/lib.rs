@@ -3,14 +3,23 @@
 //! A config's `[[stage]]` names an algorithm in `use`; [`ALGORITHMS`] says which there are. Its file holds everything
 //! about it: the paper, the equations, the `Config` a user writes, the code, the tests.
 
+pub mod cross_encoder;
+pub mod dense;
+pub mod efficient;
 pub mod feedback;
 pub mod hybrid;
 pub mod lexical;
 pub mod run_file;
+pub mod sparse;
+pub mod weighting;
 
+mod impacts;
+mod neural;
 mod pipeline;
 mod recipe;
 mod registry;
+#[cfg(test)]
+mod testing;
 
 pub use pipeline::{ShapeError, check_shapes};
 pub use recipe::{Algorithm, Context, Recipe, Resources, Shape, Stage};

@@ -9,6 +9,8 @@ use nir_core::{
     TrecRun,
 };
 use nir_index::{Analyzer, LexicalIndex};
+use nir_nn::Backend;
+use nir_nn::checkpoint::{Checkpoint, Wanted};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -69,6 +71,11 @@ pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + '
     fn files(&self) -> Vec<&Path> {
         Vec::new()
     }
+
+    /// The weights it loads; none for a method without a model.
+    fn weights(&self) -> Vec<Wanted> {
+        Vec::new()
+    }
 }
 
 /// An [`Algorithm`] whose type the registry has forgotten.
@@ -79,6 +86,8 @@ pub trait Recipe: fmt::Debug + Send + Sync {
     fn inputs(&self) -> &[String];
     /// See [`Algorithm::files`].
     fn files(&self) -> Vec<&Path>;
+    /// See [`Algorithm::weights`].
+    fn weights(&self) -> Vec<Wanted>;
     /// Name and every parameter, in one spelling whatever the file's order and spacing.
     fn canonical(&self) -> String;
 }
@@ -94,6 +103,10 @@ impl<A: Algorithm> Recipe for A {
 
     fn files(&self) -> Vec<&Path> {
         Algorithm::files(self)
+    }
+
+    fn weights(&self) -> Vec<Wanted> {
+        Algorithm::weights(self)
     }
 
     fn canonical(&self) -> String {
@@ -112,6 +125,9 @@ pub trait Resources: Sync {
         make: &mut dyn FnMut(&Path) -> Result<()>,
     ) -> Result<PathBuf>;
 
+    /// Published weights, from the hub's cache, the hub or a folder.
+    fn checkpoint(&self, wanted: &Wanted) -> Result<Checkpoint>;
+
     /// A run file from disk.
     fn run_file(&self, path: &Path) -> Result<TrecRun>;
 
@@ -127,6 +143,8 @@ pub struct Context<'a> {
     pub corpus_digest: Digest,
     /// Where long steps are announced.
     pub progress: Arc<dyn Progress>,
+    /// Where models compute, and how exactly.
+    pub backend: Backend,
     /// Cache and files.
     pub resources: &'a dyn Resources,
 }

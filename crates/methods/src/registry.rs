@@ -3,7 +3,10 @@
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
-use crate::{Algorithm, Recipe, Shape, feedback, hybrid, lexical, run_file};
+use crate::{
+    Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, lexical, run_file,
+    sparse, weighting,
+};
 
 /// Every algorithm that a config can `use`, by family.
 pub const ALGORITHMS: &[Entry] = &[
@@ -11,6 +14,24 @@ pub const ALGORITHMS: &[Entry] = &[
     Entry::of::<lexical::tantivy_bm25::Config>("lexical", include_str!("lexical/tantivy_bm25.rs")),
     Entry::of::<feedback::rm3::Config>("feedback", include_str!("feedback/rm3.rs")),
     Entry::of::<feedback::rocchio::Config>("feedback", include_str!("feedback/rocchio.rs")),
+    Entry::of::<dense::bi_encoder::Config>("dense", include_str!("dense/bi_encoder.rs")),
+    Entry::of::<sparse::splade::Config>("sparse", include_str!("sparse/splade.rs")),
+    Entry::of::<weighting::unicoil::Config>("weighting", include_str!("weighting/unicoil.rs")),
+    Entry::of::<weighting::deepct::Config>("weighting", include_str!("weighting/deepct.rs")),
+    Entry::of::<weighting::deepimpact::Config>(
+        "weighting",
+        include_str!("weighting/deepimpact.rs"),
+    ),
+    Entry::of::<weighting::coil::Config>("weighting", include_str!("weighting/coil.rs")),
+    Entry::of::<cross_encoder::pointwise::Config>(
+        "cross_encoder",
+        include_str!("cross_encoder/pointwise.rs"),
+    ),
+    Entry::of::<cross_encoder::representation::Config>(
+        "cross_encoder",
+        include_str!("cross_encoder/representation.rs"),
+    ),
+    Entry::of::<efficient::tilde::Config>("efficient", include_str!("efficient/tilde.rs")),
     Entry::of::<hybrid::rrf::Config>("hybrid", include_str!("hybrid/rrf.rs")),
     Entry::of::<hybrid::linear::Config>("hybrid", include_str!("hybrid/linear.rs")),
     Entry::of::<hybrid::comb_sum::Config>("hybrid", include_str!("hybrid/comb_sum.rs")),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::cache::{Cache, Item};
+use crate::cache::{Cache, Item, KINDS};
 
 /// Show or clear what was built and kept.
 ///
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 enum Action {
     /// List every index and run, with its size and what it was made from (the default).
     Show,
-    /// Remove indexes, runs, or both; datasets that were fetched stay.
+    /// Remove vectors, indexes, runs, or all of them; datasets that were fetched stay.
     Clear {
         /// What to remove.
         #[arg(value_enum, default_value = "all")]
@@ -31,20 +31,23 @@ enum Action {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum What {
+    /// What encoders made of documents.
+    Vectors,
     /// Inverted indexes and other search structures.
     Indexes,
     /// Rankings, also those between two stages.
     Runs,
-    /// Both.
+    /// All.
     All,
 }
 
 impl What {
     fn kinds(self) -> &'static [&'static str] {
         match self {
+            Self::Vectors => &["vectors"],
             Self::Indexes => &["indexes"],
             Self::Runs => &["runs", "stages"],
-            Self::All => &["indexes", "runs", "stages"],
+            Self::All => &KINDS,
         }
     }
 }

@@ -16,14 +16,24 @@ use crate::root::Root;
 /// Check every config, paper, claim, dataset and result; print each problem with file and line.
 #[derive(clap::Args)]
 #[command(after_help = "Example: nir check && echo all is well")]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Also refuse weights that name a branch in place of a commit: they may change under a result.
+    #[arg(long)]
+    strict: bool,
+}
 
-pub(crate) fn run(_: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = Root::find()?;
     let library = root.library()?;
     let manifests = root.manifests()?;
     let cells = root.results().map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
-    let problems = problems(&library, &manifests, &cells);
+    let mut problems = problems(&library, &manifests, &cells);
+    let unpinned = unpinned(&library);
+    if args.strict {
+        problems.extend(unpinned.iter().map(|weights| format!("{weights}: name a commit")));
+    } else if !unpinned.is_empty() {
+        eprintln!("{} weights to pin; `nir check --strict` lists them", unpinned.len());
+    }
     for problem in &problems {
         eprintln!("error: {problem}");
     }
@@ -56,6 +66,20 @@ fn problems(library: &Library, manifests: &Manifests, cells: &[Cell]) -> Vec<Str
     }
     problems.extend(cells.iter().filter_map(|cell| stale(cell, library)));
     problems
+}
+
+/// Weights of the hub that no commit holds fast, each with its config.
+fn unpinned(library: &Library) -> Vec<String> {
+    let pipelines =
+        library.methods.values().filter_map(|method| Pipeline::new(method, library).ok());
+    let mut unpinned = Vec::new();
+    for pipeline in pipelines {
+        let weights = pipeline.steps.iter().flat_map(|step| step.recipe.weights());
+        let weights = weights.filter(|wanted| wanted.revision().is_some() && !wanted.is_pinned());
+        let path = pipeline.method.source.path();
+        unpinned.extend(weights.map(|wanted| format!("{path}: `{wanted}`")));
+    }
+    unpinned
 }
 
 fn claims(method: &Method, manifests: &Manifests) -> Vec<String> {

@@ -12,6 +12,7 @@ use nir_data::{Dataset, Scope, Source};
 use crate::cache::{Cache, write_whole};
 use crate::compare::{Outcome, Plan};
 use crate::engine::{Engine, Finished, Pipeline, Target};
+use crate::models;
 use crate::progress::{Bars, Hushable};
 use crate::root::{Root, method_file};
 use crate::table::Table;
@@ -61,6 +62,8 @@ pub(crate) struct Args {
     /// Threads to search with; all cores if not given. The rankings are the same.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    #[command(flatten)]
+    models: models::Args,
 }
 
 /// One dataset with what it takes to run over it.
@@ -84,8 +87,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         methods.iter().map(|method| Pipeline::new(method, &library)).collect::<Result<Vec<_>>>()?;
     let columns = columns(args, &root, &cache, &datasets)?;
     check_outputs(args, &pipelines, &columns)?;
-    let engine =
-        Engine { cache: &cache, progress: Arc::new(Hushable::new(Arc::new(Bars::default()))) };
+    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
+    let models = args.models.models(Arc::clone(&progress) as _);
+    let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
     let table = plan_table(&engine, &pipelines, &columns)?;
     if args.plan {
         print_bytes(table.to_string().as_bytes())?;

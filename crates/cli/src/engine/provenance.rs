@@ -4,6 +4,7 @@ use std::fs;
 
 use indexmap::IndexMap;
 use nir_catalogue::Provenance;
+use nir_nn::Backend;
 use serde::Deserialize;
 
 use super::pipeline::Pipeline;
@@ -13,7 +14,8 @@ use super::run::Finished;
 pub(crate) const CODE: &str = env!("NIR_CODE");
 
 /// Libraries whose version decides a ranking.
-const LIBRARIES: [&str; 2] = ["tantivy", "bitpacking"];
+const LIBRARIES: [&str; 6] =
+    ["tantivy", "bitpacking", "candle-core", "gemm", "tokenizers", "hnsw_rs"];
 
 /// Everything but the dataset's own part, which the caller knows.
 pub(crate) fn provenance(
@@ -27,7 +29,7 @@ pub(crate) fn provenance(
         inputs: pipeline.input_digests().into_iter().collect(),
         dataset,
         origin,
-        weights: IndexMap::new(),
+        weights: finished.weights.clone(),
         indexes: finished.facts.clone(),
         run: finished.run_digest.hex(),
         commit: env!("NIR_COMMIT").to_owned(),
@@ -35,7 +37,7 @@ pub(crate) fn provenance(
         rustc: env!("NIR_RUSTC").to_owned(),
         libraries: libraries(),
         cpu: cpu(),
-        device: "cpu".to_owned(),
+        device: finished.device.clone(),
         date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     }
 }
@@ -64,4 +66,17 @@ fn cpu() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
+}
+
+/// What computed a model: `cpu`, or a GPU by its name.
+pub(crate) fn device(backend: &Backend) -> String {
+    if backend.device().is_cpu() {
+        return "cpu".to_owned();
+    }
+    let query = std::process::Command::new("nvidia-smi")
+        .args(["--query-gpu=name", "--format=csv,noheader"])
+        .output();
+    let names = query.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let name = names.ok().and_then(|names| Some(names.lines().next()?.trim().to_owned()));
+    name.unwrap_or_else(|| "cuda".to_owned())
 }

@@ -9,12 +9,15 @@ use indexmap::IndexMap;
 use nir_catalogue::{Cost, StageCost};
 use nir_core::{BoxError, Corpus, Digest, Hasher, Queries, Run, TrecRun};
 use nir_methods::{Context, Resources, Shape, Stage};
+use nir_nn::Backend;
+use nir_nn::checkpoint::{Checkpoint, Wanted};
 use serde::{Deserialize, Serialize};
 
 use super::cost::{latency, peak_bytes, timed};
 use super::pipeline::{Pipeline, Step};
-use super::provenance::CODE;
+use super::provenance::{CODE, device};
 use crate::cache::{self, Cache};
+use crate::models::Models;
 use crate::progress::Hushable;
 
 /// What a method is run over.
@@ -42,6 +45,12 @@ pub(crate) struct Finished {
     pub(crate) cost: Cost,
     /// What its indexes say.
     pub(crate) facts: Facts,
+    /// The digest of each set of weights, by name; none without a model.
+    pub(crate) weights: IndexMap<String, String>,
+    /// What computed.
+    pub(crate) device: String,
+    /// How exactly its models did; none without a model.
+    pub(crate) precision: Option<String>,
 }
 
 /// What lies beside a run in the cache.
@@ -55,6 +64,8 @@ struct Record {
 pub(crate) struct Engine<'a> {
     pub(crate) cache: &'a Cache,
     pub(crate) progress: Arc<Hushable>,
+    pub(crate) models: Models,
+    pub(crate) backend: Backend,
 }
 
 /// A pipeline whose stages are ready to work.
@@ -73,17 +84,25 @@ const TAG: &str = "nir";
 impl Engine<'_> {
     /// Whether a pipeline's run over a dataset is in the cache.
     pub(crate) fn is_cached(&self, pipeline: &Pipeline, target: &Target) -> Result<bool> {
-        Ok(self.cache.get("runs", final_key(pipeline, target)?).is_some())
+        Ok(self.cache.get("runs", self.final_key(pipeline, target)?).is_some())
     }
 
     /// The run of a pipeline, from the cache or made now.
     pub(crate) fn run(&self, pipeline: &Pipeline, target: &Target) -> Result<Finished> {
-        let key = final_key(pipeline, target)?;
+        let key = self.final_key(pipeline, target)?;
         let folder = match self.cache.get("runs", key) {
             Some(folder) => folder,
             None => self.make(pipeline, target, key)?,
         };
-        read_finished(&folder)
+        let (run_file, run_digest, record) = read_finished(&folder)?;
+        let Record { cost, facts } = record;
+        let weights = self.weights(pipeline)?;
+        let device = match weights.is_empty() {
+            true => "cpu".to_owned(),
+            false => device(&self.backend),
+        };
+        let precision = (!weights.is_empty()).then(|| self.backend.precision().to_string());
+        Ok(Finished { run_file, run_digest, cost, facts, weights, device, precision })
     }
 
     fn make(&self, pipeline: &Pipeline, target: &Target, key: Digest) -> Result<PathBuf> {
@@ -124,11 +143,13 @@ impl Engine<'_> {
         searched: &mut (Arc<dyn Corpus>, Digest),
     ) -> Result<(Stage, StageCost, Facts)> {
         let recipe = step.recipe.canonical();
-        let workshop = Workshop { cache: self.cache, log: Mutex::default(), recipe };
+        let (cache, models) = (self.cache, &self.models);
+        let workshop = Workshop { cache, models, log: Mutex::default(), recipe };
         let context = Context {
             corpus: Arc::clone(&searched.0),
             corpus_digest: searched.1,
             progress: Arc::clone(&self.progress) as _,
+            backend: self.backend.clone(),
             resources: &workshop,
         };
         let (open_seconds, stage) = timed(|| step.recipe.build(&context));
@@ -157,7 +178,7 @@ impl Engine<'_> {
             let (seconds, found) = match (i == last, gives_run(step.shape)) {
                 (false, true) => {
                     let recipe = recipe_text(&pipeline.steps[..=i]);
-                    self.kept(stage_key(pipeline, i, target)?, &recipe, target, work)?
+                    self.kept(self.stage_key(pipeline, i, target)?, &recipe, target, work)?
                 }
                 _ => timed_result(work)?,
             };
@@ -193,6 +214,52 @@ impl Engine<'_> {
             cache::write(&folder.join(COST), seconds.to_string())
         })?;
         Ok((seconds, run))
+    }
+}
+
+impl Engine<'_> {
+    fn final_key(&self, pipeline: &Pipeline, target: &Target) -> Result<Digest> {
+        self.stage_key(pipeline, pipeline.steps.len() - 1, target)
+    }
+
+    /// Names everything that decides the ranking after stage `last`: code, documents, queries, parameters, files,
+    /// weights and how exactly they compute, inputs.
+    fn stage_key(&self, pipeline: &Pipeline, last: usize, target: &Target) -> Result<Digest> {
+        let mut key = Hasher::new("run");
+        key.part(CODE).part(target.corpus_digest.hex()).part([u8::from(target.exclude_query_id)]);
+        for query in target.queries.iter() {
+            key.part(&query.query_id).part(&query.text);
+        }
+        for input in &pipeline.inputs {
+            key.part(self.final_key(input, target)?.hex());
+        }
+        for step in &pipeline.steps[..=last] {
+            key.part(step.recipe.canonical());
+            for file in step.recipe.files() {
+                key.part(file_digest(file).with_context(|| stage_name(pipeline, step))?.hex());
+            }
+            for wanted in step.recipe.weights() {
+                let checkpoint = self.models.open(&wanted);
+                let checkpoint = checkpoint.with_context(|| stage_name(pipeline, step))?;
+                key.part(checkpoint.digest()?.to_hex().as_str());
+                key.part(self.backend.to_string());
+            }
+        }
+        Ok(key.digest())
+    }
+
+    /// The digests of all weights that a pipeline and its inputs load.
+    fn weights(&self, pipeline: &Pipeline) -> Result<IndexMap<String, String>> {
+        let mut weights = IndexMap::new();
+        for input in &pipeline.inputs {
+            weights.extend(self.weights(input)?);
+        }
+        for wanted in pipeline.steps.iter().flat_map(|step| step.recipe.weights()) {
+            let checkpoint = self.models.open(&wanted)?;
+            let digest = checkpoint.digest()?.to_hex().to_string();
+            weights.insert(name_of(&wanted, &checkpoint), digest);
+        }
+        Ok(weights)
     }
 }
 
@@ -267,42 +334,26 @@ fn recipe_text(steps: &[Step]) -> String {
     steps.iter().map(|step| step.recipe.canonical() + "\n").collect()
 }
 
-fn final_key(pipeline: &Pipeline, target: &Target) -> Result<Digest> {
-    stage_key(pipeline, pipeline.steps.len() - 1, target)
-}
-
-/// Names everything that decides the ranking after stage `last`: code, documents, queries, parameters, files, inputs.
-fn stage_key(pipeline: &Pipeline, last: usize, target: &Target) -> Result<Digest> {
-    let mut key = Hasher::new("run");
-    key.part(CODE).part(target.corpus_digest.hex()).part([u8::from(target.exclude_query_id)]);
-    for query in target.queries.iter() {
-        key.part(&query.query_id).part(&query.text);
+/// `hf:org/name@commit`: the branch that a config may name moves.
+fn name_of(wanted: &Wanted, checkpoint: &Checkpoint) -> String {
+    match checkpoint.commit() {
+        Some(commit) => format!("{}@{commit}", wanted.location()),
+        None => wanted.to_string(),
     }
-    for input in &pipeline.inputs {
-        key.part(final_key(input, target)?.hex());
-    }
-    for step in &pipeline.steps[..=last] {
-        key.part(step.recipe.canonical());
-        for file in step.recipe.files() {
-            key.part(file_digest(file).with_context(|| stage_name(pipeline, step))?.hex());
-        }
-    }
-    Ok(key.digest())
 }
 
 fn file_digest(path: &Path) -> Result<Digest> {
     Ok(Digest::of(fs::read(path).with_context(|| path.display().to_string())?))
 }
 
-fn read_finished(folder: &Path) -> Result<Finished> {
+fn read_finished(folder: &Path) -> Result<(PathBuf, Digest, Record)> {
     let run_file = folder.join(RUN);
     let read = |path: &Path| fs::read(path).with_context(|| path.display().to_string());
-    let Record { cost, facts } =
-        serde_json::from_slice(&read(&folder.join(COST))?).with_context(|| {
-            format!("{}: damaged; `nir cache clear runs` removes it", folder.display())
-        })?;
+    let record = serde_json::from_slice(&read(&folder.join(COST))?).with_context(|| {
+        format!("{}: damaged; `nir cache clear runs` removes it", folder.display())
+    })?;
     let run_digest = Digest::of(read(&run_file)?);
-    Ok(Finished { run_file, run_digest, cost, facts })
+    Ok((run_file, run_digest, record))
 }
 
 fn write_run(folder: &Path, run: &Run, target: &Target) -> Result<()> {
@@ -333,6 +384,7 @@ fn boxed(error: BoxError) -> Error {
 /// What stages borrow while they are built, with a log of what they took.
 struct Workshop<'a> {
     cache: &'a Cache,
+    models: &'a Models,
     log: Mutex<Log>,
     recipe: String,
 }
@@ -376,6 +428,10 @@ impl Resources for Workshop<'_> {
         log.seconds += fs::read_to_string(folder.join(COST))?.trim().parse::<f64>()?;
         log.bytes += cache::size(&folder)?;
         Ok(folder)
+    }
+
+    fn checkpoint(&self, wanted: &Wanted) -> nir_core::Result<Checkpoint> {
+        Ok(self.models.open(wanted)?)
     }
 
     fn run_file(&self, path: &Path) -> nir_core::Result<TrecRun> {

@@ -1,0 +1,101 @@
+//! Where weights come from: a folder of models, the hub's cache, or the hub.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use nir_core::{Progress, Task};
+use nir_nn::checkpoint::{Checkpoint, Hub, Report, Settings, Wanted};
+use nir_nn::{Backend, Precision};
+
+/// Where models come from and how they compute.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Models")]
+pub(crate) struct Args {
+    /// Where models compute: cpu, or cuda:0 in a program built with that feature.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+    /// How exactly: f32 (the reference), bf16, f16, or int8 on a CPU. A result in another precision than f32 is kept apart.
+    #[arg(long, value_name = "PRECISION", default_value = "f32")]
+    precision: Precision,
+    /// A folder of models, ORG/NAME or NAME, that is looked into before the hub and its cache; `NIR_MODELS` if not given.
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+    /// Use what is there and ask no server.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Opens checkpoints, each once.
+pub(crate) struct Models {
+    folder: Option<PathBuf>,
+    hub: Hub,
+    progress: Arc<dyn Progress>,
+    opened: Mutex<HashMap<Wanted, Checkpoint>>,
+}
+
+impl Args {
+    pub(crate) fn backend(&self) -> Result<Backend> {
+        Ok(Backend::new(&self.device, self.precision)?)
+    }
+
+    pub(crate) fn models(&self, progress: Arc<dyn Progress>) -> Models {
+        let of_environment = || std::env::var_os("NIR_MODELS").map(PathBuf::from);
+        let folder = self.models.clone().or_else(of_environment);
+        let settings = Settings::from_env();
+        let offline = settings.offline || self.offline;
+        let hub = Hub::new(Settings { offline, ..settings });
+        Models { folder, hub, progress, opened: Mutex::default() }
+    }
+}
+
+impl Models {
+    /// The files of a checkpoint, fetched if they are nowhere yet.
+    pub(crate) fn open(&self, wanted: &Wanted) -> Result<Checkpoint> {
+        let mut opened = self.opened.lock().expect("no thread died opening a checkpoint");
+        if let Some(checkpoint) = opened.get(wanted) {
+            return Ok(checkpoint.clone());
+        }
+        let checkpoint = match self.beside(wanted) {
+            Some(folder) => Checkpoint::in_folder(&folder)?,
+            None => self.hub.open(wanted, &Announced::new(&*self.progress))?,
+        };
+        opened.insert(wanted.clone(), checkpoint.clone());
+        Ok(checkpoint)
+    }
+
+    /// Its folder among the models that the user has beside the hub's cache.
+    fn beside(&self, wanted: &Wanted) -> Option<PathBuf> {
+        let (Wanted::Hub { repo, .. }, Some(folder)) = (wanted, &self.folder) else {
+            return None;
+        };
+        let name = repo.rsplit('/').next().unwrap_or(repo);
+        [folder.join(repo), folder.join(name)].into_iter().find(|folder| folder.is_dir())
+    }
+}
+
+/// The hub's progress on the terminal.
+struct Announced<'a> {
+    progress: &'a dyn Progress,
+    task: Mutex<Option<Box<dyn Task>>>,
+}
+
+impl<'a> Announced<'a> {
+    fn new(progress: &'a dyn Progress) -> Self {
+        Self { progress, task: Mutex::new(None) }
+    }
+}
+
+impl Report for Announced<'_> {
+    fn begin(&self, what: &str, total_bytes: u64) {
+        let task = self.progress.begin(&format!("fetching {what}"), "bytes", total_bytes);
+        *self.task.lock().expect("no thread died drawing") = Some(task);
+    }
+
+    fn advance(&self, bytes: u64) {
+        if let Some(task) = &*self.task.lock().expect("no thread died drawing") {
+            task.advance(bytes);
+        }
+    }
+}

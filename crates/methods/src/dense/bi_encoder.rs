@@ -1,0 +1,282 @@
+//! Dense retrieval with two encoders that never see each other's text: DPR, and everything of its shape.
+//! Karpukhin, Oguz, Min, Lewis, Wu, Edunov, Chen and Yih, EMNLP 2020 (`karpukhin2020dpr`).
+//!
+//! A query and a document each become one vector, and their inner product is the score. Documents can then be encoded
+//! once, before any query is known, and search is looking for the largest products. What a vector must hold is learned:
+//! the papers of this family differ in how (negatives, distillation, pre-training), and at search time only in the
+//! contract that a config writes down: pooling, projection, similarity, prefixes and lengths.
+//!
+//! ```text
+//! sim(q, d) = E_Q(q) · E_D(d)                                                                   (eq. 1)
+//! E(text)   = P · pool(h_1 … h_n)         divided by its length for cosine similarity
+//! ```
+//!
+//! | symbol       | is                                                                             |
+//! |--------------|--------------------------------------------------------------------------------|
+//! | `E_Q`, `E_D` | encoders of queries and of documents: one checkpoint, or (`query_weights`) two   |
+//! | `h_i`        | the last hidden state of token `i`, `[hidden]`                                  |
+//! | `pool`       | first token, mean, mean without the first tokens, BERT's pooler, last token      |
+//! | `P`          | a projection where the checkpoint has one (ANCE: linear and layer norm)          |
+//!
+//! Try it: `nir run dense/minilm-l6 --on pocket`. Take `pooling = "cls"` instead of `mean` and see how much a wrong
+//! contract costs, although every number still looks like a number.
+
+use std::sync::Arc;
+
+use nir_core::{Corpus, DocNo, Progress, Queries, Result, Retriever, Run};
+use nir_index::{Flat, Matrix, MatrixWriter, Storage};
+use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::heads::{Projection, Vector};
+use nir_nn::{Bound, Hidden, Input, Model, Pooling, Role, Similarity, Tokens, normalise};
+use serde::{Deserialize, Serialize};
+
+use crate::neural::{
+    bind, check_weights, digest, document_tokens, load, query_tokens, shards, wanted,
+};
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the weights are: `hf:org/name` or `file:folder`.
+    pub weights: Location,
+    /// The commit of the weights on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Patterns of tensors that the checkpoint has and this method does not use.
+    pub ignore: Vec<String>,
+    /// The weights of the queries' encoder, where that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_weights: Option<Location>,
+    /// Their commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_revision: Option<String>,
+    /// What they have too much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub query_ignore: Vec<String>,
+    /// How many hidden states become one vector.
+    pub pooling: Pooling,
+    /// The layers after pooling, where the checkpoint has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<Projection>,
+    /// How two vectors are compared.
+    pub similarity: Similarity,
+    /// How a query is written.
+    pub query: Input,
+    /// How a document is written.
+    pub document: Input,
+    /// How the documents' vectors are searched.
+    pub index: Index,
+    /// How many documents are kept for each query.
+    pub depth: usize,
+}
+
+/// How vectors are searched.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "use", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Index {
+    /// Every document is compared: exact.
+    Flat {
+        /// How each number is kept.
+        storage: Storage,
+    },
+}
+
+impl Algorithm for Config {
+    const NAME: &'static str = "bi_encoder";
+    const PAPER: &'static str = "karpukhin2020dpr";
+    const SHAPE: Shape = Shape::Retriever;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        let documents = Encoder::load(self, context, Role::Document)?;
+        let shared = self.query_weights.is_none();
+        let queries = match shared {
+            true => documents.sharing(self, context)?,
+            false => Encoder::load(self, context, Role::Query)?,
+        };
+        let index = self.encode(context, &documents)?;
+        context.resources.note("vectors", "dim", &documents.model.head.dim().to_string());
+        Ok(Stage::Retriever(Box::new(BiEncoder {
+            queries,
+            index,
+            depth: self.depth,
+            corpus: Arc::clone(&context.corpus),
+            progress: Arc::clone(&context.progress),
+        })))
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        check_weights(&self.weights, self.revision.as_ref())?;
+        if let Some(weights) = &self.query_weights {
+            check_weights(weights, self.query_revision.as_ref())?;
+        }
+        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
+        self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
+    }
+
+    fn weights(&self) -> Vec<Wanted> {
+        let queries = self.query_weights.as_ref();
+        let queries = queries.map(|weights| wanted(weights, self.query_revision.as_ref()));
+        std::iter::once(wanted(&self.weights, self.revision.as_ref())).chain(queries).collect()
+    }
+}
+
+impl Config {
+    /// What decides the vector of a document.
+    fn recipe(&self, checkpoint: &str) -> String {
+        let parts = (&self.pooling, &self.projection, &self.similarity, &self.document);
+        let parts = serde_json::to_string(&parts).expect("a config is plain data");
+        format!("{checkpoint} {parts}")
+    }
+
+    /// The vectors of all documents, ready to be searched.
+    fn encode(&self, context: &Context<'_>, encoder: &Encoder) -> Result<Flat> {
+        let Index::Flat { storage } = self.index;
+        let checkpoint = digest(context, &self.weights()[0])?;
+        let recipe = format!("{} {storage:?}", self.recipe(&checkpoint));
+        let (corpus, dim) = (&*context.corpus, encoder.model.head.dim());
+        let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
+        let folders = shards(context, &recipe, &mut |folder, rows| {
+            let tokens = document_tokens(&encoder.tokens, corpus, rows.clone())?;
+            let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
+            let vectors = encoder.vectors(&tokens, text)?;
+            let mut file = MatrixWriter::create(&folder.join(VECTORS), dim, storage)?;
+            vectors.chunks_exact(dim).try_for_each(|vector| file.push(vector))?;
+            file.finish()?;
+            task.advance(u64::from(rows.end - rows.start));
+            Ok(())
+        })?;
+        let matrices = folders.iter().map(|folder| Matrix::open(&folder.join(VECTORS)));
+        Ok(Flat::new(matrices.collect::<std::result::Result<_, _>>()?)?)
+    }
+}
+
+const VECTORS: &str = "vectors.matrix";
+
+/// One of the two encoders, with its way of writing texts.
+struct Encoder {
+    model: Arc<Model<Vector>>,
+    tokens: Bound,
+    similarity: Similarity,
+}
+
+impl Encoder {
+    fn load(config: &Config, context: &Context<'_>, role: Role) -> Result<Self> {
+        let mut weights = config.weights();
+        let (weights, ignore, input) = match role {
+            Role::Document => (weights.swap_remove(0), &config.ignore, &config.document),
+            Role::Query => (weights.swap_remove(1), &config.query_ignore, &config.query),
+        };
+        let head = |architecture: &_, tensors: &mut _| {
+            Vector::load(architecture, tensors, config.pooling, config.projection.as_ref())
+        };
+        let model = load(context, &weights, ignore, head)?;
+        let tokens = bind(context, &weights, &model, input, role)?;
+        Ok(Self { model, tokens, similarity: config.similarity })
+    }
+
+    /// The queries' encoder where it is the documents'.
+    fn sharing(&self, config: &Config, context: &Context<'_>) -> Result<Self> {
+        let model = Arc::clone(&self.model);
+        let tokens = bind(context, &config.weights()[0], &model, &config.query, Role::Query)?;
+        Ok(Self { model, tokens, similarity: self.similarity })
+    }
+
+    /// `[texts, dim]`
+    fn vectors(&self, tokens: &[Tokens], text: impl Fn(usize) -> String) -> Result<Vec<f32>> {
+        let (encoder, vector) = (&self.model.encoder, &self.model.head);
+        let head = |hidden: &Hidden| {
+            let vectors = vector.forward(hidden)?; // [batch, dim]
+            match self.similarity {
+                Similarity::Dot => Ok(vectors),
+                Similarity::Cosine => normalise(&vectors),
+            }
+        };
+        Ok(encoder.table(tokens, vector.rows(), head, text)?.rows)
+    }
+}
+
+struct BiEncoder {
+    queries: Encoder,
+    index: Flat,
+    depth: usize,
+    corpus: Arc<dyn Corpus>,
+    progress: Arc<dyn Progress>,
+}
+
+impl Retriever for BiEncoder {
+    fn retrieve(&self, queries: &Queries) -> Result<Run> {
+        let task = self.progress.begin("searching vectors", "queries", queries.len() as u64);
+        let tokens = query_tokens(&self.queries.tokens, queries)?;
+        let vectors = self.queries.vectors(&tokens, |i| queries[i].text.clone())?;
+        let rankings = self.index.search_many(&vectors, self.depth, &*self.corpus);
+        task.advance(queries.len() as u64);
+        Ok(Run(rankings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
+
+    /// A config over a tiny checkpoint.
+    fn config(folder: &str, more: &str) -> Config {
+        let input = r#"{ template = ["{text}"], special_tokens = true, max_length = 40 }"#;
+        let text = format!(
+            "weights = \"file:{folder}\"\nsimilarity = \"dot\"\nquery = {input}\ndocument = {input}\n\
+             index = {{ use = \"flat\", storage = \"f32\" }}\ndepth = 10\n{more}"
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    fn dot(a: &[f32], b: &[f32]) -> f32 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    /// The product of PyTorch's own vectors, for pooling after pooling.
+    #[test]
+    fn a_score_is_the_product_of_the_references_vectors() {
+        for (name, tensor, more) in [
+            ("bert", "cls", "pooling = \"cls\"\nignore = [\"pooler.*\"]"),
+            ("bert", "mean", "pooling = \"mean\"\nignore = [\"pooler.*\"]"),
+            ("bert", "pooler", "pooling = \"pooler\"\nignore = []"),
+            ("distilbert", "cls", "pooling = \"cls\"\nignore = []"),
+            (
+                "ance",
+                "projected",
+                "pooling = \"cls\"\nignore = [\"*pooler*\"]\nprojection = { linear = \"embeddingHead\", norm = \"norm\" }",
+            ),
+        ] {
+            let (folder, expected) = fixture(name);
+            let lent = Lent::new(sentence_and_word());
+            let found = lent.retrieve(&config(&folder, more), "bread");
+            let score = |case| dot(&expected("word", tensor), &expected(case, tensor));
+            let mut ranked = [("sentence", score("sentence")), ("word", score("word"))];
+            ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+            assert_ranked(&lent.named(&found), &ranked);
+        }
+    }
+
+    #[test]
+    fn a_cosine_is_at_most_one_and_a_text_is_nearest_itself() {
+        let (folder, _) = fixture("bert");
+        let mut config = config(&folder, "pooling = \"mean\"\nignore = [\"pooler.*\"]");
+        config.similarity = Similarity::Cosine;
+        let lent = Lent::new(sentence_and_word());
+        let found = lent.retrieve(&config, "bread");
+        assert_eq!(lent.named(&found)[0].0, "word");
+        assert!((found[0].score - 1.0).abs() < 1e-5 && found[1].score < 1.0);
+    }
+
+    #[test]
+    fn a_wrong_template_or_location_is_refused() {
+        let mut config = config("somewhere", "pooling = \"mean\"\nignore = []");
+        config.query.template = vec!["{title}".to_owned()];
+        let error = Algorithm::check(&config).unwrap_err();
+        assert_eq!(error, "`query`: `template` names `{title}`: expected {text}");
+        config.revision = Some("main".to_owned());
+        assert!(Algorithm::check(&config).unwrap_err().contains("leave the revision out"));
+    }
+}

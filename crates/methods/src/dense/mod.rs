@@ -1,0 +1,3 @@
+//! One vector for a text: queries and documents apart, compared by an inner product.
+
+pub mod bi_encoder;

@@ -1,0 +1,299 @@
+//! TILDE: which words would a query about this passage have?
+//! Zhuang and Zuccon, SIGIR 2021 (`zhuang2021tilde`).
+//!
+//! A language model can say how likely a query is, given a passage, but it takes a run of the model for each pair. TILDE
+//! pretends that the words of a query do not depend on each other. Then one run of BERT over the passage alone, long
+//! before any query is known, gives the likelihood of every word there is, and a query only looks its words up.
+//!
+//! ```text
+//! z_d      = LayerNorm(gelu(W h_[DOC] + b))                                         BERT's own head for masked words
+//! P(t | d) = σ(e_t · z_d + b_t)
+//! s(q, d)  = Σ_{t in q} log10 P(t | d)                                              TILDE-QL, alpha = 1
+//! ```
+//!
+//! | symbol       | is                                                                                |
+//! |--------------|-----------------------------------------------------------------------------------|
+//! | `h_[DOC]`    | the last hidden state of the passage's first token, which is `[DOC]` and not `[CLS]` |
+//! | `e_t`, `b_t` | the word embedding of `t` and its bias                                             |
+//! | `q`          | the query's word pieces, with repeats, but for those below                         |
+//!
+//! As in the authors' code (ielab/TILDE, `indexing.py`, `inference.py`, `utility.py`): `[DOC]` is token number 1; NLTK's
+//! English stop words are no words of a query, but for seven question words; nor are pieces with anything in them but
+//! ASCII letters, digits, `_` and `-`, unless they continue a word (`##`). The logarithm is to base 10.
+//!
+//! The authors keep P for all 30,522 words of the vocabulary, 61 kB for each passage in half precision. Here `z_d` is
+//! kept, 768 numbers, from which the few words of a query are computed when they are asked for: 3 kB in `f32`, and the
+//! same scores. All passages of the collection are encoded when the stage is built, so that its latency is a lookup's.
+//!
+//! The paper also mixes in the likelihood of the passage given the query, which needs BERT for each query; here it is
+//! left out, as in the authors' default (`alpha = 1`).
+//!
+//! Try it: `nir run efficient/tilde --on pocket`, and compare its latency with that of `cross_encoder/minilm-l6`.
+
+use std::sync::Arc;
+
+use nir_core::{Corpus, DocNo, Progress, Queries, Ranking, Reranker, Result, Run, Scored};
+use nir_index::{Matrix, MatrixWriter, Simd, Storage};
+use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::heads::MaskedLm;
+use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, numbers};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::neural::{
+    bind, check_weights, digest, document_tokens, load, query_tokens, shards, wanted,
+};
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the weights are: `hf:org/name` or `file:folder`.
+    pub weights: Location,
+    /// The commit of the weights on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Patterns of tensors that the checkpoint has and this method does not use.
+    pub ignore: Vec<String>,
+    /// How a query is cut into word pieces; no model reads it.
+    pub query: Input,
+    /// How a document is written; its first token gives way to `[DOC]`.
+    pub document: Input,
+    /// How each number of a document is kept.
+    pub storage: Storage,
+    /// How many candidates of each query are scored; the others are dropped.
+    pub depth: usize,
+}
+
+/// The number of the token `[DOC]`: one that BERT's vocabulary leaves unused.
+const DOC: u32 = 1;
+
+/// NLTK's English stop words without those that hold an apostrophe, which are no word piece, and without `how`, `what`,
+/// `when`, `where`, `which`, `who` and `why`, which the authors keep as MS MARCO's questions have them.
+const STOP_WORDS: &str = "\
+    i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it \
+    its itself they them their theirs themselves whom this that these those am is are was were be been being have has \
+    had having do does did doing a an the and but if or because as until while of at by for with about against between \
+    into through during before after above below to from up down in out on off over under again further then once here \
+    there all any both each few more most other some such no nor not only own same so than too very s t can will just \
+    don should now d ll m o re ve y ain aren couldn didn doesn hadn hasn haven isn ma mightn mustn needn shan shouldn \
+    wasn weren won wouldn";
+
+impl Algorithm for Config {
+    const NAME: &'static str = "tilde";
+    const PAPER: &'static str = "zhuang2021tilde";
+    const SHAPE: Shape = Shape::Reranker;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        let weights = &self.weights()[0];
+        let model = load(context, weights, &self.ignore, MaskedLm::load)?;
+        let query_tokens = bind(context, weights, &model, &self.query, Role::Query)?;
+        let passages = self.encode(context, &model)?;
+        Ok(Stage::Reranker(Box::new(Tilde {
+            model,
+            query_tokens,
+            passages,
+            depth: self.depth,
+            corpus: Arc::clone(&context.corpus),
+            progress: Arc::clone(&context.progress),
+        })))
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        check_weights(&self.weights, self.revision.as_ref())?;
+        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
+        self.document
+            .check(&["title", "text"])
+            .map_err(|problem| format!("`document`: {problem}"))?;
+        match (self.query.special_tokens, self.document.special_tokens) {
+            (false, true) => Ok(()),
+            (true, _) => {
+                Err("`query` has `special_tokens`, which are no words: expected false".to_owned())
+            }
+            (_, false) => {
+                Err("`document` lacks `special_tokens`: [DOC] stands in place of the first"
+                    .to_owned())
+            }
+        }
+    }
+
+    fn weights(&self) -> Vec<Wanted> {
+        vec![wanted(&self.weights, self.revision.as_ref())]
+    }
+}
+
+impl Config {
+    /// `z_d` of all documents.
+    fn encode(&self, context: &Context<'_>, model: &Model<MaskedLm>) -> Result<Passages> {
+        let weights = &self.weights()[0];
+        let checkpoint = digest(context, weights)?;
+        let document = serde_json::to_string(&self.document).expect("a config is plain data");
+        let recipe = format!("tilde {checkpoint} {document} {:?}", self.storage);
+        let bound = bind(context, weights, model, &self.document, Role::Document)?;
+        let corpus = &*context.corpus;
+        let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
+        let folders = shards(context, &recipe, &mut |folder, rows| {
+            let mut tokens = document_tokens(&bound, corpus, rows.clone())?;
+            tokens.iter_mut().for_each(|tokens| tokens.ids[0] = DOC);
+            let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
+            let head = |hidden: &Hidden| model.head.transform(&hidden.states); // [batch, width]
+            let table = model.encoder.table(&tokens, Rows::First, head, text)?;
+            let mut file = MatrixWriter::create(&folder.join(STATES), table.width, self.storage)?;
+            table.rows.chunks_exact(table.width).try_for_each(|row| file.push(row))?;
+            file.finish()?;
+            task.advance(u64::from(rows.end - rows.start));
+            Ok(())
+        })?;
+        let matrices = folders.iter().map(|folder| Matrix::open(&folder.join(STATES)));
+        Ok(Passages(matrices.collect::<std::result::Result<_, _>>()?))
+    }
+}
+
+const STATES: &str = "states.matrix";
+
+/// `z_d` of all documents, in files of which all but the last have the same number of rows.
+struct Passages(Vec<Matrix>);
+
+impl Passages {
+    fn read(&self, doc: DocNo, state: &mut [f32]) {
+        let rows = self.0[0].len();
+        self.0[doc.row() / rows].read(doc.row() % rows, state);
+    }
+}
+
+struct Tilde {
+    model: Arc<Model<MaskedLm>>,
+    query_tokens: Bound,
+    passages: Passages,
+    depth: usize,
+    corpus: Arc<dyn Corpus>,
+    progress: Arc<dyn Progress>,
+}
+
+impl Reranker for Tilde {
+    fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run> {
+        let task = self.progress.begin("looking words up", "queries", queries.len() as u64);
+        let tokens = query_tokens(&self.query_tokens, queries)?;
+        let one = |(tokens, ranking): (&Tokens, &Ranking)| {
+            let words = self.words(tokens)?;
+            let ranking = self.score(&words, ranking);
+            task.advance(1);
+            Ok(ranking)
+        };
+        let rankings = tokens.par_iter().zip(&candidates.0).map(one);
+        Ok(Run(rankings.collect::<Result<_>>()?))
+    }
+}
+
+/// A word of a query, as the decoder has it.
+struct QueryWord {
+    /// `e_t`, `[width]`
+    embedding: Vec<f32>,
+    bias: f32,
+}
+
+impl Tilde {
+    /// The words of a query that count.
+    fn words(&self, tokens: &Tokens) -> Result<Vec<QueryWord>> {
+        let piece =
+            |id: u32| self.model.tokenizer.token(id).expect("the tokenizer has what it gave");
+        let ids: Vec<u32> = tokens.ids.iter().copied().filter(|&id| counts(&piece(id))).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (embeddings, biases) = self.model.head.words(&ids)?;
+        let embeddings = numbers(&embeddings)?; // [words, width]
+        let rows = embeddings.chunks_exact(self.model.head.width()).map(<[f32]>::to_vec);
+        let word = |(embedding, bias)| QueryWord { embedding, bias };
+        Ok(rows.zip(numbers(&biases)?).map(word).collect())
+    }
+
+    fn score(&self, words: &[QueryWord], ranking: &Ranking) -> Ranking {
+        let mut state = vec![0.0; self.model.head.width()];
+        let mut one = |doc: DocNo| {
+            self.passages.read(doc, &mut state);
+            Scored { doc, score: likelihood(words, &state) }
+        };
+        let scored = ranking.iter().take(self.depth).map(|hit| one(hit.doc)).collect();
+        Ranking::top(self.depth, scored, &*self.corpus)
+    }
+}
+
+/// Whether a word piece of a query is looked up.
+fn counts(piece: &str) -> bool {
+    let continues = piece.len() > 1 && piece.starts_with('#');
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    continues || piece.chars().all(plain) && !STOP_WORDS.split(' ').any(|word| word == piece)
+}
+
+/// `Σ_t log10 σ(e_t · z_d + b_t)`
+fn likelihood(words: &[QueryWord], state: &[f32]) -> f32 {
+    let logit = |word: &QueryWord| Simd::get().dot(&word.embedding, state) + word.bias;
+    words.iter().map(|word| log10_sigmoid(logit(word))).sum()
+}
+
+/// `log10(1 / (1 + e^-x))`, finite for every `x`.
+fn log10_sigmoid(x: f32) -> f32 {
+    (x.min(0.0) - (-x.abs()).exp().ln_1p()) * std::f32::consts::LOG10_E
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
+
+    #[test]
+    fn words_that_say_something_count() {
+        let counted = ["how", "sea", "##ing", "##é", "covid", "19", "-", "_"];
+        let left_out = ["the", "ll", "whom", "é", ".", "#", "[CLS]", "[UNK]", "東"];
+        assert_eq!(counted.map(counts), [true; 8]);
+        assert_eq!(left_out.map(counts), [false; 9]);
+        // 179 are NLTK's; 26 hold an apostrophe, seven are kept.
+        assert_eq!(STOP_WORDS.split(' ').count(), 179 - 26 - 7);
+    }
+
+    #[test]
+    fn the_logarithm_of_a_sigmoid_never_overflows() {
+        // σ(ln 9) = 9/10, σ(0) = 1/2 and σ(-ln 9) = 1/10
+        assert!((log10_sigmoid(9.0_f32.ln()) - 0.9_f32.log10()).abs() < 1e-6);
+        assert!((log10_sigmoid(0.0) - 0.5_f32.log10()).abs() < 1e-6);
+        assert!((log10_sigmoid(-9.0_f32.ln()) + 1.0).abs() < 1e-6);
+        // Far below zero σ(x) = e^x, too small for an f32, and its logarithm is x · log10(e) = -200 · 0.43429.
+        assert!((log10_sigmoid(-200.0) + 86.859).abs() < 1e-3);
+        assert_eq!(log10_sigmoid(200.0), 0.0);
+    }
+
+    #[test]
+    fn a_query_is_as_likely_as_its_words() {
+        let word = |embedding: [f32; 2], bias| QueryWord { embedding: embedding.to_vec(), bias };
+        let words = [word([1.0, 2.0], 0.5), word([-1.0, 0.0], 3.0)];
+        // Logits 3 - 2 + 0.5 = 1.5 and -3 + 3 = 0.
+        let expected = log10_sigmoid(1.5) + log10_sigmoid(0.0);
+        assert_eq!(likelihood(&words, &[3.0, -1.0]), expected);
+        assert_eq!(likelihood(&[], &[3.0, -1.0]), 0.0);
+    }
+
+    #[test]
+    fn a_tiny_checkpoint_ranks_as_pytorch_does() {
+        let (folder, _) = fixture("bert-mlm");
+        let config: Config = toml::from_str(&format!(
+            r#"
+            weights  = "file:{folder}"
+            ignore   = []
+            query    = {{ template = ["{{text}}"], special_tokens = false, max_length = 40 }}
+            document = {{ template = ["{{text}}"], special_tokens = true, max_length = 40 }}
+            storage  = "f32"
+            depth    = 10
+            "#
+        ))
+        .unwrap();
+        let lent = Lent::new(sentence_and_word());
+        let candidates = [DocNo(1), DocNo(0)].map(|doc| Scored { doc, score: 0.0 });
+        let candidates = Ranking::top(10, candidates.to_vec(), lent.corpus());
+        // transformers' BertForMaskedLM in f64 over `[UNK] … [SEP]` ([UNK] is number 1 here), for `bread`, `w`, `##h`,
+        // `##i`, `##c`, `##h` and `bread`: the comma and `and` do not count.
+        let found = lent.rerank(&config, "Bread, and which bread", candidates);
+        assert_ranked(&lent.named(&found), &[("sentence", -6.369_46), ("word", -9.970_192)]);
+    }
+}

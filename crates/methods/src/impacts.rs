@@ -1,0 +1,238 @@
+//! What learned-sparse methods share: documents as weighted terms, kept in shards, indexed, searched by inner product.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use nir_core::{Corpus, Hasher, Progress, Queries, Query, Result, Retriever, Run};
+use nir_index::impacts::{Builder, ImpactIndex, Weights};
+use serde::{Deserialize, Serialize};
+
+use crate::neural::shards;
+use crate::{Context, Stage};
+
+/// Terms with weights above zero, each term once.
+pub(crate) type SparseVector = Vec<(u32, f32)>;
+
+/// How the vectors of documents are searched.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "use", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Index {
+    /// An inverted index of weights: exact.
+    Impacts {
+        /// How a weight is kept.
+        storage: Storage,
+    },
+}
+
+/// How a weight is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// As it is.
+    F32,
+    /// In a byte: quantised weights of at most 255.
+    U8,
+}
+
+impl Storage {
+    /// The same in the words of the index.
+    pub(crate) fn weights(self) -> Weights {
+        match self {
+            Self::F32 => Weights::F32,
+            Self::U8 => Weights::U8 { step: 1.0 },
+        }
+    }
+}
+
+/// Weights as integers, as Anserini and Pyserini write them into an index and into queries.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantisation {
+    /// The weight that becomes `levels`.
+    pub range: f32,
+    /// How many steps.
+    pub levels: u16,
+}
+
+impl Quantisation {
+    /// `round(w / range · levels)`
+    fn of(self, weight: f32) -> f32 {
+        (weight / self.range * f32::from(self.levels)).round()
+    }
+}
+
+/// Which weights the terms of a query have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueryWeighting {
+    /// The model's.
+    Model,
+    /// How often the tokenizer finds them: no model is run for a query.
+    Tokens,
+}
+
+/// Quantised where that is asked for; what becomes zero is left out, and so are terms of no weight.
+pub(crate) fn quantised<Term>(
+    vector: impl IntoIterator<Item = (Term, f32)>,
+    quantisation: Option<Quantisation>,
+) -> Vec<(Term, f32)> {
+    let weight = |weight: f32| quantisation.map_or(weight, |quantisation| quantisation.of(weight));
+    let terms = vector.into_iter().map(|(term, w)| (term, weight(w)));
+    terms.filter(|&(_, weight)| weight > 0.0).collect()
+}
+
+/// How a method turns texts into weighted terms.
+pub(crate) trait Weigh: Send + Sync {
+    /// The vectors of some documents of the collection, in order.
+    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>>;
+    /// The vectors of queries, in order.
+    fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>>;
+}
+
+/// Encodes and indexes the collection, and searches it. `recipe` names everything that decides a document's vector.
+pub(crate) fn retriever(
+    context: &Context<'_>,
+    recipe: &str,
+    weigh: impl Weigh + 'static,
+    index: &Index,
+    depth: usize,
+) -> Result<Stage> {
+    let Index::Impacts { storage } = *index;
+    let index = build(context, recipe, &weigh, storage)?;
+    Ok(searching(context, index, move |queries| weigh.queries(queries), depth))
+}
+
+/// Searches an index with what `weigh` makes of queries.
+pub(crate) fn searching(
+    context: &Context<'_>,
+    index: ImpactIndex,
+    weigh: impl Fn(&[Query]) -> Result<Vec<SparseVector>> + Send + Sync + 'static,
+    depth: usize,
+) -> Stage {
+    let mean = index.postings() as f64 / index.documents().max(1) as f64;
+    context.resources.note("impacts", "postings", &index.postings().to_string());
+    context.resources.note("impacts", "terms_per_document", &format!("{mean:.1}"));
+    Stage::Retriever(Box::new(SparseRetriever {
+        weigh: Box::new(weigh),
+        index,
+        depth,
+        corpus: Arc::clone(&context.corpus),
+        progress: Arc::clone(&context.progress),
+    }))
+}
+
+fn build(
+    context: &Context<'_>,
+    recipe: &str,
+    weigh: &dyn Weigh,
+    storage: Storage,
+) -> Result<ImpactIndex> {
+    let corpus = &*context.corpus;
+    let task = context.progress.begin("weighing terms", "documents", corpus.len() as u64);
+    let folders = shards(context, recipe, &mut |folder, rows| {
+        let vectors = weigh.documents(corpus, rows)?;
+        task.advance(vectors.len() as u64);
+        Ok(write(&folder.join(VECTORS), &vectors)?)
+    })?;
+    let mut key = Hasher::new("impact index");
+    let key = key.part(context.corpus_digest.hex()).part(context.backend.to_string()).part(recipe);
+    let key = key.part(format!("{storage:?}")).digest();
+    let folder = context.resources.artifact("indexes", key, &mut |folder| {
+        let mut builder = Builder::create(&folder.join(INDEX), storage.weights())?;
+        for shard in &folders {
+            read(&shard.join(VECTORS), |vector| Ok(builder.push(vector)?))?;
+        }
+        builder.finish()?;
+        Ok(())
+    })?;
+    Ok(ImpactIndex::open(&folder.join(INDEX))?)
+}
+
+const VECTORS: &str = "vectors.sparse";
+const INDEX: &str = "index.impacts";
+
+/// Turns queries into weighted terms.
+type WeighQueries = dyn Fn(&[Query]) -> Result<Vec<SparseVector>> + Send + Sync;
+
+struct SparseRetriever {
+    weigh: Box<WeighQueries>,
+    index: ImpactIndex,
+    depth: usize,
+    corpus: Arc<dyn Corpus>,
+    progress: Arc<dyn Progress>,
+}
+
+impl Retriever for SparseRetriever {
+    fn retrieve(&self, queries: &Queries) -> Result<Run> {
+        let task = self.progress.begin("searching impacts", "queries", queries.len() as u64);
+        let vectors = (self.weigh)(queries)?;
+        let rankings = self.index.search_many(&vectors, self.depth, &*self.corpus);
+        task.advance(queries.len() as u64);
+        Ok(Run(rankings))
+    }
+}
+
+/// Vectors one after the other: how many terms, then each term and its weight, in 32-bit little-endian words. The file
+/// lies in the cache, where what has a name is complete.
+fn write(path: &Path, vectors: &[SparseVector]) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create_new(path)?);
+    for vector in vectors {
+        file.write_all(&(vector.len() as u32).to_le_bytes())?;
+        for &(term, weight) in vector {
+            file.write_all(&term.to_le_bytes())?;
+            file.write_all(&weight.to_le_bytes())?;
+        }
+    }
+    file.flush()
+}
+
+fn read(path: &Path, mut each: impl FnMut(&[(u32, f32)]) -> Result<()>) -> Result<()> {
+    let file = File::open(path)?;
+    let mut left = file.metadata()?.len();
+    let mut file = BufReader::new(file);
+    let mut word = || -> io::Result<[u8; 4]> {
+        let mut bytes = [0; 4];
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    };
+    while left > 0 {
+        let terms = u32::from_le_bytes(word()?);
+        let pair = |_| Ok((u32::from_le_bytes(word()?), f32::from_le_bytes(word()?)));
+        let vector: SparseVector = (0..terms).map(pair).collect::<io::Result<_>>()?;
+        left -= 4 + 8 * u64::from(terms);
+        each(&vector)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_come_back_from_their_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vectors");
+        let vectors = vec![vec![(3, 0.5), (7, 1.5)], vec![], vec![(0, 2.0)]];
+        write(&path, &vectors).unwrap();
+        let mut found = Vec::new();
+        read(&path, |vector| {
+            found.push(vector.to_vec());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(found, vectors);
+    }
+
+    #[test]
+    fn weights_are_quantised_as_anserini_does() {
+        // 256 steps up to 5: 1 -> 51.2 -> 51; 0.009 -> 0.46 -> nothing; 5 -> 256.
+        let quantisation = Some(Quantisation { range: 5.0, levels: 256 });
+        let found = quantised([(1, 1.0), (2, 0.009), (3, 5.0)], quantisation);
+        assert_eq!(found, [(1, 51.0), (3, 256.0)]);
+        assert_eq!(quantised([(1, 0.25), (2, 0.0)], None), [(1, 0.25)]);
+    }
+}

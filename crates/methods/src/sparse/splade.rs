@@ -1,0 +1,218 @@
+//! SPLADE: sparse vectors over the vocabulary, words of the text and words it could have used.
+//! Formal, Piwowarski and Clinchant, SIGIR 2021 (`formal2021splade`).
+//!
+//! BERT was pre-trained to say which word could stand in a place. SPLADE asks it that for every place of a text, and takes
+//! the answers as weights of words: so a text about "cars" also has some weight on "vehicle", and an inverted index finds
+//! it. The logarithm keeps a word from dominating, and a penalty in training keeps most weights at zero.
+//!
+//! ```text
+//! w_j = Σ_i log(1 + ReLU(w_ij))           pooling = "sum"   (eq. 2)
+//! w_j = max_i log(1 + ReLU(w_ij))         pooling = "max"   (SPLADE v2, eq. 6; `formal2021spladev2`)
+//! s(q, d) = Σ_j w_j(q) · w_j(d)                             (§3.2)
+//! ```
+//!
+//! | symbol | is                                                                                      |
+//! |--------|-----------------------------------------------------------------------------------------|
+//! | `w_ij` | the masked-language-model logit of word `j` at token `i`, `[tokens, vocab]`             |
+//! | `w_j`  | the weight of word `j` in the text, `[vocab]`, mostly zero                               |
+//!
+//! SPLADE-doc is `query_weighting = "tokens"`: a query is its own words, each as often as it occurs, and no model runs
+//! when a query comes. `quantisation` makes integers of the weights as Anserini does.
+//!
+//! Try it: `nir run sparse/splade-v2-max --on pocket`, and look at `terms_per_document` in the result.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use nir_core::{Corpus, DocNo, Query, Result};
+use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::heads::{LogitPooling, MaskedLm};
+use nir_nn::{Bound, Input, Model, Role, Rows, Tokens, check_finite, numbers};
+use serde::{Deserialize, Serialize};
+
+use crate::impacts::{
+    Index, Quantisation, QueryWeighting, SparseVector, Weigh, quantised, retriever,
+};
+use crate::neural::{
+    bind, check_weights, count_tokens, digest, document_tokens, load, query_tokens, wanted,
+};
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the weights are: `hf:org/name` or `file:folder`.
+    pub weights: Location,
+    /// The commit of the weights on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Patterns of tensors that the checkpoint has and this method does not use.
+    pub ignore: Vec<String>,
+    /// The weights of the queries' encoder, where that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_weights: Option<Location>,
+    /// Their commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_revision: Option<String>,
+    /// What they have too much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub query_ignore: Vec<String>,
+    /// How the logits of all tokens become one weight for each word.
+    pub pooling: LogitPooling,
+    /// Whether a query is expanded too.
+    pub query_weighting: QueryWeighting,
+    /// How a query is written.
+    pub query: Input,
+    /// How a document is written.
+    pub document: Input,
+    /// Weights as integers; as they are if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<Quantisation>,
+    /// How the documents' vectors are searched.
+    pub index: Index,
+    /// How many documents are kept for each query.
+    pub depth: usize,
+}
+
+impl Algorithm for Config {
+    const NAME: &'static str = "splade";
+    const PAPER: &'static str = "formal2021splade";
+    const SHAPE: Shape = Shape::Retriever;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        let weights = self.weights();
+        let documents = load(context, &weights[0], &self.ignore, MaskedLm::load)?;
+        let queries = match weights.get(1) {
+            Some(weights) => load(context, weights, &self.query_ignore, MaskedLm::load)?,
+            None => Arc::clone(&documents),
+        };
+        let of_queries = weights.last().expect("there is at least one checkpoint");
+        let splade = Splade {
+            query_tokens: bind(context, of_queries, &queries, &self.query, Role::Query)?,
+            document_tokens: bind(
+                context,
+                &weights[0],
+                &documents,
+                &self.document,
+                Role::Document,
+            )?,
+            documents,
+            queries,
+            pooling: self.pooling,
+            query_weighting: self.query_weighting,
+            quantisation: self.quantisation,
+        };
+        let checkpoint = digest(context, &weights[0])?;
+        let parts = (&self.pooling, &self.document, &self.quantisation);
+        let parts = serde_json::to_string(&parts).expect("a config is plain data");
+        retriever(context, &format!("{checkpoint} {parts}"), splade, &self.index, self.depth)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        check_weights(&self.weights, self.revision.as_ref())?;
+        if let Some(weights) = &self.query_weights {
+            check_weights(weights, self.query_revision.as_ref())?;
+        }
+        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
+        self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
+    }
+
+    fn weights(&self) -> Vec<Wanted> {
+        let queries = self.query_weights.as_ref();
+        let queries = queries.map(|weights| wanted(weights, self.query_revision.as_ref()));
+        std::iter::once(wanted(&self.weights, self.revision.as_ref())).chain(queries).collect()
+    }
+}
+
+struct Splade {
+    documents: Arc<Model<MaskedLm>>,
+    queries: Arc<Model<MaskedLm>>,
+    document_tokens: Bound,
+    query_tokens: Bound,
+    pooling: LogitPooling,
+    query_weighting: QueryWeighting,
+    quantisation: Option<Quantisation>,
+}
+
+impl Weigh for Splade {
+    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>> {
+        let tokens = document_tokens(&self.document_tokens, corpus, rows.clone())?;
+        let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
+        self.expand(&self.documents, &tokens, text)
+    }
+
+    fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>> {
+        let tokens = query_tokens(&self.query_tokens, queries)?;
+        match self.query_weighting {
+            QueryWeighting::Model => {
+                self.expand(&self.queries, &tokens, |i| queries[i].text.clone())
+            }
+            QueryWeighting::Tokens => Ok(tokens
+                .iter()
+                .map(|tokens| count_tokens(&self.queries.tokenizer, tokens))
+                .collect()),
+        }
+    }
+}
+
+impl Splade {
+    fn expand(
+        &self,
+        model: &Model<MaskedLm>,
+        tokens: &[Tokens],
+        text: impl Fn(usize) -> String,
+    ) -> Result<Vec<SparseVector>> {
+        let mut vectors = vec![SparseVector::new(); tokens.len()];
+        model.encoder.in_batches(tokens, Rows::All, |places, hidden| {
+            let weights = model.head.pool(hidden, self.pooling)?; // [batch, vocab]
+            for (&place, row) in places.iter().zip(rows(&numbers(&weights)?, places.len())) {
+                check_finite(row, || text(place))?;
+                let words = (0..).zip(row.iter().copied());
+                vectors[place] = quantised(words, self.quantisation);
+            }
+            Ok(())
+        })?;
+        Ok(vectors)
+    }
+}
+
+/// Cuts a matrix of `count` rows.
+fn rows(numbers: &[f32], count: usize) -> std::slice::ChunksExact<'_, f32> {
+    numbers.chunks_exact(numbers.len() / count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
+
+    /// The product of PyTorch's own vectors, for both poolings and with the queries' tokens alone.
+    #[test]
+    fn a_score_is_the_product_of_the_references_vectors() {
+        for (pooling, tensor) in [("max", "max_log1p_relu"), ("sum", "sum_log1p_relu")] {
+            let (folder, expected) = fixture("bert-mlm");
+            let input = r#"{ template = ["{text}"], special_tokens = true, max_length = 40 }"#;
+            let config: Config = toml::from_str(&format!(
+                "weights = \"file:{folder}\"\nignore = []\npooling = \"{pooling}\"\nquery_weighting = \"model\"\n\
+                 query = {input}\ndocument = {input}\nindex = {{ use = \"impacts\", storage = \"f32\" }}\ndepth = 10"
+            ))
+            .unwrap();
+            let lent = Lent::new(sentence_and_word());
+            let found = lent.retrieve(&config, "bread");
+            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+            let score = |case| dot(&expected("word", tensor), &expected(case, tensor));
+            let mut ranked = [("sentence", score("sentence")), ("word", score("word"))];
+            ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+            assert_ranked(&lent.named(&found), &ranked);
+
+            // Without a model for queries: the weight of `bread` in each text, if it has any.
+            let config = Config { query_weighting: QueryWeighting::Tokens, ..config };
+            let found = lent.retrieve(&config, "bread");
+            let bread = 162; // its only token, by the fixture's `inputs.json`
+            for (name, score) in lent.named(&found) {
+                assert!((score - expected(name, tensor)[bread]).abs() < 1e-4, "{name}: {score}");
+            }
+        }
+    }
+}

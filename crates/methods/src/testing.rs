@@ -1,0 +1,139 @@
+//! What tests lend to a stage: a folder for a cache, and the tiny checkpoints of `nir-nn`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::Device;
+use nir_core::{
+    Corpus, Digest, Document, Documents, Queries, Query, Ranking, Result, Run, Silent, TrecRun,
+};
+use nir_nn::Backend;
+use nir_nn::checkpoint::{Checkpoint, Wanted};
+use tempfile::TempDir;
+
+use crate::{Algorithm, Context, Resources, Stage};
+
+/// A cache in a folder of its own, and a collection.
+pub(crate) struct Lent {
+    folder: TempDir,
+    corpus: Arc<Documents>,
+}
+
+impl Resources for Lent {
+    fn artifact(
+        &self,
+        kind: &str,
+        key: Digest,
+        make: &mut dyn FnMut(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let folder = self.folder.path().join(kind).join(key.hex());
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder)?;
+            make(&folder)?;
+        }
+        Ok(folder)
+    }
+
+    fn checkpoint(&self, wanted: &Wanted) -> Result<Checkpoint> {
+        match wanted {
+            Wanted::Folder(folder) => Ok(Checkpoint::in_folder(folder)?),
+            Wanted::Hub { .. } => Err(format!("a test fetches nothing: {wanted}").into()),
+        }
+    }
+
+    fn run_file(&self, path: &Path) -> Result<TrecRun> {
+        Err(format!("a test has no run files: {}", path.display()).into())
+    }
+
+    fn note(&self, _index: &str, _fact: &str, _value: &str) {}
+}
+
+impl Lent {
+    /// Lends out a collection of texts, each with its name.
+    pub(crate) fn new(texts: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
+        let document = |(doc_id, text): (&str, &str)| Document {
+            doc_id: doc_id.to_owned(),
+            title: String::new(),
+            text: text.to_owned(),
+        };
+        let corpus = Arc::new(Documents::new(texts.into_iter().map(document)).unwrap());
+        Self { folder: tempfile::tempdir().unwrap(), corpus }
+    }
+
+    /// The collection.
+    pub(crate) fn corpus(&self) -> &dyn Corpus {
+        &*self.corpus
+    }
+
+    /// Binds a recipe to the collection.
+    pub(crate) fn build(&self, config: &impl Algorithm) -> Stage {
+        let context = Context {
+            corpus: Arc::<Documents>::clone(&self.corpus),
+            corpus_digest: Digest::of("the collection of a test"),
+            progress: Arc::new(Silent),
+            backend: Backend::reference(),
+            resources: self,
+        };
+        config.build(&context).unwrap()
+    }
+
+    /// What a retriever finds for one query.
+    pub(crate) fn retrieve(&self, config: &impl Algorithm, query: &str) -> Ranking {
+        let Stage::Retriever(retriever) = self.build(config) else { panic!("it is no retriever") };
+        one(retriever.retrieve(&queries(query)).unwrap())
+    }
+
+    /// What a reranker makes of a ranking.
+    pub(crate) fn rerank(
+        &self,
+        config: &impl Algorithm,
+        query: &str,
+        candidates: Ranking,
+    ) -> Ranking {
+        let Stage::Reranker(reranker) = self.build(config) else { panic!("it is no reranker") };
+        one(reranker.rerank(&queries(query), &Run(vec![candidates])).unwrap())
+    }
+
+    /// A ranking with names in place of rows.
+    pub(crate) fn named(&self, ranking: &Ranking) -> Vec<(&str, f32)> {
+        let name = |hit: &nir_core::Scored| (self.corpus.doc_id(hit.doc), hit.score);
+        ranking.iter().map(name).collect()
+    }
+}
+
+fn queries(query: &str) -> Queries {
+    Queries::new(vec![Query::new("q", query)]).unwrap()
+}
+
+fn one(run: Run) -> Ranking {
+    let [ranking] = <[Ranking; 1]>::try_from(run.0).unwrap();
+    ranking
+}
+
+/// Two of the texts for which the fixtures hold what PyTorch computes, by the names of their cases.
+pub(crate) fn sentence_and_word() -> [(&'static str, &'static str); 2] {
+    [("sentence", "Which treatment lowers blood pressure, and why?"), ("word", "bread")]
+}
+
+/// The folder of a tiny checkpoint, and the tensors that PyTorch computes with it by case and name, row by row.
+pub(crate) fn fixture(name: &str) -> (String, impl Fn(&str, &str) -> Vec<f32>) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nn/tests/fixtures");
+    let folder = fixtures.join(name);
+    let tensors: HashMap<String, candle_core::Tensor> =
+        candle_core::safetensors::load(folder.join("expected.safetensors"), &Device::Cpu).unwrap();
+    let tensor =
+        move |case: &str, name: &str| nir_nn::numbers(&tensors[&format!("{case}.{name}")]).unwrap();
+    (folder.to_str().unwrap().to_owned(), tensor)
+}
+
+/// Fails unless two rankings have the same names in the same order, and scores that agree to four decimals.
+#[track_caller]
+pub(crate) fn assert_ranked(found: &[(&str, f32)], expected: &[(&str, f32)]) {
+    let alike = |((a, x), (b, y)): (&(&str, f32), &(&str, f32))| {
+        a == b && (x - y).abs() <= 1e-4 * y.abs().max(1.0)
+    };
+    let equal = found.len() == expected.len() && found.iter().zip(expected).all(alike);
+    assert!(equal, "found {found:?}, expected {expected:?}");
+}

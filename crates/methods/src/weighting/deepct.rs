@@ -1,0 +1,281 @@
+//! DeepCT: how often a word should occur, in place of how often it does.
+//! Dai and Callan, SIGIR 2020 (`dai2020deepct`).
+//!
+//! BM25 takes the number of occurrences for importance, and in a short passage nearly every word occurs once. DeepCT has
+//! BERT read the passage and guess, for each word, how likely a query about the passage uses it. The guess is written
+//! into the index as if it were a count, and BM25 runs on as it always did: nothing is learned about queries, and a word
+//! that the passage lacks is still not found.
+//!
+//! ```text
+//! ŷ_{t,c}  = w · T_{t,c} + b                                                                    (eq. 1)
+//! tf(t, d) = round(m · ŷ_{t,d})          the largest, where t occurs more than once
+//! s(q, d)  = Σ_{t in q} q_t · idf(t) · tf / (tf + k1 · (1 - b + b · |d| / avgdl))
+//! idf(t)   = ln(1 + (N - df + 0.5) / (df + 0.5))
+//! ```
+//!
+//! | symbol    | is                                                                             |
+//! |-----------|--------------------------------------------------------------------------------|
+//! | `T_{t,c}` | the last hidden state of the first word piece of `t` in the context `c`         |
+//! | `w`, `b`  | the head, a linear layer with one output (in the first line)                    |
+//! | `m`       | `scale`, 100 in the paper; what rounds to less than 1 is not indexed            |
+//! | `q_t`     | how often `t` occurs in the query                                               |
+//! | `\|d\|`     | the sum of all `tf` of `d`; `avgdl` is the mean over the `N` documents with any  |
+//!
+//! As the authors' script does (`bert_term_sample_to_json.py`), halves round to the even number, and words are those of
+//! BERT's tokenizer, pieces put together again. The authors then index a text in which each word stands `tf` times; so
+//! the words go through the config's `analyzer` here, queries do too, and the counts of words that become one term are
+//! added. Lengths are exact, where Lucene keeps them in a byte. A word that `max_length` cuts is indexed as what is left
+//! of it, also as the authors have it; characters that the vocabulary lacks make no word.
+//!
+//! Try it: `nir run weighting/deepct --on pocket`, beside `lexical/bm25`. With `scale = 1` most words vanish.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use nir_core::{Corpus, Query, Result};
+use nir_index::{Analyzer, analyzer};
+use nir_nn::Input;
+use nir_nn::checkpoint::{Location, Wanted};
+use serde::{Deserialize, Serialize};
+
+use super::words::{Collection, Names, WeighWords, WeightedWords, Word, WordModel, retriever};
+use crate::impacts::{Index, SparseVector, Storage};
+use crate::neural::{check_weights, digest, wanted};
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the weights are: `hf:org/name` or `file:folder`.
+    pub weights: Location,
+    /// The commit of the weights on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Patterns of tensors that the checkpoint has and this method does not use.
+    pub ignore: Vec<String>,
+    /// The name of the linear layer that gives a word piece its number.
+    pub head: String,
+    /// How a document is written.
+    pub document: Input,
+    /// What a prediction of 1 becomes.
+    pub scale: f32,
+    /// What becomes of words before they are counted: the name of a chain in `nir_index::analyzer`.
+    pub analyzer: String,
+    /// How soon occurrences saturate; 0 counts only presence.
+    pub k1: f32,
+    /// How much length counts, from 0 to 1.
+    pub b: f32,
+    /// How the documents' weights are searched; they are no integers, so only `f32` keeps them.
+    pub index: Index,
+    /// How many documents are kept for each query.
+    pub depth: usize,
+}
+
+impl Algorithm for Config {
+    const NAME: &'static str = "deepct";
+    const PAPER: &'static str = "dai2020deepct";
+    const SHAPE: Shape = Shape::Retriever;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        let (weights, head) = (&self.weights()[0], std::slice::from_ref(&self.head));
+        let deepct = DeepCt {
+            model: WordModel::load(context, weights, &self.ignore, head, &self.document)?,
+            scale: self.scale,
+            analyzer: analyzer(&self.analyzer)?,
+            bm25: Bm25 { k1: self.k1, b: self.b },
+        };
+        let checkpoint = digest(context, weights)?;
+        let parts = (&self.head, &self.document, self.scale, deepct.analyzer.name());
+        let parts = serde_json::to_string(&parts).expect("a config is plain data");
+        let names = Names {
+            words: format!("deepct {checkpoint} {parts}"),
+            impacts: format!("bm25 {} {}", self.k1, self.b),
+        };
+        retriever(context, &names, deepct, &self.index, self.depth)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        check_weights(&self.weights, self.revision.as_ref())?;
+        self.document
+            .check(&["title", "text"])
+            .map_err(|problem| format!("`document`: {problem}"))?;
+        analyzer(&self.analyzer).map_err(|error| error.to_string())?;
+        match self.index {
+            Index::Impacts { storage: Storage::F32 } => check_numbers(self.scale, self.k1, self.b),
+            Index::Impacts { storage } => Err(format!(
+                "`storage` is {storage:?}, and the weights of BM25 are no integers: expected \"f32\""
+            )),
+        }
+    }
+
+    fn weights(&self) -> Vec<Wanted> {
+        vec![wanted(&self.weights, self.revision.as_ref())]
+    }
+}
+
+fn check_numbers(scale: f32, k1: f32, b: f32) -> std::result::Result<(), String> {
+    let positive = |value: f32| value > 0.0 && value.is_finite();
+    match (positive(scale), k1 >= 0.0 && k1.is_finite(), (0.0..=1.0).contains(&b)) {
+        (false, _, _) => Err(format!("`scale` must be a number above 0, found {scale}")),
+        (_, false, _) => Err(format!("`k1` must be a number of at least 0, found {k1}")),
+        (_, _, false) => Err(format!("`b` must lie between 0 and 1, found {b}")),
+        _ => Ok(()),
+    }
+}
+
+struct DeepCt {
+    model: WordModel,
+    scale: f32,
+    analyzer: Arc<dyn Analyzer>,
+    bm25: Bm25,
+}
+
+impl WeighWords for DeepCt {
+    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<WeightedWords>> {
+        let documents = self.model.documents(corpus, rows)?;
+        let one = |words| analysed(&frequencies(words, self.scale), &*self.analyzer);
+        Ok(documents.into_iter().map(one).collect())
+    }
+
+    fn query(&self, query: &Query) -> Result<WeightedWords> {
+        let mut counts = WeightedWords::new();
+        self.analyzer.analyze(&query.text, &mut |term| add(&mut counts, term, 1.0));
+        Ok(counts)
+    }
+
+    fn impacts(&self, collection: &Collection, document: SparseVector) -> SparseVector {
+        self.bm25.impacts(collection, document)
+    }
+}
+
+/// `tf(t, d)` of the words that have one of at least 1.
+fn frequencies(words: Vec<Word>, scale: f32) -> BTreeMap<String, f32> {
+    let mut frequencies = BTreeMap::new();
+    for (word, prediction) in words {
+        let tf = (scale * prediction).round_ties_even();
+        if tf >= 1.0 {
+            frequencies.entry(word).and_modify(|known| *known = tf.max(*known)).or_insert(tf);
+        }
+    }
+    frequencies
+}
+
+/// The terms of a text in which each word stands as often as it counts.
+fn analysed(words: &BTreeMap<String, f32>, analyzer: &dyn Analyzer) -> WeightedWords {
+    let mut terms = WeightedWords::new();
+    for (word, &tf) in words {
+        analyzer.analyze(word, &mut |term| add(&mut terms, term, tf));
+    }
+    terms
+}
+
+fn add(counts: &mut WeightedWords, term: &str, count: f32) {
+    *counts.entry(term.to_owned()).or_insert(0.0) += count;
+}
+
+/// The part of BM25 that a document decides.
+struct Bm25 {
+    k1: f32,
+    b: f32,
+}
+
+impl Bm25 {
+    /// What each word of a document adds to the score of a query that has it once.
+    fn impacts(&self, collection: &Collection, document: SparseVector) -> SparseVector {
+        let length = document.iter().map(|&(_, tf)| tf).sum::<f32>() / collection.mean_length();
+        let one = |(word, tf)| {
+            let df = collection.document_frequency(word) as f32;
+            (word, idf(collection.documents() as f32, df) * self.saturated(tf, length))
+        };
+        document.into_iter().map(one).collect()
+    }
+
+    /// `tf / (tf + k1 · (1 - b + b · length))`, with the length as a multiple of the mean.
+    fn saturated(&self, tf: f32, length: f32) -> f32 {
+        tf / (tf + self.k1 * (1.0 - self.b + self.b * length))
+    }
+}
+
+fn idf(documents: f32, df: f32) -> f32 {
+    (1.0 + (documents - df + 0.5) / (df + 0.5)).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
+
+    fn words(words: &[(&str, f32)]) -> Vec<Word> {
+        words.iter().map(|&(word, weight)| (word.to_owned(), weight)).collect()
+    }
+
+    #[test]
+    fn a_prediction_becomes_a_count() {
+        // 100 · 0.125 = 12.5 rounds to the even 12; of 30 and 7 the larger stays; 0.4 and -20 vanish; 0.6 becomes 1.
+        let found =
+            [("a", 0.125), ("b", 0.07), ("b", 0.3), ("c", 0.004), ("d", -0.2), ("e", 0.006)];
+        let expected = [("a", 12.0), ("b", 30.0), ("e", 1.0)].map(|(w, tf)| (w.to_owned(), tf));
+        assert_eq!(frequencies(words(&found), 100.0), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn words_of_one_stem_are_counted_together() {
+        let english = analyzer("lucene-english").unwrap();
+        let counts =
+            frequencies(words(&[("ships", 0.2), ("ship", 0.3), ("the", 0.5), (",", 0.9)]), 10.0);
+        assert_eq!(analysed(&counts, &*english), BTreeMap::from([("ship".to_owned(), 5.0)]));
+    }
+
+    #[test]
+    fn counts_are_saturated_and_rare_words_count_more() {
+        let bm25 = Bm25 { k1: 1.0, b: 0.5 };
+        // Twice the mean length: 3 / (3 + 1 · (0.5 + 0.5 · 2)) = 2/3.
+        assert!((bm25.saturated(3.0, 2.0) - 2.0 / 3.0).abs() < 1e-6);
+        // ln(1 + (10 - 1 + 0.5) / (1 + 0.5)) = ln(22/3) = 1.99243
+        assert!((idf(10.0, 1.0) - 1.992_43).abs() < 1e-5);
+    }
+
+    #[test]
+    fn an_impact_is_the_words_part_of_the_score() {
+        let collection = Collection::of_words(&[&[("fog", 1.0), ("sea", 3.0)], &[("sea", 2.0)]]);
+        let length = 4.0 / 3.0; // the mean length is (4 + 2) / 2
+        let bm25 = Bm25 { k1: 0.9, b: 0.4 };
+        let part = |tf: f32, df: f32| idf(2.0, df) * bm25.saturated(tf, length);
+        let expected = vec![(0, part(1.0, 1.0)), (1, part(3.0, 2.0))];
+        let document = vec![(0, 1.0), (1, 3.0)];
+        assert_eq!(bm25.impacts(&collection, document), expected);
+    }
+
+    #[test]
+    fn a_tiny_checkpoint_ranks_a_document_by_what_it_predicts() {
+        let (folder, expected) = fixture("deepct");
+        let config: Config = toml::from_str(&format!(
+            r#"
+            weights  = "file:{folder}"
+            ignore   = []
+            head     = "classifier"
+            document = {{ template = ["{{text}}"], special_tokens = true, max_length = 40 }}
+            scale    = 100
+            analyzer = "whitespace"
+            k1       = 0.9
+            b        = 0.4
+            index    = {{ use = "impacts", storage = "f32" }}
+            depth    = 10
+            "#
+        ))
+        .unwrap();
+        let lent = Lent::new(sentence_and_word());
+        let run = lent.retrieve(&config, "blood blood bread unknown");
+        // Row 14 of the sentence is the first piece of `blood`, row 1 of the other text is `bread`.
+        let tf = |case: &str, row: usize| (100.0 * expected(case, "impacts")[row]).round();
+        let sentence: f32 =
+            [1, 6, 10, 14, 19, 21, 22, 23, 26].map(|row| tf("sentence", row)).iter().sum();
+        let mean = f32::midpoint(sentence, tf("word", 1));
+        let bm25 = Bm25 { k1: 0.9, b: 0.4 };
+        let blood = 2.0 * idf(2.0, 1.0) * bm25.saturated(tf("sentence", 14), sentence / mean);
+        let bread = idf(2.0, 1.0) * bm25.saturated(tf("word", 1), tf("word", 1) / mean);
+        assert_ranked(&lent.named(&run), &[("sentence", blood), ("word", bread)]);
+    }
+}

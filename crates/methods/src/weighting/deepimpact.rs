@@ -1,0 +1,186 @@
+//! DeepImpact: one number for each word of a document, learned so that the sum over a query's words ranks.
+//! Mallia, Khattab, Suel and Tonellotto, SIGIR 2021 (`mallia2021deepimpact`).
+//!
+//! DeepCT learns what each word is worth alone, and leaves it to BM25 to add them up. DeepImpact learns the sum: pairs
+//! of a relevant and another passage are told apart by it, so words share out the score among them. A query costs
+//! nothing, as its words all weigh 1. Passages are expanded with predicted queries first, as no word of a query is found
+//! that a passage lacks; DeeperImpact (Basnet, Gou, Mallia and Suel, 2024, `basnet2024deeperimpact`) is the same with
+//! another encoder, one layer, and queries that a large language model predicts.
+//!
+//! ```text
+//! impact(t, d) = ReLU(W2 · ReLU(W1 · h_t + b1) + b2)                                              (§3)
+//! s(q, d)      = Σ_{t in q ∩ d} impact(t, d)
+//! ```
+//!
+//! | symbol         | is                                                                              |
+//! |----------------|---------------------------------------------------------------------------------|
+//! | `h_t`          | the last hidden state of the first word piece of the first `t` in `d`, `[hidden]` |
+//! | `W1`, `b1`, …  | the linear layers that `head` names; DeeperImpact has only the last              |
+//!
+//! As in the authors' code, words are those of BERT's basic tokenizer (lower case, cut at punctuation), and a word that
+//! is one ASCII punctuation mark is left out, from documents and from queries. Two differences: a word that `max_length`
+//! cuts is indexed as what is left of it, and characters that the vocabulary lacks make no word.
+//!
+//! `quantisation` makes integers of impacts, as the authors do with 256 levels before they index.
+//!
+//! Try it: `nir run weighting/deeper-impact --on pocket`, and `weighting/deepct` beside it.
+
+use std::ops::Range;
+
+use nir_core::{Corpus, Query, Result};
+use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::{Bound, Input, Role};
+use serde::{Deserialize, Serialize};
+
+use super::words::{Names, WeighWords, WeightedWords, Word, WordModel, retriever, words};
+use crate::impacts::{Index, Quantisation, Storage, quantised};
+use crate::neural::{check_weights, digest, wanted};
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the weights are: `hf:org/name` or `file:folder`.
+    pub weights: Location,
+    /// The commit of the weights on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Patterns of tensors that the checkpoint has and this method does not use.
+    pub ignore: Vec<String>,
+    /// The names of the linear layers, in order, that give a word piece its impact; a ReLU follows each.
+    pub head: Vec<String>,
+    /// How a query is cut into words; no model reads it.
+    pub query: Input,
+    /// How a document is written.
+    pub document: Input,
+    /// Impacts as integers; as they are if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<Quantisation>,
+    /// How the documents' impacts are searched.
+    pub index: Index,
+    /// How many documents are kept for each query.
+    pub depth: usize,
+}
+
+impl Algorithm for Config {
+    const NAME: &'static str = "deepimpact";
+    const PAPER: &'static str = "mallia2021deepimpact";
+    const SHAPE: Shape = Shape::Retriever;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        let weights = &self.weights()[0];
+        let model = WordModel::load(context, weights, &self.ignore, &self.head, &self.document)?;
+        let query = model.bind(context, weights, &self.query, Role::Query)?;
+        let deepimpact = DeepImpact { model, query, quantisation: self.quantisation };
+        let checkpoint = digest(context, weights)?;
+        let parts = (&self.head, &self.document, &self.quantisation);
+        let parts = serde_json::to_string(&parts).expect("a config is plain data");
+        let names = Names {
+            words: format!("deepimpact {checkpoint} {parts}"),
+            impacts: "as they are".to_owned(),
+        };
+        retriever(context, &names, deepimpact, &self.index, self.depth)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        check_weights(&self.weights, self.revision.as_ref())?;
+        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
+        self.document
+            .check(&["title", "text"])
+            .map_err(|problem| format!("`document`: {problem}"))?;
+        match (self.head.is_empty(), &self.index, self.quantisation) {
+            (true, ..) => Err("`head` names no layer: expected at least one".to_owned()),
+            (_, Index::Impacts { storage: Storage::U8 }, None) => Err(
+                "`storage = \"u8\"` keeps integers: add `quantisation`, or take `storage = \"f32\"`".to_owned(),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn weights(&self) -> Vec<Wanted> {
+        vec![wanted(&self.weights, self.revision.as_ref())]
+    }
+}
+
+struct DeepImpact {
+    model: WordModel,
+    query: Bound,
+    quantisation: Option<Quantisation>,
+}
+
+impl WeighWords for DeepImpact {
+    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<WeightedWords>> {
+        let documents = self.model.documents(corpus, rows)?;
+        let one = |words| quantised(impacts(words), self.quantisation).into_iter().collect();
+        Ok(documents.into_iter().map(one).collect())
+    }
+
+    fn query(&self, query: &Query) -> Result<WeightedWords> {
+        let tokens = self.query.encode(|_| query.text.clone())?;
+        Ok(impacts(words(self.model.tokenizer(), &tokens, &vec![1.0; tokens.len()])))
+    }
+}
+
+/// The first number of each word that is one, not below zero.
+fn impacts(words: Vec<Word>) -> WeightedWords {
+    let mut impacts = WeightedWords::new();
+    for (word, number) in words.into_iter().filter(|(word, _)| !is_punctuation(word)) {
+        impacts.entry(word).or_insert(number.max(0.0)); // ReLU
+    }
+    impacts
+}
+
+fn is_punctuation(word: &str) -> bool {
+    word.len() == 1 && word.bytes().all(|byte| byte.is_ascii_punctuation())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
+
+    #[test]
+    fn the_first_of_equal_words_counts_and_punctuation_does_not() {
+        let words =
+            [("sea", 0.5), (",", 3.0), ("fog", -1.0), ("sea", 2.0), ("fog", 4.0), ("—", 1.0)];
+        let expected = [("fog", 0.0), ("sea", 0.5), ("—", 1.0)];
+        let own = |(word, number): (&str, f32)| (word.to_owned(), number);
+        assert_eq!(impacts(words.map(own).to_vec()), WeightedWords::from(expected.map(own)));
+    }
+
+    #[test]
+    fn integers_are_needed_where_a_byte_keeps_them() {
+        let config = config("somewhere", "u8");
+        assert!(config.check().unwrap_err().starts_with("`storage = \"u8\"` keeps integers"));
+        let quantisation = Some(Quantisation { range: 20.0, levels: 256 });
+        assert_eq!(Config { quantisation, ..config }.check(), Ok(()));
+    }
+
+    fn config(folder: &str, storage: &str) -> Config {
+        toml::from_str(&format!(
+            r#"
+            weights  = "file:{folder}"
+            ignore   = ["bert.pooler.*"]
+            head     = ["impact_score_encoder.0", "impact_score_encoder.3"]
+            query    = {{ template = ["{{text}}"], special_tokens = false, max_length = 40 }}
+            document = {{ template = ["{{text}}"], special_tokens = true, max_length = 40 }}
+            index    = {{ use = "impacts", storage = "{storage}" }}
+            depth    = 10
+            "#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_tiny_checkpoint_ranks_a_document_by_its_impacts() {
+        let (folder, expected) = fixture("deepimpact");
+        let lent = Lent::new(sentence_and_word());
+        let run = lent.retrieve(&config(&folder, "f32"), "Pressure? Blood pressure, bread, fog");
+        // Rows 14 and 19 of the sentence are the first pieces of `blood` and `pressure`, row 1 of the other is `bread`.
+        let sentence = expected("sentence", "impacts");
+        let expected =
+            [("sentence", sentence[14] + sentence[19]), ("word", expected("word", "impacts")[1])];
+        assert_ranked(&lent.named(&run), &expected);
+    }
+}

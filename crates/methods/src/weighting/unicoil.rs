@@ -1,0 +1,180 @@
+//! uniCOIL: one number for each token of a text.
+//! Lin and Ma, 2021 (`lin2021unicoil`).
+//!
+//! COIL keeps a short vector for each token and compares those of equal tokens. Cut the vector down to one number and it
+//! is a weight of that token in that context; then an inverted index and an inner product are all that is needed. The
+//! vocabulary of a text is not changed, so documents are usually expanded first with queries that a model predicts.
+//!
+//! ```text
+//! w_i    = ReLU(v · h_i + b)                                                                     (§2)
+//! d_t    = max of w_i over the places i of t in the document
+//! q_t    = sum of w_i over the places i of t in the query
+//! s(q,d) = Σ_t q_t · d_t                                                                        (eq. 5)
+//! ```
+//!
+//! | symbol   | is                                                                        |
+//! |----------|---------------------------------------------------------------------------|
+//! | `h_i`    | the last hidden state of token `i`, `[hidden]`                            |
+//! | `v`, `b` | the head: a linear layer with one output                                   |
+//!
+//! As the reference implementation does (Pyserini, `_unicoil.py`), `[CLS]` is left out and `[SEP]` is a term like any
+//! other. TILDEv2 (Zhuang and Zuccon, 2021) is the same with `query_weighting = "tokens"`: a query's terms weigh what
+//! they count, and no model runs when a query comes.
+//!
+//! Try it: `nir run weighting/unicoil-noexp --on pocket`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use nir_core::{Corpus, DocNo, Query, Result};
+use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::heads::PerToken;
+use nir_nn::{Bound, Input, Model, Role, Tokens};
+use serde::{Deserialize, Serialize};
+
+use crate::impacts::{
+    Index, Quantisation, QueryWeighting, SparseVector, Weigh, quantised, retriever,
+};
+use crate::neural::{
+    bind, check_weights, count_tokens, digest, document_tokens, load, per_token, query_tokens,
+    wanted,
+};
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the weights are: `hf:org/name` or `file:folder`.
+    pub weights: Location,
+    /// The commit of the weights on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Patterns of tensors that the checkpoint has and this method does not use.
+    pub ignore: Vec<String>,
+    /// The name of the linear layer that gives a token its weight.
+    pub head: String,
+    /// Whether a query's weights are the model's.
+    pub query_weighting: QueryWeighting,
+    /// How a query is written.
+    pub query: Input,
+    /// How a document is written.
+    pub document: Input,
+    /// Weights as integers; as they are if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<Quantisation>,
+    /// How the documents' vectors are searched.
+    pub index: Index,
+    /// How many documents are kept for each query.
+    pub depth: usize,
+}
+
+impl Algorithm for Config {
+    const NAME: &'static str = "unicoil";
+    const PAPER: &'static str = "lin2021unicoil";
+    const SHAPE: Shape = Shape::Retriever;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        let weights = wanted(&self.weights, self.revision.as_ref());
+        let model = load(context, &weights, &self.ignore, |architecture, tensors| {
+            PerToken::load(architecture, tensors, &[&self.head])
+        })?;
+        let unicoil = UniCoil {
+            query_tokens: bind(context, &weights, &model, &self.query, Role::Query)?,
+            document_tokens: bind(context, &weights, &model, &self.document, Role::Document)?,
+            first: model.tokenizer.id("[CLS]")?,
+            model,
+            query_weighting: self.query_weighting,
+            quantisation: self.quantisation,
+        };
+        let checkpoint = digest(context, &weights)?;
+        let parts = (&self.head, &self.document, &self.quantisation);
+        let parts = serde_json::to_string(&parts).expect("a config is plain data");
+        let recipe = format!("{checkpoint} {parts}");
+        retriever(context, &recipe, unicoil, &self.index, self.depth)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        check_weights(&self.weights, self.revision.as_ref())?;
+        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
+        self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
+    }
+
+    fn weights(&self) -> Vec<Wanted> {
+        vec![wanted(&self.weights, self.revision.as_ref())]
+    }
+}
+
+struct UniCoil {
+    model: Arc<Model<PerToken>>,
+    document_tokens: Bound,
+    query_tokens: Bound,
+    /// `[CLS]`, which is no term.
+    first: u32,
+    query_weighting: QueryWeighting,
+    quantisation: Option<Quantisation>,
+}
+
+impl Weigh for UniCoil {
+    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>> {
+        let tokens = document_tokens(&self.document_tokens, corpus, rows.clone())?;
+        let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
+        self.weigh(&tokens, f32::max, text)
+    }
+
+    fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>> {
+        let tokens = query_tokens(&self.query_tokens, queries)?;
+        match self.query_weighting {
+            QueryWeighting::Model => self.weigh(&tokens, |a, b| a + b, |i| queries[i].text.clone()),
+            QueryWeighting::Tokens => Ok(tokens
+                .iter()
+                .map(|tokens| count_tokens(&self.model.tokenizer, tokens))
+                .collect()),
+        }
+    }
+}
+
+impl UniCoil {
+    /// The weights of each text's tokens; `join` makes one of those of equal tokens.
+    fn weigh(
+        &self,
+        tokens: &[Tokens],
+        join: impl Fn(f32, f32) -> f32,
+        text: impl Fn(usize) -> String,
+    ) -> Result<Vec<SparseVector>> {
+        let weights = per_token(&self.model, tokens, text)?;
+        let one = |(tokens, weights): (&Tokens, &Vec<f32>)| {
+            let terms = tokens.ids.iter().zip(weights).filter(|&(&id, _)| id != self.first);
+            quantised(joined(terms, &join), self.quantisation)
+        };
+        Ok(tokens.iter().zip(&weights).map(one).collect())
+    }
+}
+
+/// One weight for each term, by rising term.
+fn joined<'a>(
+    terms: impl Iterator<Item = (&'a u32, &'a f32)>,
+    join: impl Fn(f32, f32) -> f32,
+) -> BTreeMap<u32, f32> {
+    let mut joined = BTreeMap::new();
+    for (&term, &weight) in terms {
+        let weight = weight.max(0.0); // ReLU
+        joined.entry(term).and_modify(|known| *known = join(*known, weight)).or_insert(weight);
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_tokens_are_joined_after_the_relu() {
+        let terms = || [5, 9, 5, 5].iter().zip(&[0.5, -1.0, 2.0, -3.0]);
+        let found =
+            |join: fn(f32, f32) -> f32| joined(terms(), join).into_iter().collect::<Vec<_>>();
+        assert_eq!(found(f32::max), [(5, 2.0), (9, 0.0)]);
+        assert_eq!(found(|a, b| a + b), [(5, 2.5), (9, 0.0)]);
+    }
+}
