@@ -123,7 +123,7 @@ def run_pisa(folder, docs, queries):
     from pyterrier_pisa import PisaIndex, PisaRetrieve, PisaScorer, _pisathon
     named = lambda matrix, i, scale: {str(d): float(w) * scale for d, w in zip(*row(matrix, i))}
     index = PisaIndex(str(folder / "pisa"), stemmer="none", stops="none", threads=1)
-    if not (folder / "pisa").exists():
+    if not index.built():
         index.toks_indexer(scale=100.0).index({"docno": str(i), "toks": named(docs, i, 1.0)} for i in range(docs.shape[0]))
     texts = [(i, named(queries, i, 100.0)) for i in range(queries.shape[0])]
     for depth in DEPTHS:

@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use nir_core::{Corpus, DocNo, Ranking};
 use nir_index::impacts::{Clustered, Clustering, Effort, ImpactIndex, Weights};
 
-const USAGE: &str = "impacts_peer FOLDER [INDEX_DIR] [REPEATS]";
-
 const CLUSTERING: Clustering =
     Clustering { postings: 1500, cluster_fraction: 0.05, summary_energy: 0.4, seed: 42 };
+
+const USAGE: &str = "impacts_peer FOLDER [INDEX_DIR] [REPEATS]";
 
 /// Sparse rows.
 struct Matrix {

@@ -85,7 +85,7 @@ fn race(
 fn product(query: &[f32], tokens: &[f32], scores: &mut [f32], strides: (usize, usize)) {
     let (m, n) = (query.len() / DIM, tokens.len() / DIM);
     assert_eq!(scores.len(), m * n, "a score for each pair");
-    let [row, column, dim] = [strides.0, strides.1, DIM].map(usize::cast_signed);
+    let (row, column, dim) = (strides.0.cast_signed(), strides.1.cast_signed(), DIM.cast_signed());
     let (to, lhs, rhs) = (scores.as_mut_ptr(), query.as_ptr(), tokens.as_ptr());
     let none = gemm::Parallelism::None;
     // SAFETY: the strides are those of `[m, n]`, `[m, dim]` and of `[n, dim]` transposed, all within their slices.

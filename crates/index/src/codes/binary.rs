@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A scan scores `dim - 2 distance`, which is `h(q) · h(d)`; [`Rescore::Codes`](super::Rescore::Codes) is the paper's second stage. Zero counts as
-//! negative, as in the authors' code (`hashed_embeddings > 0`).
+//! negative, as in the authors' code, `hashed_embeddings > 0`.
 
 use super::code::{Code, Reader};
 use crate::level::Level;

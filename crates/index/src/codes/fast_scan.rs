@@ -2,7 +2,7 @@
 //! André, Kermarrec and Le Scouarnec, Cache locality is not enough: High-Performance Nearest Neighbor Search with
 //! Product Quantization Fast Scan, PVLDB 9(4), 2015.
 //!
-//! With sixteen centroids to a piece, a table rounded to bytes is one register, and one instruction (`pshufb`) looks up
+//! With sixteen centroids to a piece, a table rounded to bytes is one register, and one instruction, `pshufb`, looks up
 //! sixteen or more rows at once. Tables are rounded with one step for all pieces, so that sums of bytes are sums:
 //!
 //! ```text

@@ -10,7 +10,7 @@
 //! table[j][c] = q_j · centroid[j][c]          q · x ≈ Σ_j table[j][code_j(x)]       (asymmetric, section III-B)
 //! ```
 //!
-//! Where a piece begins matters: a learned [`Rotation`] turns vectors before they are cut (`rotation.rs`). Centroids
+//! Where a piece begins matters: a learned [`Rotation`] turns vectors before they are cut, in `rotation.rs`. Centroids
 //! and codes may also come from elsewhere, as JPQ (`zhan2021jpq`) and RepCONC (`zhan2022repconc`) publish them: a
 //! [`ProductQuantiser`] is a value, however it was found.
 

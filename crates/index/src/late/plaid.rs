@@ -1,7 +1,7 @@
 //! PLAID: late interaction that looks at centroids first.
 //! Santhanam, Khattab, Potts and Zaharia, PLAID: An Efficient Engine for Late Interaction Retrieval, CIKM 2022.
 //!
-//! Tokens are stored as a centroid and a residual (`residual.rs`), and there are far fewer centroids than tokens. With
+//! Tokens are stored as a centroid and a residual of `residual.rs`, and there are far fewer centroids than tokens. With
 //! the products of all centroids and query tokens known, a document can be scored roughly without reading a residual.
 //!
 //! ```text

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! All components share the buckets. Their borders are quantiles of a sample's residuals, and a bucket stands for
-//! the quantile in its middle, as the authors' code has it (`colbert/indexing/codecs/residual.py`).
+//! the quantile in its middle, as the authors' code has it, `colbert/indexing/codecs/residual.py`.
 
 use rayon::prelude::*;
 

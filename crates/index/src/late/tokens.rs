@@ -4,7 +4,7 @@
 //! code | first token of each document, and how many there are | tokens
 //! ```
 //!
-//! A token is `dim` numbers of two bytes, a scale and `dim` bytes, or a residual code (`residual.rs`). Documents
+//! A token is `dim` numbers of two bytes, a scale and `dim` bytes, or a residual code of `residual.rs`. Documents
 //! have as many tokens as they have; one without tokens scores minus infinity and is never found.
 
 use std::ops::Range;
