@@ -41,7 +41,9 @@ impl Nir {
         command
             .args(arguments)
             .current_dir(self.folder.path())
-            .env("NIR_CACHE", self.path("cache"));
+            .env("NIR_CACHE", self.path("cache"))
+            .env("HF_HOME", self.path("hub"))
+            .env_remove("NIR_MODELS");
         command
     }
 

@@ -1,0 +1,210 @@
+//! Methods with a model, end to end, over a tiny checkpoint with random weights.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::Nir;
+
+const METHOD: &str = r#"[card]
+name  = "mine"
+paper = "karpukhin2020dpr"
+
+[[stage]]
+use        = "bi_encoder"
+weights    = "file:model"
+ignore     = ["pooler.*"]
+pooling    = "mean"
+similarity = "cosine"
+query      = { template = ["{text}"], special_tokens = true, max_length = 20 }
+document   = { template = ["{text}"], special_tokens = true, max_length = 40 }
+index      = { use = "flat", storage = "f32" }
+depth      = 10
+"#;
+
+/// A folder with the method above and the checkpoint that it names.
+fn prepared() -> Nir {
+    let nir = Nir::new();
+    nir.write("mine/dense.toml", METHOD);
+    let model = nir.path("model");
+    fs::create_dir_all(&model).unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nn/tests/fixtures/bert");
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        fs::copy(fixture.join(name), model.join(name)).unwrap();
+    }
+    nir
+}
+
+const RUN: [&str; 6] = ["run", "mine/dense.toml", "--on", "toy", "--run", "out.trec"];
+
+/// The error of the run above in a folder that `spoil` has changed; nothing may be written.
+#[track_caller]
+fn spoilt(spoil: impl FnOnce(&Nir)) -> String {
+    let nir = prepared();
+    spoil(&nir);
+    let error = nir.run(&RUN).error();
+    assert!(!nir.path("out.trec").exists(), "something was written");
+    error
+}
+
+#[track_caller]
+fn assert_says(error: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
+    }
+}
+
+/// Replaces a part of a file.
+fn edit(path: PathBuf, part: &str, by: &str) {
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(part), "{text}");
+    fs::write(path, text.replace(part, by)).unwrap();
+}
+
+#[test]
+fn a_checkpoint_in_a_folder_ranks_the_same_at_any_number_of_threads() {
+    let nir = prepared();
+    nir.run(&RUN).ok();
+    let once = fs::read(nir.path("out.trec")).unwrap();
+    nir.run(&["cache", "clear", "all"]).ok();
+    nir.run(&[&RUN[..], &["--threads", "1"]].concat()).ok();
+    assert_eq!(once, fs::read(nir.path("out.trec")).unwrap());
+}
+
+#[test]
+fn another_precision_is_another_run() {
+    let nir = prepared();
+    nir.run(&RUN).ok();
+    let exact = fs::read(nir.path("out.trec")).unwrap();
+    nir.run(&[&RUN[..], &["--precision", "int8"]].concat()).ok();
+    assert_ne!(exact, fs::read(nir.path("out.trec")).unwrap());
+    let error = nir.run(&[&RUN[..], &["--precision", "int4"]].concat()).error();
+    assert_says(&error, &["unknown precision `int4`: expected one of f32, bf16, f16, int8"]);
+}
+
+#[test]
+fn an_architecture_that_we_lack() {
+    let error = spoilt(|nir| edit(nir.path("model/config.json"), "\"bert\"", "\"mpnet\""));
+    assert_says(&error, &["mine/dense.toml", "config.json", "`mpnet`: expected one of bert,"]);
+}
+
+#[test]
+fn a_truncated_file_of_weights() {
+    let error = spoilt(|nir| {
+        let path = nir.path("model/model.safetensors");
+        let bytes = fs::read(&path).unwrap();
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    });
+    assert_says(&error, &["model.safetensors", "no complete safetensors file", "fetch it again"]);
+}
+
+#[test]
+fn a_tokenizer_that_does_not_fit_the_vocabulary() {
+    let error = spoilt(|nir| {
+        let large = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nn/tests/fixtures/roberta");
+        fs::copy(large.join("tokenizer.json"), nir.path("model/tokenizer.json")).unwrap();
+    });
+    assert_says(&error, &["token numbers up to", "they do not belong together"]);
+}
+
+#[test]
+fn more_tokens_than_positions() {
+    let error = spoilt(|nir| edit(nir.path("mine/dense.toml"), "= 40", "= 1024"));
+    assert_says(&error, &["`max_length` is 1024, the model has 40 positions"]);
+}
+
+#[test]
+fn tensors_that_nobody_takes() {
+    let error = spoilt(|nir| edit(nir.path("mine/dense.toml"), "\"pooler.*\"", ""));
+    assert_says(
+        &error,
+        &["does not use", "ignore = [\"pooler.dense.bias\", \"pooler.dense.weight\"]"],
+    );
+}
+
+#[test]
+fn weights_that_are_not_numbers() {
+    let error = spoilt(|nir| {
+        let path = nir.path("model/model.safetensors");
+        let mut bytes = fs::read(&path).unwrap();
+        let last = bytes.len() - 4;
+        bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+        fs::write(path, bytes).unwrap();
+    });
+    assert_says(&error, &["holds NaN or Inf: the weights are damaged"]);
+}
+
+#[test]
+fn a_location_without_a_revision() {
+    let error = spoilt(|nir| edit(nir.path("mine/dense.toml"), "file:model", "hf:org/name"));
+    assert_says(&error, &["mine/dense.toml:6", "`hf:org/name` needs a revision"]);
+}
+
+#[test]
+fn no_network_and_nothing_cached() {
+    let nir = prepared();
+    let with = "hf:org/name\"\nrevision   = \"main";
+    edit(nir.path("mine/dense.toml"), "file:model", with);
+    let error = nir.run(&[&RUN[..], &["--offline"]].concat()).error();
+    assert_says(&error, &["hf:org/name@main", "the network is off", "file:"]);
+}
+
+#[test]
+fn a_prefix_that_the_checkpoint_demands() {
+    let error = spoilt(|nir| {
+        let prompts = r#"{ "prompts": { "query": "query: ", "document": "" } }"#;
+        nir.write("model/config_sentence_transformers.json", prompts);
+    });
+    assert_says(&error, &["was trained with the prefix `query: ` before queries", "query: {text}"]);
+}
+
+/// Shards of 4,096 documents: a run that is killed after the first keeps it.
+#[test]
+fn a_killed_run_goes_on_where_it_was() {
+    let nir = prepared();
+    let document =
+        |i: usize| format!("d{i}\tthe keeper of lighthouse {i} counted {} ships\n", i * 7);
+    nir.write("docs.tsv", &(0..12_000).map(document).collect::<String>());
+    nir.write("queries.tsv", "q\thow many ships\n");
+    let run = [
+        "run",
+        "mine/dense.toml",
+        "--corpus",
+        "docs.tsv",
+        "--queries",
+        "queries.tsv",
+        "--run",
+        "out.trec",
+    ];
+    let mut child = nir.command(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let vectors = nir.path("cache/vectors");
+    let shards = || {
+        let entries = fs::read_dir(&vectors).into_iter().flatten();
+        let mut shards: Vec<_> = entries
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), fs::metadata(&path).unwrap().modified().unwrap()))
+            .collect();
+        shards.sort();
+        shards
+    };
+    let start = Instant::now();
+    while shards().is_empty() && start.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let kept = shards();
+    assert!(!kept.is_empty());
+    nir.run(&run).ok();
+    let all = shards();
+    assert!(all.len() == 3 && kept.iter().all(|shard| all.contains(shard)), "{kept:?} {all:?}");
+    let resumed = fs::read(nir.path("out.trec")).unwrap();
+    nir.run(&["cache", "clear", "all"]).ok();
+    nir.run(&run).ok();
+    assert_eq!(resumed, fs::read(nir.path("out.trec")).unwrap());
+}
