@@ -12,6 +12,7 @@ use nir_nn::{Backend, Precision};
 /// Where models come from and how they compute.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Models")]
+#[group(id = "models-from")]
 pub(crate) struct Args {
     /// Where models compute: cpu, or cuda:0 in a program built with that feature.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]

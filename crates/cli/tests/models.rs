@@ -132,8 +132,10 @@ fn weights_that_are_not_numbers() {
     let error = spoilt(|nir| {
         let path = nir.path("model/model.safetensors");
         let mut bytes = fs::read(&path).unwrap();
-        let last = bytes.len() - 4;
-        bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+        // The header's length stands first, the first tensor behind the header.
+        let header: [u8; 8] = bytes[..8].try_into().unwrap();
+        let first = 8 + u64::from_le_bytes(header) as usize;
+        bytes[first..first + 4].copy_from_slice(&f32::NAN.to_le_bytes());
         fs::write(path, bytes).unwrap();
     });
     assert_says(&error, &["holds NaN or Inf: the weights are damaged"]);
