@@ -14,7 +14,7 @@
 use rayon::prelude::*;
 
 use super::kernels::{ACROSS, Job, Lanes, Simd};
-use super::math::Activation;
+use super::math::{Activation, Function};
 use super::quantise::Quantised;
 use super::{Dense, Rows, ShapeError, groups};
 
@@ -31,24 +31,27 @@ pub enum Arithmetic {
 /// `y = W x + b` with packed weights.
 pub struct Linear {
     simd: Simd,
+    arithmetic: Arithmetic,
     inputs: usize,
     outputs: usize,
     weights: Weights,
-    /// Filled up with zeros to whole registers, like all that is kept for each output.
+    columns: Columns,
+}
+
+/// What turns the sums of a product into `W x + b`. For each output, filled up with zeros to whole registers.
+struct Columns {
     bias: Vec<f32>,
+    /// What a step of a weight is worth; 1 for floats.
+    steps: Vec<f32>,
+    /// The sum of an output's weights, which is what a row's zero is worth; 0 for floats.
+    sums: Vec<f32>,
 }
 
 enum Weights {
     /// Panels of `[inputs, outputs of the panel]`.
     Floats(Vec<f32>),
     /// Panels of `[inputs / 4, outputs of the panel]`, four inputs together.
-    Bytes {
-        quads: Vec<[i8; 4]>,
-        /// What a step of a weight is worth, for each output.
-        steps: Vec<f32>,
-        /// The sum of the weights of each output, to take the zero of a row off.
-        sums: Vec<f32>,
-    },
+    Bytes(Vec<[i8; 4]>),
 }
 
 /// Rows that a linear layer is applied to.
@@ -59,11 +62,22 @@ pub(super) enum Input<'a> {
     Bytes(&'a Quantised),
 }
 
+impl Input<'_> {
+    /// The step and the zero of a row. A float is a byte with step 1 and zero 0.
+    #[inline(always)]
+    fn scale(self, row: usize) -> (f32, f32) {
+        match self {
+            Self::Floats(_) => (1.0, 0.0),
+            Self::Bytes(quantised) => (quantised.steps[row], quantised.zeros[row]),
+        }
+    }
+}
+
 /// What becomes of `W x + b`.
 #[derive(Clone, Copy)]
 pub(super) enum Finish {
     /// It passes through a function and is written.
-    Write(Activation),
+    Write(Function),
     /// It is added to what is there.
     Add,
 }
@@ -103,12 +117,20 @@ impl Linear {
     ) -> Result<Self, ShapeError> {
         let outputs = dense.bias.len();
         dense.check("linear layer", inputs, outputs)?;
-        let weights = match arithmetic {
-            Arithmetic::F32 => pack_floats(dense.weight, inputs, outputs, simd.lanes()),
-            Arithmetic::Int8 => pack_bytes(dense.weight, inputs, outputs, simd.lanes()),
+        let lanes = simd.lanes();
+        let (weights, steps, sums) = match arithmetic {
+            Arithmetic::F32 => {
+                let weights = pack_floats(dense.weight, inputs, outputs, lanes);
+                (weights, vec![1.0; outputs], vec![0.0; outputs])
+            }
+            Arithmetic::Int8 => pack_bytes(dense.weight, inputs, outputs, lanes),
         };
-        let bias = padded(dense.bias.to_vec(), simd.lanes());
-        Ok(Self { simd, inputs, outputs, weights, bias })
+        let [bias, steps, sums] = [dense.bias.to_vec(), steps, sums].map(|mut values| {
+            values.resize(outputs.next_multiple_of(lanes), 0.0);
+            values
+        });
+        let columns = Columns { bias, steps, sums };
+        Ok(Self { simd, arithmetic, inputs, outputs, weights, columns })
     }
 
     /// Values of an input row.
@@ -130,7 +152,11 @@ impl Linear {
         out.for_each_init(Quantised::default, |quantised, (part, out)| {
             let first = part * PART * self.inputs;
             let rows = &rows[first..][..out.len() / self.outputs * self.inputs];
-            self.product(self.input(rows, quantised), Finish::Write(activation), out);
+            self.product(
+                self.input(rows, quantised),
+                Finish::Write(activation.function(self.arithmetic)),
+                out,
+            );
         });
     }
 
@@ -142,15 +168,14 @@ impl Linear {
     pub fn max_over_rows(&self, rows: &[f32], lengths: &[usize], out: &mut [f32]) {
         let groups = groups(lengths, Rows::First, self.outputs, out);
         groups.into_par_iter().for_each_init(Quantised::default, |quantised, group| {
-            let tokens: usize = group.lengths.iter().sum();
-            let rows = &rows[group.first_token * self.inputs..][..tokens * self.inputs];
+            let sequences = group.lengths.iter().enumerate();
+            let owners: Vec<usize> =
+                sequences.flat_map(|(owner, &length)| std::iter::repeat_n(owner, length)).collect();
+            let rows = &rows[group.first_token * self.inputs..][..owners.len() * self.inputs];
+            group.out.fill(f32::NEG_INFINITY);
+            let largest = Largest { owners: &owners, outputs: self.outputs, out: group.out };
             let input = self.input(rows, quantised);
-            self.simd.run(MaxOverRows {
-                linear: self,
-                input,
-                lengths: group.lengths,
-                out: group.out,
-            });
+            self.simd.run(Product { linear: self, input, rows: owners.len(), take: largest });
         });
     }
 
@@ -158,7 +183,7 @@ impl Linear {
     pub(super) fn input<'a>(&self, rows: &'a [f32], buffer: &'a mut Quantised) -> Input<'a> {
         match self.weights {
             Weights::Floats(_) => Input::Floats(rows),
-            Weights::Bytes { .. } => {
+            Weights::Bytes(_) => {
                 buffer.fill(self.simd, rows, self.inputs);
                 Input::Bytes(buffer)
             }
@@ -167,37 +192,98 @@ impl Linear {
 
     /// On this thread: `[rows, inputs]` to `[rows, outputs]`.
     pub(super) fn product(&self, input: Input<'_>, finish: Finish, out: &mut [f32]) {
-        self.simd.run(Product { linear: self, input, finish, out });
+        let rows = out.len() / self.outputs.max(1);
+        let take = Written { finish, outputs: self.outputs, out };
+        self.simd.run(Product { linear: self, input, rows, take });
     }
 
-    /// `W x` for `rows` rows from row `first` on, into rows of the panel's width.
+    /// Sums of products for `rows` rows from row `first` on, into rows of the panel's width.
     #[inline(always)]
     fn tile<V: Lanes>(
         &self,
         input: Input<'_>,
-        first: usize,
-        rows: usize,
+        (first, rows): (usize, usize),
         panel: Panel,
         block: &mut Block,
     ) {
-        let width = panel.across * V::LANES;
+        let panel_width = panel.across * V::LANES;
         match (&self.weights, input) {
-            (Weights::Floats(weights), Input::Floats(activations)) => {
-                let weights = &weights[panel.first * self.inputs..][..width * self.inputs];
-                let activations =
-                    Strided { values: activations, first, stride: self.inputs, width: self.inputs };
-                float_tile::<V>(activations, rows, weights, panel.across, block, width);
+            (Weights::Floats(weights), Input::Floats(values)) => {
+                let weights = &weights[panel.first * self.inputs..][..panel_width * self.inputs];
+                let (stride, width) = (self.inputs, self.inputs);
+                let activations = Strided { values, first, stride, width };
+                float_tile::<V>(activations, rows, weights, panel.across, block, panel_width);
             }
-            (Weights::Bytes { quads, steps, sums }, Input::Bytes(activations)) => {
+            (Weights::Bytes(quads), Input::Bytes(activations)) => {
                 let depth = self.inputs.div_ceil(4);
-                let weights = &quads[panel.first * depth..][..width * depth];
-                let columns = Columns { steps: &steps[panel.first..], sums: &sums[panel.first..] };
-                let tile = (activations, first, rows);
-                byte_tile::<V>(tile, weights, panel.across, columns, block);
+                let weights = &quads[panel.first * depth..][..panel_width * depth];
+                byte_tile::<V>((activations, first, rows), weights, panel.across, block);
             }
             _ => unreachable!("`input` makes rows of the kind of the weights"),
         }
     }
+
+    /// Hands every row's `W x + b` for the columns of a panel to `take`.
+    #[inline(always)]
+    fn panel<V: Lanes, const N: usize>(
+        &self,
+        input: Input<'_>,
+        rows: usize,
+        first: usize,
+        block: &mut Block,
+        take: &mut impl Take,
+    ) {
+        let scales = Scales::<V, N>::load(&self.columns, first);
+        for row in (0..rows).step_by(V::ROWS) {
+            let height = (rows - row).min(V::ROWS);
+            self.tile::<V>(input, (row, height), Panel { first, across: N }, block);
+            for (row, sums) in (row..row + height).zip(block.chunks_exact(N * V::LANES)) {
+                take.take(row, first, scales.values(input.scale(row), sums));
+            }
+        }
+    }
+}
+
+/// A use for the outputs of a layer.
+trait Take {
+    /// Takes `values` of `row`, from output `first` on. The last may lie beyond the outputs.
+    fn take<V: Lanes, const N: usize>(&mut self, row: usize, first: usize, values: [V; N]);
+}
+
+/// [`Columns`] of a panel.
+struct Scales<V, const N: usize> {
+    bias: [V; N],
+    steps: [V; N],
+    sums: [V; N],
+}
+
+impl<V: Lanes, const N: usize> Scales<V, N> {
+    #[inline(always)]
+    fn load(columns: &Columns, first: usize) -> Self {
+        let load = |values: &[f32]| registers(&values[first..][..N * V::LANES]);
+        Self { bias: load(&columns.bias), steps: load(&columns.steps), sums: load(&columns.sums) }
+    }
+
+    /// `Σ x w + b = step_x step_w (Σ q_x q_w - zero_x Σ q_w) + b`
+    #[inline(always)]
+    fn values(&self, (step, zero): (f32, f32), sums: &[f32]) -> [V; N] {
+        let (step, zero) = (V::splat(step), V::splat(-zero));
+        let mut values = registers::<V, N>(&sums[..N * V::LANES]);
+        for n in 0..N {
+            let sum = self.sums[n].mul_add(zero, values[n]);
+            values[n] = (sum * step).mul_add(self.steps[n], self.bias[n]);
+        }
+        values
+    }
+}
+
+#[inline(always)]
+fn registers<V: Lanes, const N: usize>(from: &[f32]) -> [V; N] {
+    let mut registers = [V::splat(0.0); N];
+    for n in 0..N {
+        registers[n] = V::load(&from[n * V::LANES..][..V::LANES]);
+    }
+    registers
 }
 
 /// Rows that a thread takes at a time.
@@ -217,7 +303,12 @@ fn pack_floats(weight: &[f32], inputs: usize, outputs: usize, lanes: usize) -> W
     Weights::Floats(packed)
 }
 
-fn pack_bytes(weight: &[f32], inputs: usize, outputs: usize, lanes: usize) -> Weights {
+fn pack_bytes(
+    weight: &[f32],
+    inputs: usize,
+    outputs: usize,
+    lanes: usize,
+) -> (Weights, Vec<f32>, Vec<f32>) {
     let steps: Vec<f32> = weight.chunks_exact(inputs.max(1)).map(step_of).collect();
     let byte = |output: usize, input: usize| match output < outputs && input < inputs {
         true => (weight[output * inputs + input] / steps[output]).round() as i8,
@@ -231,13 +322,8 @@ fn pack_bytes(weight: &[f32], inputs: usize, outputs: usize, lanes: usize) -> We
         }
     }
     let sum = |output| (0..inputs).map(|input| i32::from(byte(output, input))).sum::<i32>() as f32;
-    let sums = padded((0..outputs).map(sum).collect(), lanes);
-    Weights::Bytes { quads, steps: padded(steps, lanes), sums }
-}
-
-fn padded(mut values: Vec<f32>, lanes: usize) -> Vec<f32> {
-    values.resize(values.len().next_multiple_of(lanes), 0.0);
-    values
+    let sums = (0..outputs).map(sum).collect();
+    (Weights::Bytes(quads), steps, sums)
 }
 
 /// The step with which the largest weight becomes ±127. A row of zeros takes any.
@@ -246,96 +332,76 @@ fn step_of(row: &[f32]) -> f32 {
     if largest > 0.0 { largest / 127.0 } else { 1.0 }
 }
 
-struct Product<'a> {
+struct Product<'a, T> {
     linear: &'a Linear,
     input: Input<'a>,
+    rows: usize,
+    take: T,
+}
+
+impl<T: Take> Job for Product<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lanes>(self) {
+        let Self { linear, input, rows, mut take } = self;
+        let mut block: Block = [0.0; _];
+        for Panel { first, across } in Panel::cut(linear.outputs, V::LANES) {
+            match across {
+                1 => linear.panel::<V, 1>(input, rows, first, &mut block, &mut take),
+                2 => linear.panel::<V, 2>(input, rows, first, &mut block, &mut take),
+                _ => linear.panel::<V, 3>(input, rows, first, &mut block, &mut take),
+            }
+        }
+    }
+}
+
+/// Outputs that are written row by row.
+struct Written<'a> {
     finish: Finish,
+    outputs: usize,
     out: &'a mut [f32],
 }
 
-impl Job for Product<'_> {
-    type Output = ();
-
+impl Take for Written<'_> {
     #[inline(always)]
-    fn run<V: Lanes>(self) {
-        let outputs = self.linear.outputs;
-        let rows = self.out.len() / outputs.max(1);
-        let mut block: Block = [0.0; _];
-        for panel in Panel::cut(outputs, V::LANES) {
-            let width = (panel.across * V::LANES).min(outputs - panel.first);
-            let bias = &self.linear.bias[panel.first..];
-            for first in (0..rows).step_by(V::ROWS) {
-                let height = (rows - first).min(V::ROWS);
-                self.linear.tile::<V>(self.input, first, height, panel, &mut block);
-                let sums = block.chunks_exact(panel.across * V::LANES);
-                for (row, sums) in sums.take(height).enumerate() {
-                    let out = &mut self.out[(first + row) * outputs + panel.first..][..width];
-                    match self.finish {
-                        Finish::Write(activation) => write::<V>(sums, bias, activation, out),
-                        Finish::Add => add::<V>(sums, bias, out),
-                    }
-                }
+    fn take<V: Lanes, const N: usize>(&mut self, row: usize, first: usize, values: [V; N]) {
+        let out = &mut self.out[row * self.outputs + first..];
+        if first + N * V::LANES <= self.outputs {
+            self.finish.write(values, &mut out[..N * V::LANES]);
+        } else {
+            self.finish.write(values, &mut out[..self.outputs - first]);
+        }
+    }
+}
+
+impl Finish {
+    #[inline(always)]
+    fn write<V: Lanes, const N: usize>(self, values: [V; N], out: &mut [f32]) {
+        for n in 0..N {
+            let out = &mut out[n * V::LANES..];
+            match self {
+                Self::Write(function) => function.apply(values[n]).store(out),
+                Self::Add => (values[n] + V::load(out)).store(out),
             }
         }
     }
 }
 
-struct MaxOverRows<'a> {
-    linear: &'a Linear,
-    input: Input<'a>,
-    lengths: &'a [usize],
+/// The largest output over the rows of each owner.
+struct Largest<'a> {
+    owners: &'a [usize],
+    outputs: usize,
     out: &'a mut [f32],
 }
 
-impl Job for MaxOverRows<'_> {
-    type Output = ();
-
+impl Take for Largest<'_> {
     #[inline(always)]
-    fn run<V: Lanes>(self) {
-        let outputs = self.linear.outputs;
-        let mut block: Block = [0.0; _];
-        for panel in Panel::cut(outputs, V::LANES) {
-            let width = (panel.across * V::LANES).min(outputs - panel.first);
-            let mut first = 0;
-            for (sequence, &length) in self.lengths.iter().enumerate() {
-                let out = &mut self.out[sequence * outputs + panel.first..][..width];
-                out.fill(f32::NEG_INFINITY);
-                for row in (first..first + length).step_by(V::ROWS) {
-                    let height = (first + length - row).min(V::ROWS);
-                    self.linear.tile::<V>(self.input, row, height, panel, &mut block);
-                    for sums in block.chunks_exact(panel.across * V::LANES).take(height) {
-                        maximum::<V>(sums, out);
-                    }
-                }
-                // Rounding keeps the order: the largest sum is the largest after the bias is added.
-                let bias = &self.linear.bias[panel.first..][..width];
-                out.iter_mut().zip(bias).for_each(|(largest, bias)| *largest += bias);
-                first += length;
-            }
+    fn take<V: Lanes, const N: usize>(&mut self, row: usize, first: usize, values: [V; N]) {
+        let out = &mut self.out[self.owners[row] * self.outputs..][first..self.outputs];
+        for (n, out) in out.chunks_mut(V::LANES).take(N).enumerate() {
+            values[n].max(V::load(out)).store(out);
         }
-    }
-}
-
-#[inline(always)]
-fn maximum<V: Lanes>(sums: &[f32], out: &mut [f32]) {
-    for (sums, out) in sums.chunks_exact(V::LANES).zip(out.chunks_mut(V::LANES)) {
-        V::load(sums).max(V::load(out)).store(out);
-    }
-}
-
-#[inline(always)]
-fn write<V: Lanes>(sums: &[f32], bias: &[f32], activation: Activation, out: &mut [f32]) {
-    let columns = sums.chunks_exact(V::LANES).zip(bias.chunks_exact(V::LANES));
-    for ((sums, bias), out) in columns.zip(out.chunks_mut(V::LANES)) {
-        activation.apply(V::load(sums) + V::load(bias)).store(out);
-    }
-}
-
-#[inline(always)]
-fn add<V: Lanes>(sums: &[f32], bias: &[f32], out: &mut [f32]) {
-    let columns = sums.chunks_exact(V::LANES).zip(bias.chunks_exact(V::LANES));
-    for ((sums, bias), out) in columns.zip(out.chunks_mut(V::LANES)) {
-        (V::load(sums) + V::load(bias) + V::load(out)).store(out);
     }
 }
 
@@ -401,6 +467,7 @@ fn float_kernel<V: Lanes, const M: usize, const N: usize>(
     let mut sums = [[V::splat(0.0); N]; M];
     let depth = activations[0].len();
     for (input, weights) in (0..depth).zip(panel.chunks_exact(N * V::LANES)) {
+        prefetch::<V, _, N>(weights);
         let mut columns = [V::splat(0.0); N];
         for n in 0..N {
             columns[n] = V::load(&weights[n * V::LANES..]);
@@ -419,11 +486,14 @@ fn float_kernel<V: Lanes, const M: usize, const N: usize>(
     }
 }
 
-/// What turns the sums of a panel of bytes into floats.
-#[derive(Clone, Copy)]
-struct Columns<'a> {
-    steps: &'a [f32],
-    sums: &'a [f32],
+/// Asks for the weights of a later step of a kernel. A panel is too wide for the first-level cache, and the
+/// processor's own guess comes late: without this a product of bytes takes 6 % longer, one of floats 2 %.
+#[inline(always)]
+fn prefetch<V: Lanes, W, const N: usize>(weights: &[W]) {
+    const STEPS: usize = 16;
+    for n in 0..N {
+        V::prefetch(weights.as_ptr().wrapping_add((STEPS * N + n) * V::LANES));
+    }
 }
 
 /// As [`float_tile`], over bytes.
@@ -432,26 +502,9 @@ fn byte_tile<V: Lanes>(
     (activations, first, rows): (&Quantised, usize, usize),
     panel: &[[i8; 4]],
     across: usize,
-    columns: Columns<'_>,
     out: &mut Block,
 ) {
     by_size!(rows, across, byte_kernel(activations.rows(first), panel, out));
-    // Apart from the kernel: more work on its sums would move them out of registers.
-    let scales = activations.steps[first..].iter().zip(&activations.zeros[first..]);
-    for (row, scale) in out.chunks_exact_mut(across * V::LANES).take(rows).zip(scales) {
-        dequantise::<V>(row, scale, columns);
-    }
-}
-
-/// `Σ x w = step_x step_w (Σ q_x q_w - zero_x Σ q_w)` for the row of a tile.
-#[inline(always)]
-fn dequantise<V: Lanes>(row: &mut [f32], (step, zero): (&f32, &f32), columns: Columns<'_>) {
-    let (step, zero) = (V::splat(*step), V::splat(-zero));
-    let columns = columns.steps.chunks_exact(V::LANES).zip(columns.sums.chunks_exact(V::LANES));
-    for (value, (steps, sums)) in row.chunks_exact_mut(V::LANES).zip(columns) {
-        let sum = V::load(sums).mul_add(zero, V::load(value));
-        (sum * (step * V::load(steps))).store(value);
-    }
 }
 
 #[inline(always)]
@@ -463,6 +516,7 @@ fn byte_kernel<V: Lanes, const M: usize, const N: usize>(
     let mut sums = [[V::no_sums(); N]; M];
     let depth = activations[0].len();
     for (input, weights) in (0..depth).zip(panel.chunks_exact(N * V::LANES)) {
+        prefetch::<V, _, N>(weights);
         for m in 0..M {
             let activation = V::quad(activations[m][input]);
             for n in 0..N {

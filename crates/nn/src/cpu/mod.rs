@@ -33,6 +33,7 @@ use rayon::prelude::*;
 
 use attention::Attention;
 use linear::Finish;
+use math::Function;
 use quantise::Quantised;
 
 pub use embeddings::{Embeddings, Tables};
@@ -302,13 +303,16 @@ impl Layers {
 
         let input = layer.key_value.input(states, quantised);
         keys_values.resize(2 * states.len(), 0.0);
-        layer.key_value.product(input, Finish::Write(Activation::Identity), keys_values);
-        if rows == Rows::First {
-            keep_first(states, lengths, hidden);
-        }
-        let input = layer.query.input(states, quantised);
+        layer.key_value.product(input, Finish::Write(Function::Identity), keys_values);
+        let input = match rows {
+            Rows::All => input,
+            Rows::First => {
+                keep_first(states, lengths, hidden);
+                layer.query.input(states, quantised)
+            }
+        };
         queries.resize(states.len(), 0.0);
-        layer.query.product(input, Finish::Write(Activation::Identity), queries);
+        layer.query.product(input, Finish::Write(Function::Identity), queries);
 
         context.resize(states.len(), 0.0);
         let (mut token, mut query) = (0, 0);
@@ -346,7 +350,11 @@ impl Layers {
 
         let Shape { hidden, intermediate, activation, .. } = self.shape;
         inner.resize(states.len() / hidden * intermediate, 0.0);
-        layer.up.product(layer.up.input(states, quantised), Finish::Write(activation), inner);
+        layer.up.product(
+            layer.up.input(states, quantised),
+            Finish::Write(activation.function(self.arithmetic)),
+            inner,
+        );
         layer.down.product(layer.down.input(inner, quantised), Finish::Add, states);
         layer.output_norm.apply(self.simd, states);
     }

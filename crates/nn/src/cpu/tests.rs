@@ -389,12 +389,12 @@ fn embeddings_are_summed_and_normalised() {
 }
 
 /// Applies a function of registers to a slice.
-struct Map<'a>(&'a mut [f32], Function);
+struct Map<'a>(&'a mut [f32], Mapped);
 
 #[derive(Clone, Copy)]
-enum Function {
+enum Mapped {
     Exp2,
-    Activation(Activation),
+    Function(math::Function),
 }
 
 impl Job for Map<'_> {
@@ -405,8 +405,8 @@ impl Job for Map<'_> {
         for part in self.0.chunks_mut(V::LANES) {
             let x = V::load(part);
             let y = match self.1 {
-                Function::Exp2 => math::exp2(x),
-                Function::Activation(activation) => activation.apply(x),
+                Mapped::Exp2 => math::exp2(x),
+                Mapped::Function(function) => function.apply(x),
             };
             y.store(part);
         }
@@ -422,7 +422,7 @@ fn powers_of_two_are_good_to_two_units_in_the_last_place() {
     for simd in Simd::available() {
         let x = grid(-126.0, 20.0);
         let mut y = x.clone();
-        simd.run(Map(&mut y, Function::Exp2));
+        simd.run(Map(&mut y, Mapped::Exp2));
         for (x, y) in x.into_iter().zip(y) {
             let exact = f64::from(x).exp2();
             assert!(
@@ -433,21 +433,30 @@ fn powers_of_two_are_good_to_two_units_in_the_last_place() {
     }
 }
 
-#[test]
-fn activations_are_good_to_a_millionth() {
+fn check_activations(arithmetic: Arithmetic, tolerance: f64, to: f32) {
     for simd in Simd::available() {
         for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
-            let x = grid(-12.0, 12.0);
+            let x = grid(-to, to);
             let mut y = x.clone();
-            simd.run(Map(&mut y, Function::Activation(activation)));
+            simd.run(Map(&mut y, Mapped::Function(activation.function(arithmetic))));
             for (x, y) in x.into_iter().zip(y) {
                 let exact = activate(activation, f64::from(x));
                 let error = (f64::from(y) - exact).abs();
                 assert!(
-                    error < 1e-6_f64.max(2e-7 * exact.abs()),
+                    error < tolerance.max(2e-7 * exact.abs()),
                     "{activation:?}({x}) = {y}, not {exact}"
                 );
             }
         }
     }
+}
+
+#[test]
+fn activations_are_good_to_a_millionth() {
+    check_activations(Arithmetic::F32, 1e-6, 12.0);
+}
+
+#[test]
+fn activations_between_bytes_are_good_to_a_5000th() {
+    check_activations(Arithmetic::Int8, 2e-4, 8.0);
 }

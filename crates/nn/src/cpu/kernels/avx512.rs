@@ -106,6 +106,11 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn prefetch<T>(address: *const T) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+
+    #[inline(always)]
     fn no_sums() -> Self::Sums {
         unsafe { _mm512_setzero_si512() }
     }
@@ -129,11 +134,31 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn sum(self) -> f32 {
+        unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        unsafe { _mm512_reduce_max_ps(self.0) }
+    }
+
+    #[inline(always)]
+    fn smallest(self) -> f32 {
+        unsafe { _mm512_reduce_min_ps(self.0) }
+    }
+
+    #[inline(always)]
     fn store_bytes(self, to: &mut [u8]) {
-        let mask = first(to.len());
         unsafe {
-            let integers = _mm512_cvtps_epi32(self.0);
-            _mm512_mask_cvtusepi32_storeu_epi8(to.as_mut_ptr().cast(), mask, integers);
+            let bytes = _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(self.0));
+            match to.len() {
+                16.. => _mm_storeu_si128(to.as_mut_ptr().cast(), bytes),
+                count => {
+                    let bytes = _mm512_castsi128_si512(bytes);
+                    _mm512_mask_storeu_epi8(to.as_mut_ptr().cast(), first(count).into(), bytes);
+                }
+            }
         }
     }
 

@@ -133,6 +133,10 @@ pub(super) trait Lanes:
     /// The first `count` lanes of `self`, then those of `other`.
     fn first_or(self, count: usize, other: Self) -> Self;
 
+    /// Asks for the cache line at an address, which need not be a valid one.
+    #[inline(always)]
+    fn prefetch<T>(_: *const T) {}
+
     fn no_sums() -> Self::Sums;
     fn quad(activations: [u8; 4]) -> Self::Quad;
     /// Adds to each lane the product of four activations and its own four weights.
