@@ -12,6 +12,7 @@ use nir_nn::{
     check_prompt, numbers,
 };
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::Context;
 
@@ -33,9 +34,38 @@ pub(crate) fn check_weights(
     wanted.map(|_| ()).map_err(|error| error.to_string())
 }
 
+/// Another checkpoint whose vocabulary is used, where the weights come without one.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vocabulary {
+    /// Where it is: `hf:org/name` or `file:folder`.
+    pub weights: Location,
+    /// Its commit on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+impl Vocabulary {
+    pub(crate) fn wanted(&self) -> Wanted {
+        wanted(&self.weights, self.revision.as_ref())
+    }
+
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
+        check_weights(&self.weights, self.revision.as_ref())
+            .map_err(|problem| format!("`vocabulary`: {problem}"))
+    }
+}
+
 /// The digest of a checkpoint's files.
 pub(crate) fn digest(context: &Context<'_>, wanted: &Wanted) -> Result<String> {
     Ok(context.resources.checkpoint(wanted)?.digest()?.to_hex().to_string())
+}
+
+/// The digests of several, in order.
+pub(crate) fn digests(context: &Context<'_>, wanted: &[Wanted]) -> Result<String> {
+    let digests: Vec<String> =
+        wanted.iter().map(|wanted| digest(context, wanted)).collect::<Result<_>>()?;
+    Ok(digests.join(" "))
 }
 
 /// Loads a model with one head.
@@ -45,8 +75,22 @@ pub(crate) fn load<H>(
     ignore: &[String],
     head: impl FnOnce(&Architecture, &mut Tensors) -> nir_nn::Result<H>,
 ) -> Result<Arc<Model<H>>> {
+    load_with(context, wanted, None, ignore, head)
+}
+
+/// As [`load`], with the vocabulary of another checkpoint if one is named.
+pub(crate) fn load_with<H>(
+    context: &Context<'_>,
+    wanted: &Wanted,
+    vocabulary: Option<&Vocabulary>,
+    ignore: &[String],
+    head: impl FnOnce(&Architecture, &mut Tensors) -> nir_nn::Result<H>,
+) -> Result<Arc<Model<H>>> {
     let checkpoint = context.resources.checkpoint(wanted)?;
-    Ok(Arc::new(Model::load(&checkpoint, None, &context.backend, ignore, head)?))
+    let vocabulary = vocabulary.map(|other| context.resources.checkpoint(&other.wanted()));
+    let vocabulary = vocabulary.transpose()?;
+    let model = Model::load(&checkpoint, vocabulary.as_ref(), &context.backend, ignore, head)?;
+    Ok(Arc::new(model))
 }
 
 /// A tokenizer bound to the way in which one role's texts are written, after a look at whether the checkpoint demands a

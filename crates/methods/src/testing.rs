@@ -69,6 +69,11 @@ impl Lent {
 
     /// Binds a recipe to the collection.
     pub(crate) fn build(&self, config: &impl Algorithm) -> Stage {
+        self.try_build(config).unwrap()
+    }
+
+    /// Binds a recipe that may be wrong.
+    pub(crate) fn try_build(&self, config: &impl Algorithm) -> Result<Stage> {
         let context = Context {
             corpus: Arc::<Documents>::clone(&self.corpus),
             corpus_digest: Digest::of("the collection of a test"),
@@ -76,7 +81,7 @@ impl Lent {
             backend: Backend::reference(),
             resources: self,
         };
-        config.build(&context).unwrap()
+        config.build(&context)
     }
 
     /// What a retriever finds for one query.

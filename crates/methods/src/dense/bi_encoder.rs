@@ -31,7 +31,8 @@ use nir_nn::{Bound, Hidden, Input, Model, Pooling, Role, Similarity, Tokens, nor
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    bind, check_weights, digest, document_tokens, load, query_tokens, shards, wanted,
+    Vocabulary, bind, check_weights, digest, document_tokens, load_with, query_tokens, shards,
+    wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -60,6 +61,9 @@ pub struct Config {
     /// The layers after pooling, where the checkpoint has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<Projection>,
+    /// The checkpoint whose vocabulary is used, where the weights come without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary: Option<Vocabulary>,
     /// How two vectors are compared.
     pub similarity: Similarity,
     /// How a query is written.
@@ -111,6 +115,7 @@ impl Algorithm for Config {
         if let Some(weights) = &self.query_weights {
             check_weights(weights, self.query_revision.as_ref())?;
         }
+        self.vocabulary.as_ref().map_or(Ok(()), Vocabulary::check)?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
     }
@@ -118,7 +123,9 @@ impl Algorithm for Config {
     fn weights(&self) -> Vec<Wanted> {
         let queries = self.query_weights.as_ref();
         let queries = queries.map(|weights| wanted(weights, self.query_revision.as_ref()));
-        std::iter::once(wanted(&self.weights, self.revision.as_ref())).chain(queries).collect()
+        let vocabulary = self.vocabulary.as_ref().map(Vocabulary::wanted);
+        let documents = wanted(&self.weights, self.revision.as_ref());
+        std::iter::once(documents).chain(queries).chain(vocabulary).collect()
     }
 }
 
@@ -133,7 +140,10 @@ impl Config {
     /// The vectors of all documents, ready to be searched.
     fn encode(&self, context: &Context<'_>, encoder: &Encoder) -> Result<Flat> {
         let Index::Flat { storage } = self.index;
-        let checkpoint = digest(context, &self.weights()[0])?;
+        let mut checkpoint = digest(context, &self.weights()[0])?;
+        if let Some(vocabulary) = &self.vocabulary {
+            checkpoint = format!("{checkpoint} {}", digest(context, &vocabulary.wanted())?);
+        }
         let recipe = format!("{} {storage:?}", self.recipe(&checkpoint));
         let (corpus, dim) = (&*context.corpus, encoder.model.head.dim());
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
@@ -171,7 +181,7 @@ impl Encoder {
         let head = |architecture: &_, tensors: &mut _| {
             Vector::load(architecture, tensors, config.pooling, config.projection.as_ref())
         };
-        let model = load(context, &weights, ignore, head)?;
+        let model = load_with(context, &weights, config.vocabulary.as_ref(), ignore, head)?;
         let tokens = bind(context, &weights, &model, input, role)?;
         Ok(Self { model, tokens, similarity: config.similarity })
     }
@@ -268,6 +278,28 @@ mod tests {
         let found = lent.retrieve(&config, "bread");
         assert_eq!(lent.named(&found)[0].0, "word");
         assert!((found[0].score - 1.0).abs() < 1e-5 && found[1].score < 1.0);
+    }
+
+    #[test]
+    fn another_checkpoints_vocabulary_serves_weights_without_one() {
+        let (folder, _) = fixture("bert");
+        let bare = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap()) {
+            let name = file.file_name();
+            if !["tokenizer.json", "vocab.txt"].contains(&name.to_str().unwrap()) {
+                std::fs::copy(file.path(), bare.path().join(name)).unwrap();
+            }
+        }
+        let pooling = "pooling = \"mean\"\nignore = [\"pooler.*\"]";
+        let alone = config(bare.path().to_str().unwrap(), pooling);
+        let lent = Lent::new(sentence_and_word());
+        let error = lent.try_build(&alone).err().unwrap().to_string();
+        assert!(error.contains("tokenizer.json"), "{error}");
+
+        let vocabulary = format!("vocabulary = {{ weights = \"file:{folder}\" }}");
+        let lent_one = config(bare.path().to_str().unwrap(), &format!("{pooling}\n{vocabulary}"));
+        let its_own = config(&folder, pooling);
+        assert_eq!(lent.retrieve(&lent_one, "bread"), lent.retrieve(&its_own, "bread"));
     }
 
     #[test]

@@ -41,7 +41,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    bind, check_weights, digest, document_tokens, load, query_tokens, shards, wanted,
+    Vocabulary, bind, check_weights, digests, document_tokens, load_with, query_tokens, shards,
+    wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -54,6 +55,9 @@ pub struct Config {
     /// The commit of the weights on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// The checkpoint whose vocabulary is used, where the weights come without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary: Option<Vocabulary>,
     /// Patterns of tensors that the checkpoint has and this method does not use.
     pub ignore: Vec<String>,
     /// How a query is cut into word pieces; no model reads it.
@@ -87,7 +91,8 @@ impl Algorithm for Config {
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let weights = &self.weights()[0];
-        let model = load(context, weights, &self.ignore, MaskedLm::load)?;
+        let vocabulary = self.vocabulary.as_ref();
+        let model = load_with(context, weights, vocabulary, &self.ignore, MaskedLm::load)?;
         let query_tokens = bind(context, weights, &model, &self.query, Role::Query)?;
         let passages = self.encode(context, &model)?;
         Ok(Stage::Reranker(Box::new(Tilde {
@@ -102,6 +107,7 @@ impl Algorithm for Config {
 
     fn check(&self) -> std::result::Result<(), String> {
         check_weights(&self.weights, self.revision.as_ref())?;
+        self.vocabulary.as_ref().map_or(Ok(()), Vocabulary::check)?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document
             .check(&["title", "text"])
@@ -119,15 +125,17 @@ impl Algorithm for Config {
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        vec![wanted(&self.weights, self.revision.as_ref())]
+        let vocabulary = self.vocabulary.as_ref().map(Vocabulary::wanted);
+        std::iter::once(wanted(&self.weights, self.revision.as_ref())).chain(vocabulary).collect()
     }
 }
 
 impl Config {
     /// `z_d` of all documents.
     fn encode(&self, context: &Context<'_>, model: &Model<MaskedLm>) -> Result<Passages> {
-        let weights = &self.weights()[0];
-        let checkpoint = digest(context, weights)?;
+        let checkpoints = self.weights();
+        let weights = &checkpoints[0];
+        let checkpoint = digests(context, &checkpoints)?;
         let document = serde_json::to_string(&self.document).expect("a config is plain data");
         let recipe = format!("tilde {checkpoint} {document} {:?}", self.storage);
         let bound = bind(context, weights, model, &self.document, Role::Document)?;
