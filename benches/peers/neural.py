@@ -6,7 +6,8 @@
 
 MODEL is a folder with all-MiniLM-L6-v2; TEXTS has one text a line, sorted by length by everyone. Every program tokenises,
 encodes, pools and normalises. Rounds are interleaved; printed are texts per CPU second (median), and ours over theirs.
-With --fixed N every text is repeated and cut to exactly N tokens, and tokenisation still counts.
+With --fixed N every text is repeated and cut to exactly N tokens, and tokenisation still counts. With --pairs the first
+text of each is paired with the next, and a cross-encoder of the same shape with a random head scores them.
 """
 import argparse
 import json
@@ -24,6 +25,7 @@ parser.add_argument("texts", type=Path)
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--max-length", type=int, default=128)
 parser.add_argument("--fixed", type=int)
+parser.add_argument("--pairs", action="store_true")
 parser.add_argument("--count", type=int, default=512)
 parser.add_argument("--rounds", type=int, default=5)
 args = parser.parse_args()
@@ -36,7 +38,7 @@ import openvino as ov  # noqa: E402
 import torch  # noqa: E402
 from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: E402
 from sentence_transformers import SentenceTransformer  # noqa: E402
-from transformers import AutoModel, AutoTokenizer  # noqa: E402
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer  # noqa: E402
 
 torch.set_num_threads(args.threads)
 BATCH = 32
@@ -46,11 +48,20 @@ if args.fixed:
     texts = [" ".join([text] * 8) for text in texts]
 texts.sort(key=len)
 tokenizer = AutoTokenizer.from_pretrained(args.model)
-net = AutoModel.from_pretrained(args.model, attn_implementation="eager").eval()
+if args.pairs:
+    texts = [f"{first}\t{second}" for first, second in zip(texts, texts[1:] + texts[:1])]
+    torch.manual_seed(1)
+    net = AutoModelForSequenceClassification.from_pretrained(args.model, num_labels=1, attn_implementation="eager").eval()
+    folder = tempfile.TemporaryDirectory()
+    net.save_pretrained(folder.name)
+    tokenizer.save_pretrained(folder.name)
+    args.model = folder.name
+else:
+    net = AutoModel.from_pretrained(args.model, attn_implementation="eager").eval()
 
 
-class Mean(torch.nn.Module):
-    """Token ids to normalised mean vectors."""
+class Output(torch.nn.Module):
+    """Token ids to normalised mean vectors, or to the scores of pairs."""
 
     def __init__(self):
         super().__init__()
@@ -58,13 +69,17 @@ class Mean(torch.nn.Module):
 
     def forward(self, input_ids, attention_mask, token_type_ids):
         states = self.net(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[0]
+        if args.pairs:
+            return states
         mask = attention_mask.unsqueeze(-1).float()
         return torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
 
 
 def batches():
     for start in range(0, len(texts), BATCH):
-        yield tokenizer(texts[start : start + BATCH], padding=True, truncation=True, max_length=length, return_tensors="np")
+        columns = zip(*(text.split("\t") for text in texts[start : start + BATCH]))
+        batch = tokenizer(*map(list, columns), padding=True, truncation=True, max_length=length, return_tensors="np")
+        yield {name: batch[name] for name in ["input_ids", "attention_mask", "token_type_ids"]}
 
 
 def exported(folder):
@@ -73,7 +88,7 @@ def exported(folder):
     one = torch.ones(2, 8, dtype=torch.int64)
     axes = {name: {0: "batch", 1: "seq"} for name in names}
     plain, int8 = f"{folder}/plain.onnx", f"{folder}/int8.onnx"
-    torch.onnx.export(Mean().eval(), (one, one, one * 0), plain, input_names=names, output_names=["out"],
+    torch.onnx.export(Output().eval(), (one, one, one * 0), plain, input_names=names, output_names=["out"],
                       dynamic_axes=axes, opset_version=17, dynamo=False)
     quantize_dynamic(plain, int8, weight_type=QuantType.QInt8, per_channel=True)
     return plain, int8
@@ -93,9 +108,9 @@ def openvino(path):
 
 
 def pytorch():
-    mean = Mean().eval()
+    model = Output().eval()
     with torch.inference_mode():
-        return np.concatenate([mean(**{k: torch.from_numpy(v) for k, v in batch.items()}).numpy() for batch in batches()])
+        return np.concatenate([model(**{k: torch.from_numpy(v) for k, v in batch.items()}).numpy() for batch in batches()])
 
 
 def ours(precision, file):
@@ -118,17 +133,18 @@ with tempfile.TemporaryDirectory() as folder:
     file = f"{folder}/texts"
     Path(file).write_text("\n".join(texts) + "\n")
     plain, int8 = exported(folder)
-    sentence = SentenceTransformer(args.model, device="cpu")
-    sentence.max_seq_length = length
     rows = {
         "nir f32": ours("f32", file),
         "nir int8": ours("int8", file),
         "PyTorch": pytorch,
-        "sentence-transformers": lambda: sentence.encode(texts, batch_size=BATCH),
         "ONNX Runtime": session(plain),
         "OpenVINO": openvino(plain),
         "ONNX Runtime int8": session(int8),
     }
+    if not args.pairs:
+        sentence = SentenceTransformer(args.model, device="cpu")
+        sentence.max_seq_length = length
+        rows["sentence-transformers"] = lambda: sentence.encode(texts, batch_size=BATCH)
     for name, run in rows.items():
         if not name.startswith("nir"):
             run()
