@@ -6,7 +6,7 @@
 
 MODEL is a folder with all-MiniLM-L6-v2; TEXTS has one text a line, sorted by length by everyone. Every program tokenises,
 encodes, pools and normalises. Rounds are interleaved; printed are texts per CPU second (median), and ours over theirs.
-With --fixed N every text is repeated and cut to exactly N tokens, and tokenisation still counts. With --pairs the first
+With --fixed N every text is first repeated and cut to N tokens. With --pairs the first
 text of each is paired with the next, and a cross-encoder of the same shape with a random head scores them.
 """
 import argparse
@@ -43,19 +43,26 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 torch.set_num_threads(args.threads)
 BATCH = 32
 length = args.fixed or args.max_length
+tokenizer = AutoTokenizer.from_pretrained(args.model)
+
+
+def exactly(tokens, text):
+    """A text of about so many tokens, [CLS] and [SEP] among them."""
+    return tokenizer.decode(tokenizer(text, truncation=True, max_length=tokens)["input_ids"][1:-1])
+
+
 texts = args.texts.read_text().splitlines()[: args.count]
 if args.fixed:
-    texts = [" ".join([text] * 8) for text in texts]
+    texts = [exactly(args.fixed, " ".join([text] * 8)) for text in texts]
 texts.sort(key=len)
-tokenizer = AutoTokenizer.from_pretrained(args.model)
 if args.pairs:
     texts = [f"{first}\t{second}" for first, second in zip(texts, texts[1:] + texts[:1])]
     torch.manual_seed(1)
     net = AutoModelForSequenceClassification.from_pretrained(args.model, num_labels=1, attn_implementation="eager").eval()
-    folder = tempfile.TemporaryDirectory()
-    net.save_pretrained(folder.name)
-    tokenizer.save_pretrained(folder.name)
-    args.model = folder.name
+    cross_encoder = tempfile.TemporaryDirectory()
+    net.save_pretrained(cross_encoder.name)
+    tokenizer.save_pretrained(cross_encoder.name)
+    args.model = cross_encoder.name
 else:
     net = AutoModel.from_pretrained(args.model, attn_implementation="eager").eval()
 

@@ -31,6 +31,12 @@ pub trait Expander: Send + Sync {
 pub trait Retriever: Send + Sync {
     /// One ranking for each query, in order.
     fn retrieve(&self, queries: &Queries) -> Result<Run>;
+
+    /// What share of the ten best documents of exhaustive search it finds for these queries, on average; none where it is
+    /// exhaustive itself. As slow as exhaustive search: for a report, not for a user who waits.
+    fn recall(&self, _queries: &Queries) -> Result<Option<f64>> {
+        Ok(None)
+    }
 }
 
 /// Orders the candidates of an earlier stage anew.

@@ -174,6 +174,7 @@ impl Engine<'_> {
         let mut run = Run::default();
         let last = pipeline.steps.len() - 1;
         for (i, step) in pipeline.steps.iter().enumerate() {
+            note_recall(&bound.stages[i], &queries, &mut bound.facts)?;
             let work = || step_once(&bound.stages[i], &mut queries, &run, &inputs, target);
             let (seconds, found) = match (i == last, gives_run(step.shape)) {
                 (false, true) => {
@@ -305,6 +306,16 @@ fn step_once(
     } else {
         found
     }))
+}
+
+/// Adds what an approximate search misses to what its index says.
+fn note_recall(stage: &Stage, queries: &Queries, facts: &mut Facts) -> Result<()> {
+    let Stage::Retriever(retriever) = stage else { return Ok(()) };
+    if let Some(recall) = retriever.recall(queries).map_err(boxed)? {
+        let facts = facts.entry("vectors".to_owned()).or_default();
+        facts.insert("recall@10".to_owned(), format!("{recall:.4}"));
+    }
+    Ok(())
 }
 
 fn without_query_ids(run: Run, queries: &Queries, corpus: &dyn Corpus) -> Run {

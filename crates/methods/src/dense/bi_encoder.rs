@@ -24,12 +24,13 @@
 use std::sync::Arc;
 
 use nir_core::{Corpus, DocNo, Progress, Queries, Result, Retriever, Run};
-use nir_index::{Flat, Matrix, MatrixWriter, Storage};
+use nir_index::{Matrix, MatrixWriter};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::{Projection, Vector};
 use nir_nn::{Bound, Hidden, Input, Model, Pooling, Role, Similarity, Tokens, normalise};
 use serde::{Deserialize, Serialize};
 
+use super::index::{Index, Searcher};
 use crate::neural::{
     Vocabulary, bind, check_weights, digest, document_tokens, load_with, query_tokens, shards,
     wanted,
@@ -76,17 +77,6 @@ pub struct Config {
     pub depth: usize,
 }
 
-/// How vectors are searched.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(tag = "use", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Index {
-    /// Every document is compared: exact.
-    Flat {
-        /// How each number is kept.
-        storage: Storage,
-    },
-}
-
 impl Algorithm for Config {
     const NAME: &'static str = "bi_encoder";
     const PAPER: &'static str = "karpukhin2020dpr";
@@ -101,6 +91,9 @@ impl Algorithm for Config {
         };
         let index = self.encode(context, &documents)?;
         context.resources.note("vectors", "dim", &documents.model.head.dim().to_string());
+        for (fact, value) in index.facts() {
+            context.resources.note("vectors", fact, &value);
+        }
         Ok(Stage::Retriever(Box::new(BiEncoder {
             queries,
             index,
@@ -116,6 +109,7 @@ impl Algorithm for Config {
             check_weights(weights, self.query_revision.as_ref())?;
         }
         self.vocabulary.as_ref().map_or(Ok(()), Vocabulary::check)?;
+        self.index.check()?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
     }
@@ -138,8 +132,8 @@ impl Config {
     }
 
     /// The vectors of all documents, ready to be searched.
-    fn encode(&self, context: &Context<'_>, encoder: &Encoder) -> Result<Flat> {
-        let Index::Flat { storage } = self.index;
+    fn encode(&self, context: &Context<'_>, encoder: &Encoder) -> Result<Searcher> {
+        let storage = self.index.storage();
         let mut checkpoint = digest(context, &self.weights()[0])?;
         if let Some(vocabulary) = &self.vocabulary {
             checkpoint = format!("{checkpoint} {}", digest(context, &vocabulary.wanted())?);
@@ -157,8 +151,9 @@ impl Config {
             task.advance(u64::from(rows.end - rows.start));
             Ok(())
         })?;
-        let matrices = folders.iter().map(|folder| Matrix::open(&folder.join(VECTORS)));
-        Ok(Flat::new(matrices.collect::<std::result::Result<_, _>>()?)?)
+        let shards = folders.iter().map(|folder| Matrix::open(&folder.join(VECTORS)));
+        let shards = shards.collect::<std::result::Result<_, _>>()?;
+        self.index.bind(shards, &recipe, context)
     }
 }
 
@@ -209,20 +204,30 @@ impl Encoder {
 
 struct BiEncoder {
     queries: Encoder,
-    index: Flat,
+    index: Searcher,
     depth: usize,
     corpus: Arc<dyn Corpus>,
     progress: Arc<dyn Progress>,
 }
 
+impl BiEncoder {
+    /// `[queries, dim]`
+    fn vectors(&self, queries: &Queries) -> Result<Vec<f32>> {
+        let tokens = query_tokens(&self.queries.tokens, queries)?;
+        self.queries.vectors(&tokens, |i| queries[i].text.clone())
+    }
+}
+
 impl Retriever for BiEncoder {
     fn retrieve(&self, queries: &Queries) -> Result<Run> {
         let task = self.progress.begin("searching vectors", "queries", queries.len() as u64);
-        let tokens = query_tokens(&self.queries.tokens, queries)?;
-        let vectors = self.queries.vectors(&tokens, |i| queries[i].text.clone())?;
-        let rankings = self.index.search_many(&vectors, self.depth, &*self.corpus);
+        let rankings = self.index.search(&self.vectors(queries)?, self.depth, &*self.corpus);
         task.advance(queries.len() as u64);
         Ok(Run(rankings))
+    }
+
+    fn recall(&self, queries: &Queries) -> Result<Option<f64>> {
+        Ok(self.index.recall(&self.vectors(queries)?, self.depth, &*self.corpus))
     }
 }
 
@@ -300,6 +305,67 @@ mod tests {
         let lent_one = config(bare.path().to_str().unwrap(), &format!("{pooling}\n{vocabulary}"));
         let its_own = config(&folder, pooling);
         assert_eq!(lent.retrieve(&lent_one, "bread"), lent.retrieve(&its_own, "bread"));
+    }
+
+    /// Texts of one word each: no two are alike.
+    fn many() -> impl Iterator<Item = (&'static str, &'static str)> {
+        const WORDS: &str = "bread river bank music paper window garden winter doctor engine \
+            market castle silver forest planet ticket bridge cotton danger flower hammer island \
+            jacket kitchen ladder mirror needle orange pepper quartz";
+        WORDS.split_whitespace().map(|word| (word, word))
+    }
+
+    #[test]
+    fn an_index_that_looks_everywhere_finds_what_exhaustive_search_finds() {
+        let (folder, _) = fixture("bert");
+        let mut config = config(&folder, "pooling = \"mean\"\nignore = [\"pooler.*\"]");
+        config.similarity = Similarity::Cosine;
+        let lent = Lent::new(many());
+        let exact = lent.retrieve(&config, "water");
+        for index in [
+            r#"{ use = "hnsw", storage = "f32", m = 8, ef_construction = 40, seed = 1, ef = 30 }"#,
+            r#"{ use = "hnsw_rs", storage = "f32", m = 8, ef_construction = 40, ef = 30 }"#,
+            r#"{ use = "ivf", storage = "f32", lists = 4, probe = 4, code = { use = "pq", pieces = 8, rotation = 32 },
+                candidates = 30, sample = 30, seed = 1 }"#,
+            r#"{ use = "ivf", storage = "f32", lists = 4, probe = 4, code = { use = "int8" }, candidates = 30, sample = 30, seed = 1 }"#,
+            r#"{ use = "ivf", storage = "f32", lists = 4, probe = 4, code = { use = "sign" }, candidates = 30, sample = 30, seed = 1 }"#,
+        ] {
+            let table: toml::Table =
+                toml::from_str(&format!("index = {}", index.replace('\n', " "))).unwrap();
+            config.index = table["index"].clone().try_into().unwrap();
+            assert_eq!(lent.named(&lent.retrieve(&config, "water")), lent.named(&exact), "{index}");
+            let Stage::Retriever(retriever) = lent.build(&config) else { unreachable!() };
+            let queries = Queries::new(vec![nir_core::Query::new("q", "water")]).unwrap();
+            assert_eq!(retriever.recall(&queries).unwrap(), Some(1.0), "{index}");
+        }
+    }
+
+    #[test]
+    fn an_index_that_looks_at_little_says_so() {
+        let (folder, _) = fixture("bert");
+        let mut config = config(&folder, "pooling = \"mean\"\nignore = [\"pooler.*\"]");
+        let lent = Lent::new(many());
+        let queries = Queries::new(vec![nir_core::Query::new("q", "water")]).unwrap();
+        config.depth = 5;
+        let recall = |config: &Config| {
+            let Stage::Retriever(retriever) = lent.build(config) else { unreachable!() };
+            retriever.recall(&queries).unwrap()
+        };
+        assert_eq!(recall(&config), None);
+        config.index = Index::Ivf {
+            storage: nir_index::Storage::F32,
+            lists: 10,
+            probe: 1,
+            code: super::super::index::Codes::Int8 {},
+            candidates: 10,
+            sample: 30,
+            seed: 1,
+        };
+        assert!(recall(&config).unwrap() < 0.8);
+        let Index::Ivf { lists, .. } = &mut config.index else { unreachable!() };
+        *lists = 31;
+        let error = lent.try_build(&config).err().unwrap().to_string();
+        assert!(error.contains("31 lists cannot be learned from 30 vectors"), "{error}");
     }
 
     #[test]

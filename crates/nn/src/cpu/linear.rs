@@ -269,9 +269,9 @@ impl<V: Lanes, const N: usize> Scales<V, N> {
     fn values(&self, (step, zero): (f32, f32), sums: &[f32]) -> [V; N] {
         let (step, zero) = (V::splat(step), V::splat(-zero));
         let mut values = registers::<V, N>(&sums[..N * V::LANES]);
-        for n in 0..N {
-            let sum = self.sums[n].mul_add(zero, values[n]);
-            values[n] = (sum * step).mul_add(self.steps[n], self.bias[n]);
+        for (n, value) in values.iter_mut().enumerate() {
+            let sum = self.sums[n].mul_add(zero, *value);
+            *value = (sum * step).mul_add(self.steps[n], self.bias[n]);
         }
         values
     }

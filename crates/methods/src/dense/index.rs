@@ -1,0 +1,368 @@
+//! How the vectors of documents are searched: one by one, along a graph, or as codes in lists.
+//!
+//! | `use`     | structure                                                              | result      |
+//! |-----------|------------------------------------------------------------------------|-------------|
+//! | `flat`    | every vector, by inner product                                         | exact       |
+//! | `hnsw`    | a graph of near neighbours of our own (`malkov2020hnsw`)               | approximate |
+//! | `hnsw_rs` | the same, built by the crate of that name and then laid out flat       | approximate |
+//! | `ivf`     | codes in the lists of a coarse quantiser, the best scored again        | approximate |
+//!
+//! Whatever the structure, the score of a document is the inner product of the stored vectors. An approximate search may
+//! miss documents: how many of the exact ten best it finds is measured over the very queries of a run, apart from the
+//! clock, and stands in the result as `recall@10`.
+
+use std::path::Path;
+
+use nir_core::{Corpus, DocNo, Hasher, Ranking, Result};
+use nir_index::codes::{
+    Code, FastScan, Ivf, IvfWriter, KMeans, Layout, OpqTraining, PqTraining, Probe, Rescore,
+    ScalarQuantiser, SignBits,
+};
+use nir_index::{
+    Flat, Graph, HnswParams, HnswRsParams, Matrix, MatrixWriter, Storage, build_hnsw, build_hnsw_rs,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::Context;
+
+/// How vectors are searched.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "use", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Index {
+    /// Every document is compared: exact.
+    Flat {
+        /// How each number is kept.
+        storage: Storage,
+    },
+    /// A graph of our own.
+    Hnsw {
+        /// How each number is kept.
+        storage: Storage,
+        /// `M`: links that a document gets in each layer.
+        m: usize,
+        /// `efConstruction`: candidates that they are chosen from.
+        ef_construction: usize,
+        /// Decides the layers.
+        seed: u64,
+        /// Candidates that a search ends with.
+        ef: usize,
+    },
+    /// A graph that the crate hnsw_rs builds; for vectors no longer than one.
+    HnswRs {
+        /// How each number is kept.
+        storage: Storage,
+        /// `M`, at most 255.
+        m: usize,
+        /// `efConstruction`.
+        ef_construction: usize,
+        /// Candidates that a search ends with.
+        ef: usize,
+    },
+    /// Lists of codes; the best candidates are scored with the vectors themselves.
+    Ivf {
+        /// How each number of those vectors is kept.
+        storage: Storage,
+        /// How many lists there are.
+        lists: usize,
+        /// How many of them a query reads.
+        probe: usize,
+        /// What a vector is in a list.
+        code: Codes,
+        /// How many candidates are scored again.
+        candidates: usize,
+        /// Vectors that lists and codes are learned from.
+        sample: usize,
+        /// Decides where learning starts.
+        seed: u64,
+    },
+}
+
+/// What a vector is in a list.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "use", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Codes {
+    /// Four bits for each piece, after a learned rotation.
+    Pq {
+        /// Into how many pieces a vector is cut.
+        pieces: usize,
+        /// Components after the rotation: a multiple of the pieces.
+        rotation: usize,
+    },
+    /// A byte for each component.
+    Int8 {},
+    /// A bit for each component: its sign.
+    Sign {},
+}
+
+/// Lloyd's iterations, for lists and for codes.
+const ITERATIONS: usize = 10;
+const VECTORS: &str = "vectors.matrix";
+const INDEX: &str = "index";
+/// Documents of which recall is a share.
+const RECALL_DEPTH: usize = 10;
+
+impl Index {
+    pub(super) fn storage(&self) -> Storage {
+        match self {
+            Self::Flat { storage }
+            | Self::Hnsw { storage, .. }
+            | Self::HnswRs { storage, .. }
+            | Self::Ivf { storage, .. } => *storage,
+        }
+    }
+
+    /// What is wrong with the parameters, if anything.
+    pub(super) fn check(&self) -> std::result::Result<(), String> {
+        let fits = |name: &str, value: usize, least: usize, most: usize| match value {
+            _ if (least..=most).contains(&value) => Ok(()),
+            _ => Err(format!("`index`: {name} = {value}: expected {least} to {most}")),
+        };
+        match *self {
+            Self::Flat { .. } => Ok(()),
+            Self::Hnsw { m, .. } | Self::HnswRs { m, .. } => fits("m", m, 2, 255),
+            Self::Ivf { lists, probe, ref code, .. } => {
+                fits("lists", lists, 1, 1 << 20)?;
+                fits("probe", probe, 1, lists)?;
+                match *code {
+                    Codes::Pq { pieces, rotation } if pieces == 0 || rotation % pieces != 0 => {
+                        Err(format!(
+                            "`index`: a rotation to {rotation} does not cut into {pieces} pieces"
+                        ))
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Makes vectors searchable; `recipe` names everything that decides what they are.
+    pub(super) fn bind(
+        &self,
+        shards: Vec<Matrix>,
+        recipe: &str,
+        context: &Context<'_>,
+    ) -> Result<Searcher> {
+        if let Self::Flat { .. } = self {
+            return Ok(Searcher { exact: Flat::new(shards)?, approximate: None });
+        }
+        let written = serde_json::to_string(&self.built()).expect("a config is plain data");
+        let mut key = Hasher::new("index");
+        key.part(recipe).part(written).part(context.corpus_digest.hex());
+        key.part(context.backend.to_string());
+        let folder = context
+            .resources
+            .artifact("indexes", key.digest(), &mut |folder| self.build(&shards, folder))?;
+        self.open(&folder)
+    }
+
+    /// The parameters that decide what is built; the others may change from search to search.
+    fn built(&self) -> Self {
+        let mut index = self.clone();
+        match &mut index {
+            Self::Flat { .. } => {}
+            Self::Hnsw { ef, .. } | Self::HnswRs { ef, .. } => *ef = 0,
+            Self::Ivf { probe, candidates, .. } => (*probe, *candidates) = (0, 0),
+        }
+        index
+    }
+
+    /// Writes all that a search needs into a folder, once.
+    fn build(&self, shards: &[Matrix], folder: &Path) -> Result<()> {
+        let matrix = joined(shards, &folder.join(VECTORS), self.storage())?;
+        let path = folder.join(INDEX);
+        match *self {
+            Self::Flat { .. } => unreachable!("shards are searched as they are"),
+            Self::Hnsw { m, ef_construction, seed, .. } => {
+                build_hnsw(&path, matrix, HnswParams { m, ef_construction, seed })?;
+            }
+            Self::HnswRs { m, ef_construction, .. } => {
+                build_hnsw_rs(&path, matrix, HnswRsParams { m, ef_construction })?;
+            }
+            Self::Ivf { lists, ref code, sample, seed, .. } => {
+                let learner = Learner::new(&matrix, lists, sample, seed)?;
+                match *code {
+                    Codes::Pq { pieces, rotation } => {
+                        learner.write(&path, FastScan::new(learner.product(pieces, rotation)))?;
+                    }
+                    Codes::Int8 {} => {
+                        let code = ScalarQuantiser::train(&learner.rows, matrix.dim());
+                        learner.write(&path, code)?;
+                    }
+                    Codes::Sign {} => learner.write(&path, SignBits::new(matrix.dim()))?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens what [`Index::build`] wrote.
+    fn open(&self, folder: &Path) -> Result<Searcher> {
+        let (vectors, path) = (folder.join(VECTORS), folder.join(INDEX));
+        let structure = match *self {
+            Self::Flat { .. } => unreachable!("shards are searched as they are"),
+            Self::Hnsw { ef, .. } | Self::HnswRs { ef, .. } => {
+                Structure::Graph(Graph::open(&path, Matrix::open(&vectors)?)?, ef)
+            }
+            Self::Ivf { probe, candidates, ref code, .. } => {
+                let lists = match code {
+                    Codes::Pq { .. } => Lists::Pq(Ivf::open(&path)?),
+                    Codes::Int8 {} => Lists::Int8(Ivf::open(&path)?),
+                    Codes::Sign {} => Lists::Sign(Ivf::open(&path)?),
+                };
+                Structure::Lists { lists, probe, candidates, matrix: Matrix::open(&vectors)? }
+            }
+        };
+        Ok(Searcher {
+            exact: Flat::new(vec![Matrix::open(&vectors)?])?,
+            approximate: Some(structure),
+        })
+    }
+}
+
+/// All rows of several files in one.
+fn joined(shards: &[Matrix], path: &Path, storage: Storage) -> Result<Matrix> {
+    let dim = shards.first().map_or(0, Matrix::dim);
+    let mut writer = MatrixWriter::create(path, dim, storage)?;
+    for shard in shards {
+        (0..shard.len()).try_for_each(|row| writer.push(&shard.row(row)))?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// What lists and codes are learned from.
+struct Learner<'a> {
+    matrix: &'a Matrix,
+    lists: usize,
+    seed: u64,
+    /// Rows spread evenly over the collection.
+    rows: Vec<f32>,
+}
+
+impl<'a> Learner<'a> {
+    fn new(matrix: &'a Matrix, lists: usize, sample: usize, seed: u64) -> Result<Self> {
+        let count = sample.min(matrix.len());
+        if count < lists {
+            let documents = matrix.len();
+            return Err(format!(
+                "{lists} lists cannot be learned from {count} vectors (of {documents} documents): write fewer `lists`"
+            )
+            .into());
+        }
+        let spread = |at: usize| at * matrix.len() / count;
+        let rows = (0..count).flat_map(|at| matrix.row(spread(at))).collect();
+        Ok(Self { matrix, lists, seed, rows })
+    }
+
+    fn product(&self, pieces: usize, rotation: usize) -> nir_index::codes::ProductQuantiser {
+        let rotation = Some(OpqTraining { dim: rotation, iterations: ITERATIONS });
+        let seed = self.seed;
+        PqTraining { pieces, centroids: 16, iterations: ITERATIONS, rotation, seed }
+            .train(&self.rows, self.matrix.dim())
+    }
+
+    fn write<C: Code>(&self, path: &Path, code: C) -> Result<()> {
+        let (centroids, seed) = (self.lists, self.seed);
+        let kmeans = KMeans { centroids, iterations: ITERATIONS, seed, unit: true };
+        let coarse = kmeans.train(&self.rows, self.matrix.dim());
+        let mut writer = IvfWriter::create(path, Layout { coarse, code, residual: false })?;
+        (0..self.matrix.len()).try_for_each(|row| writer.push(&self.matrix.row(row)))?;
+        writer.finish()?;
+        Ok(())
+    }
+}
+
+/// An index, ready to be searched.
+pub(super) struct Searcher {
+    exact: Flat,
+    approximate: Option<Structure>,
+}
+
+enum Structure {
+    /// With `ef`.
+    Graph(Graph, usize),
+    Lists {
+        lists: Lists,
+        probe: usize,
+        candidates: usize,
+        matrix: Matrix,
+    },
+}
+
+enum Lists {
+    Pq(Ivf<FastScan>),
+    Int8(Ivf<ScalarQuantiser>),
+    Sign(Ivf<SignBits>),
+}
+
+impl Searcher {
+    /// The best `depth` documents of each query, `[n, dim]`.
+    pub(super) fn search(
+        &self,
+        queries: &[f32],
+        depth: usize,
+        corpus: &dyn Corpus,
+    ) -> Vec<Ranking> {
+        match &self.approximate {
+            None => self.exact.search_many(queries, depth, corpus),
+            Some(Structure::Graph(graph, ef)) => graph.search_many(queries, depth, *ef, corpus),
+            Some(Structure::Lists { lists, probe, candidates, matrix }) => {
+                let rescore = Rescore::Rows((*candidates).max(depth), matrix);
+                lists.search(queries, depth, Probe { nprobe: *probe, rescore }, corpus)
+            }
+        }
+    }
+
+    /// What share of the exact ten best a search finds, on average; none where it is exact itself.
+    pub(super) fn recall(&self, queries: &[f32], depth: usize, corpus: &dyn Corpus) -> Option<f64> {
+        self.approximate.as_ref()?;
+        let exact = self.exact.search_many(queries, RECALL_DEPTH, corpus);
+        let found = self.search(queries, depth.max(RECALL_DEPTH), corpus);
+        let shares = exact.iter().zip(&found).map(|(exact, found)| share(exact, found));
+        Some(shares.sum::<f64>() / exact.len().max(1) as f64)
+    }
+
+    /// What there is to say of it, by name.
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        match &self.approximate {
+            None => vec![("bytes", self.exact.bytes().to_string())],
+            Some(Structure::Graph(graph, _)) => vec![
+                ("bytes", (graph.bytes() + graph.matrix().bytes()).to_string()),
+                ("linked afterwards", graph.repaired().to_string()),
+            ],
+            Some(Structure::Lists { lists, matrix, .. }) => {
+                vec![("bytes", (lists.bytes() + matrix.bytes()).to_string())]
+            }
+        }
+    }
+}
+
+/// Of the exact ranking's documents, how many are among as many of the other.
+fn share(exact: &Ranking, found: &Ranking) -> f64 {
+    let found: Vec<DocNo> = found.iter().take(exact.len()).map(|hit| hit.doc).collect();
+    let hits = exact.iter().filter(|hit| found.contains(&hit.doc)).count();
+    hits as f64 / exact.len().max(1) as f64
+}
+
+impl Lists {
+    fn search(
+        &self,
+        queries: &[f32],
+        depth: usize,
+        probe: Probe<'_>,
+        corpus: &dyn Corpus,
+    ) -> Vec<Ranking> {
+        match self {
+            Self::Pq(lists) => lists.search_many(queries, depth, probe, corpus),
+            Self::Int8(lists) => lists.search_many(queries, depth, probe, corpus),
+            Self::Sign(lists) => lists.search_many(queries, depth, probe, corpus),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Pq(lists) => lists.bytes(),
+            Self::Int8(lists) => lists.bytes(),
+            Self::Sign(lists) => lists.bytes(),
+        }
+    }
+}
