@@ -22,8 +22,11 @@ const CONFIG: &str = r#"{
 
 fn texts() -> Vec<Tokens> {
     let id = |text: usize, at: usize| ((text * 7919 + at * 104_729) % 29_000 + 1_000) as u32;
-    let text =
-        |text| Tokens { ids: (0..LENGTH).map(|at| id(text, at)).collect(), types: vec![0; LENGTH] };
+    let text = |text| Tokens {
+        ids: (0..LENGTH).map(|at| id(text, at)).collect(),
+        types: vec![0; LENGTH],
+        unseen: 0,
+    };
     (0..TEXTS).map(text).collect()
 }
 

@@ -8,6 +8,7 @@ pub mod dense;
 pub mod efficient;
 pub mod feedback;
 pub mod hybrid;
+pub mod late;
 pub mod lexical;
 pub mod run_file;
 pub mod sparse;

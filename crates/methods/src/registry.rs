@@ -4,8 +4,8 @@ use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
 use crate::{
-    Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, lexical, run_file,
-    sparse, weighting,
+    Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, late, lexical,
+    run_file, sparse, weighting,
 };
 
 /// Every algorithm that a config can `use`, by family.
@@ -23,6 +23,8 @@ pub const ALGORITHMS: &[Entry] = &[
         include_str!("weighting/deepimpact.rs"),
     ),
     Entry::of::<weighting::coil::Config>("weighting", include_str!("weighting/coil.rs")),
+    Entry::of::<late::colbert::Config>("late", include_str!("late/colbert.rs")),
+    Entry::of::<late::colbert::MaxSim>("late", include_str!("late/colbert.rs")),
     Entry::of::<cross_encoder::pointwise::Config>(
         "cross_encoder",
         include_str!("cross_encoder/pointwise.rs"),

@@ -34,5 +34,5 @@ pub use model::Model;
 pub use pooling::{Pooling, Similarity, normalise};
 pub use prompts::{Role, check_prompt};
 pub use tensors::Tensors;
-pub use tokens::{Bound, Input, Tokenizer, Tokens, Truncation, batches};
+pub use tokens::{Bound, Fill, Input, Tokenizer, Tokens, Truncation, batches};
 pub use trunk::{Padded, Trunk};

@@ -40,11 +40,12 @@ impl Packed {
 
     pub(crate) fn hidden(&self, batch: &[Tokens], rows: Rows) -> Result<Hidden> {
         let tokens: Vec<usize> = batch.iter().map(Tokens::len).collect();
+        let seen: Vec<usize> = batch.iter().map(Tokens::seen).collect();
         let lengths = lengths(batch, rows);
         let states = lengths.iter().sum::<usize>();
         let mut out = vec![0.0; states * self.hidden];
         let embed = |i: usize, rows: &mut [f32]| self.embed(&batch[i], rows);
-        self.layers.forward(&tokens, rows, embed, &mut out);
+        self.layers.forward(&tokens, &seen, rows, embed, &mut out);
         let states = Tensor::from_vec(out, (states, self.hidden), &Device::Cpu)?;
         Ok(Hidden { states, lengths })
     }

@@ -22,12 +22,19 @@ pub struct Tokens {
     pub ids: Vec<u32>,
     /// 0 for the first text, 1 for the second.
     pub types: Vec<u32>,
+    /// The last so many look at the others and are looked at by none.
+    pub unseen: usize,
 }
 
 impl Tokens {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.ids.len()
+    }
+
+    /// How many of the first every token looks at.
+    pub fn seen(&self) -> usize {
+        self.len() - self.unseen
     }
 
     /// Whether there is none; a text without special tokens may be empty.
@@ -47,9 +54,19 @@ pub struct Input {
     pub special_tokens: bool,
     /// Tokens that are kept, special ones included.
     pub max_length: usize,
-    /// A token with which a shorter text is filled up to `max_length`, seen and pooled like any other.
+    /// What a shorter text is filled up with, to `max_length`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fill: Option<String>,
+    pub fill: Option<Fill>,
+}
+
+/// Tokens after the end of a text, pooled and scored like any other.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fill {
+    /// The token, as `[MASK]`.
+    pub token: String,
+    /// Whether the text's own tokens look at it, and it at itself.
+    pub seen: bool,
 }
 
 /// Which text of a pair gives way.
@@ -151,7 +168,8 @@ pub struct Bound {
     whole: tokenizers::Tokenizer,
     inner: tokenizers::Tokenizer,
     input: Input,
-    fill: Option<u32>,
+    /// The token to fill up with, and whether it is seen.
+    fill: Option<(u32, bool)>,
 }
 
 impl Tokenizer {
@@ -187,7 +205,8 @@ impl Tokenizer {
         }
         let mut inner = self.inner.clone();
         inner.with_truncation(Some(self.truncation(input, truncation)?)).expect("the stride is 0");
-        let fill = input.fill.as_deref().map(|token| self.id(token)).transpose()?;
+        let fill = |fill: &Fill| Ok::<_, Error>((self.id(&fill.token)?, fill.seen));
+        let fill = input.fill.as_ref().map(fill).transpose()?;
         let mut whole = self.inner.clone();
         whole.with_truncation(None).expect("nothing to check");
         Ok(Bound { whole, inner, input: input.clone(), fill })
@@ -244,11 +263,13 @@ impl Bound {
         let encoded = encoded.map_err(|error| self.cannot(&error))?;
         let mut ids = encoded.get_ids().to_vec();
         let mut types = encoded.get_type_ids().to_vec();
-        if let Some(fill) = self.fill {
+        let mut unseen = 0;
+        if let Some((fill, seen)) = self.fill {
+            unseen = if seen { 0 } else { self.input.max_length - ids.len() };
             ids.resize(self.input.max_length, fill);
             types.resize(self.input.max_length, 0);
         }
-        Ok(Tokens { ids, types })
+        Ok(Tokens { ids, types, unseen })
     }
 
     /// A pair is tokenized whole and cut afterwards: the tokenizer itself would stop each text at `max_length` first, and

@@ -60,7 +60,7 @@ pub struct Padded {
     types: Tensor,
     /// `[seq]`, u32: 0, 1, 2, …
     positions: Tensor,
-    /// `[batch, 1, 1, seq]`, f32: 0 for a token, -inf for padding, which nobody may look at.
+    /// `[batch, 1, 1, seq]`, f32: 0 for a token, -inf for padding and what else nobody may look at.
     mask: Tensor,
 }
 
@@ -73,7 +73,7 @@ impl Padded {
             let pad = longest - tokens.len();
             ids.extend(tokens.ids.iter().copied().chain(std::iter::repeat_n(0, pad)));
             types.extend(tokens.types.iter().copied().chain(std::iter::repeat_n(0, pad)));
-            mask.extend((0..longest).map(|i| seen(i < tokens.len())));
+            mask.extend((0..longest).map(|i| seen(i < tokens.seen())));
         }
         let shape = (batch.len(), longest);
         Ok(Self {

@@ -1,11 +1,11 @@
 //! How the vectors of documents are searched: one by one, along a graph, or as codes in lists.
 //!
-//! | `use`     | structure                                                              | result      |
-//! |-----------|------------------------------------------------------------------------|-------------|
-//! | `flat`    | every vector, by inner product                                         | exact       |
-//! | `hnsw`    | a graph of near neighbours of our own (`malkov2020hnsw`)               | approximate |
-//! | `hnsw_rs` | the same, built by the crate of that name and then laid out flat       | approximate |
-//! | `ivf`     | codes in the lists of a coarse quantiser, the best scored again        | approximate |
+//! | `use`     | structure                                                                     | result      |
+//! |-----------|-------------------------------------------------------------------------------|-------------|
+//! | `flat`    | every vector, by inner product                                                | exact       |
+//! | `hnsw`    | our own graph of near neighbours (Malkov and Yashunin, TPAMI 42(4), 2020)     | approximate |
+//! | `hnsw_rs` | the same, built by the crate of that name and then laid out flat              | approximate |
+//! | `ivf`     | codes in the lists of a coarse quantiser, the best of them scored again       | approximate |
 //!
 //! Whatever the structure, the score of a document is the inner product of the stored vectors. An approximate search may
 //! miss documents: how many of the exact ten best it finds is measured over the very queries of a run, apart from the

@@ -235,6 +235,7 @@ impl Layers {
 
     /// The last hidden states of `lengths.len()` sequences.
     ///
+    /// - `seen`: how many of the first tokens of each sequence are looked at; all tokens look
     /// - `embed(sequence, rows)` writes the embedded tokens of a sequence, `[length, hidden]`
     /// - `out`: `[Σ lengths, hidden]` for [`Rows::All`], `[sequences, hidden]` for [`Rows::First`] (zeros where a
     ///   sequence is empty)
@@ -243,6 +244,7 @@ impl Layers {
     pub fn forward(
         &self,
         lengths: &[usize],
+        seen: &[usize],
         rows: Rows,
         embed: impl Fn(usize, &mut [f32]) + Sync,
         out: &mut [f32],
@@ -250,7 +252,8 @@ impl Layers {
         groups(lengths, rows, self.shape.hidden, out).into_par_iter().for_each(|group| {
             // Taken, not borrowed: `embed` may wait for rayon, and meet another group on this thread.
             let mut scratch = SCRATCH.take();
-            self.forward_group(group, rows, &embed, &mut scratch);
+            let seen = &seen[group.first..][..group.lengths.len()];
+            self.forward_group(group, seen, rows, &embed, &mut scratch);
             SCRATCH.set(scratch);
         });
     }
@@ -258,6 +261,7 @@ impl Layers {
     fn forward_group(
         &self,
         group: Group<'_>,
+        seen: &[usize],
         rows: Rows,
         embed: &impl Fn(usize, &mut [f32]),
         scratch: &mut Scratch,
@@ -275,7 +279,7 @@ impl Layers {
         let last = self.stack.len().saturating_sub(1);
         for (depth, layer) in self.stack.iter().enumerate() {
             let asking = if depth == last { rows } else { Rows::All };
-            self.layer(layer, lengths, asking, &mut states, scratch);
+            self.layer(layer, (lengths, seen), asking, &mut states, scratch);
         }
         if self.stack.is_empty() && rows == Rows::First {
             keep_first(&mut states, lengths, hidden);
@@ -293,7 +297,7 @@ impl Layers {
     fn layer(
         &self,
         layer: &Layer,
-        lengths: &[usize],
+        (lengths, seen): (&[usize], &[usize]),
         rows: Rows,
         states: &mut Vec<f32>,
         scratch: &mut Scratch,
@@ -316,12 +320,12 @@ impl Layers {
 
         context.resize(states.len(), 0.0);
         let (mut token, mut query) = (0, 0);
-        for &length in lengths {
+        for (&length, &seen) in lengths.iter().zip(seen) {
             let asked = if rows == Rows::First { 1 } else { length };
             let sequence = Attention {
                 heads,
                 queries: &queries[query * hidden..][..asked * hidden],
-                keys_values: &keys_values[token * 2 * hidden..][..length * 2 * hidden],
+                keys_values: &keys_values[token * 2 * hidden..][..seen * 2 * hidden],
                 hidden,
                 scratch: attention,
                 out: &mut context[query * hidden..][..asked * hidden],

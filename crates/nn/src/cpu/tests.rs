@@ -175,7 +175,7 @@ fn forward(layers: &Layers, sequences: &[Vec<Vec<f32>>], rows: Rows) -> Vec<f32>
     };
     let mut out = vec![f32::NAN; count * layers.shape.hidden];
     let embed = |sequence: usize, to: &mut [f32]| to.copy_from_slice(&sequences[sequence].concat());
-    layers.forward(&lengths, rows, embed, &mut out);
+    layers.forward(&lengths, &lengths, rows, embed, &mut out);
     out
 }
 

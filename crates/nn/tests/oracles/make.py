@@ -167,6 +167,7 @@ class Fixture:
     cases: tuple = ()  # all where empty
     layers: int = 2
     rename: Callable = None  # the tensors as the published file names them
+    last_unseen: bool = False  # whether nobody looks at the last third of a text
 
 
 def bert_config(f: Fixture, vocab: int, special: dict):
@@ -250,6 +251,8 @@ FIXTURES = [
     Fixture("electra-relevance-2", hf.ElectraForSequenceClassification, logits, WORDS, E, TWO | NARROW, FEW, 1),
     Fixture("electra-mlm", hf.ElectraForMaskedLM, masked_lm, WORDS, E, NARROW, FEW, 1),
     Fixture("colbert", ColBert, custom, WORDS, B, {}, FEW, 1),
+    # Two layers: in one alone what is not looked at would change nothing for the others.
+    Fixture("colbert-query", ColBert, custom, WORDS, B, {}, FEW, 2, last_unseen=True),
     Fixture("unicoil", UniCoil, custom, WORDS, B, {}, FEW, 1, castorini_names),
     Fixture("tildev2", UniCoil, custom, WORDS, B, {}, FEW, 1),
     Fixture("coil", Coil, custom, WORDS, B, {}, FEW, 1, coil_names),
@@ -304,13 +307,17 @@ def described(text):
     return text if text is None or isinstance(text, str) else {"repeat": text[0], "times": text[1]}
 
 
-def encoded(tokenizer, case) -> dict[str, list[int]]:
+def encoded(f: Fixture, tokenizer, case) -> dict[str, list[int]]:
     _, text, pair, max_length, truncation = case
     out = tokenizer(
         plain(text), pair, truncation=truncation, max_length=max_length,
         return_token_type_ids=True, return_attention_mask=True,
     )
-    return {k: out[k] for k in ("input_ids", "token_type_ids", "attention_mask")}
+    found = {k: out[k] for k in ("input_ids", "token_type_ids", "attention_mask")}
+    if f.last_unseen:  # the last third looks and is not looked at, as [MASK] in ColBERT's queries
+        length = len(out["input_ids"])
+        found["attention_mask"] = [1] * (length - length // 3) + [0] * (length // 3)
+    return found
 
 
 def batch_of(rows: list[dict], pad: int, f: Fixture) -> dict[str, Tensor]:
@@ -385,7 +392,7 @@ def make(f: Fixture, out: Path) -> None:
     save_model(f, model, folder)
     exact = model.double()
     cases = [c for c in corpus.CASES if not f.cases or c[0] in f.cases]
-    rows = [encoded(fast, c) for c in cases]
+    rows = [encoded(f, fast, c) for c in cases]
     with torch.inference_mode():
         alone = [{k: v[0] for k, v in f.record(exact, batch_of([r], fast.pad_token_id, f)).items()} for r in rows]
         together = f.record(exact, batch_of(rows, fast.pad_token_id, f))

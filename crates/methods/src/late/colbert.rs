@@ -1,0 +1,397 @@
+//! ColBERT: every token of a query looks for the token of the passage that is most like it.
+//! Khattab and Zaharia, SIGIR 2020 (`khattab2020colbert`); the released checkpoint is that of ColBERTv2 (Santhanam et al., NAACL 2022).
+//!
+//! One vector for a text must be a compromise; reading query and passage together is slow. ColBERT keeps a small vector
+//! for each token, made without a look at the other side, and compares them late: a sum of maxima, which needs no model
+//! once the passages are encoded.
+//!
+//! ```text
+//! E_q     = normalise(W BERT([CLS] [Q] q_1 … q_l [SEP] [MASK] … [MASK]))      [q_seq, dim]      (§3.2)
+//! E_d     = filter(normalise(W BERT([CLS] [D] d_1 … d_m [SEP])))              [d_seq, dim]
+//! s(q, d) = Σ_{i ∈ E_q} max_{j ∈ E_d} E_q,i · E_d,j                                             (§3.3, eq. 3)
+//! ```
+//!
+//! | symbol         | is                                                                                        |
+//! |----------------|-------------------------------------------------------------------------------------------|
+//! | `W`            | the layer `projection`, without bias: 128 outputs in the released checkpoint              |
+//! | `[Q]`, `[D]`   | `marker`: the second token of a text, `[unused0]` and `[unused1]` of BERT's vocabulary    |
+//! | `[MASK]`       | fills queries up to `max_length`: looks at the words and is looked at by none, but counts |
+//! | `filter`       | drops the tokens of passages that are punctuation, where `punctuation = false`            |
+//!
+//! The authors tokenize `". text"` and put the marker in the place of the full stop; a template does the same here.
+//!
+//! Without candidates it is a retriever and every passage is scored: exact. After another stage, `use = "max_sim"` scores
+//! that stage's candidates with the same vectors. They are mapped from the cache: 2 bytes for each number in `f16`, so
+//! 8.8 million passages of 70 tokens take 160 GB, and half of that in `int8`.
+//!
+//! Try it: `nir run late/colbert-v2 --on pocket`, and set `fill` aside: expanding queries with masks is worth a point or
+//! two of RR@10.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use nir_core::{
+    Corpus, DocNo, Progress, Queries, Ranking, Reranker, Result, Retriever, Run, Scored,
+};
+use nir_index::late::{TokenMatrix, TokenStorage, TokenWriter};
+use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::heads::PerToken;
+use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, check_finite, normalise, numbers};
+use serde::{Deserialize, Serialize};
+
+use crate::neural::{
+    bind, check_weights, digest, document_tokens, load, query_tokens, shards, wanted,
+};
+use crate::{Algorithm, Context, Shape, Stage};
+
+/// The parameters, those of [`MaxSim`] too.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the weights are: `hf:org/name` or `file:folder`.
+    pub weights: Location,
+    /// The commit of the weights on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Patterns of tensors that the checkpoint has and this method does not use.
+    pub ignore: Vec<String>,
+    /// The name of the linear layer that makes a token's vector.
+    pub projection: String,
+    /// What takes the place of the second token.
+    pub marker: Marker,
+    /// Whether tokens of passages that are punctuation are kept.
+    pub punctuation: bool,
+    /// How a query is written.
+    pub query: Input,
+    /// How a document is written.
+    pub document: Input,
+    /// How each number of a document's vectors is kept.
+    pub storage: Storage,
+    /// How many documents are kept for each query.
+    pub depth: usize,
+}
+
+/// Tokens that say which side a text is of.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marker {
+    /// `[Q]`
+    pub query: String,
+    /// `[D]`
+    pub document: String,
+}
+
+/// How a number is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// Two bytes.
+    F16,
+    /// One byte, and a scale for each token.
+    Int8,
+}
+
+impl Algorithm for Config {
+    const NAME: &'static str = "colbert";
+    const PAPER: &'static str = "khattab2020colbert";
+    const SHAPE: Shape = Shape::Retriever;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        Ok(Stage::Retriever(Box::new(ColBert::new(self, context)?)))
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        check_weights(&self.weights, self.revision.as_ref())?;
+        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
+        self.document
+            .check(&["title", "text"])
+            .map_err(|problem| format!("`document`: {problem}"))?;
+        for (name, input) in [("query", &self.query), ("document", &self.document)] {
+            if !input.special_tokens || input.max_length < 3 {
+                return Err(format!(
+                    "`{name}`: expected `special_tokens` and room for three: [CLS], the marker and [SEP]"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn weights(&self) -> Vec<Wanted> {
+        vec![wanted(&self.weights, self.revision.as_ref())]
+    }
+}
+
+/// [`Config`] as a reranker: the candidates of an earlier stage are scored, the best `depth` of them.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct MaxSim(Config);
+
+impl Algorithm for MaxSim {
+    const NAME: &'static str = "max_sim";
+    const PAPER: &'static str = Config::PAPER;
+    const SHAPE: Shape = Shape::Reranker;
+
+    fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        Ok(Stage::Reranker(Box::new(ColBert::new(&self.0, context)?)))
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        self.0.check()
+    }
+
+    fn weights(&self) -> Vec<Wanted> {
+        self.0.weights()
+    }
+}
+
+struct ColBert {
+    model: Arc<Model<PerToken>>,
+    query_tokens: Bound,
+    query_marker: u32,
+    shards: Vec<Shard>,
+    depth: usize,
+    corpus: Arc<dyn Corpus>,
+    progress: Arc<dyn Progress>,
+}
+
+struct Shard {
+    /// The row of its first document.
+    first: u32,
+    tokens: TokenMatrix,
+}
+
+impl ColBert {
+    fn new(config: &Config, context: &Context<'_>) -> Result<Self> {
+        let weights = &config.weights()[0];
+        let model = load(context, weights, &config.ignore, |architecture, tensors| {
+            PerToken::load(architecture, tensors, &[&config.projection])
+        })?;
+        let shards = config.encode(context, &model)?;
+        let tokens: usize = shards.iter().map(|shard| shard.tokens.tokens()).sum();
+        let bytes: u64 = shards.iter().map(|shard| shard.tokens.bytes()).sum();
+        context.resources.note("vectors", "tokens", &tokens.to_string());
+        context.resources.note("vectors", "bytes", &bytes.to_string());
+        Ok(Self {
+            query_tokens: bind(context, weights, &model, &config.query, Role::Query)?,
+            query_marker: model.tokenizer.id(&config.marker.query)?,
+            model,
+            shards,
+            depth: config.depth,
+            corpus: Arc::clone(&context.corpus),
+            progress: Arc::clone(&context.progress),
+        })
+    }
+
+    /// `E_q` of every query, `[q_seq, dim]`.
+    fn queries(&self, queries: &Queries) -> Result<Vec<Vec<f32>>> {
+        let mut tokens = query_tokens(&self.query_tokens, queries)?;
+        tokens.iter_mut().for_each(|tokens| tokens.ids[1] = self.query_marker);
+        vectors(&self.model, &tokens, &|_| true, |i| queries[i].text.clone())
+    }
+
+    /// The scores of documents of one shard.
+    fn score(shard: &Shard, query: &[f32], docs: &[DocNo]) -> Vec<Scored> {
+        let own: Vec<DocNo> = docs.iter().map(|doc| DocNo(doc.0 - shard.first)).collect();
+        let scored = docs.iter().zip(shard.tokens.score(query, &own));
+        // A document without tokens has no maximum.
+        let scored = scored.filter(|(_, score)| *score > f32::NEG_INFINITY);
+        scored.map(|(&doc, score)| Scored { doc, score }).collect()
+    }
+
+    /// The best of some documents, rising.
+    fn best(&self, query: &[f32], docs: &[DocNo]) -> Ranking {
+        let shard = |shard: &Shard| {
+            let end = shard.first + shard.tokens.len() as u32;
+            let from = docs.partition_point(|doc| doc.0 < shard.first);
+            let to = docs.partition_point(|doc| doc.0 < end);
+            Self::score(shard, query, &docs[from..to])
+        };
+        Ranking::top(self.depth, self.shards.iter().flat_map(shard).collect(), &*self.corpus)
+    }
+}
+
+impl Retriever for ColBert {
+    fn retrieve(&self, queries: &Queries) -> Result<Run> {
+        let task = self.progress.begin("comparing tokens", "queries", queries.len() as u64);
+        let all: Vec<DocNo> = (0..self.corpus.len() as u32).map(DocNo).collect();
+        let search = |query: &Vec<f32>| {
+            let ranking = self.best(query, &all);
+            task.advance(1);
+            ranking
+        };
+        Ok(Run(self.queries(queries)?.iter().map(search).collect()))
+    }
+}
+
+impl Reranker for ColBert {
+    fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run> {
+        let task = self.progress.begin("comparing tokens", "queries", queries.len() as u64);
+        let score = |(query, ranking): (&Vec<f32>, &Ranking)| {
+            let mut docs: Vec<DocNo> = ranking.iter().map(|hit| hit.doc).collect();
+            docs.sort_unstable();
+            task.advance(1);
+            self.best(query, &docs)
+        };
+        Ok(Run(self.queries(queries)?.iter().zip(candidates.iter()).map(score).collect()))
+    }
+}
+
+const VECTORS: &str = "tokens.matrix";
+
+impl Config {
+    /// `E_d` of all documents.
+    fn encode(&self, context: &Context<'_>, model: &Model<PerToken>) -> Result<Vec<Shard>> {
+        let weights = &self.weights()[0];
+        let checkpoint = digest(context, weights)?;
+        let parts = (
+            &self.projection,
+            &self.marker.document,
+            self.punctuation,
+            &self.document,
+            self.storage,
+        );
+        let parts = serde_json::to_string(&parts).expect("a config is plain data");
+        let bound = bind(context, weights, model, &self.document, Role::Document)?;
+        let marker = model.tokenizer.id(&self.marker.document)?;
+        let kept = |id: u32| self.punctuation || !is_punctuation(model, id);
+        let corpus = &*context.corpus;
+        let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
+        let recipe = format!("colbert {checkpoint} {parts}");
+        let folders = shards(context, &recipe, &mut |folder, rows| {
+            let mut tokens = document_tokens(&bound, corpus, rows.clone())?;
+            tokens.iter_mut().for_each(|tokens| tokens.ids[1] = marker);
+            let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
+            let vectors = vectors(model, &tokens, &kept, text)?;
+            write(folder, &vectors, model.head.dim(), self.storage)?;
+            task.advance(u64::from(rows.end - rows.start));
+            Ok(())
+        })?;
+        let mut first = 0;
+        let open = |folder: &std::path::PathBuf| {
+            let shard = Shard { first, tokens: TokenMatrix::open(&folder.join(VECTORS))? };
+            first += shard.tokens.len() as u32;
+            Ok(shard)
+        };
+        folders.iter().map(open).collect()
+    }
+}
+
+fn write(folder: &Path, documents: &[Vec<f32>], dim: usize, storage: Storage) -> Result<()> {
+    let storage = match storage {
+        Storage::F16 => TokenStorage::F16,
+        Storage::Int8 => TokenStorage::Int8,
+    };
+    let mut file = TokenWriter::create(&folder.join(VECTORS), dim, storage)?;
+    documents.iter().try_for_each(|document| file.push(document))?;
+    file.finish()?;
+    Ok(())
+}
+
+/// One of ASCII's marks, which the authors leave out (Python's `string.punctuation`).
+fn is_punctuation(model: &Model<PerToken>, id: u32) -> bool {
+    let piece = model.tokenizer.token(id);
+    piece.is_some_and(|piece| piece.len() == 1 && piece.bytes().all(|c| c.is_ascii_punctuation()))
+}
+
+/// The normalised vectors of the tokens that are kept, for each text `[seq, dim]`.
+fn vectors(
+    model: &Model<PerToken>,
+    tokens: &[Tokens],
+    kept: &dyn Fn(u32) -> bool,
+    text: impl Fn(usize) -> String,
+) -> Result<Vec<Vec<f32>>> {
+    let dim = model.head.dim();
+    let mut all = vec![Vec::new(); tokens.len()];
+    model.encoder.in_batches(tokens, Rows::All, |places, hidden: &Hidden| {
+        let rows = numbers(&normalise(&model.head.forward(hidden)?)?)?; // [Σ lengths, dim]
+        let mut end = 0;
+        for (&place, &length) in places.iter().zip(&hidden.lengths) {
+            let range: Range<usize> = end * dim..(end + length) * dim;
+            end += length;
+            check_finite(&rows[range.clone()], || text(place))?;
+            let ids = tokens[place].ids.iter();
+            let tokens = rows[range].chunks_exact(dim).zip(ids).filter(|(_, id)| kept(**id));
+            all[place] = tokens.flat_map(|(row, _)| row.iter().copied()).collect();
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
+
+    /// As the fixture was recorded: no marker of its own, punctuation kept, and no masks.
+    fn config(folder: &str, query: &str) -> Config {
+        let text = format!(
+            "weights = \"file:{folder}\"\nignore = [\"*pooler.*\"]\nprojection = \"linear\"\n\
+             marker = {{ query = \"bread\", document = \"bread\" }}\npunctuation = true\n\
+             query = {query}\n\
+             document = {{ template = [\"{{text}}\"], special_tokens = true, max_length = 40 }}\n\
+             storage = \"f16\"\ndepth = 10"
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    const PLAIN: &str = r#"{ template = ["{text}"], special_tokens = true, max_length = 40 }"#;
+
+    /// Σ max over PyTorch's own vectors, eight numbers a token.
+    fn max_sim(query: &[f32], document: &[f32]) -> f32 {
+        let best = |q: &[f32]| {
+            let dots = document.chunks_exact(8).map(|d| q.iter().zip(d).map(|(a, b)| a * b).sum());
+            dots.fold(f32::NEG_INFINITY, f32::max)
+        };
+        query.chunks_exact(8).map(best).sum()
+    }
+
+    #[test]
+    fn a_score_is_the_sum_of_maxima_of_the_references_vectors() {
+        let (folder, expected) = fixture("colbert");
+        // "word" is the text "bread", so that its own marker changes nothing.
+        let lent = Lent::new([sentence_and_word()[1]]);
+        let own = expected("word", "tokens_normalized");
+        let found = lent.retrieve(&config(&folder, PLAIN), "bread");
+        // Halves keep 11 bits.
+        let named = lent.named(&found);
+        assert_eq!(named[0].0, "word");
+        assert!((named[0].1 - max_sim(&own, &own)).abs() < 5e-3, "{named:?}");
+    }
+
+    #[test]
+    fn a_reranker_gives_its_candidates_the_same_scores() {
+        let (folder, _) = fixture("colbert");
+        let lent = Lent::new(sentence_and_word());
+        let config = config(&folder, PLAIN);
+        let all = lent.retrieve(&config, "bread and water");
+        let again = lent.rerank(&MaxSim(config.clone()), "bread and water", all.clone());
+        assert_ranked(&lent.named(&again), &lent.named(&all));
+        let one = Ranking::top(1, all.iter().skip(1).copied().collect(), lent.corpus());
+        let again = lent.rerank(&MaxSim(config), "bread and water", one);
+        assert_ranked(&lent.named(&again), &lent.named(&all)[1..]);
+    }
+
+    #[test]
+    fn masks_count_and_punctuation_does_not() {
+        let (folder, _) = fixture("colbert");
+        let lent = Lent::new([("mark", "bread"), ("none", "bread ?")]);
+        let mut config = config(&folder, PLAIN);
+        config.punctuation = false;
+        let plain = lent.retrieve(&config, "bread");
+        config.query.fill = Some(nir_nn::Fill { token: "[MASK]".to_owned(), seen: false });
+        config.query.max_length = 12;
+        let filled = lent.retrieve(&config, "bread");
+        // Three tokens have a cosine of at most one each; the nine masks add theirs.
+        assert!(plain[0].score <= 3.001 && filled[0].score > plain[0].score);
+    }
+
+    #[test]
+    fn a_text_without_room_for_a_marker_is_refused() {
+        let mut config = config("somewhere", PLAIN);
+        config.document.max_length = 2;
+        let error = Algorithm::check(&config).unwrap_err();
+        assert!(error.starts_with("`document`: expected `special_tokens`"), "{error}");
+    }
+}
