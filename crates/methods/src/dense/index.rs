@@ -13,7 +13,7 @@
 
 use std::path::Path;
 
-use nir_core::{Corpus, DocNo, Hasher, Ranking, Result};
+use nir_core::{Corpus, Hasher, Ranking, Result};
 use nir_index::codes::{
     Code, FastScan, Ivf, IvfWriter, KMeans, Layout, OpqTraining, PqTraining, Probe, Rescore,
     ScalarQuantiser, SignBits,
@@ -24,6 +24,7 @@ use nir_index::{
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
+use crate::neural::share_of_ten;
 
 /// How vectors are searched.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -98,8 +99,6 @@ pub enum Codes {
 const ITERATIONS: usize = 10;
 const VECTORS: &str = "vectors.matrix";
 const INDEX: &str = "index";
-/// Documents of which recall is a share.
-const RECALL_DEPTH: usize = 10;
 
 impl Index {
     pub(super) fn storage(&self) -> Storage {
@@ -315,9 +314,9 @@ impl Searcher {
     /// What share of the exact ten best a search finds, on average; none where it is exact itself.
     pub(super) fn recall(&self, queries: &[f32], depth: usize, corpus: &dyn Corpus) -> Option<f64> {
         self.approximate.as_ref()?;
-        let exact = self.exact.search_many(queries, RECALL_DEPTH, corpus);
-        let found = self.search(queries, depth.max(RECALL_DEPTH), corpus);
-        let shares = exact.iter().zip(&found).map(|(exact, found)| share(exact, found));
+        let exact = self.exact.search_many(queries, 10, corpus);
+        let found = self.search(queries, depth.max(10), corpus);
+        let shares = exact.iter().zip(&found).map(|(exact, found)| share_of_ten(exact, found));
         Some(shares.sum::<f64>() / exact.len().max(1) as f64)
     }
 
@@ -334,13 +333,6 @@ impl Searcher {
             }
         }
     }
-}
-
-/// Of the exact ranking's documents, how many are among as many of the other.
-fn share(exact: &Ranking, found: &Ranking) -> f64 {
-    let found: Vec<DocNo> = found.iter().take(exact.len()).map(|hit| hit.doc).collect();
-    let hits = exact.iter().filter(|hit| found.contains(&hit.doc)).count();
-    hits as f64 / exact.len().max(1) as f64
 }
 
 impl Lists {

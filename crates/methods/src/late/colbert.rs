@@ -20,7 +20,9 @@
 //!
 //! The authors tokenize `". text"` and put the marker in the place of the full stop; a template does the same here.
 //!
-//! Without candidates it is a retriever and every passage is scored: exact. After another stage, `use = "max_sim"` scores
+//! Without candidates it is a retriever and every passage is scored: exact. With `plaid` vectors are a centroid and a few
+//! bits for each number, and most passages are ruled out by their centroids alone (Santhanam et al., CIKM 2022): `recall@10`
+//! in the result says what that misses. After another stage, `use = "max_sim"` scores
 //! that stage's candidates with the same vectors. They are mapped from the cache: 2 bytes for each number in `f16`, so
 //! 8.8 million passages of 70 tokens take 160 GB, and half of that in `int8`.
 //!
@@ -32,16 +34,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nir_core::{
-    Corpus, DocNo, Progress, Queries, Ranking, Reranker, Result, Retriever, Run, Scored,
+    BoxError, Corpus, DocNo, Hasher, Progress, Queries, Ranking, Reranker, Result, Retriever, Run,
+    Scored,
 };
-use nir_index::late::{TokenMatrix, TokenStorage, TokenWriter};
+use nir_index::codes::{Centroids, KMeans};
+use nir_index::late::{Plaid, PlaidProbe, ResidualCode, TokenMatrix, TokenStorage, TokenWriter};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, check_finite, normalise, numbers};
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    bind, check_weights, digest, document_tokens, load, query_tokens, shards, wanted,
+    self, check_weights, digest, document_tokens, load, query_tokens, shards, share_of_ten, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -68,6 +72,9 @@ pub struct Config {
     pub document: Input,
     /// How each number of a document's vectors is kept.
     pub storage: Storage,
+    /// How they are compressed and pruned; without it every document is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plaid: Option<Pruning>,
     /// How many documents are kept for each query.
     pub depth: usize,
 }
@@ -80,6 +87,89 @@ pub struct Marker {
     pub query: String,
     /// `[D]`
     pub document: String,
+}
+
+/// PLAID: see [`Plaid`].
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pruning {
+    /// Centroids that tokens lie near.
+    pub centroids: usize,
+    /// Bits for each number of what is left: 1, 2 or 4.
+    pub bits: usize,
+    /// Tokens that centroids are learned from.
+    pub sample: usize,
+    /// Decides where learning starts.
+    pub seed: u64,
+    /// Centroids that a token of a query looks at.
+    pub nprobe: usize,
+    /// Centroids below this for all tokens of a query are ignored at first.
+    pub threshold: f32,
+    /// Documents that are left then; a quarter of them is compared in full.
+    pub documents: usize,
+}
+
+/// Lloyd's iterations for centroids.
+const ITERATIONS: usize = 4;
+
+impl Pruning {
+    fn check(&self) -> std::result::Result<(), String> {
+        match self.bits {
+            1 | 2 | 4 => Ok(()),
+            bits => Err(format!("`plaid`: bits = {bits}: expected 1, 2 or 4")),
+        }
+    }
+
+    fn probe(&self) -> PlaidProbe {
+        let Self { nprobe, threshold, documents, .. } = *self;
+        PlaidProbe { nprobe, threshold, documents }
+    }
+
+    /// The compressed tokens of all shards with their lists, from the cache or made now.
+    fn bind(&self, shards: &[Shard], recipe: &str, context: &Context<'_>) -> Result<Plaid> {
+        let Self { centroids, bits, sample, seed, .. } = *self;
+        let mut key = Hasher::new("plaid");
+        key.part(recipe).part(context.corpus_digest.hex()).part(context.backend.to_string());
+        key.part(format!("{centroids} {bits} {sample} {seed}"));
+        let folder = context.resources.artifact("indexes", key.digest(), &mut |folder| {
+            let code = ResidualCode::train(self.learn(shards)?, bits, &tokens(shards, sample));
+            let storage = TokenStorage::Residual(Box::new(code));
+            let dim = shards[0].tokens.dim();
+            let mut file = TokenWriter::create(&folder.join(VECTORS), dim, storage)?;
+            documents(shards).try_for_each(|document| file.push(&document))?;
+            Plaid::build(&folder.join(LISTS), file.finish()?)?;
+            Ok(())
+        })?;
+        Ok(Plaid::open(&folder.join(LISTS), TokenMatrix::open(&folder.join(VECTORS))?)?)
+    }
+
+    fn learn(&self, shards: &[Shard]) -> Result<Centroids> {
+        let Self { centroids, sample, seed, .. } = *self;
+        let dim = shards[0].tokens.dim();
+        let tokens = tokens(shards, sample);
+        let count = tokens.len() / dim;
+        if count < centroids {
+            return Err(format!(
+                "{centroids} centroids cannot be learned from {count} tokens: write fewer `centroids`"
+            )
+            .into());
+        }
+        let kmeans = KMeans { centroids, iterations: ITERATIONS, seed, unit: true };
+        Ok(kmeans.train(&tokens, dim))
+    }
+}
+
+/// The tokens of every document, in order.
+fn documents(shards: &[Shard]) -> impl Iterator<Item = Vec<f32>> {
+    shards.iter().flat_map(|shard| {
+        (0..shard.tokens.len() as u32).map(|row| shard.tokens.document(DocNo(row)))
+    })
+}
+
+/// At least `most` tokens where there are as many, of documents spread evenly over the collection.
+fn tokens(shards: &[Shard], most: usize) -> Vec<f32> {
+    let all: usize = shards.iter().map(|shard| shard.tokens.tokens()).sum();
+    documents(shards).step_by((all / most.max(1)).max(1)).flatten().collect()
 }
 
 /// How a number is kept.
@@ -114,7 +204,7 @@ impl Algorithm for Config {
                 ));
             }
         }
-        Ok(())
+        self.plaid.as_ref().map_or(Ok(()), Pruning::check)
     }
 
     fn weights(&self) -> Vec<Wanted> {
@@ -137,7 +227,13 @@ impl Algorithm for MaxSim {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        self.0.check()
+        match self.0.plaid {
+            None => self.0.check(),
+            Some(_) => {
+                Err("`plaid` prunes a collection, and this scores candidates: leave it out"
+                    .to_owned())
+            }
+        }
     }
 
     fn weights(&self) -> Vec<Wanted> {
@@ -150,6 +246,7 @@ struct ColBert {
     query_tokens: Bound,
     query_marker: u32,
     shards: Vec<Shard>,
+    plaid: Option<(Plaid, PlaidProbe)>,
     depth: usize,
     corpus: Arc<dyn Corpus>,
     progress: Arc<dyn Progress>,
@@ -167,16 +264,22 @@ impl ColBert {
         let model = load(context, weights, &config.ignore, |architecture, tensors| {
             PerToken::load(architecture, tensors, &[&config.projection])
         })?;
-        let shards = config.encode(context, &model)?;
+        let (shards, recipe) = config.encode(context, &model)?;
+        let bind = |pruning: &Pruning| {
+            Ok::<_, BoxError>((pruning.bind(&shards, &recipe, context)?, pruning.probe()))
+        };
+        let plaid = config.plaid.as_ref().map(bind).transpose()?;
         let tokens: usize = shards.iter().map(|shard| shard.tokens.tokens()).sum();
-        let bytes: u64 = shards.iter().map(|shard| shard.tokens.bytes()).sum();
+        let exact = || shards.iter().map(|shard| shard.tokens.bytes()).sum();
+        let bytes: u64 = plaid.as_ref().map_or_else(exact, |(plaid, _)| plaid.bytes());
         context.resources.note("vectors", "tokens", &tokens.to_string());
         context.resources.note("vectors", "bytes", &bytes.to_string());
         Ok(Self {
-            query_tokens: bind(context, weights, &model, &config.query, Role::Query)?,
+            query_tokens: neural::bind(context, weights, &model, &config.query, Role::Query)?,
             query_marker: model.tokenizer.id(&config.marker.query)?,
             model,
             shards,
+            plaid,
             depth: config.depth,
             corpus: Arc::clone(&context.corpus),
             progress: Arc::clone(&context.progress),
@@ -199,6 +302,19 @@ impl ColBert {
         scored.map(|(&doc, score)| Scored { doc, score }).collect()
     }
 
+    /// The best of all documents, or of those that pruning leaves.
+    fn search(&self, query: &[f32]) -> Ranking {
+        match &self.plaid {
+            None => self.exhaust(query),
+            Some((plaid, probe)) => plaid.search(query, self.depth, *probe, &*self.corpus),
+        }
+    }
+
+    fn exhaust(&self, query: &[f32]) -> Ranking {
+        let all: Vec<DocNo> = (0..self.corpus.len() as u32).map(DocNo).collect();
+        self.best(query, &all)
+    }
+
     /// The best of some documents, rising.
     fn best(&self, query: &[f32], docs: &[DocNo]) -> Ranking {
         let shard = |shard: &Shard| {
@@ -214,13 +330,21 @@ impl ColBert {
 impl Retriever for ColBert {
     fn retrieve(&self, queries: &Queries) -> Result<Run> {
         let task = self.progress.begin("comparing tokens", "queries", queries.len() as u64);
-        let all: Vec<DocNo> = (0..self.corpus.len() as u32).map(DocNo).collect();
         let search = |query: &Vec<f32>| {
-            let ranking = self.best(query, &all);
+            let ranking = self.search(query);
             task.advance(1);
             ranking
         };
         Ok(Run(self.queries(queries)?.iter().map(search).collect()))
+    }
+
+    fn recall(&self, queries: &Queries) -> Result<Option<f64>> {
+        if self.plaid.is_none() {
+            return Ok(None);
+        }
+        let share = |query: &Vec<f32>| share_of_ten(&self.exhaust(query), &self.search(query));
+        let queries = self.queries(queries)?;
+        Ok(Some(queries.iter().map(share).sum::<f64>() / queries.len().max(1) as f64))
     }
 }
 
@@ -238,10 +362,15 @@ impl Reranker for ColBert {
 }
 
 const VECTORS: &str = "tokens.matrix";
+const LISTS: &str = "lists.plaid";
 
 impl Config {
-    /// `E_d` of all documents.
-    fn encode(&self, context: &Context<'_>, model: &Model<PerToken>) -> Result<Vec<Shard>> {
+    /// `E_d` of all documents, and everything that decides what it is.
+    fn encode(
+        &self,
+        context: &Context<'_>,
+        model: &Model<PerToken>,
+    ) -> Result<(Vec<Shard>, String)> {
         let weights = &self.weights()[0];
         let checkpoint = digest(context, weights)?;
         let parts = (
@@ -252,7 +381,7 @@ impl Config {
             self.storage,
         );
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        let bound = bind(context, weights, model, &self.document, Role::Document)?;
+        let bound = neural::bind(context, weights, model, &self.document, Role::Document)?;
         let marker = model.tokenizer.id(&self.marker.document)?;
         let kept = |id: u32| self.punctuation || !is_punctuation(model, id);
         let corpus = &*context.corpus;
@@ -273,7 +402,8 @@ impl Config {
             first += shard.tokens.len() as u32;
             Ok(shard)
         };
-        folders.iter().map(open).collect()
+        let shards = folders.iter().map(open).collect::<Result<_>>()?;
+        Ok((shards, recipe))
     }
 }
 
@@ -385,6 +515,40 @@ mod tests {
         let filled = lent.retrieve(&config, "bread");
         // Three tokens have a cosine of at most one each; the nine masks add theirs.
         assert!(plain[0].score <= 3.001 && filled[0].score > plain[0].score);
+    }
+
+    #[test]
+    fn pruning_that_looks_everywhere_loses_only_to_rounding() {
+        let (folder, _) = fixture("colbert");
+        let texts = ["bread", "water and wine", "pressure", "which treatment", "blood", "why?"];
+        let lent = Lent::new(texts.map(|text| (text, text)));
+        let mut config = config(&folder, PLAIN);
+        let exact = lent.retrieve(&config, "bread and water");
+        let everywhere = Pruning {
+            centroids: 8,
+            bits: 4,
+            sample: 1000,
+            seed: 1,
+            nprobe: 8,
+            threshold: f32::NEG_INFINITY,
+            documents: 24,
+        };
+        config.plaid = Some(everywhere.clone());
+        let found = lent.retrieve(&config, "bread and water");
+        assert_eq!((found.len(), found[0].doc), (exact.len(), exact[0].doc));
+        assert!((found[0].score - exact[0].score).abs() < 0.2);
+        let Stage::Retriever(retriever) = lent.build(&config) else { unreachable!() };
+        let queries = Queries::new(vec![nir_core::Query::new("q", "bread")]).unwrap();
+        assert_eq!(retriever.recall(&queries).unwrap(), Some(1.0));
+
+        config.plaid = Some(Pruning { documents: 4, nprobe: 1, ..everywhere.clone() });
+        let Stage::Retriever(retriever) = lent.build(&config) else { unreachable!() };
+        assert!(retriever.recall(&queries).unwrap().unwrap() < 1.0);
+
+        config.plaid = Some(Pruning { centroids: 1000, ..everywhere });
+        let error = lent.try_build(&config).err().unwrap().to_string();
+        assert!(error.contains("1000 centroids cannot be learned"), "{error}");
+        assert!(Algorithm::check(&MaxSim(config)).unwrap_err().contains("leave it out"));
     }
 
     #[test]
