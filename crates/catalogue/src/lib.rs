@@ -12,6 +12,7 @@ mod leaderboard;
 mod library;
 mod method;
 mod papers;
+mod per_query;
 mod source;
 
 pub use cell::{
@@ -23,4 +24,5 @@ pub use leaderboard::leaderboard;
 pub use library::{Coverage, Library, Status};
 pub use method::{Card, Claim, Method, StageTable};
 pub use papers::{Edition, Family, Kind, Paper, Papers};
+pub use per_query::{PerQuery, PerQueryError};
 pub use source::{ConfigError, Source};

@@ -41,6 +41,8 @@ pub(crate) struct Item {
 
 /// The name of the file that says what a folder was made from.
 const RECIPE: &str = "recipe.txt";
+/// The name of the ranking in a folder of a run.
+pub(crate) const RUN: &str = "run.trec";
 
 impl Cache {
     /// `NIR_CACHE`, else the platform's cache folder.
@@ -99,6 +101,12 @@ impl Cache {
             }
         }
         Ok(items)
+    }
+
+    /// The run file of every method that was run.
+    pub(crate) fn run_files(&self) -> Vec<PathBuf> {
+        let folders = folders(&self.folder.join("runs")).unwrap_or_default();
+        folders.into_iter().map(|folder| folder.join(RUN)).filter(|path| path.is_file()).collect()
     }
 
     /// Removes everything of a kind.

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, bail};
 use indexmap::IndexMap;
-use nir_catalogue::{Cell, Claimed, Comparison, ConfigError, Library, Measured, Scope, Verdict};
+use nir_catalogue::{Cell, Claimed, Library, Measured, PerQuery, Scope, Verdict};
 use nir_data::Dataset;
-use nir_eval::significance::{Comparison as Difference, Correction, Settings, Test, compare};
+use nir_eval::significance::{Comparison as Difference, Correction, Settings, compare};
 use nir_eval::{Evaluation, Measure, Policy, evaluate};
-use toml::Spanned;
+use nir_report::{ALPHA, Question};
 
 use crate::engine::{Finished, Pipeline, provenance};
 use crate::table::Table;
@@ -26,39 +26,19 @@ pub(crate) struct Plan {
 pub(crate) struct Outcome {
     /// The result.
     pub(crate) cell: Cell,
-    /// Its measures query by query, as a table with tabs.
-    pub(crate) per_query: String,
+    /// Its measures query by query.
+    pub(crate) per_query: PerQuery,
     evaluation: Evaluation,
 }
 
-/// Random samples of the randomisation test and of the intervals: p-values are exact to about ±0.002 at 0.05.
-const SAMPLES: u32 = 50_000;
-/// Of the intervals.
-const CONFIDENCE: f64 = 0.95;
-/// Below this, a corrected p-value marks a row.
-const ALPHA: f64 = 0.05;
-
 impl Plan {
-    /// As a comparison says.
-    pub(crate) fn of(comparison: &Comparison) -> Result<Self, ConfigError> {
-        let measures = comparison.measures.iter().map(|name| read(comparison, name));
-        let (test, correction) =
-            (read(comparison, &comparison.test)?, read(comparison, &comparison.correction)?);
-        Ok(Self {
-            measures: measures.collect::<Result<_, _>>()?,
-            baseline: Some(comparison.baseline.as_ref().clone()),
-            settings: settings(test, correction, comparison.seed),
-        })
-    }
-
-    /// For methods that no comparison names.
-    pub(crate) fn default_for(measures: &[String]) -> Result<Self> {
-        let measures = measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-        Ok(Self {
-            measures,
-            baseline: None,
-            settings: settings(Test::Randomisation, Correction::Holm, 42),
-        })
+    /// As a question asks.
+    pub(crate) fn of(question: &Question) -> Self {
+        Self {
+            measures: question.measures.clone(),
+            baseline: Some(question.baseline.clone()),
+            settings: question.settings,
+        }
     }
 
     /// Measures every run over a dataset.
@@ -159,19 +139,6 @@ fn official_measures(dataset: &Dataset) -> Result<Vec<Measure>> {
     Ok(dataset.card.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
 }
 
-fn settings(test: Test, correction: Correction, seed: u64) -> Settings {
-    Settings { test, correction, seed, samples: SAMPLES, confidence: CONFIDENCE }
-}
-
-fn read<T: std::str::FromStr<Err: std::fmt::Display>>(
-    comparison: &Comparison,
-    name: &Spanned<String>,
-) -> Result<T, ConfigError> {
-    name.as_ref()
-        .parse()
-        .map_err(|error: T::Err| comparison.source.error_at(name.span(), error.to_string()))
-}
-
 fn row(outcome: &Outcome, library: &Library) -> Vec<String> {
     let cell = &outcome.cell;
     let paper =
@@ -254,13 +221,11 @@ fn measured(evaluation: &Evaluation) -> IndexMap<String, Measured> {
         .collect()
 }
 
-fn per_query(evaluation: &Evaluation) -> String {
-    let names = evaluation.measured.iter().map(|measured| format!("\t{}", measured.measure));
-    let mut table = format!("query_id{}\n", names.collect::<String>());
-    for (i, query) in evaluation.queries.iter().enumerate() {
-        let values =
-            evaluation.measured.iter().map(|measured| format!("\t{}", measured.per_query[i]));
-        let _ = writeln!(table, "{}{}", query.query_id, values.collect::<String>());
+fn per_query(evaluation: &Evaluation) -> PerQuery {
+    let measured = &evaluation.measured;
+    PerQuery {
+        measures: measured.iter().map(|measured| measured.measure.to_string()).collect(),
+        queries: evaluation.queries.iter().map(|query| query.query_id.clone()).collect(),
+        values: measured.iter().map(|measured| measured.per_query.clone()).collect(),
     }
-    table
 }

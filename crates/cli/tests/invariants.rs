@@ -10,12 +10,13 @@ use nir_catalogue::{Library, Source};
 use nir_methods::ALGORITHMS;
 
 /// Which of our crates a crate may import; `cli` may import all.
-const IMPORTS: [(&str, &[&str]); 7] = [
+const IMPORTS: [(&str, &[&str]); 8] = [
     ("core", &[]),
     ("data", &["core"]),
     ("eval", &["core"]),
     ("index", &["core"]),
     ("catalogue", &["core"]),
+    ("report", &["core", "eval", "catalogue"]),
     ("nn", &[]),
     ("methods", &["core", "index", "nn"]),
 ];

@@ -6,10 +6,10 @@ use anyhow::Result;
 use nir_catalogue::{Cell, Comparison, ConfigError, Library, Method, read_cells};
 use nir_data::Manifests;
 use nir_eval::Measure;
+use nir_report::Question;
 use toml::Spanned;
 
 use crate::commands::list::coverage;
-use crate::compare::Plan;
 use crate::engine::Pipeline;
 use crate::root::Root;
 
@@ -113,7 +113,7 @@ fn comparison_problems(
         .iter()
         .filter_map(dataset)
         .chain(comparison.methods.iter().filter_map(method))
-        .chain(Plan::of(comparison).err())
+        .chain(Question::of(comparison).err())
         .collect();
     errors.iter().map(ToString::to_string).collect()
 }

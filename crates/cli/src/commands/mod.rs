@@ -3,11 +3,13 @@
 pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod coverage;
 pub(crate) mod datasets;
 pub(crate) mod eval;
 pub(crate) mod fetch;
 pub(crate) mod list;
 pub(crate) mod man;
+pub(crate) mod report;
 pub(crate) mod results;
 pub(crate) mod run;
 pub(crate) mod sample;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Cell, Library, Method, Scope as CellScope, leaderboard, read_cells};
 use nir_data::{Dataset, Scope, Source};
+use nir_report::Question;
 
+use super::report::{self, comparison_name};
 use crate::cache::{Cache, write_whole};
 use crate::compare::{Outcome, Plan};
 use crate::engine::{Engine, Finished, Pipeline, Target};
@@ -56,6 +58,9 @@ pub(crate) struct Args {
     /// Where results are written; in a checkout its results folder, elsewhere nowhere if not given.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
+    /// Write a report of what ran: a page (FILE.html), or another format by its extension; see `nir report`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["corpus", "plan"])]
+    report: Option<PathBuf>,
     /// Say what is cached and what would run, and stop.
     #[arg(long)]
     plan: bool,
@@ -82,11 +87,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = Root::find()?;
     let library = root.library()?;
     let cache = Cache::open()?;
-    let (methods, plan, datasets) = resolve(args, &library)?;
+    let (methods, question) = resolve(args, &library)?;
+    let plan = Plan::of(&question);
     let pipelines =
         methods.iter().map(|method| Pipeline::new(method, &library)).collect::<Result<Vec<_>>>()?;
-    let columns = columns(args, &root, &cache, &datasets)?;
-    check_outputs(args, &pipelines, &columns)?;
+    let columns = columns(args, &root, &cache, &question.datasets)?;
+    check_outputs(args, &pipelines, &columns, root.folder().is_some())?;
     let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
     let models = args.models.models(Arc::clone(&progress) as _);
     let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
@@ -102,12 +108,28 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     if let Some(results) = results.filter(|_| columns.iter().any(|column| column.named)) {
         write_whole(&results.join("README.md"), leaderboard(&library, &read_cells(&results)?))?;
+        publish(args, &question, &results, &library, &root)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The methods, how they are compared, and the names of the datasets.
-fn resolve(args: &Args, library: &Library) -> Result<(Vec<Method>, Plan, Vec<String>)> {
+/// Writes the report, or says how to.
+fn publish(
+    args: &Args,
+    question: &Question,
+    results: &Path,
+    library: &Library,
+    root: &Root,
+) -> Result<()> {
+    let Some(path) = &args.report else {
+        eprintln!("report: nir report {} --out report.html", question.arguments());
+        return Ok(());
+    };
+    report::write(&report::make(question, results, library, root)?, Some(path), None)
+}
+
+/// The methods, and how they are compared on what.
+fn resolve(args: &Args, library: &Library) -> Result<(Vec<Method>, Question)> {
     if let [what] = &args.what[..]
         && let Some(comparison) = library.comparisons.get(comparison_name(what))
     {
@@ -122,20 +144,18 @@ fn resolve(args: &Args, library: &Library) -> Result<(Vec<Method>, Plan, Vec<Str
             })
         };
         let methods = comparison.methods.iter().map(named).collect::<Result<_, _>>()?;
-        let datasets = comparison.datasets.iter().map(|name| name.as_ref().clone()).collect();
-        return Ok((methods, Plan::of(comparison)?, datasets));
+        return Ok((methods, Question::of(comparison)?));
     }
-    let methods = args.what.iter().map(|what| method(what, library)).collect::<Result<_>>()?;
+    let methods =
+        args.what.iter().map(|what| method(what, library)).collect::<Result<Vec<Method>>>()?;
     if args.on.is_empty() && args.corpus.is_none() {
         bail!(
             "on which dataset? Add --on pocket, or --corpus with your own documents; `nir datasets` lists what there is"
         );
     }
-    Ok((methods, Plan::default_for(&args.measures)?, args.on.clone()))
-}
-
-fn comparison_name(what: &str) -> &str {
-    what.strip_prefix("configs/").unwrap_or(what).trim_end_matches(".toml")
+    let names = methods.iter().map(|method| method.name.clone()).collect();
+    let measures = args.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    Ok((methods, Question::by_hand(names, args.on.clone(), measures)))
 }
 
 /// A method by its name, by its path below `configs`, or in a file of its own.
@@ -192,10 +212,20 @@ fn target(dataset: &Dataset) -> Target {
     }
 }
 
-fn check_outputs(args: &Args, pipelines: &[Pipeline], columns: &[Column]) -> Result<()> {
+fn check_outputs(
+    args: &Args,
+    pipelines: &[Pipeline],
+    columns: &[Column],
+    in_checkout: bool,
+) -> Result<()> {
     if args.run.is_some() && (pipelines.len() > 1 || columns.len() > 1) {
         bail!(
             "--run writes one ranking, of one method over one dataset; use --runs DIR for several"
+        );
+    }
+    if args.report.is_some() && args.results.is_none() && !in_checkout {
+        bail!(
+            "a report is made from results, and outside a checkout none are kept: name a folder with --results"
         );
     }
     let written = args.run.is_some() || args.runs.is_some();
@@ -296,7 +326,7 @@ fn keep(results: &Path, outcome: &Outcome) -> Result<()> {
     if let Some(before) = before {
         eprintln!("{}: {}", path.display(), changes(&before, &outcome.cell));
     }
-    write_whole(&path.with_extension("queries.tsv"), &outcome.per_query)?;
+    write_whole(&path.with_extension("queries.tsv"), outcome.per_query.to_string())?;
     write_whole(&path, serde_json::to_string_pretty(&outcome.cell)? + "\n")
 }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::cost::{latency, peak_bytes, timed};
 use super::pipeline::{Pipeline, Step};
 use super::provenance::{CODE, device};
-use crate::cache::{self, Cache};
+use crate::cache::{self, Cache, RUN};
 use crate::models::Models;
 use crate::progress::Hushable;
 
@@ -76,7 +76,6 @@ struct Bound {
     facts: Facts,
 }
 
-const RUN: &str = "run.trec";
 const COST: &str = "cost.json";
 /// The last column of every run file: the same run of two methods is the same file.
 const TAG: &str = "nir";

@@ -57,6 +57,17 @@ pub struct Comparison {
     pub tally: Tally,
 }
 
+/// What a system does better than the baseline, query by query, under one measure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Differences {
+    /// Which of the systems.
+    pub system: usize,
+    /// Under which measure.
+    pub measure: Measure,
+    /// System less baseline, one value for each query.
+    pub values: Vec<f64>,
+}
+
 /// Two evaluations that are not over the same queries and measures.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -72,23 +83,18 @@ pub fn compare(
     systems: &[&Evaluation],
     settings: &Settings,
 ) -> Result<Vec<Comparison>, Unpaired> {
-    let mut comparisons = Vec::new();
+    let mut family = Vec::new();
     for (number, system) in systems.iter().enumerate() {
-        add_system(&mut comparisons, baseline, number, system, settings)?;
+        add_system(&mut family, baseline, number, system)?;
     }
-    let p: Vec<f64> = comparisons.iter().map(|comparison| comparison.outcome.p).collect();
-    for (comparison, p) in comparisons.iter_mut().zip(settings.correction.correct(&p)) {
-        comparison.corrected_p = p;
-    }
-    Ok(comparisons)
+    Ok(settings.judge(&family))
 }
 
 fn add_system(
-    comparisons: &mut Vec<Comparison>,
+    family: &mut Vec<Differences>,
     baseline: &Evaluation,
     number: usize,
     system: &Evaluation,
-    settings: &Settings,
 ) -> Result<(), Unpaired> {
     let names = |of: &Evaluation| of.queries.iter().map(|q| q.query_id.clone()).collect::<Vec<_>>();
     if names(baseline) != names(system) || baseline.measured.len() != system.measured.len() {
@@ -100,29 +106,39 @@ fn add_system(
         }
         if ours.measure.is_effectiveness() {
             let pairs = ours.per_query.iter().zip(&theirs.per_query);
-            let differences: Vec<f64> = pairs.map(|(ours, theirs)| ours - theirs).collect();
-            comparisons.push(settings.judge(number, ours.measure, &differences));
+            let values = pairs.map(|(ours, theirs)| ours - theirs).collect();
+            family.push(Differences { system: number, measure: ours.measure, values });
         }
     }
     Ok(())
 }
 
 impl Settings {
-    fn judge(&self, system: usize, measure: Measure, differences: &[f64]) -> Comparison {
+    /// Judges differences that were made together: all of them are one family for the correction.
+    pub fn judge(&self, family: &[Differences]) -> Vec<Comparison> {
+        let mut judged: Vec<Comparison> = family.iter().map(|one| self.judge_one(one)).collect();
+        let p: Vec<f64> = judged.iter().map(|one| one.outcome.p).collect();
+        for (one, p) in judged.iter_mut().zip(self.correction.correct(&p)) {
+            one.corrected_p = p;
+        }
+        judged
+    }
+
+    fn judge_one(&self, &Differences { system, measure, ref values }: &Differences) -> Comparison {
         let outcome = match self.test {
-            Test::T => paired_t(differences),
-            Test::Wilcoxon => wilcoxon(differences),
-            Test::Randomisation => randomisation(differences, self.samples, self.seed),
+            Test::T => paired_t(values),
+            Test::Wilcoxon => wilcoxon(values),
+            Test::Randomisation => randomisation(values, self.samples, self.seed),
         };
         Comparison {
             system,
             measure,
-            difference: mean(differences),
-            interval: bootstrap(differences, self.confidence, self.samples, self.seed),
+            difference: mean(values),
+            interval: bootstrap(values, self.confidence, self.samples, self.seed),
             outcome,
             corrected_p: outcome.p,
-            effect_size: standardised_difference(differences),
-            tally: tally(differences),
+            effect_size: standardised_difference(values),
+            tally: tally(values),
         }
     }
 }

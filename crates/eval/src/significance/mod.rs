@@ -17,7 +17,7 @@ mod tukey;
 mod wilcoxon;
 
 pub use bootstrap::{Interval, bootstrap};
-pub use compare::{Comparison, Settings, Test, UnknownTest, Unpaired, compare};
+pub use compare::{Comparison, Differences, Settings, Test, UnknownTest, Unpaired, compare};
 pub use correction::{Correction, UnknownCorrection};
 pub use effect_size::{Tally, standardised_difference, tally};
 pub use paired_t::paired_t;

@@ -1,0 +1,181 @@
+//! `nir report`: a comparison to publish, from results that are there.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use nir_catalogue::{Library, read_cells};
+use nir_core::{Digest, TrecRun};
+use nir_data::{Dataset, Manifests};
+use nir_report::{AtHand, Format, Question, Report, Sources, report_text};
+
+use crate::cache::{Cache, write_whole};
+use crate::root::Root;
+
+/// Write a comparison as one page, or as a table for a paper, from results that are there.
+///
+/// WHAT is as in `nir run`: a comparison, or methods with --on. Nothing runs and nothing is fetched: numbers come from the
+/// results folder; texts, labels and rankings from the cache, where they are there.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  nir report configs/quickstart.toml --out report.html
+  nir report configs/lexical.toml --format latex
+  nir report lexical/bm25 hybrid/rrf-bm25-rm3 --on pocket --out reports/")]
+pub(crate) struct Args {
+    /// A comparison, or methods; the first method is the baseline.
+    #[arg(required = true)]
+    what: Vec<String>,
+    /// Datasets, where WHAT names methods.
+    #[arg(long, value_delimiter = ',', value_name = "DATASET")]
+    on: Vec<String>,
+    /// What to show, where WHAT names methods: measures that the results record (repeatable).
+    #[arg(long = "measure", short, value_name = "MEASURE")]
+    measures: Vec<String>,
+    /// A file, whose extension is the format if --format is not given; or a folder (dir/), which gets all five; standard
+    /// output if not given.
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How to write it: html, markdown, latex, csv or json.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// The folder of results; of this checkout if not given.
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let root = Root::find()?;
+    let library = root.library()?;
+    let results = args.results.clone().or_else(|| root.results());
+    let results = results.context("this is no checkout: name the folder with --results")?;
+    let report = make(&question(args, &library)?, &results, &library, &root)?;
+    write(&report, args.out.as_deref(), args.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Collects what `results` and the cache have of a question.
+pub(crate) fn make(
+    question: &Question,
+    results: &Path,
+    library: &Library,
+    root: &Root,
+) -> Result<Report> {
+    let sources = Local::new(Cache::open()?, root.manifests()?);
+    Ok(Report::new(question, results, &read_cells(results)?, library, &sources)?)
+}
+
+/// Writes a report to a file, to a folder in every format, or to standard output.
+pub(crate) fn write(report: &Report, out: Option<&Path>, format: Option<Format>) -> Result<()> {
+    let Some(out) = out else {
+        let text = report_text(report, format.unwrap_or(Format::Markdown));
+        let mut stdout = std::io::stdout().lock();
+        return stdout.write_all(text.as_bytes()).context("standard output");
+    };
+    if out.is_dir() || out.to_string_lossy().ends_with('/') {
+        let formats = format.map_or(Format::ALL.to_vec(), |format| vec![format]);
+        return formats.into_iter().try_for_each(|format| {
+            let path = out.join("report").with_extension(format.extension());
+            put(&path, &report_text(report, format))
+        });
+    }
+    put(out, &report_text(report, file_format(out, format)?))
+}
+
+fn put(path: &Path, text: &str) -> Result<()> {
+    write_whole(path, text)?;
+    eprintln!("report: {}", path.display());
+    Ok(())
+}
+
+fn file_format(path: &Path, format: Option<Format>) -> Result<Format> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    let Some(format) = format.or_else(|| Format::of_extension(&extension)) else {
+        bail!(
+            "{}: its extension names no format: expected one of html, md, tex, csv, json, or --format",
+            path.display()
+        );
+    };
+    Ok(format)
+}
+
+fn question(args: &Args, library: &Library) -> Result<Question> {
+    if let [what] = &args.what[..]
+        && let Some(comparison) = library.comparisons.get(comparison_name(what))
+    {
+        if !args.on.is_empty() || !args.measures.is_empty() {
+            bail!(
+                "`{what}` says itself which datasets and measures it takes; --on and --measure are for methods"
+            );
+        }
+        return Ok(Question::of(comparison)?);
+    }
+    if args.on.is_empty() {
+        bail!(
+            "on which dataset? Add --on pocket; `nir list --methods` shows methods, configs/*.toml are comparisons"
+        );
+    }
+    let methods = args.what.iter().map(|what| method_name(what, library)).collect::<Result<_>>()?;
+    let measures = args.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    Ok(Question::by_hand(methods, args.on.clone(), measures))
+}
+
+fn method_name(what: &str, library: &Library) -> Result<String> {
+    let name = comparison_name(what);
+    if !library.methods.contains_key(name) {
+        let known: Vec<String> =
+            library.comparisons.keys().map(|name| format!("configs/{name}.toml")).collect();
+        bail!(
+            "`{what}` is neither a comparison nor a method: expected one of {}, or a method of `nir list --methods`",
+            known.join(", ")
+        );
+    }
+    Ok(name.to_owned())
+}
+
+/// The name of a comparison or method, by its path in a checkout or alone.
+pub(crate) fn comparison_name(what: &str) -> &str {
+    what.strip_prefix("configs/").unwrap_or(what).trim_end_matches(".toml")
+}
+
+/// This machine's cache.
+struct Local {
+    cache: Cache,
+    manifests: Manifests,
+    /// Run files by their digest, which is what a cell names; read when the first is asked for.
+    runs: std::cell::OnceCell<HashMap<String, PathBuf>>,
+}
+
+impl Local {
+    fn new(cache: Cache, manifests: Manifests) -> Self {
+        Self { cache, manifests, runs: std::cell::OnceCell::new() }
+    }
+
+    fn runs(&self) -> HashMap<String, PathBuf> {
+        let files = self.cache.run_files();
+        let digest = |path: PathBuf| Some((Digest::of(std::fs::read(&path).ok()?).hex(), path));
+        files.into_iter().filter_map(digest).collect()
+    }
+}
+
+impl Sources for Local {
+    fn with_dataset(&self, name: &str, read: &mut dyn FnMut(&AtHand<'_>)) -> Result<(), String> {
+        let manifest = self.manifests.get(name).map_err(|error| error.to_string())?;
+        let dataset =
+            Dataset::open(self.cache.data(), manifest).map_err(|error| error.to_string())?;
+        read(&AtHand {
+            digest: dataset.digest.hex(),
+            corpus: &*dataset.corpus,
+            queries: &dataset.queries,
+            qrels: &dataset.qrels,
+            labels: &dataset.labels,
+        });
+        Ok(())
+    }
+
+    fn run(&self, digest: &str) -> Option<TrecRun> {
+        let path = self.runs.get_or_init(|| self.runs()).get(digest)?;
+        nir_data::trec::read_run(path).ok()
+    }
+}

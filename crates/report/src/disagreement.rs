@@ -1,0 +1,159 @@
+//! Failure analysis: the queries on which two methods differ most, and what each put on top.
+
+use std::collections::HashSet;
+
+use nir_core::{Judgements, TrecRun};
+use serde::Serialize;
+
+use crate::report::{AtHand, QueryDifference, Row, Sources, Table};
+
+/// One query that two methods answer differently.
+#[derive(Debug, Clone, Serialize)]
+pub struct Disagreement {
+    /// The query.
+    pub query_id: String,
+    /// Its text.
+    pub text: String,
+    /// The first measure, right less left.
+    pub difference: f64,
+    /// The baseline's answer.
+    pub left: Side,
+    /// The other's.
+    pub right: Side,
+}
+
+/// What one method put on top.
+#[derive(Debug, Clone, Serialize)]
+pub struct Side {
+    /// The method's name in tables.
+    pub name: String,
+    /// Its best documents, in order.
+    pub documents: Vec<Shown>,
+}
+
+/// One document of a ranking.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    /// From 1.
+    pub rank: usize,
+    /// Its name.
+    pub doc_id: String,
+    /// What the method gave it.
+    pub score: f64,
+    /// What assessors gave it; nothing where nobody looked.
+    pub grade: Option<i32>,
+    /// Its beginning.
+    pub text: String,
+    /// Whether the other method has it among those shown.
+    pub is_shared: bool,
+}
+
+/// Queries shown in each direction.
+const QUERIES: usize = 3;
+/// Documents shown for each.
+const DOCUMENTS: usize = 5;
+/// Characters shown of a document.
+const CHARACTERS: usize = 220;
+
+/// Where the baseline and the best other row differ most; nothing if a run file of theirs is gone.
+pub(crate) fn disagreements(
+    table: &Table,
+    at_hand: &AtHand<'_>,
+    sources: &dyn Sources,
+) -> Vec<Disagreement> {
+    let best = |a: &&Row, b: &&Row| a.values[0].value.total_cmp(&b.values[0].value);
+    let baseline = table.rows.iter().find(|row| row.is_baseline);
+    let other = table.rows.iter().filter(|row| !row.differences.is_empty()).max_by(best);
+    let (Some(left), Some(right)) = (baseline, other) else { return Vec::new() };
+    let run = |row: &Row| sources.run(&row.provenance.run);
+    let (Some(left_run), Some(right_run)) = (run(left), run(right)) else { return Vec::new() };
+    let show = |query: &QueryDifference| {
+        let mut sides = [(left, &left_run), (right, &right_run)]
+            .map(|(row, run)| side(&row.name, run, &query.query_id, at_hand));
+        mark_shared(&mut sides);
+        let [left, right] = sides;
+        let text = query.text.clone().unwrap_or_default();
+        Disagreement {
+            query_id: query.query_id.clone(),
+            text,
+            difference: query.difference,
+            left,
+            right,
+        }
+    };
+    extremes(&right.differences, QUERIES).into_iter().map(show).collect()
+}
+
+/// The first `count` that got better and the last `count` that got worse, worst first.
+pub(crate) fn extremes(sorted: &[QueryDifference], count: usize) -> Vec<&QueryDifference> {
+    let better = sorted.iter().take_while(|one| one.difference > 0.0).take(count);
+    let worse = sorted.iter().rev().take_while(|one| one.difference < 0.0).take(count);
+    better.chain(worse).collect()
+}
+
+fn side(name: &str, run: &TrecRun, query_id: &str, at_hand: &AtHand<'_>) -> Side {
+    let grades = at_hand.qrels.get(query_id);
+    let list = run.get(query_id);
+    // A run file of ours is written in the order of its ranking.
+    let top = list.into_iter().flat_map(|list| list.iter().take(DOCUMENTS)).enumerate();
+    let documents = top
+        .map(|(i, (doc_id, entry))| document(i + 1, doc_id, entry.score, grades, at_hand))
+        .collect();
+    Side { name: name.to_owned(), documents }
+}
+
+fn document(
+    rank: usize,
+    doc_id: &str,
+    score: f64,
+    grades: Option<&Judgements>,
+    at_hand: &AtHand<'_>,
+) -> Shown {
+    let corpus = at_hand.corpus;
+    let text = corpus.doc_no(doc_id).map(|doc| beginning(corpus.contents(doc))).unwrap_or_default();
+    let grade = grades.and_then(|grades| grades.get(doc_id).copied());
+    Shown { rank, doc_id: doc_id.to_owned(), score, grade, text, is_shared: false }
+}
+
+/// The first characters of a text, to the end of a word.
+fn beginning(text: &str) -> String {
+    let Some((end, _)) = text.char_indices().nth(CHARACTERS) else { return text.to_owned() };
+    let end = text[..end].rfind(' ').unwrap_or(end);
+    format!("{} …", &text[..end])
+}
+
+fn mark_shared([left, right]: &mut [Side; 2]) {
+    let names = |side: &Side| -> HashSet<String> {
+        side.documents.iter().map(|document| document.doc_id.clone()).collect()
+    };
+    let shared: HashSet<String> = names(left).intersection(&names(right)).cloned().collect();
+    for document in left.documents.iter_mut().chain(&mut right.documents) {
+        document.is_shared = shared.contains(&document.doc_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_ends_with_a_word() {
+        assert_eq!(beginning("short"), "short");
+        let long = "wörter ".repeat(60);
+        let cut = beginning(&long);
+        assert!(cut.ends_with("wörter …") && cut.chars().count() <= CHARACTERS + 2, "{cut}");
+    }
+
+    #[test]
+    fn only_what_moved_is_shown_and_the_worst_comes_first() {
+        let moved = |query_id: &str, difference| QueryDifference {
+            query_id: query_id.into(),
+            difference,
+            text: None,
+        };
+        let sorted =
+            [moved("a", 0.5), moved("b", 0.0), moved("c", 0.0), moved("d", -0.1), moved("e", -0.4)];
+        let shown = extremes(&sorted, 3);
+        assert_eq!(shown.iter().map(|one| &*one.query_id).collect::<Vec<_>>(), ["a", "e", "d"]);
+    }
+}

@@ -1,0 +1,227 @@
+//! The forms that a report and the coverage page are written in.
+
+use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::drawing::{Pareto, Strip, pareto, strips};
+use crate::report::{Report, Row, Table, Value};
+use crate::templates::fill;
+use crate::{CoveragePage, disagreement};
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One file with everything, for a browser without a network.
+    Html,
+    /// Tables for a repository or an issue.
+    Markdown,
+    /// Tables for a paper, with `booktabs`.
+    Latex,
+    /// One line for each row and measure.
+    Csv,
+    /// Everything, for programs.
+    Json,
+}
+
+const NAMES: [(Format, &str, &str); 5] = [
+    (Format::Html, "html", "html"),
+    (Format::Markdown, "markdown", "md"),
+    (Format::Latex, "latex", "tex"),
+    (Format::Csv, "csv", "csv"),
+    (Format::Json, "json", "json"),
+];
+
+/// A text that names no format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown format `{name}`: expected one of html, markdown, latex, csv, json")]
+pub struct UnknownFormat {
+    /// The name as written.
+    pub name: String,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Html, Self::Markdown, Self::Latex, Self::Csv, Self::Json];
+
+    /// The extension of a file in it.
+    pub fn extension(self) -> &'static str {
+        NAMES.iter().find(|(format, ..)| *format == self).map_or("", |&(.., extension)| extension)
+    }
+
+    /// The format that an extension means, if it means one.
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        NAMES.iter().find(|(.., known)| *known == extension).map(|&(format, ..)| format)
+    }
+}
+
+impl Display for Format {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            NAMES.iter().find(|(format, ..)| format == self).map_or("", |&(_, name, _)| name),
+        )
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        NAMES
+            .iter()
+            .find(|(_, known, _)| *known == name)
+            .map(|&(format, ..)| format)
+            .ok_or_else(|| UnknownFormat { name: name.to_owned() })
+    }
+}
+
+/// What the page draws of one table.
+#[derive(Serialize)]
+struct Drawn<'a> {
+    #[serde(flatten)]
+    table: &'a Table,
+    pareto: Option<Pareto>,
+    strips: Vec<Strip>,
+    /// Queries that moved most, row by row as `strips`.
+    moved: Vec<Vec<&'a crate::QueryDifference>>,
+    /// The largest value of each measure.
+    best: Vec<f64>,
+    has_claims: bool,
+    has_precision: bool,
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    report: &'a Report,
+    tables: Vec<Drawn<'a>>,
+    /// The papers that have an entry on the page.
+    listed: Vec<&'a str>,
+}
+
+/// Queries listed below each strip, in each direction.
+const MOVED: usize = 5;
+
+fn drawn<'a>(table: &'a Table) -> Drawn<'a> {
+    let rows = table.rows.iter().filter(|row| !row.differences.is_empty());
+    let moved = |row: &'a Row| disagreement::extremes(&row.differences, MOVED);
+    let best = |measure: usize| {
+        let values = table.rows.iter().map(|row| row.values[measure].value);
+        values.fold(f64::NEG_INFINITY, f64::max)
+    };
+    Drawn {
+        table,
+        pareto: pareto(table),
+        strips: strips(table),
+        moved: rows.map(moved).collect(),
+        best: (0..table.measures.len()).map(best).collect(),
+        has_claims: table.rows.iter().any(|row| !row.claims.is_empty()),
+        has_precision: table.rows.iter().any(|row| row.precision.is_some()),
+    }
+}
+
+/// A report in one of its forms.
+pub fn report_text(report: &Report, format: Format) -> String {
+    let page = || Page {
+        report,
+        tables: report.tables.iter().map(drawn).collect(),
+        listed: report.entries.iter().map(|entry| entry.paper.key.as_str()).collect(),
+    };
+    match format {
+        Format::Html => fill("report.html", page()),
+        Format::Markdown => fill("report.md", page()),
+        Format::Latex => fill("report.tex", page()),
+        Format::Csv => csv(report),
+        Format::Json => json(report),
+    }
+}
+
+/// The coverage page in one of its forms; nothing for those that it does not have.
+pub fn coverage_text(coverage: &CoveragePage, format: Format) -> Option<String> {
+    match format {
+        Format::Html => Some(fill("coverage.html", coverage)),
+        Format::Markdown => Some(fill("coverage.md", coverage)),
+        Format::Json => Some(json(coverage)),
+        Format::Latex | Format::Csv => None,
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("numbers, texts and lists are plain data") + "\n"
+}
+
+const COLUMNS: &str = "dataset,sample_of,method,name,paper,precision,device,measure,value,difference,low,high,p,corrected_p,\
+effect_size,won,tied,lost,p50_ms,p95_ms,p99_ms,run_digest";
+
+/// One line for each row and measure (RFC 4180), as data frames want it.
+fn csv(report: &Report) -> String {
+    let mut text = format!("{COLUMNS}\n");
+    for table in &report.tables {
+        for row in &table.rows {
+            for value in &row.values {
+                text.push_str(&(csv_line(table, row, value).join(",") + "\n"));
+            }
+        }
+    }
+    text
+}
+
+fn csv_line(table: &Table, row: &Row, value: &Value) -> Vec<String> {
+    let words = [
+        &table.dataset,
+        table.sample_of.as_ref().unwrap_or(&String::new()),
+        &row.method,
+        &row.name,
+        &row.paper,
+        row.precision.as_ref().unwrap_or(&String::new()),
+        &row.provenance.device,
+        &value.measure,
+    ]
+    .map(|word| quoted(word));
+    let latency = &row.latency;
+    let times = [latency.p50_ms, latency.p95_ms, latency.p99_ms].map(|time| time.to_string());
+    let mut line = words.to_vec();
+    line.push(value.value.to_string());
+    line.extend(against(value));
+    line.extend(times);
+    line.push(row.provenance.run.clone());
+    line
+}
+
+/// Difference, interval, both p, effect size and tally; empty for the baseline.
+fn against(value: &Value) -> [String; 9] {
+    let Some(one) = &value.against else { return Default::default() };
+    let [low, high, p, corrected] =
+        [one.low, one.high, one.p, one.corrected_p].map(|x| x.to_string());
+    let [won, tied, lost] = one.tally.map(|count| count.to_string());
+    let (difference, effect) = (one.difference.to_string(), one.effect_size.to_string());
+    [difference, low, high, p, corrected, effect, won, tied, lost]
+}
+
+fn quoted(word: &str) -> String {
+    if word.contains([',', '"', '\n', '\r']) {
+        return format!("\"{}\"", word.replace('"', "\"\""));
+    }
+    word.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_with_a_comma_or_a_quote_is_quoted() {
+        assert_eq!(quoted("BM25"), "BM25");
+        assert_eq!(quoted("BM25, b = 0"), "\"BM25, b = 0\"");
+        assert_eq!(quoted("a \"b\""), "\"a \"\"b\"\"\"");
+    }
+
+    #[test]
+    fn a_format_reads_back_as_itself() {
+        for format in Format::ALL {
+            assert_eq!(format.to_string().parse(), Ok(format));
+            assert_eq!(Format::of_extension(format.extension()), Some(format));
+        }
+        assert!("pdf".parse::<Format>().is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! What is compared with what, and how: a comparison's file, or methods and datasets named by hand.
+
+use nir_catalogue::{Comparison, ConfigError};
+use nir_eval::Measure;
+use nir_eval::significance::{Correction, Settings, Test};
+use serde::Serialize;
+use toml::Spanned;
+
+/// Random samples of the randomisation test and of the intervals: p-values are exact to about ±0.002 at 0.05.
+const SAMPLES: u32 = 50_000;
+/// Of the intervals.
+const CONFIDENCE: f64 = 0.95;
+/// Where nobody says another.
+const SEED: u64 = 42;
+/// Below this, a corrected p-value marks a row.
+pub const ALPHA: f64 = 0.05;
+
+/// The file that asks.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConfigFile {
+    /// Its path as a user knows it.
+    pub path: String,
+    /// Its digest.
+    pub digest: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// What is compared with what.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// As a user would type it: `configs/quickstart.toml`, or the names of methods.
+    pub what: String,
+    /// Columns.
+    pub datasets: Vec<String>,
+    /// Rows.
+    pub methods: Vec<String>,
+    /// The row that the others are tested against.
+    pub baseline: String,
+    /// What is shown; empty to show all that was recorded.
+    pub measures: Vec<Measure>,
+    /// The test, its correction and its seed.
+    pub settings: Settings,
+    /// The file, where there is one.
+    pub config: Option<ConfigFile>,
+}
+
+impl Question {
+    /// As a comparison's file asks.
+    pub fn of(comparison: &Comparison) -> Result<Self, ConfigError> {
+        let names = |names: &[Spanned<String>]| {
+            names.iter().map(|name| name.as_ref().clone()).collect::<Vec<_>>()
+        };
+        let measures = comparison.measures.iter().map(|name| read(comparison, name));
+        let test = read(comparison, &comparison.test)?;
+        let correction = read(comparison, &comparison.correction)?;
+        let path = comparison.source.path().to_owned();
+        Ok(Self {
+            datasets: names(&comparison.datasets),
+            methods: names(&comparison.methods),
+            baseline: comparison.baseline.as_ref().clone(),
+            measures: measures.collect::<Result<_, _>>()?,
+            settings: settings(test, correction, comparison.seed),
+            config: Some(ConfigFile {
+                path: path.clone(),
+                digest: comparison.digest().hex(),
+                text: comparison.source.text().to_owned(),
+            }),
+            what: path,
+        })
+    }
+
+    /// Methods over datasets that no comparison names; the first method is the baseline.
+    pub fn by_hand(methods: Vec<String>, datasets: Vec<String>, measures: Vec<Measure>) -> Self {
+        Self {
+            what: methods.join(" "),
+            datasets,
+            baseline: methods.first().cloned().unwrap_or_default(),
+            methods,
+            measures,
+            settings: settings(Test::Randomisation, Correction::Holm, SEED),
+            config: None,
+        }
+    }
+
+    /// The arguments of `nir run` and `nir report` that ask it again.
+    pub fn arguments(&self) -> String {
+        if self.config.is_some() {
+            return self.what.clone();
+        }
+        let measures: String = self.measures.iter().map(|one| format!(" -m '{one}'")).collect();
+        format!("{} --on {}{measures}", self.what, self.datasets.join(","))
+    }
+}
+
+/// How runs are compared everywhere: only test, correction and seed are anyone's choice.
+pub fn settings(test: Test, correction: Correction, seed: u64) -> Settings {
+    Settings { test, correction, seed, samples: SAMPLES, confidence: CONFIDENCE }
+}
+
+fn read<T: std::str::FromStr<Err: std::fmt::Display>>(
+    comparison: &Comparison,
+    name: &Spanned<String>,
+) -> Result<T, ConfigError> {
+    name.as_ref()
+        .parse()
+        .map_err(|error: T::Err| comparison.source.error_at(name.span(), error.to_string()))
+}
