@@ -68,6 +68,8 @@ impl Library {
         let name = path.trim_end_matches(".toml");
         if path == "papers.toml" {
             self.papers = Papers::parse(&source)?;
+        } else if path.starts_with("training/") {
+            // Recipes make weights; they are no methods, and `nir train` reads them.
         } else if path.contains('/') {
             self.methods.insert(name.to_owned(), Method::parse(name, source)?);
         } else {

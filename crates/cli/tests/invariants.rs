@@ -10,7 +10,7 @@ use nir_catalogue::{Library, Source};
 use nir_methods::ALGORITHMS;
 
 /// Which of our crates a crate may import; `cli` may import all.
-const IMPORTS: [(&str, &[&str]); 8] = [
+const IMPORTS: [(&str, &[&str]); 9] = [
     ("core", &[]),
     ("data", &["core"]),
     ("eval", &["core"]),
@@ -18,6 +18,7 @@ const IMPORTS: [(&str, &[&str]); 8] = [
     ("catalogue", &["core"]),
     ("report", &["core", "eval", "catalogue"]),
     ("nn", &[]),
+    ("train", &["core", "data", "eval", "nn"]),
     ("methods", &["core", "index", "nn"]),
 ];
 

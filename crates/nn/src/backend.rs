@@ -62,6 +62,11 @@ impl Backend {
         Self { device: Device::Cpu, precision: Precision::F32, plain: false }
     }
 
+    /// A device that is open already, in f32.
+    pub fn on(device: Device) -> Self {
+        Self { device, precision: Precision::F32, plain: false }
+    }
+
     /// The same without the packed form of encoders: what the packed form is held against.
     #[must_use]
     pub fn plain(self) -> Self {

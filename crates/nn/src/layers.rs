@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use candle_core::{D, DType, Tensor};
 
-use crate::{Error, Result, Tensors, cpu};
+use crate::{Error, Result, Tensors, cpu, trained};
 
 /// `y = x Wᵀ + b`.
 #[derive(Debug, Clone)]
@@ -46,6 +46,7 @@ impl Linear {
         let rows = rows.reshape(((), width))?; // [rows, in]: one product, however many axes there are
         let y = wide(&rows.matmul(&self.weight.t()?)?)?; // [rows, out]
         let y = match &self.bias {
+            Some(bias) if y.track_op() => trained::add_bias(&y, &wide(bias)?)?,
             Some(bias) => y.broadcast_add(&wide(bias)?)?,
             None => y,
         };
@@ -88,11 +89,10 @@ impl LayerNorm {
 
     /// - `x`: `[…, width]`
     ///
-    /// Returns the same shape, in f32. Candle's fused operator has no gradient, so weights in training take the composed
-    /// form.
+    /// Returns the same shape, in f32. Candle's fused operator has no gradient, so weights in training take another.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let norm = match x.track_op() {
-            true => candle_nn::ops::layer_norm_slow,
+            true => trained::layer_norm,
             false => candle_nn::ops::layer_norm,
         };
         let (weight, bias) = (wide(&self.weight)?, wide(&self.bias)?);
@@ -113,7 +113,7 @@ impl LayerNorm {
 /// Softmax over the last axis, with a gradient where one is asked for.
 pub(crate) fn softmax(x: &Tensor) -> Result<Tensor> {
     let y = match x.track_op() {
-        true => candle_nn::ops::softmax(&wide(x)?, D::Minus1)?,
+        true => trained::softmax(&wide(x)?)?,
         false => candle_nn::ops::softmax_last_dim(&wide(x)?)?,
     };
     Ok(y.to_dtype(x.dtype())?)
@@ -176,6 +176,7 @@ impl Activation {
     /// Number by number.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
         Ok(match self {
+            Self::Gelu if x.track_op() => trained::gelu(x)?,
             Self::Gelu => x.gelu_erf()?,
             Self::GeluTanh => x.gelu()?,
             Self::Relu => x.relu()?,

@@ -22,6 +22,7 @@ mod pooling;
 mod prompts;
 mod tensors;
 mod tokens;
+mod trained;
 mod trunk;
 
 pub use architecture::Architecture;
@@ -33,6 +34,6 @@ pub use layers::Activation;
 pub use model::Model;
 pub use pooling::{Pooling, Similarity, normalise};
 pub use prompts::{Role, check_prompt};
-pub use tensors::Tensors;
+pub use tensors::{Tensors, matches};
 pub use tokens::{Bound, Fill, Input, Tokenizer, Tokens, Truncation, batches};
 pub use trunk::{Padded, Trunk};

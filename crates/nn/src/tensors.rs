@@ -38,6 +38,7 @@ struct Place {
 enum File {
     Safetensors(MmapedSafetensors),
     PyTorch(PthTensors),
+    Memory(BTreeMap<String, Tensor>),
 }
 
 impl Tensors {
@@ -56,8 +57,25 @@ impl Tensors {
         Ok(built)
     }
 
+    /// The same from tensors in memory: weights in training, with whose gradients what is built stays connected.
+    pub fn held<M>(
+        held: BTreeMap<String, Tensor>,
+        name: &str,
+        backend: &Backend,
+        build: impl FnOnce(&mut Self) -> Result<M>,
+    ) -> Result<M> {
+        let mut tensors = Self::new(vec![File::Memory(held)], name, backend);
+        let built = build(&mut tensors)?;
+        tensors.check(&[])?;
+        Ok(built)
+    }
+
     fn open(weights: &Weights, name: &str, backend: &Backend) -> Result<Self> {
-        let (files, mut shapes) = (open(weights)?, BTreeMap::new());
+        Ok(Self::new(open(weights)?, name, backend))
+    }
+
+    fn new(files: Vec<File>, name: &str, backend: &Backend) -> Self {
+        let mut shapes = BTreeMap::new();
         for (number, file) in files.iter().enumerate() {
             let place = |(name, shape): (String, Vec<usize>)| {
                 (modern(&name), Place { file: number, name, shape })
@@ -66,7 +84,7 @@ impl Tensors {
         }
         let (backend, checkpoint) = (backend.clone(), name.to_owned());
         let (taken, missing, dtype) = (BTreeSet::new(), Vec::new(), DType::F32);
-        Ok(Self { files, shapes, taken, missing, backend, dtype, checkpoint })
+        Self { files, shapes, taken, missing, backend, dtype, checkpoint }
     }
 
     /// Where the model will run.
@@ -226,6 +244,9 @@ impl File {
                 .iter()
                 .map(|(name, info)| (name.clone(), info.layout.dims().to_vec()))
                 .collect(),
+            Self::Memory(tensors) => {
+                tensors.iter().map(|(name, x)| (name.clone(), x.dims().to_vec())).collect()
+            }
         }
     }
 
@@ -236,6 +257,7 @@ impl File {
                 let tensor = file.get(name)?.expect("the name is one of its own");
                 Ok(tensor.to_device(device)?)
             }
+            Self::Memory(tensors) => Ok(tensors[name].clone()),
         }
     }
 }
@@ -250,7 +272,7 @@ fn modern(name: &str) -> String {
 }
 
 /// Whether a name fits a pattern in which `*` stands for anything.
-fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else { return false };

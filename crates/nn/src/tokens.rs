@@ -195,6 +195,16 @@ impl Tokenizer {
         Ok(Self { inner, name, positions })
     }
 
+    /// Reads a `tokenizer.json` without a checkpoint, for a model that is yet to be trained; returns it with the number of
+    /// its tokens.
+    pub fn in_file(path: &Path, positions: usize) -> Result<(Self, usize)> {
+        let mut inner = tokenizers::Tokenizer::from_file(path)
+            .map_err(|error| Error::file(path, format!("no tokenizer ({error})")))?;
+        inner.with_padding(None);
+        let vocab = inner.get_vocab_size(true);
+        Ok((Self { inner, name: path.display().to_string(), positions }, vocab))
+    }
+
     /// Binds it to the way in which a method writes texts.
     pub fn bind(&self, input: &Input, truncation: Truncation) -> Result<Bound> {
         if input.max_length > self.positions {

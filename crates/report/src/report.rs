@@ -124,6 +124,11 @@ pub struct Value {
     pub against: Option<Against>,
 }
 
+/// Of a p-value's last digits the build's mathematical functions decide, not the data.
+fn six_digits(p: f64) -> f64 {
+    format!("{p:.5e}").parse().unwrap_or(p)
+}
+
 /// A row against the baseline under one measure.
 #[derive(Debug, Clone, Serialize)]
 pub struct Against {
@@ -447,8 +452,8 @@ impl Against {
             difference: judged.difference,
             low: judged.interval.low,
             high: judged.interval.high,
-            p: judged.outcome.p,
-            corrected_p: judged.corrected_p,
+            p: six_digits(judged.outcome.p),
+            corrected_p: six_digits(judged.corrected_p),
             is_significant: judged.corrected_p < ALPHA,
             effect_size: judged.effect_size,
             tally: [judged.tally.wins, judged.tally.ties, judged.tally.losses],

@@ -300,7 +300,7 @@ fn every_comparison_of_a_table_is_one_family() {
         .collect();
     assert_eq!(against.len(), 6);
     let smallest = against.iter().min_by(|a, b| a.p.total_cmp(&b.p)).unwrap();
-    assert!((smallest.corrected_p - 6.0 * smallest.p).abs() < 1e-12);
+    assert!((smallest.corrected_p / (6.0 * smallest.p) - 1.0).abs() < 1e-5); // both are rounded to six digits
     // Differences of dense/vec: .4, .3, .2, .3, .2, .3
     let vec = table.rows.iter().find(|row| row.method == "dense/vec").unwrap();
     let one = vec.values[0].against.as_ref().unwrap();
@@ -323,7 +323,7 @@ fn labels_are_means_over_their_queries() {
     let labels = &report().tables[0].labels;
     let hard = labels.iter().find(|label| label.label == "hard").unwrap();
     assert_eq!(hard.queries, 2);
-    assert!((hard.values[0] - (0.1 + 0.2) / 2.0).abs() < 1e-12);
+    assert!((hard.values[0] - 0.15).abs() < 1e-12);
 }
 
 #[test]

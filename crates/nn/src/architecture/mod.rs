@@ -129,7 +129,8 @@ impl Architecture {
         Self::parse(&text).map_err(|problem| Error::file(path, problem))
     }
 
-    fn parse(text: &str) -> std::result::Result<Self, String> {
+    /// Reads the text of a `config.json`.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
         #[derive(Deserialize)]
         struct Kind {
             model_type: Option<String>,

@@ -83,9 +83,9 @@ pub(super) fn exp2<V: Lanes>(x: V) -> V {
 }
 
 /// Absolute error of [`gelu`] below 8e-7 (that of the formula itself in `f32` is 4.5e-7).
-const GELU_END: f32 = 5.4;
+pub(super) const GELU_END: f32 = 5.4;
 #[rustfmt::skip]
-const GELU: [f32; 15] = [
+pub(super) const GELU: [f32; 15] = [
     0.130_928_11, -0.065_328_054, 0.048_499_59, -0.039_206_81, 0.032_116_59, -0.025_746_48, 0.019_645_18,
     -0.013_963_233, 0.009_651_065, -0.006_715_508_6, 0.003_659_156_4, -0.001_186_253_6, 0.000_874_730_3,
     -0.001_028_423_7, 0.000_392_927_12,
@@ -111,11 +111,26 @@ const SHORT_GELU: [f32; 7] = [
 ///
 /// - `r`: `R` in `2 x² / end² - 1`, which lies in [-1, 1]
 #[inline(always)]
-fn gelu<V: Lanes, const N: usize>(x: V, end: f32, r: [f32; N]) -> V {
+pub(super) fn gelu<V: Lanes, const N: usize>(x: V, end: f32, r: [f32; N]) -> V {
+    x * normal(x, end, r)
+}
+
+/// The derivative of [`gelu`], `Φ(x) + x φ(x)`.
+#[inline(always)]
+pub(super) fn gelu_slope<V: Lanes>(x: V) -> V {
+    const HALF_LOG2_E: f32 = std::f32::consts::LOG2_E / 2.0;
+    const DENSITY: f32 = 0.398_942_3; // 1 / √(2π)
+    let density = exp2(x * x * V::splat(-HALF_LOG2_E)) * V::splat(DENSITY);
+    x.mul_add(density, normal(x, GELU_END, GELU))
+}
+
+/// The normal distribution `Φ(x)`.
+#[inline(always)]
+fn normal<V: Lanes, const N: usize>(x: V, end: f32, r: [f32; N]) -> V {
     let inner = x.max(V::splat(-end)).min(V::splat(end));
     let t = (inner * inner).mul_add(V::splat(2.0 / (end * end)), V::splat(-1.0));
     let phi = polynomial(t, r).mul_add(inner, V::splat(0.5));
-    x * phi.max(V::splat(0.0)).min(V::splat(1.0))
+    phi.max(V::splat(0.0)).min(V::splat(1.0))
 }
 
 #[inline(always)]

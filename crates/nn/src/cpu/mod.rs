@@ -21,6 +21,7 @@
 
 mod attention;
 mod embeddings;
+pub(crate) mod gradients;
 mod kernels;
 mod linear;
 mod math;

@@ -1,0 +1,128 @@
+//! `nir train`: makes weights, and what they are made of, from a recipe.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nir_catalogue::Source;
+use nir_nn::{Backend, Precision};
+use nir_train::{Folders, Kind, Recipe, Step, Task, Watch, negatives, train, vectors, vocabulary};
+
+/// Train a model from a recipe.
+///
+/// A recipe is a file with every parameter; configs/training has some. What it makes goes to a folder of the recipe's name
+/// below the folder of models, where the next recipe finds it. A training that was killed goes on where its last
+/// checkpoint left it, bit for bit.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  nir train configs/training/vocabulary.toml --data ~/msmarco-mini
+  nir train configs/training/dense.toml --data ~/msmarco-mini --models models --device cuda:0")]
+pub(crate) struct Args {
+    /// The recipe.
+    recipe: PathBuf,
+
+    /// The folder of texts and judgements [default: the environment's NIR_DATA].
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+
+    /// The folder of what recipes make.
+    #[arg(long, value_name = "FOLDER", default_value = "models")]
+    models: PathBuf,
+
+    /// Where it runs: `cpu` or `cuda:0`.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+
+    /// Threads [default: one for each core]. Another number may change the last bits of the weights.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    let text =
+        std::fs::read_to_string(&args.recipe).with_context(|| args.recipe.display().to_string())?;
+    let source = Source::new(args.recipe.display().to_string(), text);
+    let name = args.recipe.file_stem().context("a recipe has a name")?;
+    let output = args.models.join(name);
+    let data = data(args)?;
+    let folders = Folders { data: &data, models: &args.models, output: &output };
+    let backend = || Backend::new(&args.device, Precision::F32);
+    let made = match source.parse::<Kind>()?.task {
+        Task::Vocabulary => source.parse::<vocabulary::Recipe>()?.make(&folders)?,
+        Task::Negatives => source.parse::<negatives::Recipe>()?.make(&folders)?,
+        Task::Vectors => source.parse::<vectors::Recipe>()?.make(&folders, &backend()?)?,
+        Task::Train => weights(&source.parse()?, &folders, &backend()?)?,
+    };
+    println!("{}", made.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn data(args: &Args) -> Result<PathBuf> {
+    let given = args.data.clone().or_else(|| std::env::var_os("NIR_DATA").map(PathBuf::from));
+    given.context("a recipe reads texts: say where they are with --data FOLDER, or set NIR_DATA")
+}
+
+fn weights(recipe: &Recipe, folders: &Folders<'_>, backend: &Backend) -> Result<PathBuf> {
+    let mut lines = Lines::new();
+    let outcome = train(recipe, folders, backend.device(), &mut lines)?
+        .context("nobody stops a training from here")?;
+    eprintln!("{} parameters, {:.0} s", outcome.parameters, outcome.seconds);
+    Ok(folders.output.join("model.safetensors"))
+}
+
+/// How often a line is printed.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Prints the mean loss, the throughput and the time left.
+struct Lines {
+    printed: Instant,
+    losses: f64,
+    steps: usize,
+    tokens: usize,
+    seconds: f64,
+}
+
+impl Lines {
+    fn new() -> Self {
+        Self { printed: Instant::now(), losses: 0.0, steps: 0, tokens: 0, seconds: 0.0 }
+    }
+
+    fn print(&mut self, step: &Step) {
+        let each = self.printed.elapsed().as_secs_f64() / self.steps as f64;
+        let left = each * (step.steps - step.taken) as f64;
+        eprintln!(
+            "step {}/{}  loss {:.4}  rate {:.2e}  gradient {:.2}  {:.0} tokens/s  {:.0} s left",
+            step.taken,
+            step.steps,
+            self.losses / self.steps as f64,
+            step.rate,
+            step.norm,
+            self.tokens as f64 / self.seconds,
+            left
+        );
+        *self = Self::new();
+    }
+}
+
+impl Watch for Lines {
+    fn step(&mut self, step: &Step) -> ControlFlow<()> {
+        self.losses += f64::from(step.loss);
+        self.steps += 1;
+        self.tokens += step.tokens;
+        self.seconds += step.seconds;
+        if self.printed.elapsed() > EVERY || step.taken == step.steps {
+            self.print(step);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn validated(&mut self, taken: usize, value: f64, is_best: bool) {
+        let best = if is_best { "  best so far" } else { "" };
+        eprintln!("step {taken}  validation {value:.4}{best}");
+    }
+}

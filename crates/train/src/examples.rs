@@ -1,0 +1,103 @@
+//! Training sets: ids in a file, so that they are facts and can be published where texts cannot.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, Write};
+use std::path::Path;
+
+use nir_core::TrecRun;
+use nir_data::{open, write_whole};
+
+use crate::texts::Texts;
+use crate::{Error, Result};
+
+/// A query with a document that answers it and some that do not, as rows of [`Texts`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// The query.
+    pub query: usize,
+    /// The document that answers it.
+    pub positive: usize,
+    /// Documents taken not to.
+    pub negatives: Vec<usize>,
+}
+
+/// Reads lines `query_id TAB positive TAB negative TAB …`; a line that starts with `#` is a comment.
+pub fn read(path: &Path, queries: &Texts, documents: &Texts) -> Result<Vec<Example>> {
+    let mut examples = Vec::new();
+    for (number, line) in open(path)?.lines().enumerate() {
+        let line = line.map_err(|source| Error::io(path, source))?;
+        if !line.starts_with('#') {
+            let example = parse(&line, queries, documents);
+            examples.push(example.map_err(|problem| Error::line(path, number + 1, problem))?);
+        }
+    }
+    match examples.is_empty() {
+        true => Err(Error::Unfit(format!("{}: holds no example", path.display()))),
+        false => Ok(examples),
+    }
+}
+
+fn parse(line: &str, queries: &Texts, documents: &Texts) -> std::result::Result<Example, String> {
+    let mut columns = line.split('\t');
+    let (Some(query), Some(positive)) = (columns.next(), columns.next()) else {
+        return Err(format!("expected `query_id TAB positive TAB negative …`, found `{line}`"));
+    };
+    let document = |name: &str| documents.expect("document", name).map_err(|e| e.to_string());
+    Ok(Example {
+        query: queries.expect("query", query).map_err(|error| error.to_string())?,
+        positive: document(positive)?,
+        negatives: columns.map(document).collect::<std::result::Result<_, _>>()?,
+    })
+}
+
+/// One line of a training set that is about to be written, by names.
+pub type Line<'a> = (&'a str, &'a str, Vec<&'a str>);
+
+/// Writes a training set, whole or not at all.
+pub fn write(path: &Path, lines: &[Line<'_>]) -> Result<()> {
+    write_whole(path, |file| {
+        for (query, positive, negatives) in lines {
+            writeln!(
+                file,
+                "{query}\t{positive}{}",
+                negatives.iter().map(|id| format!("\t{id}")).collect::<String>()
+            )?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// A teacher's score of a pair, from a run.
+pub fn teacher_score(run: &TrecRun, query: &str, document: &str) -> Result<f32> {
+    let found = run.get(query).and_then(|list| list.iter().find(|(id, _)| *id == document));
+    found.map(|(_, entry)| entry.score as f32).ok_or_else(|| {
+        let problem = format!(
+            "the teacher's run has no score of document `{document}` for query `{query}`: let the teacher rerank all candidates of the training set"
+        );
+        Error::Unfit(problem)
+    })
+}
+
+/// Reads lines `query_id TAB cluster` and returns the examples of each cluster.
+pub fn clusters(path: &Path, queries: &Texts, examples: &[Example]) -> Result<Vec<Vec<usize>>> {
+    let mut of_query = BTreeMap::new();
+    for (number, line) in open(path)?.lines().enumerate() {
+        let line = line.map_err(|source| Error::io(path, source))?;
+        let Some((query, cluster)) = line.split_once('\t') else {
+            let problem = format!("expected `query_id TAB cluster`, found `{line}`");
+            return Err(Error::line(path, number + 1, problem));
+        };
+        of_query.insert(query.to_owned(), cluster.to_owned());
+    }
+    let mut clusters: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (number, example) in examples.iter().enumerate() {
+        let query = queries.name(example.query);
+        let Some(cluster) = of_query.get(query) else {
+            let problem = format!("{}: query `{query}` has no cluster", path.display());
+            return Err(Error::Unfit(problem));
+        };
+        clusters.entry(cluster).or_default().push(number);
+    }
+    Ok(clusters.into_values().collect())
+}

@@ -1,0 +1,54 @@
+//! Trains encoders from recipes.
+//!
+//! ```text
+//! recipe ──▶ vocabulary                          texts ──▶ tokenizer.json
+//!        ──▶ negatives      judgements and a run of ids ──▶ a training set of ids
+//!        ──▶ vectors                 a published teacher ──▶ its vectors
+//!        ──▶ train     batch ──Student──▶ scores ──objective──▶ loss ──AdamW──▶ weights
+//! ```
+//!
+//! A training is a function of its recipe: batches, gaps and draws depend on the seed and the number of the step alone,
+//! so that one which is killed goes on bit for bit, and two of one recipe on one machine with one number of threads
+//! give the same weights.
+
+mod card;
+mod error;
+pub mod examples;
+pub mod negatives;
+pub mod objectives;
+pub mod optimiser;
+pub mod order;
+pub mod parameters;
+pub mod recipe;
+pub mod state;
+pub mod student;
+pub mod texts;
+pub mod trainer;
+mod validation;
+pub mod vectors;
+pub mod vocabulary;
+mod work;
+
+use std::path::{Path, PathBuf};
+
+pub use error::{Error, Result};
+pub use recipe::{Kind, Recipe, Task};
+pub use trainer::{Outcome, Step, Watch, train};
+
+/// Where a recipe reads and writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Folders<'a> {
+    /// Texts and judgements.
+    pub data: &'a Path,
+    /// What other recipes made, each in a folder of its own name.
+    pub models: &'a Path,
+    /// What this one makes.
+    pub output: &'a Path,
+}
+
+impl Folders<'_> {
+    /// Files below the folder of data.
+    pub fn data(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+        paths.iter().map(|path| self.data.join(path)).collect()
+    }
+}

@@ -1,0 +1,301 @@
+//! Recipes: every parameter of a training, written down.
+
+use std::path::PathBuf;
+
+use nir_nn::{Input, Pooling, Similarity};
+use serde::{Deserialize, Serialize};
+
+use crate::objectives::{Ranking, flops, masked_lm, regression};
+use crate::{Error, Result};
+
+/// What a recipe makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// A tokenizer: [`crate::vocabulary`].
+    Vocabulary,
+    /// A training set of ids: [`crate::negatives`].
+    Negatives,
+    /// A teacher's vectors: [`crate::vectors`].
+    Vectors,
+    /// Weights: [`crate::trainer`].
+    Train,
+}
+
+/// Reads the task of a recipe and nothing else.
+#[derive(Debug, Deserialize)]
+pub struct Kind {
+    /// What it makes.
+    pub task: Task,
+}
+
+/// A training of weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Always `train`.
+    pub task: Task,
+    /// One sentence on what it trains, for the model card.
+    pub summary: String,
+    /// Decides fresh weights, the order of examples and every random choice.
+    pub seed: u64,
+    /// The network.
+    pub model: Model,
+    /// What stands on top of it.
+    pub head: Head,
+    /// What it learns from.
+    pub data: Data,
+    /// What is minimised.
+    pub objective: Objective,
+    /// What is added for sparse vectors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regulariser: Option<flops::Config>,
+    /// How it is minimised.
+    pub optimiser: Optimiser,
+    /// How progress is measured. Without it the last weights are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+}
+
+/// A BERT, and where its weights come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The folder with `tokenizer.json`, below the folder of models.
+    pub vocabulary: PathBuf,
+    /// The folder of the weights to begin with, below the folder of models; without it all are drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
+    /// Tensors that are drawn although `init` is given, as patterns: `["*encoder.layer*"]`.
+    pub fresh: Vec<String>,
+    /// Tensors that learn, as patterns; `["*"]` is all.
+    pub learn: Vec<String>,
+    /// How many blocks; with none the network is a bag of embeddings.
+    pub layers: usize,
+    /// Width of the hidden states.
+    pub hidden: usize,
+    /// Heads of attention.
+    pub heads: usize,
+    /// Width inside the feed-forward part.
+    pub intermediate: usize,
+    /// The most tokens of a text.
+    pub positions: usize,
+    /// Standard deviation of fresh weights: .02 in BERT.
+    pub std: f64,
+    /// The same of the two layers of each block whose output is added to its input. With 0 a fresh block passes on what it
+    /// is given, so that a network grown on trained embeddings begins as good as they are.
+    pub residual_std: f64,
+}
+
+/// What stands on top of the network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Head {
+    /// One vector.
+    Dense(Dense),
+    /// A weight for each word of the vocabulary: SPLADE's max pooling.
+    Sparse(Sparse),
+    /// A score for a pair.
+    CrossEncoder(CrossEncoder),
+    /// The words that are hidden.
+    MaskedLm(Plain),
+}
+
+/// One vector for a text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dense {
+    /// Which hidden states become the vector.
+    pub pooling: Pooling,
+    /// How vectors are compared.
+    pub similarity: Similarity,
+    /// The width of a linear layer after pooling; 0 for none.
+    pub projection: usize,
+    /// How a query is written.
+    pub query: Input,
+    /// How a document is written.
+    pub document: Input,
+}
+
+/// A sparse vector for a text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sparse {
+    /// How a query is written.
+    pub query: Input,
+    /// How a document is written.
+    pub document: Input,
+}
+
+/// A query and a document read together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrossEncoder {
+    /// How they are written: `["{query}", "{text}"]`.
+    pub pair: Input,
+}
+
+/// Texts by themselves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plain {
+    /// How a text is written.
+    pub text: Input,
+}
+
+/// Files below the folder of data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// `doc_id TAB text`, plain or compressed.
+    pub documents: Vec<PathBuf>,
+    /// `query_id TAB text`.
+    pub queries: Vec<PathBuf>,
+}
+
+/// What is minimised, and on which examples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Objective {
+    /// Hidden words are predicted, in every document and query.
+    MaskedLm(masked_lm::Config),
+    /// A teacher's vectors are approached, of every text that it has one for.
+    Regression(Regression),
+    /// Candidates of queries are ranked.
+    Ranking(RankingTask),
+}
+
+/// Texts with a teacher's vectors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Regression {
+    /// The file that a recipe of the task `vectors` wrote, below the folder of models.
+    pub teacher: PathBuf,
+    /// What is minimised.
+    pub loss: regression::Config,
+}
+
+/// Queries with candidates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankingTask {
+    /// The training set: `query_id TAB positive TAB negative …`, below the folder of models.
+    pub examples: PathBuf,
+    /// How many of an example's negatives are drawn each time it is seen.
+    pub negatives: usize,
+    /// A run whose scores are the teacher's, below the folder of models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<PathBuf>,
+    /// `query_id TAB cluster`, below the folder of models: each batch is drawn from one cluster of queries, as TAS does
+    /// (Hofstätter et al., SIGIR 2021, `hofstatter2021tasb`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<PathBuf>,
+    /// What is minimised.
+    pub loss: Ranking,
+}
+
+/// AdamW: see [`crate::optimiser`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimiser {
+    /// How many steps are taken.
+    pub steps: usize,
+    /// Examples in a step.
+    pub batch: usize,
+    /// The highest learning rate.
+    pub rate: f64,
+    /// Steps over which the rate rises from 0; it then falls to 0 at the last step.
+    pub warm_up: usize,
+    /// Mean of the gradient: decay of the old value.
+    pub beta1: f64,
+    /// Mean of its square: decay of the old value.
+    pub beta2: f64,
+    /// Added to the root of the mean square.
+    pub eps: f64,
+    /// Decoupled decay; biases and layer norms have none.
+    pub weight_decay: f64,
+    /// The largest norm of all gradients together; larger ones are scaled down to it.
+    pub clip: f64,
+    /// Steps between two checkpoints. It changes no weight.
+    pub checkpoint_every: usize,
+}
+
+/// A pool of candidates that is ranked now and then; the weights that rank it best are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// Steps between two.
+    pub every: usize,
+    /// `query_id TAB text`, below the folder of data.
+    pub queries: PathBuf,
+    /// TREC judgements, below the folder of data.
+    pub qrels: PathBuf,
+    /// A run with the candidates, below the folder of models; without it every relevant document of every query is a
+    /// candidate of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<PathBuf>,
+    /// The first queries of the file, this many.
+    pub limit: usize,
+    /// By its name in `nir eval`, such as `RR@10`.
+    pub measure: String,
+}
+
+impl Recipe {
+    /// What cannot be meant, though each value by itself could be.
+    pub fn check(&self) -> Result<()> {
+        let rules: [(bool, &str); 7] = [
+            (
+                matches!(self.head, Head::MaskedLm(_))
+                    == matches!(self.objective, Objective::MaskedLm(_)),
+                "`head.masked-lm` and `objective.masked-lm` need each other",
+            ),
+            (
+                matches!(self.head, Head::Dense(_))
+                    || !matches!(self.objective, Objective::Regression(_)),
+                "`objective.regression` needs `head.dense`",
+            ),
+            (
+                !matches!((&self.head, &self.objective), (Head::CrossEncoder(_), Objective::Ranking(task)) if task.loss.needs_batch()),
+                "a cross-encoder has no vectors to compare across a batch: take another `loss` than `in-batch-softmax`",
+            ),
+            (
+                self.regulariser.is_none() || matches!(self.head, Head::Sparse(_)),
+                "`regulariser` is for `head.sparse`",
+            ),
+            (
+                self.validation.is_none() || !matches!(self.objective, Objective::MaskedLm(_)),
+                "a masked language model ranks nothing: leave `validation` out",
+            ),
+            (
+                self.optimiser.batch > 0 && self.optimiser.checkpoint_every > 0,
+                "`batch` and `checkpoint_every` must be at least 1",
+            ),
+            (
+                self.validation.as_ref().is_none_or(|validation| validation.every > 0),
+                "`validation.every` must be at least 1",
+            ),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, problem)) => Err(Error::Unfit((*problem).to_owned())),
+            None => self.check_objective(),
+        }
+    }
+
+    fn check_objective(&self) -> Result<()> {
+        let Objective::Ranking(task) = &self.objective else { return Ok(()) };
+        let fewest = task.loss.fewest_candidates();
+        if task.negatives + 1 < fewest {
+            let problem = format!(
+                "this `loss` compares at least {fewest} candidates of a query, found `negatives = {}`",
+                task.negatives
+            );
+            return Err(Error::Unfit(problem));
+        }
+        match task.loss.needs_teacher() && task.teacher.is_none() {
+            true => {
+                Err(Error::Unfit("this `loss` needs a `teacher`: a run with scores".to_owned()))
+            }
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A training that can go on: one file with weights, moments, the best weights so far and the number of the step.
+//!
+//! Random numbers are a function of seed and step ([`crate::order`]), so the step is all of their state.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use nir_core::Digest;
+
+use crate::optimiser::AdamW;
+use crate::parameters::Parameters;
+use crate::{Error, Result};
+
+/// The name of the file in the folder of the model.
+pub const FILE: &str = "training.safetensors";
+
+/// The weights that validation liked best, and its value.
+#[derive(Debug, Clone)]
+pub struct Best {
+    /// The value of the measure.
+    pub value: f64,
+    /// After how many steps.
+    pub step: usize,
+    /// By name.
+    pub weights: BTreeMap<String, Tensor>,
+}
+
+/// What a training has come to beside weights and moments.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// How many steps were taken.
+    pub step: usize,
+    /// The best weights, once there was a validation.
+    pub best: Option<Best>,
+}
+
+impl State {
+    /// Writes everything, whole or not at all: a process killed at any moment leaves this file or the one before.
+    pub fn save(
+        &self,
+        folder: &Path,
+        digest: &Digest,
+        parameters: &Parameters,
+        optimiser: &AdamW,
+    ) -> Result<()> {
+        let mut all: HashMap<String, Tensor> = HashMap::new();
+        let learning = parameters.learning();
+        all.extend(
+            learning.map(|(name, var)| (format!("weights/{name}"), var.as_detached_tensor())),
+        );
+        all.extend(
+            optimiser.moments.iter().map(|(name, x)| (format!("moments/{name}"), x.clone())),
+        );
+        all.insert("step".to_owned(), Tensor::new(self.step as u32, &Device::Cpu)?);
+        all.insert("recipe".to_owned(), Tensor::new(digest.hex().into_bytes(), &Device::Cpu)?);
+        if let Some(best) = &self.best {
+            all.insert("best.value".to_owned(), Tensor::new(best.value, &Device::Cpu)?);
+            all.insert("best.step".to_owned(), Tensor::new(best.step as u32, &Device::Cpu)?);
+            all.extend(best.weights.iter().map(|(name, x)| (format!("best/{name}"), x.clone())));
+        }
+        write(&folder.join(FILE), &all)
+    }
+
+    /// Puts weights and moments back as they were; `None` where nothing was saved.
+    pub fn load(
+        folder: &Path,
+        digest: &Digest,
+        parameters: &Parameters,
+        optimiser: &AdamW,
+        device: &Device,
+    ) -> Result<Option<Self>> {
+        let path = folder.join(FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let all = candle_core::safetensors::load(&path, device)?;
+        let saved = Saved { path: &path, all };
+        if saved.get("recipe")?.to_vec1::<u8>()? != digest.hex().into_bytes() {
+            return Err(Error::Unfit(format!(
+                "{}: was begun by another recipe or on other data; remove it to begin anew",
+                path.display()
+            )));
+        }
+        for (name, var) in parameters.learning() {
+            var.set(saved.get(&format!("weights/{name}"))?)?;
+            optimiser.moments[name].slice_set(saved.get(&format!("moments/{name}"))?, 0, 0)?;
+        }
+        Ok(Some(Self { step: saved.number("step")?, best: saved.best()? }))
+    }
+}
+
+struct Saved<'a> {
+    path: &'a Path,
+    all: HashMap<String, Tensor>,
+}
+
+impl Saved<'_> {
+    fn get(&self, name: &str) -> Result<&Tensor> {
+        self.all.get(name).ok_or_else(|| {
+            Error::Unfit(format!(
+                "{}: has no `{name}`; remove it to begin anew",
+                self.path.display()
+            ))
+        })
+    }
+
+    fn number(&self, name: &str) -> Result<usize> {
+        Ok(self.get(name)?.to_scalar::<u32>()? as usize)
+    }
+
+    fn best(&self) -> Result<Option<Best>> {
+        if !self.all.contains_key("best.value") {
+            return Ok(None);
+        }
+        let weight = |(name, x): (&String, &Tensor)| {
+            Some((name.strip_prefix("best/")?.to_owned(), x.clone()))
+        };
+        Ok(Some(Best {
+            value: self.get("best.value")?.to_scalar::<f64>()?,
+            step: self.number("best.step")?,
+            weights: self.all.iter().filter_map(weight).collect(),
+        }))
+    }
+}
+
+/// Writes tensors under a temporary name, waits for the disk, and renames.
+pub(crate) fn write(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<()> {
+    let temporary = path.with_extension("safetensors.tmp");
+    candle_core::safetensors::save(tensors, &temporary)?;
+    File::open(&temporary)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(|source| Error::io(path, source))
+}

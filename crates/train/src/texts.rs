@@ -1,0 +1,86 @@
+//! Texts by their names.
+
+use std::path::Path;
+
+use nir_data::{DocumentFormat, QueryFormat, Source, read_documents, read_queries};
+use rustc_hash::FxHashMap;
+
+use crate::{Error, Result};
+
+/// Documents or queries, in the order of their files.
+#[derive(Debug, Default)]
+pub struct Texts {
+    texts: Vec<(String, String)>,
+    rows: FxHashMap<String, usize>,
+}
+
+impl Texts {
+    /// Reads `doc_id TAB text` files; a document that stands in several is kept once.
+    pub fn documents(paths: &[impl AsRef<Path>]) -> Result<Self> {
+        let mut texts = Self::default();
+        for path in paths {
+            read_documents(&Source::file(path.as_ref()), DocumentFormat::Tsv, &mut |document| {
+                texts.add(document.doc_id, document.text);
+                Ok(())
+            })?;
+        }
+        Ok(texts)
+    }
+
+    /// Reads `query_id TAB text` files.
+    pub fn queries(paths: &[impl AsRef<Path>]) -> Result<Self> {
+        let mut texts = Self::default();
+        for path in paths {
+            for query in read_queries(&Source::file(path.as_ref()), QueryFormat::Tsv)?.iter() {
+                texts.add(&query.query_id, &query.text);
+            }
+        }
+        Ok(texts)
+    }
+
+    fn add(&mut self, name: &str, text: &str) {
+        if !self.rows.contains_key(name) {
+            self.rows.insert(name.to_owned(), self.texts.len());
+            self.texts.push((name.to_owned(), text.to_owned()));
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// Which row a name has.
+    pub fn row(&self, name: &str) -> Option<usize> {
+        self.rows.get(name).copied()
+    }
+
+    /// The same for a name that must be there.
+    pub fn expect(&self, kind: &str, name: &str) -> Result<usize> {
+        self.row(name).ok_or_else(|| {
+            Error::Unfit(format!(
+                "{kind} `{name}` is in no file of `data`: add the file that has it"
+            ))
+        })
+    }
+
+    /// The name of a row.
+    pub fn name(&self, row: usize) -> &str {
+        &self.texts[row].0
+    }
+
+    /// The text of a row.
+    pub fn text(&self, row: usize) -> &str {
+        &self.texts[row].1
+    }
+
+    /// All texts.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|(_, text)| text.as_str())
+    }
+}

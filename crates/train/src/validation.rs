@@ -1,0 +1,160 @@
+//! How good the weights of this moment are: a small pool is ranked and measured.
+
+use std::collections::BTreeSet;
+
+use candle_core::Tensor;
+use nir_core::{Qrels, TrecRun};
+use nir_data::trec::{read_qrels, read_run};
+use nir_eval::{Measure, Policy, evaluate};
+use nir_nn::{Tokens, batches};
+
+use crate::recipe::Validation;
+use crate::student::Student;
+use crate::texts::Texts;
+use crate::work::Writer;
+use crate::{Error, Folders, Result};
+
+/// Tokens that go through the network at once.
+const BATCH_TOKENS: usize = 8_192;
+
+/// Queries, candidates and judgements.
+pub(crate) struct Pool {
+    queries: Texts,
+    /// For each query the rows of its candidates among the documents.
+    candidates: Vec<(usize, Vec<usize>)>,
+    qrels: Qrels,
+    measure: Measure,
+}
+
+impl Pool {
+    pub(crate) fn new(
+        config: &Validation,
+        folders: &Folders<'_>,
+        documents: &Texts,
+    ) -> Result<Self> {
+        let queries = Texts::queries(&[folders.data.join(&config.queries)])?;
+        let measure = config
+            .measure
+            .parse()
+            .map_err(|error| Error::Unfit(format!("`validation.measure`: {error}")))?;
+        let all = read_qrels(&folders.data.join(&config.qrels))?;
+        let asked = (0..queries.len()).filter(|&row| all.get(queries.name(row)).is_some());
+        let asked: Vec<usize> = asked.take(config.limit).collect();
+        let mut qrels = Qrels::default();
+        for &row in &asked {
+            let query = queries.name(row);
+            let judged = all.get(query).expect("queries without judgements were left out");
+            for (doc_id, &grade) in judged {
+                qrels.insert(query, doc_id, grade);
+            }
+        }
+        let candidates = match &config.candidates {
+            Some(run) => given(&read_run(&folders.models.join(run))?, &asked, &queries, documents),
+            None => shared(&qrels, &asked, documents),
+        };
+        match candidates.iter().all(|(_, documents)| documents.is_empty()) {
+            true => Err(Error::Unfit(
+                "`validation` finds no candidate among `data.documents`".to_owned(),
+            )),
+            false => Ok(Self { queries, candidates, qrels, measure }),
+        }
+    }
+
+    /// The value of the measure.
+    pub(crate) fn measure(
+        &self,
+        student: &Student,
+        writer: &Writer,
+        documents: &Texts,
+    ) -> Result<f64> {
+        let run = match student.reads_pairs() {
+            true => self.by_pairs(student, writer, documents)?,
+            false => self.by_vectors(student, writer, documents)?,
+        };
+        let evaluation = evaluate(&self.qrels, &run, &[self.measure], Policy::TREC_EVAL_9)?;
+        Ok(evaluation.measured[0].value)
+    }
+
+    fn by_pairs(&self, student: &Student, writer: &Writer, documents: &Texts) -> Result<TrecRun> {
+        let mut run = TrecRun::default();
+        for (query, candidates) in &self.candidates {
+            let text = |&row: &usize| (self.queries.text(*query), documents.text(row));
+            let pairs = writer.pairs(&candidates.iter().map(text).collect::<Vec<_>>())?;
+            let scores =
+                in_batches(&pairs, |batch| Ok(student.pair_scores(batch)?.unsqueeze(1)?))?;
+            self.push(&mut run, *query, candidates, &scores.flatten_all()?.to_vec1()?, documents);
+        }
+        Ok(run)
+    }
+
+    fn by_vectors(&self, student: &Student, writer: &Writer, documents: &Texts) -> Result<TrecRun> {
+        let pool: BTreeSet<usize> =
+            self.candidates.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
+        let pool: Vec<usize> = pool.into_iter().collect();
+        let texts: Vec<&str> = pool.iter().map(|&row| documents.text(row)).collect();
+        let asked: Vec<&str> =
+            self.candidates.iter().map(|(query, _)| self.queries.text(*query)).collect();
+        let vectors = in_batches(&writer.documents(&texts)?, |batch| student.vectors(batch))?;
+        let queries = in_batches(&writer.queries(&asked)?, |batch| student.vectors(batch))?;
+        let scores = queries.matmul(&vectors.t()?)?.to_vec2::<f32>()?; // [queries, pool]
+        let mut run = TrecRun::default();
+        for ((query, candidates), scores) in self.candidates.iter().zip(scores) {
+            let place =
+                |row: &usize| pool.binary_search(row).expect("the pool has every candidate");
+            let scores: Vec<f32> = candidates.iter().map(|row| scores[place(row)]).collect();
+            self.push(&mut run, *query, candidates, &scores, documents);
+        }
+        Ok(run)
+    }
+
+    fn push(
+        &self,
+        run: &mut TrecRun,
+        query: usize,
+        candidates: &[usize],
+        scores: &[f32],
+        documents: &Texts,
+    ) {
+        let list = run.list_mut(self.queries.name(query));
+        for (rank, (&row, &score)) in candidates.iter().zip(scores).enumerate() {
+            list.push(documents.name(row), f64::from(score), rank as u32 + 1);
+        }
+    }
+}
+
+/// The candidates of a run that have a text.
+fn given(
+    run: &TrecRun,
+    asked: &[usize],
+    queries: &Texts,
+    documents: &Texts,
+) -> Vec<(usize, Vec<usize>)> {
+    let of = |&query: &usize| {
+        let list = run.get(queries.name(query)).into_iter().flat_map(nir_core::RankedList::iter);
+        (query, list.filter_map(|(name, _)| documents.row(name)).collect())
+    };
+    asked.iter().map(of).collect()
+}
+
+/// Every judged document is a candidate of every query.
+fn shared(qrels: &Qrels, asked: &[usize], documents: &Texts) -> Vec<(usize, Vec<usize>)> {
+    let judged = qrels.iter().flat_map(|(_, judged)| judged.keys());
+    let pool: BTreeSet<usize> = judged.filter_map(|name| documents.row(name)).collect();
+    let pool: Vec<usize> = pool.into_iter().collect();
+    asked.iter().map(|&query| (query, pool.clone())).collect()
+}
+
+/// Rows for all texts, `[texts, width]`, by batches of like length.
+fn in_batches(texts: &[Tokens], each: impl Fn(&[Tokens]) -> Result<Tensor>) -> Result<Tensor> {
+    let lengths: Vec<usize> = texts.iter().map(Tokens::len).collect();
+    let mut rows: Vec<Option<Tensor>> = vec![None; texts.len()];
+    for places in batches(&lengths, BATCH_TOKENS) {
+        let batch: Vec<Tokens> = places.iter().map(|&place| texts[place].clone()).collect();
+        let found = each(&batch)?;
+        for (row, &place) in places.iter().enumerate() {
+            rows[place] = Some(found.get(row)?);
+        }
+    }
+    let rows: Vec<Tensor> = rows.into_iter().flatten().collect();
+    Ok(Tensor::stack(&rows, 0)?)
+}

@@ -1,0 +1,134 @@
+//! A teacher's vectors in a file, to learn from.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use nir_nn::checkpoint::{Hub, Location, Wanted};
+use nir_nn::heads::Vector;
+use nir_nn::{Backend, Input, Model, Pooling, Similarity, Tokens, Truncation, normalise};
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::{Data, Task};
+use crate::texts::Texts;
+use crate::{Error, Folders, Result, state};
+
+/// The name of the file in the folder of the recipe.
+pub const FILE: &str = "vectors.safetensors";
+
+/// A recipe for the vectors of a published checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Always `vectors`.
+    pub task: Task,
+    /// One sentence on what it makes.
+    pub summary: String,
+    /// The teacher: `hf:org/name` or `file:path`.
+    pub checkpoint: Location,
+    /// A commit of the hub; folders have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Tensors of the checkpoint that no vector needs.
+    pub ignore: Vec<String>,
+    /// Which hidden states become the vector.
+    pub pooling: Pooling,
+    /// Whether vectors are scaled to length 1.
+    pub similarity: Similarity,
+    /// How a query is written.
+    pub query: Input,
+    /// How a document is written.
+    pub document: Input,
+    /// The texts.
+    pub data: Data,
+}
+
+/// Names and vectors `[texts, dim]`, of queries and of documents.
+#[derive(Debug)]
+pub struct Stored {
+    /// Of queries.
+    pub queries: (Vec<String>, Tensor),
+    /// Of documents.
+    pub documents: (Vec<String>, Tensor),
+}
+
+impl Recipe {
+    /// Encodes all texts and writes them; returns the file.
+    pub fn make(&self, folders: &Folders<'_>, backend: &Backend) -> Result<PathBuf> {
+        let wanted = Wanted::new(self.checkpoint.clone(), self.revision.as_deref())
+            .map_err(|error| Error::Unfit(error.to_string()))?;
+        let checkpoint = Hub::from_env().open(&wanted, &())?;
+        let teacher =
+            Model::load(&checkpoint, None, backend, &self.ignore, |architecture, tensors| {
+                Vector::load(architecture, tensors, self.pooling, None)
+            })?;
+        let queries = Texts::queries(&folders.data(&self.data.queries))?;
+        let documents = Texts::documents(&folders.data(&self.data.documents))?;
+        let stored = Stored {
+            queries: self.encode(&teacher, &self.query, &queries)?,
+            documents: self.encode(&teacher, &self.document, &documents)?,
+        };
+        stored.save(folders.output)
+    }
+
+    fn encode(
+        &self,
+        teacher: &Model<Vector>,
+        input: &Input,
+        texts: &Texts,
+    ) -> Result<(Vec<String>, Tensor)> {
+        let bound = teacher.tokenizer.bind(input, Truncation::Longest)?;
+        let tokens: Vec<Tokens> = texts
+            .iter()
+            .map(|text| bound.encode(|_| text.to_owned()))
+            .collect::<nir_nn::Result<_>>()?;
+        let text = |row: usize| texts.text(row).to_owned();
+        let head = |hidden: &nir_nn::Hidden| {
+            let vectors = teacher.head.forward(hidden)?;
+            match self.similarity {
+                Similarity::Dot => Ok(vectors),
+                Similarity::Cosine => normalise(&vectors),
+            }
+        };
+        let table = teacher.encoder.table(&tokens, teacher.head.rows(), head, text)?;
+        let names = (0..texts.len()).map(|row| texts.name(row).to_owned()).collect();
+        Ok((names, Tensor::from_vec(table.rows, (texts.len(), teacher.head.dim()), &Device::Cpu)?))
+    }
+}
+
+impl Stored {
+    /// Writes `vectors.safetensors`.
+    pub fn save(&self, folder: &Path) -> Result<PathBuf> {
+        let mut all = HashMap::new();
+        for (kind, (names, vectors)) in [("queries", &self.queries), ("documents", &self.documents)]
+        {
+            let names = names.join("\n").into_bytes();
+            let count = names.len();
+            all.insert(format!("{kind}.names"), Tensor::from_vec(names, count, &Device::Cpu)?);
+            all.insert(kind.to_owned(), vectors.clone());
+        }
+        std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;
+        let path = folder.join(FILE);
+        state::write(&path, &all)?;
+        Ok(path)
+    }
+
+    /// Reads it back.
+    pub fn load(path: &Path, device: &Device) -> Result<Self> {
+        let mut all = candle_core::safetensors::load(path, device)?;
+        let mut take = |name: &str| {
+            all.remove(name).ok_or_else(|| {
+                Error::Unfit(format!(
+                    "{}: has no `{name}`: make it with a recipe of the task `vectors`",
+                    path.display()
+                ))
+            })
+        };
+        let mut one = |kind: &str| {
+            let names = take(&format!("{kind}.names"))?.to_vec1::<u8>()?;
+            let names = String::from_utf8_lossy(&names).lines().map(str::to_owned).collect();
+            Ok::<_, Error>((names, take(kind)?))
+        };
+        Ok(Self { queries: one("queries")?, documents: one("documents")? })
+    }
+}
