@@ -4,6 +4,7 @@ mod cache;
 mod commands;
 mod compare;
 mod engine;
+mod memory;
 mod models;
 mod progress;
 mod root;

@@ -1,13 +1,17 @@
-//! Where weights come from: a folder of models, the hub's cache, or the hub.
+//! Where weights come from: a folder of models, the program, the hub's cache, or the hub.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::Result;
-use nir_core::{Progress, Task};
+use anyhow::{Context, Result, ensure};
+use nir_core::{Hasher, Progress, Task};
+use nir_data::Cache;
 use nir_nn::checkpoint::{Checkpoint, Hub, Report, Settings, Wanted};
 use nir_nn::{Backend, Precision};
+
+use crate::root::Root;
 
 /// Where models come from and how they compute.
 #[derive(clap::Args)]
@@ -58,9 +62,10 @@ impl Models {
         if let Some(checkpoint) = opened.get(wanted) {
             return Ok(checkpoint.clone());
         }
-        let checkpoint = match self.beside(wanted) {
-            Some(folder) => Checkpoint::in_folder(&folder)?,
-            None => self.hub.open(wanted, &Announced::new(&*self.progress))?,
+        let checkpoint = match (self.beside(wanted), wanted) {
+            (Some(folder), _) => Checkpoint::in_folder(&folder)?,
+            (None, Wanted::Pocket(name)) => Checkpoint::in_folder(&pocket(name)?)?,
+            (None, _) => self.hub.open(wanted, &Announced::new(&*self.progress))?,
         };
         opened.insert(wanted.clone(), checkpoint.clone());
         Ok(checkpoint)
@@ -73,6 +78,42 @@ impl Models {
         };
         let name = repo.rsplit('/').next().unwrap_or(repo);
         [folder.join(repo), folder.join(name)].into_iter().find(|folder| folder.is_dir())
+    }
+}
+
+/// The folder of one of the models that come with the program: that of the checkout, or a copy in the cache.
+fn pocket(name: &str) -> Result<PathBuf> {
+    let inside = format!("pocket/models/{name}");
+    if let Some(root) = Root::find()?.folder() {
+        return Ok(root.join("datasets").join(inside));
+    }
+    let files = nir_data::embedded_files(&inside);
+    ensure!(!files.is_empty(), "`pocket:{name}` is none of the models that come with nir");
+    let mut hasher = Hasher::new("pocket model");
+    for (name, bytes) in &files {
+        hasher.part(name).part(bytes);
+    }
+    let digest = hasher.digest().hex();
+    let models = Cache::of_user()?.root().join("models");
+    let folder = models.join(format!("pocket-{name}-{}", &digest[..16]));
+    if !folder.is_dir() {
+        unpack(&files, &models, &folder)?;
+    }
+    Ok(folder)
+}
+
+/// Writes the files beside the folder, which then takes its name: it is whole or not there.
+fn unpack(files: &[(&str, &[u8])], models: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir_all(models).with_context(|| models.display().to_string())?;
+    let beside = models.join(format!(".unpacking-{}", std::process::id()));
+    fs::create_dir_all(&beside)?;
+    for (name, bytes) in files {
+        fs::write(beside.join(name), bytes).with_context(|| beside.display().to_string())?;
+    }
+    match fs::rename(&beside, folder) {
+        // Another process was first: its files are the same.
+        Err(_) if folder.is_dir() => Ok(fs::remove_dir_all(&beside)?),
+        renamed => renamed.with_context(|| folder.display().to_string()),
     }
 }
 

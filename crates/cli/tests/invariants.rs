@@ -18,7 +18,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
     ("catalogue", &["core"]),
     ("report", &["core", "eval", "catalogue"]),
     ("nn", &[]),
-    ("train", &["core", "data", "eval", "nn"]),
+    ("train", &["core", "data", "eval", "index", "nn"]),
     ("methods", &["core", "index", "nn"]),
 ];
 

@@ -9,6 +9,15 @@ use crate::manifest_error::ManifestError;
 
 static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/../../datasets");
 
+/// The files of one of the folders of `datasets/` in the program, by name: `pocket/models/dense`.
+pub fn embedded_files(folder: &str) -> Vec<(&'static str, &'static [u8])> {
+    let files = EMBEDDED.get_dir(folder).into_iter().flat_map(Dir::files);
+    let named = |file: &'static include_dir::File<'_>| {
+        Some((file.path().file_name()?.to_str()?, file.contents()))
+    };
+    files.filter_map(named).collect()
+}
+
 /// Where manifests and the files beside them are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Folder {

@@ -34,6 +34,7 @@ pub use checksum::{Mismatch, Sums};
 pub use dataset::{Dataset, DatasetError, Labels, State};
 pub use download::{Answer, DownloadError, Patience, download};
 pub use fetch::{Fetch, Fetched};
+pub use folder::embedded_files;
 pub use formats::{
     Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Visit, read_candidates,
     read_documents, read_qrels, read_queries,

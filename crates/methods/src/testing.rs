@@ -39,7 +39,9 @@ impl Resources for Lent {
     fn checkpoint(&self, wanted: &Wanted) -> Result<Checkpoint> {
         match wanted {
             Wanted::Folder(folder) => Ok(Checkpoint::in_folder(folder)?),
-            Wanted::Hub { .. } => Err(format!("a test fetches nothing: {wanted}").into()),
+            Wanted::Hub { .. } | Wanted::Pocket(_) => {
+                Err(format!("a test fetches nothing: {wanted}").into())
+            }
         }
     }
 

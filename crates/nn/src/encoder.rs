@@ -15,6 +15,15 @@ pub struct Hidden {
 }
 
 impl Hidden {
+    /// The first rows of each sequence of `[batch, seq, hidden]`.
+    pub(crate) fn cut(states: &Tensor, lengths: Vec<usize>) -> Result<Self> {
+        let first =
+            |(sequence, &length): (usize, &usize)| states.get(sequence)?.narrow(0, 0, length);
+        let rows = lengths.iter().enumerate().map(first);
+        let rows = rows.collect::<candle_core::Result<Vec<_>>>()?;
+        Ok(Self { states: Tensor::cat(&rows, 0)?, lengths })
+    }
+
     /// The rows of each sequence, `[length, hidden]`.
     pub fn sequences(&self) -> Result<Vec<Tensor>> {
         let mut next = 0;
@@ -139,9 +148,5 @@ pub(crate) fn lengths(batch: &[Tokens], rows: Rows) -> Vec<usize> {
 /// By candle, on padded sequences; the padding is left behind.
 fn plain(trunk: &Trunk, backend: &Backend, batch: &[Tokens], rows: Rows) -> Result<Hidden> {
     let padded = Padded::new(batch, backend.device())?;
-    let states = trunk.forward(&padded)?; // [batch, seq, hidden]
-    let lengths = lengths(batch, rows);
-    let real = |(sequence, &length): (usize, &usize)| states.get(sequence)?.narrow(0, 0, length);
-    let real = lengths.iter().enumerate().map(real).collect::<candle_core::Result<Vec<_>>>()?;
-    Ok(Hidden { states: Tensor::cat(&real, 0)?, lengths })
+    Hidden::cut(&trunk.forward(&padded)?, lengths(batch, rows))
 }

@@ -41,12 +41,14 @@ impl Linear {
     ///
     /// Returns `[…, out]`, in f32; the product itself is taken in the type of the weights.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if let (Some(bias), true) = (&self.bias, trains(x) || trains(&self.weight)) {
+            return Ok(trained::linear(x, &self.weight, bias)?);
+        }
         let width = x.dim(D::Minus1)?;
         let rows = x.to_dtype(self.weight.dtype())?;
         let rows = rows.reshape(((), width))?; // [rows, in]: one product, however many axes there are
         let y = wide(&rows.matmul(&self.weight.t()?)?)?; // [rows, out]
         let y = match &self.bias {
-            Some(bias) if y.track_op() => trained::add_bias(&y, &wide(bias)?)?,
             Some(bias) => y.broadcast_add(&wide(bias)?)?,
             None => y,
         };
@@ -108,6 +110,11 @@ impl LayerNorm {
     pub fn bias(&self) -> &Tensor {
         &self.bias
     }
+}
+
+/// Whether a tensor is part of a network in training, for which there are operators with gradients.
+pub(crate) fn trains(x: &Tensor) -> bool {
+    x.track_op() && trained::applies(x)
 }
 
 /// Softmax over the last axis, with a gradient where one is asked for.

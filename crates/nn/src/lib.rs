@@ -20,7 +20,7 @@ mod model;
 mod packed;
 mod pooling;
 mod prompts;
-mod tensors;
+pub mod tensors;
 mod tokens;
 mod trained;
 mod trunk;

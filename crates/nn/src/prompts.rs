@@ -57,7 +57,7 @@ pub fn check_prompt(
 fn demanded(checkpoint: &Checkpoint, location: &Location, role: Role) -> Result<Option<String>> {
     let of_card = match location {
         Location::Hub { repo } => CARDS.iter().find(|(prefix, ..)| repo.starts_with(prefix)),
-        Location::Folder(_) => None,
+        Location::Folder(_) | Location::Pocket(_) => None,
     };
     let of_card = of_card.map(|&(_, query, document)| match role {
         Role::Query => query.to_owned(),

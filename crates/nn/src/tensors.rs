@@ -1,4 +1,8 @@
 //! The tensors of a checkpoint, every one of them accounted for.
+//!
+//! A matrix may be in bytes, to be a quarter as large: `name` of type u8, `[rows, columns]`, and `name` with `_scale`
+//! behind it, `[rows]`, such that a weight is `(byte - 128) · scale` of its row. Weights are the same in every run, so this
+//! is a form of storage and no precision: it is undone when they are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,6 +13,12 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::checkpoint::Weights;
 use crate::{Backend, Error, Result};
+
+/// What stands behind the name of a matrix in bytes to name the scales of its rows.
+pub const SCALE: &str = "_scale";
+
+/// The byte of weight 0.
+pub const ZERO: u8 = 128;
 
 /// Names that a file may hold without them being weights: rows 0, 1, 2, … that old versions of a library saved.
 const BUFFERS: [&str; 2] = ["position_ids", "token_type_ids"];
@@ -81,6 +91,10 @@ impl Tensors {
                 (modern(&name), Place { file: number, name, shape })
             };
             shapes.extend(file.shapes().into_iter().map(place));
+        }
+        let scales: Vec<String> = shapes.keys().map(|name| format!("{name}{SCALE}")).collect();
+        for scale in scales {
+            shapes.remove(&scale);
         }
         let (backend, checkpoint) = (backend.clone(), name.to_owned());
         let (taken, missing, dtype) = (BTreeSet::new(), Vec::new(), DType::F32);
@@ -252,7 +266,13 @@ impl File {
 
     fn read(&self, name: &str, device: &Device) -> Result<Tensor> {
         match self {
-            Self::Safetensors(file) => Ok(file.load(name, device)?),
+            Self::Safetensors(file) => {
+                let tensor = file.load(name, device)?;
+                match file.load(&format!("{name}{SCALE}"), device) {
+                    Ok(scales) if tensor.dtype() == DType::U8 => from_bytes(&tensor, &scales),
+                    _ => Ok(tensor),
+                }
+            }
             Self::PyTorch(file) => {
                 let tensor = file.get(name)?.expect("the name is one of its own");
                 Ok(tensor.to_device(device)?)
@@ -260,6 +280,12 @@ impl File {
             Self::Memory(tensors) => Ok(tensors[name].clone()),
         }
     }
+}
+
+/// The weights of a matrix in bytes.
+fn from_bytes(bytes: &Tensor, scales: &Tensor) -> Result<Tensor> {
+    let weights = (bytes.to_dtype(DType::F32)? - f64::from(ZERO))?;
+    Ok(weights.broadcast_mul(&scales.unsqueeze(1)?)?)
 }
 
 /// The first checkpoints of BERT called a layer norm's weight and bias `gamma` and `beta`.

@@ -1,16 +1,21 @@
-//! Candle operators with gradients for what stands between products, where weights are in training on a processor.
+//! Candle operators with gradients for a network in training on a processor.
 //!
-//! Candle's own fused operators have no gradient, and the composed ones spend more time than the products. The arithmetic
-//! is in [`crate::cpu`]; elsewhere than on a processor in f32 these functions are the composed forms.
+//! Candle's own fused operators have no gradient, and the composed ones spend more time around the products than in
+//! them: each costs passes over memory for its result, and on the way back two for every input, one to clear the
+//! gradient and one to add to it. So an operator here is as large as can be. The arithmetic is in [`crate::cpu`];
+//! elsewhere than on a processor in f32 the composed forms are used.
+
+use std::sync::OnceLock;
 
 use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, D, DType, Layout, Result, Shape, Tensor,
+    CpuStorage, CustomOp1, CustomOp3, D, DType, Layout, Result, Shape, Storage, Tensor,
 };
 
 use crate::cpu::gradients::{self, Norm};
+use crate::cpu::products::{Attention, Dense, Largest};
 
 /// Whether the operators of this file apply.
-fn applies(x: &Tensor) -> bool {
+pub(crate) fn applies(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
 
@@ -38,12 +43,39 @@ pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -
     }
 }
 
-/// `x + bias`, with `bias` `[width]` for every row of `x`.
-pub(crate) fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    match applies(x) {
-        true => x.contiguous()?.apply_op2(bias, Bias),
-        false => x.broadcast_add(bias),
-    }
+/// `x Wᵀ + b`, for a tensor to which these operators apply.
+///
+/// - `x`: `[…, in]`
+/// - `weight`: `[out, in]`
+/// - `bias`: `[out]`
+pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op3(&weight.contiguous()?, bias, Linear)
+}
+
+/// Attention within sequences that follow one another, for tensors to which these operators apply.
+///
+/// - `query`, `key`, `value`: `[rows, hidden]`
+pub(crate) fn attention(
+    [query, key, value]: [&Tensor; 3],
+    lengths: &[usize],
+    heads: usize,
+) -> Result<Tensor> {
+    query.apply_op3(key, value, Attend { lengths: lengths.to_vec(), heads })
+}
+
+/// The largest of `x Wᵀ + b` over the rows of each sequence, for tensors to which these operators apply.
+///
+/// - `x`: `[rows, in]`
+///
+/// Returns `[sequences, out]`.
+pub(crate) fn largest(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    lengths: &[usize],
+) -> Result<Tensor> {
+    let operator = LargestOf { lengths: lengths.to_vec(), places: OnceLock::new() };
+    x.contiguous()?.apply_op3(&weight.contiguous()?, bias, operator)
 }
 
 fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
@@ -53,7 +85,25 @@ fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     }
 }
 
-/// Fills a new tensor of the shape of `layout`.
+/// Lends the numbers of tensors on a processor.
+fn read<R, const N: usize>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) -> R) -> Result<R> {
+    let guards = tensors.map(Tensor::storage_and_layout);
+    let mut slices = [&[] as &[f32]; N];
+    for ((storage, layout), slot) in guards.iter().zip(&mut slices) {
+        let Storage::Cpu(storage) = &**storage else {
+            candle_core::bail!("an operator of training is for a processor")
+        };
+        *slot = slice(storage, layout)?;
+    }
+    Ok(f(slices))
+}
+
+/// A tensor of the shape of another.
+fn like(tensor: &Tensor, values: Vec<f32>) -> Result<Tensor> {
+    Tensor::from_vec(values, tensor.shape(), tensor.device())
+}
+
+/// Fills new numbers in the shape of `layout`.
 fn made(layout: &Layout, fill: impl FnOnce(&mut [f32])) -> (CpuStorage, Shape) {
     let mut out = vec![0.0; layout.shape().elem_count()];
     fill(&mut out);
@@ -77,26 +127,11 @@ impl CustomOp1 for Gelu {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, slope: &Tensor) -> Result<Option<Tensor>> {
-        x.apply_op2_no_bwd(&slope.contiguous()?, &GeluBackward).map(Some)
-    }
-}
-
-struct GeluBackward;
-
-impl CustomOp2 for GeluBackward {
-    fn name(&self) -> &'static str {
-        "gelu-backward"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        slope: &CpuStorage,
-        slopes: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, slope) = (slice(x, layout)?, slice(slope, slopes)?);
-        Ok(made(layout, |out| gradients::gelu_backward(x, slope, out)))
+        let mut out = vec![0.0; x.elem_count()];
+        read([x, &slope.contiguous()?], |[x, slope]| {
+            gradients::gelu_backward(x, slope, &mut out);
+        })?;
+        like(x, out).map(Some)
     }
 }
 
@@ -113,27 +148,22 @@ impl CustomOp1 for Softmax {
     }
 
     fn bwd(&self, _: &Tensor, y: &Tensor, slope: &Tensor) -> Result<Option<Tensor>> {
-        y.apply_op2_no_bwd(&slope.contiguous()?, &SoftmaxBackward).map(Some)
+        let mut out = vec![0.0; y.elem_count()];
+        let width = y.dim(D::Minus1)?;
+        read([y, &slope.contiguous()?], |[y, slope]| {
+            gradients::softmax_backward(y, slope, width, &mut out);
+        })?;
+        like(y, out).map(Some)
     }
 }
 
-struct SoftmaxBackward;
+/// The gradients of three inputs.
+type Three = (Option<Tensor>, Option<Tensor>, Option<Tensor>);
 
-impl CustomOp2 for SoftmaxBackward {
-    fn name(&self) -> &'static str {
-        "softmax-backward"
-    }
-
-    fn cpu_fwd(
-        &self,
-        y: &CpuStorage,
-        layout: &Layout,
-        slope: &CpuStorage,
-        slopes: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (y, slope) = (slice(y, layout)?, slice(slope, slopes)?);
-        Ok(made(layout, |out| gradients::softmax_backward(y, slope, width(layout), out)))
-    }
+fn three(inputs: [&Tensor; 3], gradients: [Vec<f32>; 3]) -> Result<Three> {
+    let [a, b, c] = gradients;
+    let [x, y, z] = inputs;
+    Ok((Some(like(x, a)?), Some(like(y, b)?), Some(like(z, c)?)))
 }
 
 /// Holds what is added to the variance.
@@ -162,22 +192,26 @@ impl CustomOp3 for LayerNorm {
         &self,
         x: &Tensor,
         weight: &Tensor,
-        _: &Tensor,
+        bias: &Tensor,
         _: &Tensor,
         slope: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let slope = slope.contiguous()?;
-        let of_x = x.apply_op3_no_bwd(weight, &slope, &NormBackward(self.0))?;
-        let sums = x.apply_op3_no_bwd(weight, &slope, &NormSums(self.0))?; // [2, width]
-        Ok((Some(of_x), Some(sums.get(0)?), Some(sums.get(1)?)))
+    ) -> Result<Three> {
+        let mut of_x = vec![0.0; x.elem_count()];
+        let (of_weight, of_bias) =
+            read([x, weight, &slope.contiguous()?], |[x, weight, slope]| {
+                let norm = Norm { x, weight, eps: self.0 };
+                norm.backward(slope, &mut of_x);
+                norm.sums(slope)
+            })?;
+        three([x, weight, bias], [of_x, of_weight, of_bias])
     }
 }
 
-struct NormBackward(f32);
+struct Linear;
 
-impl CustomOp3 for NormBackward {
+impl CustomOp3 for Linear {
     fn name(&self) -> &'static str {
-        "layer-norm-backward"
+        "linear"
     }
 
     fn cpu_fwd(
@@ -186,79 +220,121 @@ impl CustomOp3 for NormBackward {
         layout: &Layout,
         weight: &CpuStorage,
         weights: &Layout,
-        slope: &CpuStorage,
-        slopes: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let norm = Norm { x: slice(x, layout)?, weight: slice(weight, weights)?, eps: self.0 };
-        let slope = slice(slope, slopes)?;
-        Ok(made(layout, |out| norm.backward(slope, out)))
-    }
-}
-
-/// Gives `[2, width]`: the gradients of weight and bias.
-struct NormSums(f32);
-
-impl CustomOp3 for NormSums {
-    fn name(&self) -> &'static str {
-        "layer-norm-sums"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        weight: &CpuStorage,
-        weights: &Layout,
-        slope: &CpuStorage,
-        slopes: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let norm = Norm { x: slice(x, layout)?, weight: slice(weight, weights)?, eps: self.0 };
-        let sums = norm.sums(slice(slope, slopes)?);
-        Ok((CpuStorage::F32(sums), (2, width(layout)).into()))
-    }
-}
-
-struct Bias;
-
-impl CustomOp2 for Bias {
-    fn name(&self) -> &'static str {
-        "bias"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
         bias: &CpuStorage,
         biases: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (x, bias) = (slice(x, layout)?, slice(bias, biases)?);
-        Ok(made(layout, |y| gradients::add_row(x, bias, y)))
+        let (x, weight) = (slice(x, layout)?, slice(weight, weights)?);
+        let dense = Dense { x, weight, inputs: width(layout) };
+        let mut shape = layout.dims().to_vec();
+        *shape.last_mut().expect("a tensor of rows has an axis") = dense.outputs();
+        let mut y = vec![0.0; shape.iter().product()];
+        dense.forward(slice(bias, biases)?, &mut y);
+        Ok((CpuStorage::F32(y), shape.into()))
     }
 
     fn bwd(
         &self,
-        _: &Tensor,
-        _: &Tensor,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
         _: &Tensor,
         slope: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let of_bias = slope.contiguous()?.apply_op1_no_bwd(&ColumnSums)?;
-        Ok((Some(slope.clone()), Some(of_bias)))
+    ) -> Result<Three> {
+        let inputs = x.dim(D::Minus1)?;
+        let gradients = read([x, weight, &slope.contiguous()?], |[x, weight, slope]| {
+            Dense { x, weight, inputs }.backward(slope)
+        })?;
+        three([x, weight, bias], gradients)
     }
 }
 
-/// Gives `[width]`.
-struct ColumnSums;
+struct Attend {
+    lengths: Vec<usize>,
+    heads: usize,
+}
 
-impl CustomOp1 for ColumnSums {
+impl Attend {
+    fn of<'a>(&'a self, [query, key, value]: [&'a [f32]; 3]) -> Attention<'a> {
+        Attention { query, key, value, lengths: &self.lengths, heads: self.heads }
+    }
+}
+
+impl CustomOp3 for Attend {
     fn name(&self) -> &'static str {
-        "column-sums"
+        "attention"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let sums = gradients::column_sums(slice(x, layout)?, width(layout));
-        Ok((CpuStorage::F32(sums), width(layout).into()))
+    fn cpu_fwd(
+        &self,
+        query: &CpuStorage,
+        queries: &Layout,
+        key: &CpuStorage,
+        keys: &Layout,
+        value: &CpuStorage,
+        values: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let inputs = [slice(query, queries)?, slice(key, keys)?, slice(value, values)?];
+        Ok(made(queries, |y| self.of(inputs).forward(y)))
+    }
+
+    fn bwd(
+        &self,
+        query: &Tensor,
+        key: &Tensor,
+        value: &Tensor,
+        _: &Tensor,
+        slope: &Tensor,
+    ) -> Result<Three> {
+        let inputs = [query, key, value, &slope.contiguous()?];
+        let gradients = read(inputs, |[query, key, value, slope]| {
+            self.of([query, key, value]).backward(slope)
+        })?;
+        three([query, key, value], gradients)
+    }
+}
+
+struct LargestOf {
+    lengths: Vec<usize>,
+    /// The row that each number came from, `[sequences, out]`.
+    places: OnceLock<Vec<u32>>,
+}
+
+impl CustomOp3 for LargestOf {
+    fn name(&self) -> &'static str {
+        "largest"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        weight: &CpuStorage,
+        weights: &Layout,
+        bias: &CpuStorage,
+        biases: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, weight) = (slice(x, layout)?, slice(weight, weights)?);
+        let dense = Dense { x, weight, inputs: width(layout) };
+        let (y, places) = Largest { dense, lengths: &self.lengths }.forward(slice(bias, biases)?);
+        let _ = self.places.set(places);
+        Ok((CpuStorage::F32(y), (self.lengths.len(), dense.outputs()).into()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        slope: &Tensor,
+    ) -> Result<Three> {
+        let inputs = x.dim(D::Minus1)?;
+        let places = self.places.get().expect("the way back comes after the way there");
+        let gradients = read([x, weight, &slope.contiguous()?], |[x, weight, slope]| {
+            let dense = Dense { x, weight, inputs };
+            Largest { dense, lengths: &self.lengths }.backward(places, slope)
+        })?;
+        three([x, weight, bias], gradients)
     }
 }
 
@@ -316,9 +392,36 @@ mod tests {
     }
 
     #[test]
-    fn a_bias_is_the_composed_one() {
-        let (x, b) = (variable(6), variable(7));
-        let bias = b.get(2).unwrap();
-        same(&[&x, &b], &add_bias(&x, &bias).unwrap(), &x.broadcast_add(&bias).unwrap());
+    fn a_dense_layer_is_the_composed_one() {
+        let (x, w, b) = (variable(6), variable(7), variable(8));
+        let (weight, bias) = (w.t().unwrap().matmul(&w).unwrap(), b.get(2).unwrap()); // [37, 37]
+        let composed = x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
+        same(&[&x, &w, &b], &linear(&x, &weight, &bias).unwrap(), &composed);
+    }
+
+    /// One head of sequences of three rows and of one.
+    #[test]
+    fn attention_is_the_composed_one() {
+        let (q, k, v) = (variable(1), variable(2), variable(3));
+        let part = |from, length| {
+            let [q, k, v] = [&q, &k, &v].map(|x| x.narrow(0, from, length).unwrap());
+            let scores = (q.matmul(&k.t().unwrap()).unwrap() / 37f64.sqrt()).unwrap();
+            candle_nn::ops::softmax(&scores, 1).unwrap().matmul(&v).unwrap()
+        };
+        let composed = Tensor::cat(&[part(0, 3), part(3, 1)], 0).unwrap();
+        let ours = attention([&q, &k, &v], &[3, 1], 1).unwrap();
+        same(&[&q, &k, &v], &ours, &composed);
+    }
+
+    /// Four sequences, so that the result has a row for each of `x`.
+    #[test]
+    fn the_largest_is_the_composed_one() {
+        let (x, w, b) = (variable(4), variable(5), variable(6));
+        let (weight, bias) = (w.t().unwrap().matmul(&w).unwrap(), b.get(1).unwrap());
+        let rows = Tensor::cat(&[x.as_tensor(), &x.affine(0.5, 0.1).unwrap()], 1).unwrap();
+        let rows = rows.reshape((8, 37)).unwrap(); // two for each sequence
+        let composed = rows.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
+        let composed = composed.reshape((4, 2, 37)).unwrap().max(1).unwrap();
+        same(&[&x, &w, &b], &largest(&rows, &weight, &bias, &[2; 4]).unwrap(), &composed);
     }
 }

@@ -14,8 +14,8 @@
 use candle_core::{Device, Tensor};
 
 use crate::architecture::{Names, Sizes};
-use crate::layers::{LayerNorm, Linear, softmax, wide};
-use crate::{Activation, Architecture, Result, Tensors, Tokens};
+use crate::layers::{LayerNorm, Linear, softmax, trains, wide};
+use crate::{Activation, Architecture, Hidden, Result, Tensors, Tokens, trained};
 
 /// Token embeddings and a stack of blocks.
 #[derive(Debug, Clone)]
@@ -51,15 +51,42 @@ pub(crate) struct Block {
     pub(crate) activation: Activation,
 }
 
+/// Tokens of one batch, each with the place in its sequence; `[rows]` each, u32.
+#[derive(Debug)]
+struct Places {
+    ids: Tensor,
+    types: Tensor,
+    positions: Tensor,
+}
+
+impl Places {
+    /// Pads every sequence to `length(sequence)` with token 0.
+    fn new(batch: &[Tokens], device: &Device, length: impl Fn(&Tokens) -> usize) -> Result<Self> {
+        let column = |value: &dyn Fn(&Tokens, usize) -> u32| {
+            let values: Vec<u32> = batch
+                .iter()
+                .flat_map(|tokens| {
+                    (0..length(tokens)).map(|i| value(tokens, i)).collect::<Vec<_>>()
+                })
+                .collect();
+            Tensor::new(values, device)
+        };
+        let at = |values: &[u32], i: usize| values.get(i).copied().unwrap_or_default();
+        Ok(Self {
+            ids: column(&|tokens, i| at(&tokens.ids, i))?,
+            types: column(&|tokens, i| at(&tokens.types, i))?,
+            positions: column(&|_, i| i as u32)?,
+        })
+    }
+}
+
 /// Token sequences of one batch, made equally long.
 #[derive(Debug)]
 pub struct Padded {
-    /// `[batch, seq]`, u32; 0 where there is no token.
-    ids: Tensor,
-    /// `[batch, seq]`, u32
-    types: Tensor,
-    /// `[seq]`, u32: 0, 1, 2, …
-    positions: Tensor,
+    /// Of `[batch, seq]`, row by row.
+    places: Places,
+    /// Batch and length.
+    shape: (usize, usize),
     /// `[batch, 1, 1, seq]`, f32: 0 for a token, -inf for padding and what else nobody may look at.
     mask: Tensor,
 }
@@ -68,21 +95,23 @@ impl Padded {
     /// Pads every sequence to the longest.
     pub fn new(batch: &[Tokens], device: &Device) -> Result<Self> {
         let longest = batch.iter().map(Tokens::len).max().unwrap_or_default();
-        let (mut ids, mut types, mut mask) = (Vec::new(), Vec::new(), Vec::new());
-        for tokens in batch {
-            let pad = longest - tokens.len();
-            ids.extend(tokens.ids.iter().copied().chain(std::iter::repeat_n(0, pad)));
-            types.extend(tokens.types.iter().copied().chain(std::iter::repeat_n(0, pad)));
-            mask.extend((0..longest).map(|i| seen(i < tokens.seen())));
-        }
         let shape = (batch.len(), longest);
+        let mask: Vec<f32> =
+            batch.iter().flat_map(|tokens| (0..longest).map(|i| seen(i < tokens.seen()))).collect();
         Ok(Self {
-            ids: Tensor::from_vec(ids, shape, device)?,
-            types: Tensor::from_vec(types, shape, device)?,
-            positions: Tensor::arange(0, longest as u32, device)?,
+            places: Places::new(batch, device, |_| longest)?,
+            shape,
             mask: Tensor::from_vec(mask, (batch.len(), 1, 1, longest), device)?,
         })
     }
+}
+
+/// Which tokens a token looks at.
+enum Seen<'a> {
+    /// Those of its row of `[batch, seq, …]` that the mask, `[batch, 1, 1, seq]`, leaves.
+    Mask(&'a Tensor),
+    /// Those of its sequence, where sequences of these lengths follow one another in `[rows, …]`.
+    Lengths(&'a [usize]),
 }
 
 /// What is added to a score of attention.
@@ -105,9 +134,27 @@ impl Trunk {
 
     /// Returns the last hidden states, `[batch, seq, hidden]` in f32; those of padding mean nothing.
     pub fn forward(&self, batch: &Padded) -> Result<Tensor> {
-        let mut x = self.embeddings.forward(batch)?; // [batch, seq, hidden]
+        let (sequences, longest) = batch.shape;
+        let x = self.embeddings.forward(&batch.places)?.reshape((sequences, longest, ()))?;
+        self.blocks(x, &Seen::Mask(&batch.mask))
+    }
+
+    /// The last hidden states without padding. A network in training on a processor computes none; elsewhere it is
+    /// computed and left behind.
+    pub fn hidden(&self, batch: &[Tokens], device: &Device) -> Result<Hidden> {
+        let lengths: Vec<usize> = batch.iter().map(Tokens::len).collect();
+        let all_seen = batch.iter().all(|tokens| tokens.seen() == tokens.len());
+        if !(trains(&self.embeddings.word) && all_seen) {
+            return Hidden::cut(&self.forward(&Padded::new(batch, device)?)?, lengths);
+        }
+        let x = self.embeddings.forward(&Places::new(batch, device, Tokens::len)?)?; // [rows, hidden]
+        let states = self.blocks(x, &Seen::Lengths(&lengths))?;
+        Ok(Hidden { states, lengths })
+    }
+
+    fn blocks(&self, mut x: Tensor, seen: &Seen<'_>) -> Result<Tensor> {
         for block in &self.blocks {
-            x = block.forward(&x, &batch.mask, self.sizes.heads)?;
+            x = block.forward(&x, seen, self.sizes.heads)?;
         }
         Ok(x)
     }
@@ -135,20 +182,18 @@ impl Embeddings {
         Ok(Self { word, position, token_type, norm, projection, first_position })
     }
 
-    fn forward(&self, batch: &Padded) -> Result<Tensor> {
-        let (sequences, longest) = batch.ids.dims2()?;
-        let rows = |table: &Tensor, ids: &Tensor| {
-            table.index_select(&ids.flatten_all()?, 0)?.reshape((sequences, longest, ()))
-        };
-        let mut x = wide(&rows(&self.word, &batch.ids)?)?; // [batch, seq, embedding]
+    /// Returns `[rows, hidden]`.
+    fn forward(&self, places: &Places) -> Result<Tensor> {
+        let mut x = wide(&self.word.index_select(&places.ids, 0)?)?; // [rows, embedding]
         if let Some(token_type) = &self.token_type {
-            x = (x + wide(&rows(token_type, &batch.types)?)?)?;
+            x = (x + wide(&token_type.index_select(&places.types, 0)?)?)?;
         }
-        let position = self.position.narrow(0, self.first_position, longest)?; // [seq, embedding]
-        x = x.broadcast_add(&wide(&position.index_select(&batch.positions, 0)?)?)?;
+        let first = self.first_position;
+        let position = self.position.narrow(0, first, self.position.dim(0)? - first)?;
+        x = (x + wide(&position.index_select(&places.positions, 0)?)?)?;
         x = self.norm.forward(&x)?;
         match &self.projection {
-            Some(projection) => projection.forward(&x), // [batch, seq, hidden]
+            Some(projection) => projection.forward(&x), // [rows, hidden]
             None => Ok(x),
         }
     }
@@ -180,25 +225,33 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, mask: &Tensor, heads: usize) -> Result<Tensor> {
-        let attended = self.attention_output.forward(&self.attention(x, mask, heads)?)?;
-        let x = self.attention_norm.forward(&(x + attended)?)?; // [batch, seq, hidden]
-        let inner = self.activation.forward(&self.up.forward(&x)?)?; // [batch, seq, intermediate]
+    /// - `x`: `[…, hidden]`, with the axes that `seen` says
+    fn forward(&self, x: &Tensor, seen: &Seen<'_>, heads: usize) -> Result<Tensor> {
+        let [query, key, value] =
+            [&self.query, &self.key, &self.value].map(|linear| linear.forward(x));
+        let parts = [&query?, &key?, &value?];
+        let mixed = match seen {
+            Seen::Mask(mask) => attention(parts, mask, heads)?,
+            Seen::Lengths(lengths) => trained::attention(parts, lengths, heads)?,
+        };
+        let attended = self.attention_output.forward(&mixed)?;
+        let x = self.attention_norm.forward(&(x + attended)?)?; // […, hidden]
+        let inner = self.activation.forward(&self.up.forward(&x)?)?; // […, intermediate]
         self.output_norm.forward(&(&x + self.down.forward(&inner)?)?)
     }
+}
 
-    /// Every token's mixture of all tokens, `[batch, seq, hidden]`.
-    fn attention(&self, x: &Tensor, mask: &Tensor, heads: usize) -> Result<Tensor> {
-        let (batch, seq, hidden) = x.dims3()?;
-        let split = |linear: &Linear| -> Result<Tensor> {
-            let y = linear.forward(x)?.reshape((batch, seq, heads, hidden / heads))?;
-            Ok(y.transpose(1, 2)?.contiguous()?) // [batch, heads, seq, width]
-        };
-        let (query, key, value) = (split(&self.query)?, split(&self.key)?, split(&self.value)?);
-        let query = (query / ((hidden / heads) as f64).sqrt())?;
-        let scores = query.matmul(&key.t()?)?; // [batch, heads, seq, seq]
-        let weights = softmax(&scores.broadcast_add(mask)?)?;
-        let mixed = weights.matmul(&value)?; // [batch, heads, seq, width]
-        Ok(mixed.transpose(1, 2)?.reshape((batch, seq, hidden))?)
-    }
+/// Every token's mixture of all tokens, `[batch, seq, hidden]`, of queries, keys and values of that shape.
+fn attention(parts: [&Tensor; 3], mask: &Tensor, heads: usize) -> Result<Tensor> {
+    let (batch, seq, hidden) = parts[0].dims3()?;
+    let split = |y: &Tensor| -> Result<Tensor> {
+        let y = y.reshape((batch, seq, heads, hidden / heads))?;
+        Ok(y.transpose(1, 2)?.contiguous()?) // [batch, heads, seq, width]
+    };
+    let [query, key, value] = parts.map(split);
+    let query = (query? / ((hidden / heads) as f64).sqrt())?;
+    let scores = query.matmul(&key?.t()?)?; // [batch, heads, seq, seq]
+    let weights = softmax(&scores.broadcast_add(mask)?)?;
+    let mixed = weights.matmul(&value?)?; // [batch, heads, seq, width]
+    Ok(mixed.transpose(1, 2)?.reshape((batch, seq, hidden))?)
 }

@@ -18,6 +18,10 @@ use nir_train::parameters::Parameters;
 use nir_train::recipe::{Head, Model, Optimiser};
 use nir_train::student::Student;
 
+/// That of `nir`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const VOCAB: usize = 8192;
 const LENGTH: usize = 64;
 const GAPS: usize = 10;

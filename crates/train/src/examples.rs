@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::Path;
 
+use candle_core::Device;
 use nir_core::TrecRun;
+use nir_data::trec::read_run;
 use nir_data::{open, write_whole};
 
 use crate::texts::Texts;
+use crate::vectors::Stored;
 use crate::{Error, Result};
 
 /// A query with a document that answers it and some that do not, as rows of [`Texts`].
@@ -68,15 +71,59 @@ pub fn write(path: &Path, lines: &[Line<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// A teacher's score of a pair, from a run.
-pub fn teacher_score(run: &TrecRun, query: &str, document: &str) -> Result<f32> {
-    let found = run.get(query).and_then(|list| list.iter().find(|(id, _)| *id == document));
-    found.map(|(_, entry)| entry.score as f32).ok_or_else(|| {
-        let problem = format!(
-            "the teacher's run has no score of document `{document}` for query `{query}`: let the teacher rerank all candidates of the training set"
-        );
-        Error::Unfit(problem)
-    })
+/// Where a teacher's scores come from.
+pub enum Teacher {
+    /// A run that it wrote.
+    Run(TrecRun),
+    /// Its vectors: any pair has a score, the inner product.
+    Vectors {
+        /// Of each query of [`Texts`], where there is one.
+        queries: Vectors,
+        /// The same of documents.
+        documents: Vectors,
+    },
+}
+
+/// Vectors by the name of a text.
+pub struct Vectors(BTreeMap<String, Vec<f32>>);
+
+impl Vectors {
+    fn new((names, vectors): (Vec<String>, candle_core::Tensor)) -> Result<Self> {
+        Ok(Self(names.into_iter().zip(vectors.to_vec2()?).collect()))
+    }
+}
+
+impl Teacher {
+    /// Opens what a recipe of the task `vectors` wrote, or else a run.
+    pub fn open(path: &Path) -> Result<Self> {
+        if path.extension().is_none_or(|extension| extension != "safetensors") {
+            return Ok(Self::Run(read_run(path)?));
+        }
+        let stored = Stored::load(path, &Device::Cpu)?;
+        let (queries, documents) = (Vectors::new(stored.queries)?, Vectors::new(stored.documents)?);
+        Ok(Self::Vectors { queries, documents })
+    }
+
+    /// The score of a pair.
+    pub fn score(&self, query: &str, document: &str) -> Result<f32> {
+        let found = match self {
+            Self::Run(run) => {
+                let list = run.get(query);
+                let entry = list.and_then(|list| list.iter().find(|(id, _)| *id == document));
+                entry.map(|(_, entry)| entry.score as f32)
+            }
+            Self::Vectors { queries, documents } => {
+                let (query, document) = (queries.0.get(query), documents.0.get(document));
+                query.zip(document).map(|(q, d)| q.iter().zip(d).map(|(q, d)| q * d).sum())
+            }
+        };
+        found.ok_or_else(|| {
+            let problem = format!(
+                "the teacher has no score of document `{document}` for query `{query}`: let it score all candidates of the training set"
+            );
+            Error::Unfit(problem)
+        })
+    }
 }
 
 /// Reads lines `query_id TAB cluster` and returns the examples of each cluster.

@@ -12,12 +12,14 @@
 //! give the same weights.
 
 mod card;
+pub mod clusters;
 mod error;
 pub mod examples;
 pub mod negatives;
 pub mod objectives;
 pub mod optimiser;
 pub mod order;
+pub mod pack;
 pub mod parameters;
 pub mod recipe;
 pub mod state;

@@ -5,6 +5,7 @@
 //! What a retriever ranks high and nobody judged relevant is taken not to be. It is not always so: `from` leaves out
 //! the first ranks, where unjudged answers crowd.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use nir_core::TrecRun;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::examples::{self, Line};
 use crate::recipe::Task;
+use crate::texts::Texts;
 use crate::{Error, Folders, Result};
 
 /// The name of the file in the folder of the recipe.
@@ -33,6 +35,10 @@ pub struct Recipe {
     pub seed: u64,
     /// TREC judgements, below the folder of data: grades above 0 are positives.
     pub qrels: PathBuf,
+    /// `query_id TAB text`, below the folder of data.
+    pub queries: PathBuf,
+    /// The first judged queries of that file, this many, are left out: the ones that `validation` takes.
+    pub held_out: usize,
     /// The run with the candidates, below the folder of models.
     pub run: PathBuf,
     /// The first rank that may be a negative, from 1.
@@ -54,7 +60,11 @@ impl Recipe {
         }
         let qrels = read_qrels(&folders.data.join(&self.qrels))?;
         let run = read_run(&folders.models.join(&self.run))?;
-        let lines = self.lines(&qrels, &run);
+        let queries = Texts::queries(&[folders.data.join(&self.queries)])?;
+        let judged = (0..queries.len()).map(|row| queries.name(row));
+        let judged = judged.filter(|query| qrels.get(query).is_some());
+        let held_out: HashSet<&str> = judged.take(self.held_out).collect();
+        let lines = self.lines(&qrels, &run, &held_out);
         let path = folders.output.join(FILE);
         match lines.is_empty() {
             true => Err(Error::Unfit(format!(
@@ -65,11 +75,16 @@ impl Recipe {
         }
     }
 
-    /// A line for each positive of a query that has enough negatives, in the order of the judgements.
-    pub fn lines<'a>(&self, qrels: &'a nir_core::Qrels, run: &'a TrecRun) -> Vec<Line<'a>> {
+    /// A line for each positive of a query that is not held out and has enough negatives, in the order of the judgements.
+    pub fn lines<'a>(
+        &self,
+        qrels: &'a nir_core::Qrels,
+        run: &'a TrecRun,
+        held_out: &HashSet<&str>,
+    ) -> Vec<Line<'a>> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut lines = Vec::new();
-        for (query, judged) in qrels.iter() {
+        for (query, judged) in qrels.iter().filter(|(query, _)| !held_out.contains(query)) {
             let unjudged: Vec<&str> = ranked(run, query)
                 .skip(self.from - 1)
                 .take(self.to + 1 - self.from)
@@ -119,17 +134,20 @@ mod tests {
             summary: String::new(),
             seed: 1,
             qrels: "".into(),
+            queries: "".into(),
+            held_out: 0,
             run: "".into(),
             from,
             to,
             count,
         };
         let sorted = |recipe: Recipe| {
-            let mut lines = recipe.lines(&qrels, &run);
+            let mut lines = recipe.lines(&qrels, &run, &HashSet::new());
             lines.iter_mut().for_each(|(_, _, negatives)| negatives.sort_unstable());
             lines
         };
         assert_eq!(sorted(recipe(2, 4, 2)), [("q", "b", vec!["c", "d"])]);
         assert!(sorted(recipe(2, 4, 3)).is_empty());
+        assert!(recipe(2, 4, 2).lines(&qrels, &run, &["q"].into()).is_empty());
     }
 }

@@ -16,8 +16,12 @@ pub enum Task {
     Vocabulary,
     /// A training set of ids: [`crate::negatives`].
     Negatives,
+    /// Topics of queries: [`crate::clusters`].
+    Clusters,
     /// A teacher's vectors: [`crate::vectors`].
     Vectors,
+    /// A smaller copy of a model: [`crate::pack`].
+    Pack,
     /// Weights: [`crate::trainer`].
     Train,
 }
@@ -183,7 +187,7 @@ pub struct RankingTask {
     pub examples: PathBuf,
     /// How many of an example's negatives are drawn each time it is seen.
     pub negatives: usize,
-    /// A run whose scores are the teacher's, below the folder of models.
+    /// A run whose scores are the teacher's, or `vectors.safetensors` whose inner products are; below the folder of models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<PathBuf>,
     /// `query_id TAB cluster`, below the folder of models: each batch is drawn from one cluster of queries, as TAS does

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{Device, Tensor};
 use nir_nn::heads::{Classifier, MaskedLm};
 use nir_nn::layers::Linear;
 use nir_nn::{
-    Architecture, Backend, Hidden, Padded, Pooling, Similarity, Tensors, Tokens, Trunk, normalise,
+    Architecture, Backend, Hidden, Pooling, Similarity, Tensors, Tokens, Trunk, normalise,
 };
 use serde_json::json;
 
@@ -66,10 +66,10 @@ impl Student {
 
     /// One vector for each text, `[texts, dim]`, such that the inner product is the score.
     pub fn vectors(&self, texts: &[Tokens]) -> Result<Tensor> {
-        let hidden = self.hidden(texts)?; // [texts, seq, hidden]
+        let hidden = self.hidden(texts)?;
         match &self.head {
             Head::Dense { pooling, projection, similarity } => {
-                let pooled = pool(*pooling, &hidden, texts)?; // [texts, hidden]
+                let pooled = pool(*pooling, &hidden)?; // [texts, hidden]
                 let vectors = match projection {
                     Some(projection) => projection.forward(&pooled)?, // [texts, dim]
                     None => pooled,
@@ -79,7 +79,9 @@ impl Student {
                     Similarity::Cosine => normalise(&vectors)?,
                 })
             }
-            Head::Sparse(head) => max_pool(head, &hidden, texts),
+            // SPLADE's max pooling (SPLADE v2, eq. 6). The logarithm grows with its argument: it need only be taken of
+            // the largest.
+            Head::Sparse(head) => Ok((head.largest(&hidden)?.relu()? + 1.0)?.log()?),
             Head::CrossEncoder(_) | Head::MaskedLm(_) => {
                 unreachable!("a recipe with this head asks for no vectors")
             }
@@ -102,13 +104,10 @@ impl Student {
             unreachable!("a recipe with another head hides no words")
         };
         let hidden = self.hidden(texts)?;
-        let longest = hidden.dim(1)? as u32;
-        let rows: Vec<u32> = places
-            .iter()
-            .map(|&(text, position)| text as u32 * longest + position as u32)
-            .collect();
-        let rows = Tensor::new(rows, &self.device)?;
-        Ok(head.logits(&hidden.flatten(0, 1)?.index_select(&rows, 0)?)?)
+        let firsts = firsts(&hidden.lengths);
+        let row = |&(text, position): &(usize, usize)| firsts[text] + position as u32;
+        let rows = Tensor::new(places.iter().map(row).collect::<Vec<_>>(), &self.device)?;
+        Ok(head.logits(&hidden.states.index_select(&rows, 0)?)?)
     }
 
     /// Whether it scores pairs, and not vectors.
@@ -116,8 +115,8 @@ impl Student {
         matches!(self.head, Head::CrossEncoder(_))
     }
 
-    fn hidden(&self, texts: &[Tokens]) -> Result<Tensor> {
-        Ok(self.trunk.forward(&Padded::new(texts, &self.device)?)?) // [texts, seq, hidden]
+    fn hidden(&self, texts: &[Tokens]) -> Result<Hidden> {
+        Ok(self.trunk.hidden(texts, &self.device)?)
     }
 }
 
@@ -146,19 +145,12 @@ impl Head {
     }
 }
 
-/// - `hidden`: `[texts, seq, hidden]`
-///
 /// Returns `[texts, hidden]`.
-fn pool(pooling: Pooling, hidden: &Tensor, texts: &[Tokens]) -> Result<Tensor> {
+fn pool(pooling: Pooling, hidden: &Hidden) -> Result<Tensor> {
     match pooling {
         Pooling::Cls => first(hidden),
         Pooling::Mean => {
-            // A product with rows of 1/length: one gradient for the batch, not one for each text.
-            let share = |text: &Tokens, i: usize| {
-                if i < text.len() { 1.0 / text.len() as f32 } else { 0.0 }
-            };
-            let shares = by_token(texts, hidden, share)?; // [texts, seq]
-            Ok(shares.unsqueeze(1)?.matmul(hidden)?.squeeze(1)?)
+            Ok(shares(&hidden.lengths, hidden.states.device())?.matmul(&hidden.states)?)
         }
         other => Err(Error::Unfit(format!(
             "`head.dense.pooling` is {other:?}: expected `cls` or `mean`"
@@ -167,35 +159,28 @@ fn pool(pooling: Pooling, hidden: &Tensor, texts: &[Tokens]) -> Result<Tensor> {
 }
 
 /// The first token's state of each text, `[texts, hidden]`.
-fn first(hidden: &Tensor) -> Result<Tensor> {
-    Ok(hidden.narrow(1, 0, 1)?.squeeze(1)?)
+fn first(hidden: &Hidden) -> Result<Tensor> {
+    let rows = Tensor::new(firsts(&hidden.lengths), hidden.states.device())?;
+    Ok(hidden.states.index_select(&rows, 0)?)
 }
 
-/// SPLADE's max pooling: the largest `log(1 + ReLU(logit))` of each word (SPLADE v2, eq. 6).
-///
-/// - `hidden`: `[texts, seq, hidden]`
-///
-/// Returns `[texts, vocab]`, every weight at least zero.
-fn max_pool(head: &MaskedLm, hidden: &Tensor, texts: &[Tokens]) -> Result<Tensor> {
-    let (batch, seq, _) = hidden.dims3()?;
-    let logits = head.logits(&hidden.flatten(0, 1)?)?.reshape((batch, seq, ()))?; // [texts, seq, vocab]
-    // Padding must lose to every real token, so it gets -1e9, not 0.
-    let padding = by_token(texts, hidden, |text, i| if i < text.len() { 0.0 } else { -1e9 })?;
-    let largest = logits.broadcast_add(&padding.unsqueeze(D::Minus1)?)?.max(1)?; // [texts, vocab]
-    // The logarithm grows with its argument, so it need only be taken of the largest.
-    Ok((largest.relu()? + 1.0)?.log()?)
+/// The row at which each text begins.
+fn firsts(lengths: &[usize]) -> Vec<u32> {
+    let mut next = 0;
+    let begin = |&length: &usize| {
+        next += length as u32;
+        next - length as u32
+    };
+    lengths.iter().map(begin).collect()
 }
 
-/// A number for each place of a padded batch, `[texts, seq]`.
-fn by_token(
-    texts: &[Tokens],
-    hidden: &Tensor,
-    value: impl Fn(&Tokens, usize) -> f32,
-) -> Result<Tensor> {
-    let longest = hidden.dim(1)?;
-    let values: Vec<f32> = texts
-        .iter()
-        .flat_map(|text| (0..longest).map(|i| value(text, i)).collect::<Vec<_>>())
-        .collect();
-    Ok(Tensor::from_vec(values, (texts.len(), longest), hidden.device())?)
+/// `[texts, rows]`, such that the product with states is the mean of each text's: one gradient for the batch, not one
+/// for each text.
+fn shares(lengths: &[usize], device: &Device) -> Result<Tensor> {
+    let rows = lengths.iter().sum::<usize>();
+    let mut shares = vec![0.0f32; lengths.len() * rows];
+    for (text, (first, &length)) in firsts(lengths).into_iter().zip(lengths).enumerate() {
+        shares[text * rows + first as usize..][..length].fill(1.0 / length as f32);
+    }
+    Ok(Tensor::from_vec(shares, (lengths.len(), rows), device)?)
 }

@@ -3,13 +3,11 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use nir_core::TrecRun;
-use nir_data::trec::read_run;
 use nir_nn::{Bound, Input, Tokenizer, Tokens, Truncation};
 use rand::seq::index;
 use rayon::prelude::*;
 
-use crate::examples::{self, Example};
+use crate::examples::{self, Example, Teacher};
 use crate::objectives::{Scores, masked_lm, regression};
 use crate::order::{self, Order};
 use crate::recipe::{Head, Objective, RankingTask, Recipe};
@@ -96,7 +94,7 @@ pub(crate) struct Work<'a> {
 enum Kind {
     Words { mask: u32, words: std::ops::Range<u32> },
     Vectors { queries: Targets, documents: Targets },
-    Candidates { examples: Vec<Example>, teacher: Option<TrecRun> },
+    Candidates { examples: Vec<Example>, teacher: Option<Teacher> },
 }
 
 /// Texts with the row of the teacher's vector of each.
@@ -206,7 +204,7 @@ impl<'a> Work<'a> {
         step: usize,
         task: &RankingTask,
         examples: &[Example],
-        teacher: Option<&TrecRun>,
+        teacher: Option<&Teacher>,
     ) -> Result<Loss> {
         let mut rng = order::rng(self.recipe.seed, step);
         let groups: Vec<(usize, Vec<usize>)> = batch
@@ -218,7 +216,7 @@ impl<'a> Work<'a> {
                 (example.query, [example.positive].into_iter().chain(negatives).collect())
             })
             .collect();
-        let teacher = teacher.map(|run| self.taught(run, &groups)).transpose()?;
+        let teacher = teacher.map(|teacher| self.taught(teacher, &groups)).transpose()?;
         match student.reads_pairs() {
             true => self.pairs(student, task, &groups, teacher),
             false => self.apart(student, step, task, &groups, teacher),
@@ -226,12 +224,12 @@ impl<'a> Work<'a> {
     }
 
     /// The teacher's scores, `[queries, candidates]`.
-    fn taught(&self, run: &TrecRun, groups: &[(usize, Vec<usize>)]) -> Result<Tensor> {
+    fn taught(&self, teacher: &Teacher, groups: &[(usize, Vec<usize>)]) -> Result<Tensor> {
         let mut scores = Vec::new();
         for (query, documents) in groups {
             for &document in documents {
                 let (query, document) = (self.queries.name(*query), self.documents.name(document));
-                scores.push(examples::teacher_score(run, query, document)?);
+                scores.push(teacher.score(query, document)?);
             }
         }
         Ok(Tensor::from_vec(scores, (groups.len(), groups[0].1.len()), &self.device)?)
@@ -325,8 +323,11 @@ impl Kind {
                 task.negatives
             )));
         }
-        let teacher =
-            task.teacher.as_ref().map(|teacher| read_run(&models.join(teacher))).transpose()?;
+        let teacher = task
+            .teacher
+            .as_ref()
+            .map(|teacher| Teacher::open(&models.join(teacher)))
+            .transpose()?;
         Ok(Self::Candidates { examples, teacher })
     }
 

@@ -8,7 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nir_catalogue::Source;
 use nir_nn::{Backend, Precision};
-use nir_train::{Folders, Kind, Recipe, Step, Task, Watch, negatives, train, vectors, vocabulary};
+use nir_train::{
+    Folders, Kind, Recipe, Step, Task, Watch, clusters, negatives, pack, train, vectors, vocabulary,
+};
+
+use crate::memory;
 
 /// Train a model from a recipe.
 ///
@@ -41,6 +45,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    memory::prepare_for_training();
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
@@ -55,6 +60,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let made = match source.parse::<Kind>()?.task {
         Task::Vocabulary => source.parse::<vocabulary::Recipe>()?.make(&folders)?,
         Task::Negatives => source.parse::<negatives::Recipe>()?.make(&folders)?,
+        Task::Clusters => source.parse::<clusters::Recipe>()?.make(&folders)?,
+        Task::Pack => source.parse::<pack::Recipe>()?.make(&folders)?,
         Task::Vectors => source.parse::<vectors::Recipe>()?.make(&folders, &backend()?)?,
         Task::Train => weights(&source.parse()?, &folders, &backend()?)?,
     };

@@ -15,6 +15,11 @@ pub enum CheckpointError {
     /// The folder of `file:` is not there.
     #[error("`file:{}`: there is no such folder; give the folder that has the checkpoint's config.json", .0.display())]
     NoFolder(PathBuf),
+    /// The hub has no model of the program.
+    #[error(
+        "`pocket:{0}` comes with the program and is not on the hub; give its folder as `file:path`"
+    )]
+    Pocket(String),
     /// No `config.json`.
     #[error(
         "{place} has no config.json, so it is no checkpoint of a transformer; it has {}",
@@ -207,6 +212,7 @@ impl Asked {
         match &self.wanted {
             Wanted::Hub { repo, .. } => format!("{}/{repo}", self.endpoint),
             Wanted::Folder(path) => path.display().to_string(),
+            Wanted::Pocket(name) => name.clone(),
         }
     }
 

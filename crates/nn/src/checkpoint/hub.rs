@@ -42,6 +42,7 @@ impl Hub {
     ) -> Result<Checkpoint, CheckpointError> {
         match wanted {
             Wanted::Folder(path) => Checkpoint::in_folder(path),
+            Wanted::Pocket(name) => Err(CheckpointError::Pocket(name.clone())),
             Wanted::Hub { repo, revision } => self.open_repo(wanted, repo, revision, report),
         }
     }

@@ -1,4 +1,4 @@
-//! Where a checkpoint is, as a config writes it: `hf:org/name` at a revision, or `file:path`.
+//! Where a checkpoint is, as a config writes it: `hf:org/name` at a revision, `file:path`, or `pocket:name`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A repository of the Hugging Face hub, or a folder.
+/// A repository of the Hugging Face hub, a folder, or a model inside the program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Location {
@@ -17,19 +17,26 @@ pub enum Location {
     },
     /// `file:path`.
     Folder(PathBuf),
+    /// `pocket:name`: one of the small models that come with the program, which knows where they are.
+    Pocket(String),
 }
 
 /// A location or a revision that says nothing usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLocation {
     /// Neither scheme.
-    #[error("`{0}` is no location of a checkpoint: expected `hf:org/name` or `file:path`")]
+    #[error(
+        "`{0}` is no location of a checkpoint: expected `hf:org/name`, `file:path` or `pocket:name`"
+    )]
     Scheme(String),
     /// Not the name of a repository.
     #[error(
         "`hf:{0}` names no repository: expected `hf:org/name` of letters, digits, `-`, `_` and `.`"
     )]
     Repo(String),
+    /// Not the name of a model.
+    #[error("`pocket:{0}` names no model: expected `pocket:name` of letters, digits and `-`")]
+    Pocket(String),
     /// `file:` and nothing.
     #[error("`file:` names no folder: expected `file:path`")]
     Path,
@@ -43,8 +50,8 @@ pub enum InvalidLocation {
         "`{0}` is no revision: expected a full commit (40 hexadecimal digits), or a branch like `main`"
     )]
     Revision(String),
-    /// Folders have no history.
-    #[error("`{0}` is a folder and has no revision, found `{1}`; leave the revision out")]
+    /// Folders and the program have no history.
+    #[error("`{0}` has no revision, found `{1}`; leave the revision out")]
     FolderRevision(Location, String),
 }
 
@@ -57,6 +64,8 @@ impl FromStr for Location {
             Some(("hf", repo)) => Err(InvalidLocation::Repo(repo.to_owned())),
             Some(("file", "")) => Err(InvalidLocation::Path),
             Some(("file", path)) => Ok(Self::Folder(path.into())),
+            Some(("pocket", name)) if is_model(name) => Ok(Self::Pocket(name.to_owned())),
+            Some(("pocket", name)) => Err(InvalidLocation::Pocket(name.to_owned())),
             _ => Err(InvalidLocation::Scheme(text.to_owned())),
         }
     }
@@ -67,6 +76,7 @@ impl fmt::Display for Location {
         match self {
             Self::Hub { repo } => write!(f, "hf:{repo}"),
             Self::Folder(path) => write!(f, "file:{}", path.display()),
+            Self::Pocket(name) => write!(f, "pocket:{name}"),
         }
     }
 }
@@ -83,6 +93,11 @@ impl From<Location> for String {
     fn from(location: Location) -> Self {
         location.to_string()
     }
+}
+
+/// One of the program's models: a folder's name.
+fn is_model(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 /// The hub's own rule for names; it also keeps them safe as names of folders.
@@ -147,7 +162,7 @@ fn is_branch(text: &str) -> bool {
     })
 }
 
-/// The checkpoint that a config asks for: a folder, or a repository at a revision.
+/// The checkpoint that a config asks for: a folder, a model of the program, or a repository at a revision.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum Wanted {
@@ -160,6 +175,8 @@ pub enum Wanted {
     },
     /// Of this machine.
     Folder(PathBuf),
+    /// Of the program.
+    Pocket(String),
 }
 
 impl Wanted {
@@ -177,6 +194,7 @@ impl Wanted {
             (Location::Hub { repo }, Some(text)) => Ok(Self::Hub { repo, revision: text.parse()? }),
             (location @ Location::Hub { .. }, None) => Err(InvalidLocation::NoRevision(location)),
             (Location::Folder(path), None) => Ok(Self::Folder(path)),
+            (Location::Pocket(name), None) => Ok(Self::Pocket(name)),
             (location, Some(text)) => {
                 Err(InvalidLocation::FolderRevision(location, text.to_owned()))
             }
@@ -188,14 +206,15 @@ impl Wanted {
         match self {
             Self::Hub { repo, .. } => Location::Hub { repo: repo.clone() },
             Self::Folder(path) => Location::Folder(path.clone()),
+            Self::Pocket(name) => Location::Pocket(name.clone()),
         }
     }
 
-    /// Its revision; a folder has none.
+    /// Its revision; only the hub has some.
     pub fn revision(&self) -> Option<&Revision> {
         match self {
             Self::Hub { revision, .. } => Some(revision),
-            Self::Folder(_) => None,
+            Self::Folder(_) | Self::Pocket(_) => None,
         }
     }
 
@@ -245,7 +264,12 @@ mod tests {
 
     #[test]
     fn a_location_reads_back_as_written() {
-        for text in ["hf:sentence-transformers/all-MiniLM-L6-v2", "file:/models/e5", "file:a:b"] {
+        for text in [
+            "hf:sentence-transformers/all-MiniLM-L6-v2",
+            "file:/models/e5",
+            "file:a:b",
+            "pocket:dense",
+        ] {
             assert_eq!(text.parse::<Location>().unwrap().to_string(), text);
         }
     }
@@ -253,7 +277,11 @@ mod tests {
     #[test]
     fn a_malformed_location_says_what_was_expected() {
         let cases = [
-            ("", "`` is no location of a checkpoint: expected `hf:org/name` or `file:path`"),
+            (
+                "",
+                "`` is no location of a checkpoint: expected `hf:org/name`, `file:path` or `pocket:name`",
+            ),
+            ("pocket:../x", "`pocket:../x` names no model: expected `pocket:name`"),
             ("org/name", "`org/name` is no location"),
             ("https://huggingface.co/a/b", "is no location"),
             ("hf:bert", "`hf:bert` names no repository: expected `hf:org/name`"),

@@ -180,8 +180,8 @@ impl Norm<'_> {
         });
     }
 
-    /// `w'` and `b'`, one after the other.
-    pub(crate) fn sums(self, slope: &[f32]) -> Vec<f32> {
+    /// `w'` and `b'`.
+    pub(crate) fn sums(self, slope: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let width = self.weight.len();
         let piece = rows(width) * width;
         let simd = Simd::detect();
@@ -197,7 +197,8 @@ impl Norm<'_> {
         for part in &parts {
             sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         }
-        sums
+        let biases = sums.split_off(width);
+        (sums, biases)
     }
 }
 
@@ -333,14 +334,4 @@ impl Job for ColumnSums<'_> {
             }
         }
     }
-}
-
-/// Adds a row to every row: `y = x + bias`.
-pub(crate) fn add_row(x: &[f32], row: &[f32], y: &mut [f32]) {
-    let piece = rows(row.len()) * row.len();
-    y.par_chunks_mut(piece).zip(x.par_chunks(piece)).for_each(|(y, x)| {
-        for (y, x) in y.chunks_exact_mut(row.len()).zip(x.chunks_exact(row.len())) {
-            y.iter_mut().zip(x).zip(row).for_each(|((y, x), row)| *y = x + row);
-        }
-    });
 }

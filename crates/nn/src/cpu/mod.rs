@@ -26,6 +26,7 @@ mod kernels;
 mod linear;
 mod math;
 mod norm;
+pub(crate) mod products;
 mod quantise;
 
 use std::cell::Cell;

@@ -3,9 +3,9 @@
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::layers::{LayerNorm, Linear};
+use crate::layers::{LayerNorm, Linear, trains};
 use crate::packed::pack;
-use crate::{Activation, Architecture, Backend, Hidden, Result, Tensors, cpu, numbers};
+use crate::{Activation, Architecture, Backend, Hidden, Result, Tensors, cpu, numbers, trained};
 
 /// How the logits of many tokens become one vector over the vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -62,6 +62,20 @@ impl MaskedLm {
                 Ok(Tensor::from_vec(logits, (rows, linear.outputs()), &Device::Cpu)?)
             }
         }
+    }
+
+    /// The largest logit of each word over the tokens of each sequence, `[batch, vocab]`, with a gradient where the weights
+    /// are in training.
+    pub fn largest(&self, hidden: &Hidden) -> Result<Tensor> {
+        let states = self.transform(&hidden.states)?; // [rows, width]
+        let Decoder { plain, .. } = &self.decoder;
+        if let (Some(bias), true) = (plain.bias(), trains(&states)) {
+            return Ok(trained::largest(&states, plain.weight(), bias, &hidden.lengths)?);
+        }
+        let logits = Hidden { states: plain.forward(&states)?, lengths: hidden.lengths.clone() };
+        let largest: Vec<Tensor> =
+            logits.sequences()?.iter().map(|rows| Ok(rows.max(0)?)).collect::<Result<_>>()?;
+        Ok(Tensor::stack(&largest, 0)?)
     }
 
     /// How wide the transformed states are.
