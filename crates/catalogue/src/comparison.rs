@@ -23,8 +23,24 @@ pub struct Comparison {
     pub correction: Spanned<String>,
     /// Of the randomisation test.
     pub seed: u64,
+    /// What papers say of two rows.
+    pub hypotheses: Vec<Hypothesis>,
     /// The file.
     pub source: Source,
+}
+
+/// What a paper says of two methods in words, to be held to rows that differ in nothing else.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hypothesis {
+    /// In words: "hard negatives beat in-batch negatives".
+    pub says: String,
+    /// The key of the paper.
+    pub paper: String,
+    /// The row that is said to be better.
+    pub better: Spanned<String>,
+    /// Than this one.
+    pub than: Spanned<String>,
 }
 
 #[derive(Deserialize)]
@@ -37,28 +53,54 @@ struct File {
     test: Spanned<String>,
     correction: Spanned<String>,
     seed: u64,
+    #[serde(default)]
+    hypothesis: Vec<Hypothesis>,
 }
 
 impl Comparison {
-    /// Reads a comparison; the baseline is one of its methods.
+    /// Reads a comparison; the baseline and the rows of hypotheses are among its methods.
     pub fn parse(source: Source) -> Result<Self, ConfigError> {
-        let File { datasets, methods, baseline, measures, test, correction, seed } =
-            source.parse()?;
-        if !methods.iter().any(|method| method.as_ref() == baseline.as_ref()) {
-            let known = methods
-                .iter()
-                .map(|method| method.as_ref().as_str())
-                .collect::<Vec<_>>()
-                .join(", ");
-            let message =
-                format!("the baseline `{}` is not among the methods: {known}", baseline.as_ref());
-            return Err(source.error_at(baseline.span(), message));
+        let file: File = source.parse()?;
+        file.is_a_row(&source, "the baseline", &file.baseline)?;
+        for hypothesis in &file.hypothesis {
+            file.is_a_row(&source, "the row", &hypothesis.better)?;
+            file.is_a_row(&source, "the row", &hypothesis.than)?;
         }
-        Ok(Self { datasets, methods, baseline, measures, test, correction, seed, source })
+        let File { datasets, methods, baseline, measures, test, correction, seed, hypothesis } =
+            file;
+        let hypotheses = hypothesis;
+        Ok(Self {
+            datasets,
+            methods,
+            baseline,
+            measures,
+            test,
+            correction,
+            seed,
+            hypotheses,
+            source,
+        })
     }
 
     /// The digest of the file.
     pub fn digest(&self) -> Digest {
         Digest::of(self.source.text())
+    }
+}
+
+impl File {
+    fn is_a_row(
+        &self,
+        source: &Source,
+        what: &str,
+        name: &Spanned<String>,
+    ) -> Result<(), ConfigError> {
+        let rows: Vec<&str> = self.methods.iter().map(|method| method.as_ref().as_str()).collect();
+        if rows.contains(&name.as_ref().as_str()) {
+            return Ok(());
+        }
+        let known = rows.join(", ");
+        let message = format!("{what} `{}` is not among the methods: {known}", name.as_ref());
+        Err(source.error_at(name.span(), message))
     }
 }

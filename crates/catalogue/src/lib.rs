@@ -19,7 +19,7 @@ pub use cell::{
     Cell, CellError, Claimed, Cost, Latency, Measured, Provenance, Scope, StageCost, Verdict,
     read_cells,
 };
-pub use comparison::Comparison;
+pub use comparison::{Comparison, Hypothesis};
 pub use leaderboard::leaderboard;
 pub use library::{Coverage, Library, Status};
 pub use method::{Card, Claim, Method, StageTable};

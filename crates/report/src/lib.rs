@@ -21,6 +21,6 @@ pub use disagreement::{Disagreement, Shown, Side};
 pub use format::{Format, UnknownFormat, coverage_text, report_text};
 pub use question::{ALPHA, ConfigFile, Question, settings};
 pub use report::{
-    Against, AtHand, Entry, LabelScore, QueryDifference, Report, ReportError, Row, Sources, Table,
-    Value,
+    Against, AtHand, Entry, Finding, LabelScore, QueryDifference, Report, ReportError, Row,
+    Sources, Table, Tested, Value,
 };

@@ -1,6 +1,6 @@
 //! What is compared with what, and how: a comparison's file, or methods and datasets named by hand.
 
-use nir_catalogue::{Comparison, ConfigError};
+use nir_catalogue::{Comparison, ConfigError, Hypothesis};
 use nir_eval::Measure;
 use nir_eval::significance::{Correction, Settings, Test};
 use serde::Serialize;
@@ -41,6 +41,8 @@ pub struct Question {
     pub measures: Vec<Measure>,
     /// The test, its correction and its seed.
     pub settings: Settings,
+    /// What papers say of two rows.
+    pub hypotheses: Vec<Hypothesis>,
     /// The file, where there is one.
     pub config: Option<ConfigFile>,
 }
@@ -61,6 +63,7 @@ impl Question {
             baseline: comparison.baseline.as_ref().clone(),
             measures: measures.collect::<Result<_, _>>()?,
             settings: settings(test, correction, comparison.seed),
+            hypotheses: comparison.hypotheses.clone(),
             config: Some(ConfigFile {
                 path: path.clone(),
                 digest: comparison.digest().hex(),
@@ -79,6 +82,7 @@ impl Question {
             methods,
             measures,
             settings: settings(Test::Randomisation, Correction::Holm, SEED),
+            hypotheses: Vec::new(),
             config: None,
         }
     }

@@ -66,6 +66,8 @@ pub struct Table {
     pub not_at_hand: Option<String>,
     /// One for each method and precision, in the order asked for.
     pub rows: Vec<Row>,
+    /// What papers say of two rows, and what the rows say.
+    pub hypotheses: Vec<Tested>,
     /// The first measure by label of query, where the dataset has labels.
     pub labels: Vec<LabelScore>,
     /// Where the baseline and the best other row differ most, side by side.
@@ -122,6 +124,47 @@ pub struct Value {
     pub tied_queries: usize,
     /// Against the baseline, where that can be told.
     pub against: Option<Against>,
+}
+
+/// What a paper says of two rows, held to them.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tested {
+    /// In words.
+    pub says: String,
+    /// The key of the paper.
+    pub paper: String,
+    /// The row that is said to be better.
+    pub better: String,
+    /// Than this one.
+    pub than: String,
+    /// Under which measure.
+    pub measure: String,
+    /// The better row against the other; corrected over all hypotheses of the table.
+    pub against: Against,
+    /// What follows.
+    pub verdict: Finding,
+}
+
+/// What a paired test says of a hypothesis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// Significantly better.
+    Held,
+    /// Significantly worse.
+    NotHeld,
+    /// Neither.
+    Undecided,
+}
+
+impl Finding {
+    fn of(against: &Against) -> Self {
+        match (against.is_significant, against.difference > 0.0) {
+            (true, true) => Self::Held,
+            (true, false) => Self::NotHeld,
+            (false, _) => Self::Undecided,
+        }
+    }
 }
 
 /// Of a p-value's last digits the build's mathematical functions decide, not the data.
@@ -315,6 +358,7 @@ fn table(
         policy: first.policy.clone(),
         rows: Vec::new(),
         machines: machines(rows),
+        hypotheses: tested(question, &measures, rows)?,
         labels: Vec::new(),
         disagreements: Vec::new(),
         not_at_hand: None,
@@ -377,6 +421,44 @@ fn judged(
         }
     }
     Ok(question.settings.judge(&family))
+}
+
+/// The hypotheses whose two rows are there, under the first measure: one family.
+fn tested(
+    question: &Question,
+    measures: &[String],
+    rows: &[Measured<'_>],
+) -> Result<Vec<Tested>, ReportError> {
+    let Some(name) = measures.first() else { return Ok(Vec::new()) };
+    let measure: Measure = name.parse()?;
+    let row = |method: &str| rows.iter().find(|row| row.cell.method == method);
+    let mut family = Vec::new();
+    for (system, hypothesis) in question.hypotheses.iter().enumerate() {
+        let (better, than) = (row(hypothesis.better.as_ref()), row(hypothesis.than.as_ref()));
+        if let (Some(better), Some(than)) = (better, than)
+            && is_paired(better, than)
+        {
+            family.push(Differences { system, measure, values: differences(better, than, name) });
+        }
+    }
+    let judged = question.settings.judge(&family);
+    Ok(judged.iter().map(|judged| Tested::new(question, name, judged)).collect())
+}
+
+impl Tested {
+    fn new(question: &Question, measure: &str, judged: &Judged) -> Self {
+        let hypothesis = &question.hypotheses[judged.system];
+        let against = Against::of(judged);
+        Self {
+            says: hypothesis.says.clone(),
+            paper: hypothesis.paper.clone(),
+            better: hypothesis.better.as_ref().clone(),
+            than: hypothesis.than.as_ref().clone(),
+            measure: measure.to_owned(),
+            verdict: Finding::of(&against),
+            against,
+        }
+    }
 }
 
 fn is_paired(row: &Measured<'_>, baseline: &Measured<'_>) -> bool {

@@ -13,7 +13,7 @@ use nir_catalogue::{
 };
 use nir_core::{Document, Documents, Qrels, Queries, Query, TrecRun};
 use nir_report::{
-    AtHand, CoveragePage, Format, Question, Report, Sources, coverage_text, report_text,
+    AtHand, CoveragePage, Finding, Format, Question, Report, Sources, coverage_text, report_text,
 };
 
 const PAPERS: &str = r#"
@@ -71,6 +71,30 @@ measures = ["nDCG@10", "AP", "R@100"]
 test = "t"
 correction = "holm"
 seed = 1
+
+[[hypothesis]]
+says = "vectors beat words"
+paper = "lee2020vectors"
+better = "dense/vec"
+than = "lexical/words"
+
+[[hypothesis]]
+says = "words beat vectors"
+paper = "lee2020vectors"
+better = "lexical/words"
+than = "dense/vec"
+
+[[hypothesis]]
+says = "more words help"
+paper = "lee2020vectors"
+better = "lexical/more"
+than = "lexical/words"
+
+[[hypothesis]]
+says = "what is absent helps"
+paper = "lee2020vectors"
+better = "dense/absent"
+than = "lexical/words"
 "#;
 
 const MEASURES: [&str; 2] = ["nDCG@10", "AP"];
@@ -316,6 +340,20 @@ fn the_frontier_is_what_nothing_beats_at_its_speed() {
         table.rows.iter().filter(|row| row.on_frontier).map(|row| row.name.as_str()).collect();
     // In f32 the same quality takes longer; `more` is slower than `words` and no better.
     assert_eq!(front, ["Words", "VEC, tuned (int8)"]);
+}
+
+#[test]
+fn what_papers_say_is_held_to_pairs_of_rows() {
+    let tables = report().tables;
+    let table = tables.iter().find(|table| table.dataset == "small").unwrap();
+    let found: Vec<(&str, Finding)> =
+        table.hypotheses.iter().map(|one| (one.says.as_str(), one.verdict)).collect();
+    let expected = [
+        ("vectors beat words", Finding::Held),
+        ("words beat vectors", Finding::NotHeld),
+        ("more words help", Finding::Undecided),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]

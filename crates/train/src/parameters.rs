@@ -28,6 +28,11 @@ pub struct Parameters {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Start {
     Normal(f64),
+    /// Drawn, with so much of the identity added.
+    Like {
+        std: f64,
+        identity: f64,
+    },
     Constant(f64),
 }
 
@@ -140,6 +145,10 @@ fn draw(name: &str, shape: &[usize], start: Start, seed: u64, device: &Device) -
     let values: Vec<f32> = match start {
         Start::Constant(value) => vec![value as f32; count],
         Start::Normal(std) => (0..count).map(|_| (normal(&mut rng) * std) as f32).collect(),
+        Start::Like { std, identity } => {
+            let on_diagonal = |i: usize| if i / shape[1] == i % shape[1] { identity } else { 0.0 };
+            (0..count).map(|i| (normal(&mut rng) * std + on_diagonal(i)) as f32).collect()
+        }
     };
     Ok(Tensor::from_vec(values, shape, device)?)
 }
@@ -175,9 +184,10 @@ fn block(model: &Model, number: usize) -> Vec<Slot> {
     let (hidden, inner) = (model.hidden, model.intermediate);
     let name = |part: &str| format!("{TRUNK}encoder.layer.{number}.{part}");
     let mut slots = Vec::new();
-    for part in ["query", "key", "value"] {
-        slots.extend(linear(&name(&format!("attention.self.{part}")), hidden, hidden, model.std));
+    for part in ["query", "key"] {
+        slots.extend(like(&name(&format!("attention.self.{part}")), model));
     }
+    slots.extend(linear(&name("attention.self.value"), hidden, hidden, model.std));
     slots.extend(linear(&name("attention.output.dense"), hidden, hidden, model.residual_std));
     slots.extend(norm(&name("attention.output.LayerNorm"), hidden));
     slots.extend(linear(&name("intermediate.dense"), inner, hidden, model.std));
@@ -195,7 +205,7 @@ fn head_slots(model: &Model, head: &Head, vocab: usize) -> Vec<Slot> {
         },
         Head::Sparse(_) | Head::MaskedLm(_) => {
             let name = |part: &str| format!("cls.predictions.{part}");
-            let mut slots = linear(&name("transform.dense"), hidden, hidden, model.std);
+            let mut slots = like(&name("transform.dense"), model);
             slots.extend(norm(&name("transform.LayerNorm"), hidden));
             slots.push((name("bias"), vec![vocab], Start::Constant(0.0)));
             slots
@@ -212,6 +222,14 @@ fn linear(name: &str, out: usize, width: usize, std: f64) -> Vec<Slot> {
     vec![
         (format!("{name}.weight"), vec![out, width], Start::Normal(std)),
         (format!("{name}.bias"), vec![out], Start::Constant(0.0)),
+    ]
+}
+
+fn like(name: &str, model: &Model) -> Vec<Slot> {
+    let start = Start::Like { std: model.std, identity: model.identity };
+    vec![
+        (format!("{name}.weight"), vec![model.hidden; 2], start),
+        (format!("{name}.bias"), vec![model.hidden], Start::Constant(0.0)),
     ]
 }
 

@@ -89,6 +89,10 @@ pub struct Model {
     /// The same of the two layers of each block whose output is added to its input. With 0 a fresh block passes on what it
     /// is given, so that a network grown on trained embeddings begins as good as they are.
     pub residual_std: f64,
+    /// How much of the identity is added to what is drawn for queries, for keys and for the layer before the vocabulary.
+    /// Over trained embeddings attention then begins by looking at tokens of like meaning, and a token's own word begins as
+    /// its likeliest (Trockman and Kolter, ICML 2023, §4). 0 in BERT.
+    pub identity: f64,
 }
 
 /// What stands on top of the network.

@@ -29,6 +29,7 @@ intermediate = 12
 positions = 12
 std = 0.02
 residual_std = 0.02
+identity = 0.0
 "#;
 const INPUT: &str = "{ template = [\"{text}\"], special_tokens = true, max_length = 12 }";
 

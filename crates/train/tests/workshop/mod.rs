@@ -136,6 +136,7 @@ intermediate = 32
 positions = 24
 std = 0.1
 residual_std = 0.1
+identity = 0.0
 
 [data]
 documents = ["documents.tsv"]
