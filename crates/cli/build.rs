@@ -11,6 +11,7 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     println!("cargo::rustc-env=NIR_CODE={}", code_digest(&root));
     println!("cargo::rustc-env=NIR_COMMIT={}", commit(&root));
+    println!("cargo::rustc-env=NIR_PROFILE={}", std::env::var("PROFILE").expect("cargo sets it"));
     println!(
         "cargo::rustc-env=NIR_RUSTC={}",
         output("rustc", &["--version"], &root).unwrap_or_default()

@@ -231,27 +231,30 @@ pub enum CellError {
     },
 }
 
+/// The folder beside the datasets' that holds what `nir gate` compares with: no cells, and no dataset's name.
+pub const GATE: &str = "gate";
+
 /// All cells below a folder of results, by dataset and method; none if there is no such folder.
 pub fn read_cells(results: &Path) -> Result<Vec<Cell>, CellError> {
     let mut cells = Vec::new();
-    collect(results, &mut cells)?;
+    collect(results, &results.join(GATE), &mut cells)?;
     let key = |cell: &Cell| (cell.dataset.clone(), cell.method.clone(), cell.precision.clone());
     cells.sort_by_key(key);
     Ok(cells)
 }
 
-fn collect(folder: &Path, cells: &mut Vec<Cell>) -> Result<(), CellError> {
+fn collect(folder: &Path, skipped: &Path, cells: &mut Vec<Cell>) -> Result<(), CellError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| CellError::Io { path, source }
     };
-    if !folder.is_dir() {
+    if !folder.is_dir() || folder == skipped {
         return Ok(());
     }
     for entry in fs::read_dir(folder).map_err(at(folder))? {
         let path = entry.map_err(at(folder))?.path();
         if path.is_dir() {
-            collect(&path, cells)?;
+            collect(&path, skipped, cells)?;
         } else if path.extension().is_some_and(|extension| extension == "json") {
             let bytes = fs::read(&path).map_err(at(&path))?;
             cells.push(

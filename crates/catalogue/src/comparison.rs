@@ -1,5 +1,6 @@
-//! A comparison: which methods on which datasets, against which baseline.
+//! A comparison: which methods on which datasets, against which baseline; and what `nir gate` holds fast of it.
 
+use indexmap::IndexMap;
 use nir_core::Digest;
 use serde::Deserialize;
 use toml::Spanned;
@@ -25,6 +26,8 @@ pub struct Comparison {
     pub seed: u64,
     /// What papers say of two rows.
     pub hypotheses: Vec<Hypothesis>,
+    /// What may not move; empty where the comparison is no gate.
+    pub gates: Vec<Gate>,
     /// The file.
     pub source: Source,
 }
@@ -43,6 +46,69 @@ pub struct Hypothesis {
     pub than: Spanned<String>,
 }
 
+/// One `[[gate]]`: what may not move of some methods.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// Which of the comparison's methods.
+    pub methods: Vec<Spanned<String>>,
+    /// Whether their rankings must stay as they are.
+    pub rankings: Rankings,
+    /// How far a measure may move, up or down, by its name; a measure that is not named may not move.
+    #[serde(default)]
+    pub tolerance: IndexMap<Spanned<String>, Spanned<f64>>,
+    /// A stage fails that costs more than this many times what it did; above 1.
+    pub slower: Spanned<f64>,
+    /// A stage fails that costs less than what it did divided by this: work may have been left out; above 1.
+    pub faster: Spanned<f64>,
+}
+
+/// Whether rankings may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rankings {
+    /// The same documents with the same scores in the same order, for every query.
+    Same,
+    /// Any: the arithmetic of models differs between processors.
+    Free,
+}
+
+impl Gate {
+    /// How far a measure may move, up or down.
+    pub fn tolerance(&self, measure: &str) -> f64 {
+        let named = self.tolerance.iter().find(|(name, _)| name.as_ref() == measure);
+        named.map_or(0.0, |(_, tolerance)| *tolerance.as_ref())
+    }
+
+    /// What of it cannot be meant, given the methods and measures of its comparison.
+    fn problem(
+        &self,
+        methods: &[Spanned<String>],
+        measures: &[Spanned<String>],
+    ) -> Option<(std::ops::Range<usize>, String)> {
+        let stranger = |known: &[Spanned<String>], name: &Spanned<String>, what: &str| {
+            let known: Vec<&str> = known.iter().map(|name| name.as_ref().as_str()).collect();
+            let missing = !known.contains(&name.as_ref().as_str());
+            missing.then(|| {
+                let known = known.join(", ");
+                (name.span(), format!("`{}` is not among the {what}: {known}", name.as_ref()))
+            })
+        };
+        let beyond = |value: &Spanned<f64>, name: &str, least: f64| {
+            let (found, span) = (*value.as_ref(), value.span());
+            let fits = found.is_finite() && if least == 0.0 { found >= 0.0 } else { found > least };
+            let expected = if least == 0.0 { "0 or more" } else { "above 1" };
+            (!fits).then(|| (span, format!("{name} must be {expected}, found {found}")))
+        };
+        let strangers = self.methods.iter().find_map(|name| stranger(methods, name, "methods"));
+        strangers
+            .or_else(|| self.tolerance.keys().find_map(|name| stranger(measures, name, "measures")))
+            .or_else(|| self.tolerance.values().find_map(|one| beyond(one, "a tolerance", 0.0)))
+            .or_else(|| beyond(&self.slower, "`slower`", 1.0))
+            .or_else(|| beyond(&self.faster, "`faster`", 1.0))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -55,20 +121,18 @@ struct File {
     seed: u64,
     #[serde(default)]
     hypothesis: Vec<Hypothesis>,
+    #[serde(default)]
+    gate: Vec<Gate>,
 }
 
 impl Comparison {
-    /// Reads a comparison; the baseline and the rows of hypotheses are among its methods.
+    /// Reads a comparison; the baseline and the rows of hypotheses are among its methods, and a gate names methods and
+    /// measures of it.
     pub fn parse(source: Source) -> Result<Self, ConfigError> {
         let file: File = source.parse()?;
-        file.is_a_row(&source, "the baseline", &file.baseline)?;
-        for hypothesis in &file.hypothesis {
-            file.is_a_row(&source, "the row", &hypothesis.better)?;
-            file.is_a_row(&source, "the row", &hypothesis.than)?;
-        }
-        let File { datasets, methods, baseline, measures, test, correction, seed, hypothesis } =
-            file;
-        let hypotheses = hypothesis;
+        file.check(&source)?;
+        let File { datasets, methods, baseline, measures, test, correction, seed, .. } = file;
+        let (hypotheses, gates) = (file.hypothesis, file.gate);
         Ok(Self {
             datasets,
             methods,
@@ -78,7 +142,20 @@ impl Comparison {
             correction,
             seed,
             hypotheses,
+            gates,
             source,
+        })
+    }
+
+    /// The gate that holds a method; an error that points at the method where none does.
+    pub fn gate(&self, method: &Spanned<String>) -> Result<&Gate, ConfigError> {
+        let holds = |gate: &&Gate| gate.methods.iter().any(|name| name.as_ref() == method.as_ref());
+        self.gates.iter().find(holds).ok_or_else(|| {
+            let message = format!(
+                "`{}` is in no [[gate]]: expected one that names it under `methods`, with `rankings`, `slower` and `faster`",
+                method.as_ref()
+            );
+            self.source.error_at(method.span(), message)
         })
     }
 
@@ -89,6 +166,19 @@ impl Comparison {
 }
 
 impl File {
+    fn check(&self, source: &Source) -> Result<(), ConfigError> {
+        self.is_a_row(source, "the baseline", &self.baseline)?;
+        for hypothesis in &self.hypothesis {
+            self.is_a_row(source, "the row", &hypothesis.better)?;
+            self.is_a_row(source, "the row", &hypothesis.than)?;
+        }
+        let problem = self.gate.iter().find_map(|gate| gate.problem(&self.methods, &self.measures));
+        match problem.or_else(|| gated_twice(&self.gate)) {
+            Some((span, message)) => Err(source.error_at(span, message)),
+            None => Ok(()),
+        }
+    }
+
     fn is_a_row(
         &self,
         source: &Source,
@@ -102,5 +192,97 @@ impl File {
         let known = rows.join(", ");
         let message = format!("{what} `{}` is not among the methods: {known}", name.as_ref());
         Err(source.error_at(name.span(), message))
+    }
+}
+
+/// A method that two gates name.
+fn gated_twice(gates: &[Gate]) -> Option<(std::ops::Range<usize>, String)> {
+    let mut names: Vec<&Spanned<String>> = gates.iter().flat_map(|gate| &gate.methods).collect();
+    names.sort_by(|a, b| a.as_ref().cmp(b.as_ref())); // stable: the later of two stays the later
+    let twice = names.windows(2).find(|pair| pair[0].as_ref() == pair[1].as_ref())?;
+    Some((twice[1].span(), format!("`{}` is gated twice", twice[1].as_ref())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPARISON: &str = r#"datasets = ["pocket"]
+methods = ["lexical/bm25", "feedback/bm25-rm3"]
+baseline = "lexical/bm25"
+measures = ["nDCG@10", "RR@10"]
+test = "randomisation"
+correction = "holm"
+seed = 42
+
+[[gate]]
+methods = ["lexical/bm25"]
+rankings = "same"
+tolerance = { "RR@10" = 0.01 }
+slower = 1.5
+faster = 2.0
+"#;
+
+    fn parse(part: &str, by: &str) -> Result<Comparison, ConfigError> {
+        assert!(COMPARISON.contains(part));
+        Comparison::parse(Source::new("ci.toml", COMPARISON.replacen(part, by, 1)))
+    }
+
+    #[track_caller]
+    fn assert_refused(part: &str, by: &str, expected: &str) {
+        assert_eq!(parse(part, by).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn a_measure_without_tolerance_may_not_move() {
+        let gates = parse("", "").unwrap().gates;
+        assert_eq!([gates[0].tolerance("RR@10"), gates[0].tolerance("nDCG@10")], [0.01, 0.0]);
+    }
+
+    #[test]
+    fn a_gate_that_cannot_be_meant_is_shown_with_its_line() {
+        assert_refused(
+            "methods = [\"lexical/bm25\"]",
+            "methods = [\"lexical/bm52\"]",
+            "ci.toml:10:12: `lexical/bm52` is not among the methods: lexical/bm25, feedback/bm25-rm3",
+        );
+        assert_refused(
+            "\"RR@10\" =",
+            "\"RR@20\" =",
+            "ci.toml:12:15: `RR@20` is not among the measures: nDCG@10, RR@10",
+        );
+        assert_refused(
+            "0.01",
+            "-0.01",
+            "ci.toml:12:25: a tolerance must be 0 or more, found -0.01",
+        );
+        assert_refused("1.5", "1.0", "ci.toml:13:10: `slower` must be above 1, found 1");
+        assert_refused("2.0", "nan", "ci.toml:14:10: `faster` must be above 1, found NaN");
+        assert_refused(
+            "[\"lexical/bm25\"]",
+            "[\"lexical/bm25\", \"lexical/bm25\"]",
+            "ci.toml:10:28: `lexical/bm25` is gated twice",
+        );
+        assert_refused(
+            "same",
+            "equal",
+            "ci.toml:11:12: unknown variant `equal`, expected `same` or `free`",
+        );
+        assert_refused(
+            "tolerance",
+            "tolerence",
+            "ci.toml:12:1: unknown field `tolerence`, expected one of `methods`, `rankings`, `tolerance`, `slower`, `faster`",
+        );
+    }
+
+    #[test]
+    fn a_method_that_no_gate_holds_is_shown_where_it_stands() {
+        let comparison = parse("", "").unwrap();
+        assert!(comparison.gate(&comparison.methods[0]).is_ok());
+        let error = comparison.gate(&comparison.methods[1]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("ci.toml:2:28: `feedback/bm25-rm3` is in no [[gate]]"),
+            "{error}"
+        );
     }
 }

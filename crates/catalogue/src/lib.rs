@@ -16,10 +16,10 @@ mod per_query;
 mod source;
 
 pub use cell::{
-    Cell, CellError, Claimed, Cost, Latency, Measured, Provenance, Scope, StageCost, Verdict,
+    Cell, CellError, Claimed, Cost, GATE, Latency, Measured, Provenance, Scope, StageCost, Verdict,
     read_cells,
 };
-pub use comparison::{Comparison, Hypothesis};
+pub use comparison::{Comparison, Gate, Hypothesis, Rankings};
 pub use leaderboard::leaderboard;
 pub use library::{Coverage, Library, Status};
 pub use method::{Card, Claim, Method, StageTable};

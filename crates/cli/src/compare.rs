@@ -200,8 +200,8 @@ fn outcome(
         policy: recorded.policy.to_string(),
         measures: measured(&recorded),
         claims,
-        provenance: provenance(pipeline, dataset.digest.hex(), origin, &finished),
-        precision: finished.precision.clone(),
+        provenance: provenance(pipeline, dataset.digest.hex(), origin, &finished.origins),
+        precision: finished.origins.precision.clone(),
         cost: finished.cost,
     };
     Ok(Outcome { cell, per_query: per_query(&recorded), evaluation })

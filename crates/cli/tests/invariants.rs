@@ -10,13 +10,14 @@ use nir_catalogue::{Library, Source};
 use nir_methods::ALGORITHMS;
 
 /// Which of our crates a crate may import; `cli` may import all.
-const IMPORTS: [(&str, &[&str]); 9] = [
+const IMPORTS: [(&str, &[&str]); 10] = [
     ("core", &[]),
     ("data", &["core"]),
     ("eval", &["core"]),
     ("index", &["core"]),
     ("catalogue", &["core"]),
     ("report", &["core", "eval", "catalogue"]),
+    ("gate", &["core", "catalogue"]),
     ("nn", &[]),
     ("train", &["core", "data", "eval", "index", "nn"]),
     ("methods", &["core", "index", "nn"]),

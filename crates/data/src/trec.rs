@@ -18,7 +18,7 @@ use crate::{Malformed, OpenError};
 pub(crate) use qrels::qrels_from;
 pub use qrels::read_qrels;
 pub use run::read_run;
-pub use write::{write_msmarco_run, write_qrels, write_run};
+pub use write::{write_msmarco_run, write_qrels, write_run, write_run_lines};
 
 /// A file of judgements or results that could not be read.
 #[derive(Debug, thiserror::Error)]

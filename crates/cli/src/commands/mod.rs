@@ -7,6 +7,7 @@ pub(crate) mod coverage;
 pub(crate) mod datasets;
 pub(crate) mod eval;
 pub(crate) mod fetch;
+pub(crate) mod gate;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod report;

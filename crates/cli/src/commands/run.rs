@@ -159,7 +159,7 @@ fn resolve(args: &Args, library: &Library) -> Result<(Vec<Method>, Question)> {
 }
 
 /// A method by its name, by its path below `configs`, or in a file of its own.
-fn method(what: &str, library: &Library) -> Result<Method> {
+pub(super) fn method(what: &str, library: &Library) -> Result<Method> {
     let name = comparison_name(what);
     if let Some(method) = library.methods.get(name) {
         return Ok(method.clone());
@@ -203,7 +203,7 @@ fn own(args: &Args, corpus: &Source, cache: &Cache) -> Result<Column> {
     Ok(Column { target: target(&dataset), dataset, named: false, scope: CellScope::Full })
 }
 
-fn target(dataset: &Dataset) -> Target {
+pub(super) fn target(dataset: &Dataset) -> Target {
     Target {
         corpus: Arc::clone(&dataset.corpus),
         corpus_digest: dataset.corpus_digest,

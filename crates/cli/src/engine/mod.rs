@@ -6,5 +6,5 @@ mod provenance;
 mod run;
 
 pub(crate) use pipeline::Pipeline;
-pub(crate) use provenance::provenance;
-pub(crate) use run::{Engine, Finished, Target};
+pub(crate) use provenance::{build, provenance};
+pub(crate) use run::{Engine, Finished, Fresh, Target};

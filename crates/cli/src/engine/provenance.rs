@@ -8,7 +8,7 @@ use nir_nn::Backend;
 use serde::Deserialize;
 
 use super::pipeline::Pipeline;
-use super::run::Finished;
+use super::run::Origins;
 
 /// The digest of the code that makes rankings: part of every key in the cache.
 pub(crate) const CODE: &str = env!("NIR_CODE");
@@ -17,27 +17,32 @@ pub(crate) const CODE: &str = env!("NIR_CODE");
 const LIBRARIES: [&str; 6] =
     ["tantivy", "bitpacking", "candle-core", "gemm", "tokenizers", "hnsw_rs"];
 
+/// What this program was built as: optimisation and processor change what stages cost beside one another.
+pub(crate) fn build() -> String {
+    format!("{} {}", env!("NIR_PROFILE"), std::env::consts::ARCH)
+}
+
 /// Everything but the dataset's own part, which the caller knows.
 pub(crate) fn provenance(
     pipeline: &Pipeline,
     dataset: String,
     origin: String,
-    finished: &Finished,
+    origins: &Origins,
 ) -> Provenance {
     Provenance {
         config: pipeline.method.digest().hex(),
         inputs: pipeline.input_digests().into_iter().collect(),
         dataset,
         origin,
-        weights: finished.weights.clone(),
-        indexes: finished.facts.clone(),
-        run: finished.run_digest.hex(),
+        weights: origins.weights.clone(),
+        indexes: origins.facts.clone(),
+        run: origins.run_digest.hex(),
         commit: env!("NIR_COMMIT").to_owned(),
         code: CODE.to_owned(),
         rustc: env!("NIR_RUSTC").to_owned(),
         libraries: libraries(),
         cpu: cpu(),
-        device: finished.device.clone(),
+        device: origins.device.clone(),
         date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     }
 }

@@ -39,10 +39,16 @@ pub(crate) type Facts = IndexMap<String, IndexMap<String, String>>;
 pub(crate) struct Finished {
     /// Its file: six columns.
     pub(crate) run_file: PathBuf,
-    /// The digest of that file.
-    pub(crate) run_digest: Digest,
     /// What it cost when it was made.
     pub(crate) cost: Cost,
+    /// Where it comes from.
+    pub(crate) origins: Origins,
+}
+
+/// What a run is and what it was made with.
+pub(crate) struct Origins {
+    /// The digest of its file.
+    pub(crate) run_digest: Digest,
     /// What its indexes say.
     pub(crate) facts: Facts,
     /// The digest of each set of weights, by name; none without a model.
@@ -51,6 +57,26 @@ pub(crate) struct Finished {
     pub(crate) device: String,
     /// How exactly its models did; none without a model.
     pub(crate) precision: Option<String>,
+}
+
+/// A run that was made now, whatever the cache has, with its pipeline ready to run again.
+pub(crate) struct Fresh {
+    /// The run.
+    pub(crate) run: TrecRun,
+    /// Where it comes from.
+    pub(crate) origins: Origins,
+    bound: Bound,
+}
+
+/// A stage and what it read when its pipeline ran: work that can be done again and again.
+pub(crate) struct Work<'a> {
+    /// Its algorithm.
+    pub(crate) algorithm: String,
+    stage: &'a Stage,
+    queries: Queries,
+    run: Run,
+    inputs: Arc<Vec<Run>>,
+    target: &'a Target,
 }
 
 /// What lies beside a run in the cache.
@@ -94,14 +120,30 @@ impl Engine<'_> {
             None => self.make(pipeline, target, key)?,
         };
         let (run_file, run_digest, record) = read_finished(&folder)?;
-        let Record { cost, facts } = record;
+        let origins = self.origins(pipeline, run_digest, record.facts)?;
+        Ok(Finished { run_file, cost: record.cost, origins })
+    }
+
+    /// The run of a pipeline, made now: rankings in the cache are neither taken nor left, indexes are.
+    pub(crate) fn run_anew(&self, pipeline: &Pipeline, target: &Target) -> Result<Fresh> {
+        let mut bound = self.bind(pipeline, target)?;
+        let run = bound.search(&target.queries, target).map_err(boxed)?;
+        let run = run.named(&target.queries, &*target.corpus);
+        let mut file = Vec::new();
+        nir_data::trec::write_run_lines(&mut file, &run, TAG)?;
+        let facts = std::mem::take(&mut bound.facts);
+        let origins = self.origins(pipeline, Digest::of(file), facts)?;
+        Ok(Fresh { run, origins, bound })
+    }
+
+    fn origins(&self, pipeline: &Pipeline, run_digest: Digest, facts: Facts) -> Result<Origins> {
         let weights = self.weights(pipeline)?;
         let device = match weights.is_empty() {
             true => "cpu".to_owned(),
             false => device(&self.backend),
         };
         let precision = (!weights.is_empty()).then(|| self.backend.precision().to_string());
-        Ok(Finished { run_file, run_digest, cost, facts, weights, device, precision })
+        Ok(Origins { run_digest, facts, weights, device, precision })
     }
 
     fn make(&self, pipeline: &Pipeline, target: &Target, key: Digest) -> Result<PathBuf> {
@@ -263,14 +305,46 @@ impl Engine<'_> {
     }
 }
 
+impl Fresh {
+    /// Every stage that works on queries, in order, each with what it reads.
+    pub(crate) fn works<'a>(&'a self, target: &'a Target) -> Result<Vec<Work<'a>>> {
+        let inputs = Arc::new(self.bound.input_runs(&target.queries, target).map_err(boxed)?);
+        let mut queries = target.queries.clone();
+        let mut run = Run::default();
+        let mut works = Vec::new();
+        for (stage, cost) in self.bound.stages.iter().zip(&self.bound.costs) {
+            let read = (queries.clone(), run.clone(), Arc::clone(&inputs));
+            if let Some(found) =
+                step_once(stage, &mut queries, &run, &inputs, target).map_err(boxed)?
+            {
+                run = found;
+            }
+            if !matches!(stage, Stage::Expander(_)) {
+                let (algorithm, (queries, run, inputs)) = (cost.stage.clone(), read);
+                works.push(Work { algorithm, stage, queries, run, inputs, target });
+            }
+        }
+        Ok(works)
+    }
+}
+
+impl Work<'_> {
+    /// Does it once more.
+    pub(crate) fn again(&self) -> Result<()> {
+        let mut queries = self.queries.clone();
+        step_once(self.stage, &mut queries, &self.run, &self.inputs, self.target).map_err(boxed)?;
+        Ok(())
+    }
+}
+
 impl Bound {
+    fn input_runs(&self, queries: &Queries, target: &Target) -> nir_core::Result<Vec<Run>> {
+        self.inputs.iter().map(|input| input.search(queries, target)).collect()
+    }
+
     /// The whole pipeline over some queries, nothing cached.
     fn search(&self, queries: &Queries, target: &Target) -> nir_core::Result<Run> {
-        let inputs: Vec<Run> = self
-            .inputs
-            .iter()
-            .map(|input| input.search(queries, target))
-            .collect::<Result<_, _>>()?;
+        let inputs = self.input_runs(queries, target)?;
         let mut queries = queries.clone();
         let mut run = Run::default();
         for stage in &self.stages {

@@ -1,0 +1,373 @@
+//! `nir gate`: a small comparison, and whether anything moved since its baseline.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use indexmap::IndexMap;
+use nir_catalogue::{Comparison, Gate, Library, Provenance, Source};
+use nir_data::Dataset;
+use nir_eval::{Measure, Policy, evaluate};
+use nir_gate::{
+    Baseline, Check, Clock, Costs, REFERENCE, Row, StageRatio, Verdict, What, Work, annotations,
+    compare, junit, rankings,
+};
+use nir_report::Question;
+
+use super::report::comparison_name;
+use super::run::{method, target};
+use crate::cache::{Cache, write_whole};
+use crate::engine::{Engine, Fresh, Pipeline, Target, build, provenance};
+use crate::models;
+use crate::progress::{Bars, Hushable};
+use crate::root::Root;
+use crate::table::Table;
+
+/// Run a small comparison and fail if measures, rankings or costs moved since its baseline.
+///
+/// FILE is a comparison with at least one [[gate]], as configs/ci.toml. Everything is ranked anew, whatever the cache holds,
+/// and no result is written. Exit status: 0 if nothing moved, 1 if something did, 2 if it could not be told.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  nir gate configs/ci.toml
+  nir gate configs/ci.toml --against results --junit gate.xml --github
+  nir gate configs/ci.toml --update --reason \"k1 = 1.2, as the paper has it\"")]
+pub(crate) struct Args {
+    /// The comparison.
+    #[arg(value_name = "FILE")]
+    comparison: String,
+    /// The folder whose gate/NAME.json is the baseline; the results of this checkout if not given.
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
+    /// Write what there is now as the new baseline.
+    #[arg(long, requires = "reason")]
+    update: bool,
+    /// Why the new baseline is right; kept in it.
+    #[arg(long, value_name = "TEXT", requires = "update")]
+    reason: Option<String>,
+    /// Time nothing: for a build or a machine that the baseline has no costs of.
+    #[arg(long)]
+    no_costs: bool,
+    /// Also write every check to this file, as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Also print what moved as annotations of GitHub's.
+    #[arg(long)]
+    github: bool,
+    /// Threads to search with; all cores if not given. The rankings are the same, and costs are timed on one.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    #[command(flatten)]
+    models: models::Args,
+}
+
+/// 1 says that something moved, so an error is 2.
+const CANNOT_TELL: u8 = 2;
+/// Samples of every stage …
+const ROUNDS: usize = 7;
+/// … and how often as many are added while a cost seems to have moved: noise goes, a slower search stays slow.
+const ATTEMPTS: usize = 5;
+
+pub(crate) fn run(args: &Args) -> ExitCode {
+    gate(args).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(CANNOT_TELL)
+    })
+}
+
+fn gate(args: &Args) -> Result<ExitCode> {
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    let root = Root::find()?;
+    let library = root.library()?;
+    let comparison = read_comparison(&args.comparison, &library)?;
+    let against = Against::find(args, &comparison, &root)?;
+    let found = Found::new(args, &comparison, &library, &root)?;
+    match &args.reason {
+        Some(reason) => update(args, &against, &found, &comparison, reason),
+        None => hold(args, &against, &found),
+    }
+}
+
+/// Compares and says what moved.
+fn hold(args: &Args, against: &Against, found: &Found<'_>) -> Result<ExitCode> {
+    let rows = found.rows(args, |rows| against.is_settled(rows))?;
+    let checks = against.checks(&rows)?;
+    publish(args, &checks, found)?;
+    Ok(verdict(&checks, &against.place))
+}
+
+/// Writes down what there is now, and shows what that changes. More samples than it takes to compare: they are for long.
+fn update(
+    args: &Args,
+    against: &Against,
+    found: &Found<'_>,
+    comparison: &Comparison,
+    reason: &str,
+) -> Result<ExitCode> {
+    let rows = found.rows(args, |_| false)?;
+    // What does not fit is what the update replaces.
+    publish(args, &against.checks(&rows).unwrap_or_default(), found)?;
+    let mut baseline = Baseline {
+        comparison: comparison.source.path().to_owned(),
+        reason: reason.to_owned(),
+        rows: rows.into_iter().map(|(row, _)| row).collect(),
+    };
+    if let Some(before) = &against.before {
+        baseline.keep_costs_of(before);
+    }
+    write_whole(&against.place, baseline.text())?;
+    println!("baseline: {}", against.place.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The baseline and where it lies.
+struct Against {
+    place: PathBuf,
+    /// Absent before the first update, or where what is there is replaced and cannot be read.
+    before: Option<Baseline>,
+}
+
+impl Against {
+    fn find(args: &Args, comparison: &Comparison, root: &Root) -> Result<Self> {
+        let folder = args.against.clone().or_else(|| root.results());
+        let folder =
+            folder.context("this is no checkout: name the baseline's folder with --against")?;
+        let place = Baseline::path(&folder, comparison.source.path());
+        let before = match read_baseline(&place) {
+            Err(error) if !args.update => return Err(error),
+            before => before.unwrap_or_default(),
+        };
+        if before.is_none() && !args.update {
+            bail!(
+                "{}: there is no baseline; make one with --update --reason \"the first\"",
+                place.display()
+            );
+        }
+        Ok(Self { place, before })
+    }
+
+    fn checks(&self, rows: &[(Row, &Gate)]) -> Result<Vec<Check>> {
+        let Some(before) = &self.before else { return Ok(Vec::new()) };
+        compare(before, rows, &build()).with_context(|| self.place.display().to_string())
+    }
+
+    /// Whether more samples would change nothing: no cost moved, or there is nothing to compare with.
+    fn is_settled(&self, rows: &[(Row, &Gate)]) -> bool {
+        let has_moved =
+            |check: &Check| matches!(check.what, What::Cost(..)) && check.verdict == Verdict::Moved;
+        !self.checks(rows).is_ok_and(|checks| checks.iter().any(has_moved))
+    }
+}
+
+/// The comparison in a file, or the program's own of that name.
+fn read_comparison(what: &str, library: &Library) -> Result<Comparison> {
+    if Path::new(what).is_file() {
+        let text = std::fs::read_to_string(what).with_context(|| what.to_owned())?;
+        return Ok(Comparison::parse(Source::new(what, text))?);
+    }
+    if let Some(comparison) = library.comparisons.get(comparison_name(what)) {
+        return Ok(comparison.clone());
+    }
+    let gates = library.comparisons.iter().filter(|(_, comparison)| !comparison.gates.is_empty());
+    let known: Vec<String> = gates.map(|(name, _)| format!("configs/{name}.toml")).collect();
+    bail!(
+        "`{what}` is no file: expected a comparison with a [[gate]], such as {}",
+        known.join(", ")
+    )
+}
+
+/// The baseline, if there is one.
+fn read_baseline(path: &Path) -> Result<Option<Baseline>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Ok(Some(Baseline::parse(path, &text)?))
+}
+
+/// One method on one dataset, run now.
+struct Cell<'a> {
+    gate: &'a Gate,
+    /// The method's config, where an annotation points.
+    file: String,
+    target: Arc<Target>,
+    fresh: Fresh,
+    /// All but its costs.
+    row: Row,
+}
+
+/// Everything that a comparison names, run now.
+struct Found<'a> {
+    cells: Vec<Cell<'a>>,
+    progress: Arc<Hushable>,
+}
+
+impl<'a> Found<'a> {
+    fn new(
+        args: &Args,
+        comparison: &'a Comparison,
+        library: &Library,
+        root: &Root,
+    ) -> Result<Self> {
+        let question = Question::of(comparison)?;
+        let gated = pipelines(comparison, library)?;
+        let cache = Cache::open()?;
+        let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
+        let models = args.models.models(Arc::clone(&progress) as _);
+        let backend = args.models.backend()?;
+        if !backend.device().is_cpu() && !args.no_costs {
+            bail!("costs are CPU seconds, which say nothing of another device: add --no-costs");
+        }
+        let engine = Engine { cache: &cache, progress: Arc::clone(&progress), models, backend };
+        let manifests = root.manifests()?;
+        let mut cells = Vec::new();
+        for name in &question.datasets {
+            let dataset = Dataset::open(cache.data(), manifests.get(name)?)?;
+            let target = Arc::new(target(&dataset));
+            for (pipeline, gate) in &gated {
+                let fresh = engine.run_anew(pipeline, &target)?;
+                let row = row(pipeline, &dataset, &fresh, &question.measures)?;
+                let file = pipeline.method.source.path().to_owned();
+                cells.push(Cell { gate, file, target: Arc::clone(&target), fresh, row });
+            }
+        }
+        Ok(Self { cells, progress })
+    }
+
+    /// All rows, timed until `settled` or until noise can no longer be to blame.
+    fn rows(
+        &self,
+        args: &Args,
+        settled: impl Fn(&[(Row, &'a Gate)]) -> bool + Sync,
+    ) -> Result<Vec<(Row, &'a Gate)>> {
+        if args.no_costs {
+            return Ok(self.cells.iter().map(|cell| (cell.row.clone(), cell.gate)).collect());
+        }
+        self.progress.hushed(|| self.timed(settled))
+    }
+
+    fn timed(
+        &self,
+        settled: impl Fn(&[(Row, &'a Gate)]) -> bool + Sync,
+    ) -> Result<Vec<(Row, &'a Gate)>> {
+        let works: Vec<_> =
+            self.cells.iter().map(|cell| cell.fresh.works(&cell.target)).collect::<Result<_>>()?;
+        let stages: Vec<Vec<&str>> = works
+            .iter()
+            .map(|works| works.iter().map(|work| work.algorithm.as_str()).collect())
+            .collect();
+        let again = works.iter().flatten().map(|work| Box::new(|| work.again()) as Work<'_, _>);
+        let again: Vec<_> = again.collect();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+        pool.install(|| {
+            let mut clock = Clock::new(again)?;
+            for _ in 1..ATTEMPTS {
+                (0..ROUNDS).try_for_each(|_| clock.round())?;
+                let rows = self.with_costs(&stages, &clock.ratios());
+                if settled(&rows) {
+                    return Ok(rows);
+                }
+            }
+            (0..ROUNDS).try_for_each(|_| clock.round())?;
+            Ok(self.with_costs(&stages, &clock.ratios()))
+        })
+    }
+
+    /// The rows with these costs, given stage by stage over all of them.
+    fn with_costs(&self, stages: &[Vec<&str>], ratios: &[f64]) -> Vec<(Row, &'a Gate)> {
+        let mut ratios = ratios.iter();
+        let with_costs = |(cell, stages): (&Cell<'a>, &Vec<&str>)| {
+            let ratio =
+                |(&stage, &ratio): (&&str, &f64)| StageRatio { stage: stage.to_owned(), ratio };
+            let stages = stages.iter().zip(ratios.by_ref()).map(ratio).collect();
+            let mut row = cell.row.clone();
+            row.costs.insert(build(), costs(&row, stages));
+            (row, cell.gate)
+        };
+        self.cells.iter().zip(stages).map(with_costs).collect()
+    }
+
+    /// The config of a method.
+    fn file(&self, method: &str) -> String {
+        let cell = self.cells.iter().find(|cell| cell.row.method == method);
+        cell.map_or_else(String::new, |cell| cell.file.clone())
+    }
+}
+
+fn pipelines<'a>(
+    comparison: &'a Comparison,
+    library: &Library,
+) -> Result<Vec<(Pipeline, &'a Gate)>> {
+    let gated = |name| {
+        let gate = comparison.gate(name)?;
+        Ok((Pipeline::new(&method(name.as_ref(), library)?, library)?, gate))
+    };
+    comparison.methods.iter().map(gated).collect()
+}
+
+fn row(pipeline: &Pipeline, dataset: &Dataset, fresh: &Fresh, measures: &[Measure]) -> Result<Row> {
+    let evaluation = evaluate(&dataset.qrels, &fresh.run, measures, Policy::default())?;
+    let measured = evaluation.measured.iter();
+    let origin = dataset.origin.kind().to_owned();
+    Ok(Row {
+        method: pipeline.method.name.clone(),
+        dataset: dataset.name.clone(),
+        policy: evaluation.policy.to_string(),
+        precision: fresh.origins.precision.clone(),
+        measures: measured.map(|one| (one.measure.to_string(), one.value)).collect(),
+        costs: IndexMap::new(),
+        provenance: provenance(pipeline, dataset.digest.hex(), origin, &fresh.origins),
+        rankings: rankings(&fresh.run),
+    })
+}
+
+fn costs(row: &Row, stages: Vec<StageRatio>) -> Costs {
+    let Provenance { commit, cpu, date, .. } = &row.provenance;
+    Costs {
+        reference: REFERENCE.to_owned(),
+        commit: commit.clone(),
+        cpu: cpu.clone(),
+        date: date.clone(),
+        stages,
+    }
+}
+
+/// The table, and what else was asked for.
+fn publish(args: &Args, checks: &[Check], found: &Found<'_>) -> Result<()> {
+    if checks.iter().any(|check| check.verdict != Verdict::Held) {
+        println!("{}", table(checks));
+    }
+    if args.github {
+        print!("{}", annotations(checks, |method| found.file(method)));
+    }
+    match &args.junit {
+        Some(path) => write_whole(path, junit(&args.comparison, checks)?),
+        None => Ok(()),
+    }
+}
+
+/// What did not stay as it was.
+fn table(checks: &[Check]) -> Table {
+    let mut table = Table::new(["dataset", "method", "what", "was", "is", "allowed", ""]);
+    for check in checks.iter().filter(|check| check.verdict != Verdict::Held) {
+        let Check { dataset, method, what, was, now, allowed, verdict } = check;
+        let (what, verdict) = (what.to_string(), verdict.to_string());
+        table.row([dataset, method, &what, was, now, allowed, &verdict]);
+    }
+    table
+}
+
+fn verdict(checks: &[Check], place: &Path) -> ExitCode {
+    let moved = checks.iter().filter(|check| check.verdict == Verdict::Moved).count();
+    let place = place.display();
+    if moved == 0 {
+        println!("nothing moved: {} checks against {place}", checks.len());
+        return ExitCode::SUCCESS;
+    }
+    println!("{moved} of {} checks moved against {place}", checks.len());
+    println!("if that is right, write it down: --update --reason \"…\"");
+    ExitCode::FAILURE
+}

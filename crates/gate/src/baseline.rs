@@ -1,0 +1,206 @@
+//! A baseline: what measures, rankings and costs were when someone last said that they are right.
+
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use nir_catalogue::{GATE, Provenance};
+use nir_core::{Digest, Hasher, RankedList, TrecRun};
+use serde::{Deserialize, Serialize};
+
+/// How many documents of each ranking are kept by name, so that a change can be shown and not only noticed.
+const BEST: usize = 10;
+
+/// What a comparison is held against: `results/gate/<comparison>.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// The comparison's file.
+    pub comparison: String,
+    /// Why it was last updated, in words.
+    pub reason: String,
+    /// Every method on every dataset.
+    pub rows: Vec<Row>,
+}
+
+/// One method on one dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// The method, by the name of its config.
+    pub method: String,
+    /// The dataset.
+    pub dataset: String,
+    /// How ties, missing queries and float widths are treated.
+    pub policy: String,
+    /// The arithmetic of its models, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
+    /// The value of each measure, by its name.
+    pub measures: IndexMap<String, f64>,
+    /// What its stages cost, by the build they were timed in (`debug x86_64`): optimisation changes the ratios too.
+    pub costs: IndexMap<String, Costs>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// The ranking of each query.
+    pub rankings: IndexMap<String, RankedQuery>,
+}
+
+/// What the stages of a method cost in one build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    /// The workload that seconds were divided by, with its version.
+    pub reference: String,
+    /// The commit they were measured at.
+    pub commit: String,
+    /// The processor.
+    pub cpu: String,
+    /// The day.
+    pub date: String,
+    /// Stage by stage.
+    pub stages: Vec<StageRatio>,
+}
+
+/// CPU seconds of a stage over all queries, divided by those of the reference workload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageRatio {
+    /// Its algorithm.
+    pub stage: String,
+    /// The ratio.
+    pub ratio: f64,
+}
+
+/// The ranking of one query: a digest of all of it, and its best documents by name. In a file, one line of both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct RankedQuery {
+    /// Over every `doc_id` and score, in order.
+    pub digest: String,
+    /// The `doc_id`s of the best ten.
+    pub best: Vec<String>,
+}
+
+impl RankedQuery {
+    /// Of one list of a run, in the order it has.
+    pub fn new(list: &RankedList) -> Self {
+        let mut hasher = Hasher::new("ranking");
+        for (doc_id, entry) in list.iter() {
+            hasher.part(doc_id).part((entry.score as f32).to_le_bytes());
+        }
+        let best = list.iter().take(BEST).map(|(doc_id, _)| doc_id.to_owned()).collect();
+        Self { digest: hasher.digest().short(), best }
+    }
+}
+
+impl From<String> for RankedQuery {
+    fn from(line: String) -> Self {
+        let mut words = line.split(' ').filter(|word| !word.is_empty()).map(str::to_owned);
+        Self { digest: words.next().unwrap_or_default(), best: words.collect() }
+    }
+}
+
+impl From<RankedQuery> for String {
+    fn from(RankedQuery { digest, best }: RankedQuery) -> Self {
+        std::iter::once(digest).chain(best).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The ranking of every query of a run.
+pub fn rankings(run: &TrecRun) -> IndexMap<String, RankedQuery> {
+    run.iter().map(|(query_id, list)| (query_id.to_owned(), RankedQuery::new(list))).collect()
+}
+
+/// A baseline that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{path}: not a baseline of this version: {source}; write it anew with --update --reason \"…\""
+)]
+pub struct BaselineError {
+    /// The file.
+    pub path: PathBuf,
+    /// Where and what.
+    pub source: serde_json::Error,
+}
+
+impl Baseline {
+    /// Where the baseline of a comparison lies in a folder of results: `gate/ci.json` for `configs/ci.toml`.
+    pub fn path(results: &Path, comparison: &str) -> PathBuf {
+        let name = Path::new(comparison).file_stem().unwrap_or_default();
+        results.join(GATE).join(name).with_extension("json")
+    }
+
+    /// Reads what [`Baseline::text`] wrote.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, BaselineError> {
+        serde_json::from_str(text).map_err(|source| BaselineError { path: path.to_owned(), source })
+    }
+
+    /// As a file has it: JSON, one line for each figure and each ranking.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a baseline has only text keys") + "\n"
+    }
+
+    /// The row of a method on a dataset.
+    pub fn row(&self, dataset: &str, method: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.dataset == dataset && row.method == method)
+    }
+
+    /// Takes over what was measured elsewhere and is not measured here: costs in other builds.
+    pub fn keep_costs_of(&mut self, before: &Self) {
+        for row in &mut self.rows {
+            let costs = before.row(&row.dataset, &row.method).map(|row| row.costs.clone());
+            for (build, costs) in costs.unwrap_or_default() {
+                row.costs.entry(build).or_insert(costs);
+            }
+        }
+    }
+}
+
+/// The first digits of a digest: enough to tell two apart by eye.
+pub(crate) fn short(hex: &str) -> String {
+    Digest::from_hex(hex).map_or_else(|| hex.to_owned(), |digest| digest.short()[..12].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ranking_is_one_line_and_reads_back() {
+        let mut list = RankedList::default();
+        (0..12).for_each(|i| list.push(&format!("d{i}"), f64::from(20 - i), 0));
+        let ranking = RankedQuery::new(&list);
+        let line = String::from(ranking.clone());
+        assert!(line.ends_with(" d0 d1 d2 d3 d4 d5 d6 d7 d8 d9"), "{line}");
+        assert_eq!(RankedQuery::from(line), ranking);
+    }
+
+    #[test]
+    fn the_digest_sees_what_lies_below_the_names() {
+        let list = |last: &str, score: f64| {
+            let mut list = RankedList::default();
+            (0..BEST).for_each(|i| list.push(&format!("d{i}"), 9.0, 0));
+            list.push(last, score, 0);
+            RankedQuery::new(&list).digest
+        };
+        assert_eq!(list("a", 1.0), list("a", 1.0));
+        assert_ne!(list("a", 1.0), list("b", 1.0));
+        assert_ne!(list("a", 1.0), list("a", 1.1));
+    }
+
+    #[test]
+    fn a_baseline_is_named_after_its_comparison() {
+        let path = Baseline::path(Path::new("results"), "configs/ci.toml");
+        assert_eq!(path, Path::new("results/gate/ci.json"));
+    }
+
+    #[test]
+    fn a_file_of_another_shape_is_refused_with_what_to_do() {
+        let error =
+            Baseline::parse(Path::new("ci.json"), "{\"rows\": []}").unwrap_err().to_string();
+        assert!(
+            error.starts_with("ci.json: not a baseline") && error.contains("--update"),
+            "{error}"
+        );
+    }
+}

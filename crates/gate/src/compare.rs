@@ -1,0 +1,350 @@
+//! Holding rows against a baseline.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+use nir_catalogue::{Gate, Rankings};
+
+use crate::baseline::{Baseline, Costs, RankedQuery, Row, short};
+use crate::clock::REFERENCE;
+
+/// A difference of exactly the tolerance is within it, though decimal fractions are not exact in binary.
+const ROUNDING: f64 = 1e-9;
+
+/// One thing that was held against the baseline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// On which dataset.
+    pub dataset: String,
+    /// Of which method.
+    pub method: String,
+    /// What was compared.
+    pub what: What,
+    /// What the baseline has.
+    pub was: String,
+    /// What there is now.
+    pub now: String,
+    /// What would have been allowed.
+    pub allowed: String,
+    /// How it went.
+    pub verdict: Verdict,
+}
+
+/// What is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// Documents, queries and judgements, by their digest.
+    Dataset,
+    /// Something that decides a row and is anyone's to change, by its name: `config`, `weights of …`, `policy`.
+    Input(String),
+    /// A measure, by its name.
+    Measure(String),
+    /// The rankings of all queries.
+    Rankings,
+    /// What a stage costs: its number from 1 and its algorithm.
+    Cost(usize, String),
+    /// Which stages there are.
+    Stages,
+}
+
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it was, or within what is allowed.
+    Held,
+    /// Changed; that is allowed, and explains what moved.
+    Noted,
+    /// Changed more than is allowed.
+    Moved,
+}
+
+/// A baseline that does not fit what runs. The caller knows the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GateError {
+    /// It lacks a row.
+    #[error("holds no `{method}` on {dataset}; add it with --update --reason \"…\"")]
+    NoRow {
+        /// The method.
+        method: String,
+        /// The dataset.
+        dataset: String,
+    },
+    /// It has a row that nothing was run for.
+    #[error(
+        "holds `{method}` on {dataset}, which the comparison no longer names; name it again, or --update --reason \"…\""
+    )]
+    Stranger {
+        /// The method.
+        method: String,
+        /// The dataset.
+        dataset: String,
+    },
+    /// It lacks a measure.
+    #[error(
+        "holds no {measure} of `{method}` on {dataset}, only {known}; add it with --update --reason \"…\""
+    )]
+    NoMeasure {
+        /// The measure.
+        measure: String,
+        /// The method.
+        method: String,
+        /// The dataset.
+        dataset: String,
+        /// The measures there are.
+        known: String,
+    },
+    /// It was not timed in a build like this one.
+    #[error(
+        "holds no costs of `{method}` on {dataset} in a build for {build}, only for {known}; run such a build, leave costs out with --no-costs, or add this build with --update --reason \"…\""
+    )]
+    NoCosts {
+        /// The method.
+        method: String,
+        /// The dataset.
+        dataset: String,
+        /// This build.
+        build: String,
+        /// The builds there are.
+        known: String,
+    },
+    /// Its costs are ratios to another workload.
+    #[error(
+        "holds costs beside the reference {found}, this program has {REFERENCE}; --update --reason \"…\""
+    )]
+    OtherReference {
+        /// What the file names.
+        found: String,
+    },
+}
+
+/// Holds every row of now, under its gate, against the row of the same method and dataset. Costs are compared where the
+/// row of now has some for `build`.
+pub fn compare(
+    baseline: &Baseline,
+    now: &[(Row, &Gate)],
+    build: &str,
+) -> Result<Vec<Check>, GateError> {
+    let ran = |row: &&Row| {
+        now.iter().any(|(now, _)| now.method == row.method && now.dataset == row.dataset)
+    };
+    if let Some(row) = baseline.rows.iter().find(|row| !ran(row)) {
+        let (method, dataset) = (row.method.clone(), row.dataset.clone());
+        return Err(GateError::Stranger { method, dataset });
+    }
+    let mut checks = Vec::new();
+    for (now, gate) in now {
+        let was = baseline.row(&now.dataset, &now.method).ok_or_else(|| GateError::NoRow {
+            method: now.method.clone(),
+            dataset: now.dataset.clone(),
+        })?;
+        checks.extend(Pair { was, now, gate }.checks(build)?);
+    }
+    Ok(checks)
+}
+
+/// A row then and now.
+struct Pair<'a> {
+    was: &'a Row,
+    now: &'a Row,
+    gate: &'a Gate,
+}
+
+impl Pair<'_> {
+    fn checks(&self, build: &str) -> Result<Vec<Check>, GateError> {
+        let mut checks = vec![self.dataset()];
+        checks.extend(self.inputs());
+        for (name, &value) in &self.now.measures {
+            checks.push(self.measure(name, value)?);
+        }
+        checks.push(self.rankings());
+        if let Some(now) = self.now.costs.get(build) {
+            checks.extend(self.costs(self.recorded_costs(build)?, now));
+        }
+        Ok(checks)
+    }
+
+    fn check(&self, what: What, verdict: Verdict, [was, now, allowed]: [String; 3]) -> Check {
+        let (dataset, method) = (self.now.dataset.clone(), self.now.method.clone());
+        Check { dataset, method, what, was, now, allowed, verdict }
+    }
+
+    fn dataset(&self) -> Check {
+        let [was, now] = [self.was, self.now].map(|row| &row.provenance.dataset);
+        let words = [short(was), short(now), "the same".to_owned()];
+        self.check(What::Dataset, moved(was != now), words)
+    }
+
+    /// What decides a row and has changed.
+    fn inputs(&self) -> Vec<Check> {
+        let [was, now] = [self.was, self.now].map(inputs);
+        let mut names: Vec<&String> = was.keys().chain(now.keys()).collect();
+        names.sort();
+        names.dedup();
+        let changed = names.into_iter().filter(|name| was.get(*name) != now.get(*name));
+        let words = |of: &IndexMap<String, String>, name: &str| {
+            of.get(name).map_or_else(|| "none".to_owned(), |value| short(value))
+        };
+        let note = |name: &String| {
+            let words = [words(&was, name), words(&now, name), "any".to_owned()];
+            self.check(What::Input(name.clone()), Verdict::Noted, words)
+        };
+        changed.map(note).collect()
+    }
+
+    fn measure(&self, name: &str, now: f64) -> Result<Check, GateError> {
+        let Some(&was) = self.was.measures.get(name) else {
+            return Err(GateError::NoMeasure {
+                measure: name.to_owned(),
+                method: self.now.method.clone(),
+                dataset: self.now.dataset.clone(),
+                known: self.was.measures.keys().cloned().collect::<Vec<_>>().join(", "),
+            });
+        };
+        let tolerance = self.gate.tolerance(name);
+        // What is no number lies within no tolerance.
+        let is_held = (now - was).abs() <= tolerance + ROUNDING;
+        let [was, now] = distinguished(was, now);
+        let words = [was, now, format!("± {tolerance}")];
+        Ok(self.check(What::Measure(name.to_owned()), moved(!is_held), words))
+    }
+
+    fn rankings(&self) -> Check {
+        let Some([was, now]) = self.first_difference() else {
+            let run = short(&self.now.provenance.run);
+            return self.check(
+                What::Rankings,
+                Verdict::Held,
+                [run.clone(), run, "the same".into()],
+            );
+        };
+        let (verdict, allowed) = match self.gate.rankings {
+            Rankings::Same => (Verdict::Moved, "the same"),
+            Rankings::Free => (Verdict::Held, "any"),
+        };
+        self.check(What::Rankings, verdict, [was, now, allowed.to_owned()])
+    }
+
+    /// The first query whose ranking differs, and where: in words, then and now.
+    fn first_difference(&self) -> Option<[String; 2]> {
+        let (was, now) = (&self.was.rankings, &self.now.rankings);
+        let mut queries = now.keys().chain(was.keys().filter(|query| !now.contains_key(*query)));
+        let query = queries.find(|&query| was.get(query) != now.get(query))?;
+        let words = match (was.get(query), now.get(query)) {
+            (Some(was), Some(now)) => first_rank(was, now),
+            (was, _) => [was.is_some(), was.is_none()].map(|there| match there {
+                true => "a ranking".to_owned(),
+                false => "none".to_owned(),
+            }),
+        };
+        let [was, now] = words;
+        Some([format!("query {query}, {was}"), now])
+    }
+
+    fn recorded_costs(&self, build: &str) -> Result<&Costs, GateError> {
+        let costs = self.was.costs.get(build).ok_or_else(|| GateError::NoCosts {
+            method: self.now.method.clone(),
+            dataset: self.now.dataset.clone(),
+            build: build.to_owned(),
+            known: known(self.was.costs.keys()),
+        })?;
+        match costs.reference == REFERENCE {
+            true => Ok(costs),
+            false => Err(GateError::OtherReference { found: costs.reference.clone() }),
+        }
+    }
+
+    fn costs(&self, was: &Costs, now: &Costs) -> Vec<Check> {
+        let [before, after] =
+            [was, now].map(|costs| known(costs.stages.iter().map(|one| &one.stage)));
+        if before != after {
+            let words = [before, after, "the same".to_owned()];
+            return vec![self.check(What::Stages, Verdict::Moved, words)];
+        }
+        let pairs = was.stages.iter().zip(&now.stages).zip(1..);
+        pairs
+            .map(|((was, now), number)| self.cost(number, &now.stage, was.ratio, now.ratio))
+            .collect()
+    }
+
+    fn cost(&self, number: usize, stage: &str, was: f64, now: f64) -> Check {
+        let (least, most) = (was / self.gate.faster.as_ref(), was * self.gate.slower.as_ref());
+        // A ratio that is no number lies within nothing.
+        let is_moved = !(least..=most).contains(&now);
+        let words = [
+            format!("{was:.3}"),
+            format!("{now:.3} ({:.2} x)", now / was),
+            format!("{least:.3} to {most:.3}"),
+        ];
+        self.check(What::Cost(number, stage.to_owned()), moved(is_moved), words)
+    }
+}
+
+fn moved(is_moved: bool) -> Verdict {
+    if is_moved { Verdict::Moved } else { Verdict::Held }
+}
+
+fn known<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// What decides a row, by name.
+fn inputs(row: &Row) -> IndexMap<String, String> {
+    let source = &row.provenance;
+    let mut inputs = IndexMap::from([
+        ("config".to_owned(), source.config.clone()),
+        ("policy".to_owned(), row.policy.clone()),
+    ]);
+    let named =
+        |what: &str, (name, digest): (&String, &String)| (format!("{what} {name}"), digest.clone());
+    inputs.extend(source.inputs.iter().map(|one| named("config of", one)));
+    inputs.extend(source.weights.iter().map(|one| named("weights of", one)));
+    inputs
+        .extend(row.precision.iter().map(|precision| ("precision".to_owned(), precision.clone())));
+    inputs
+}
+
+/// The first rank at which two different rankings of a query differ, in words.
+fn first_rank(was: &RankedQuery, now: &RankedQuery) -> [String; 2] {
+    let ranks = was.best.len().max(now.best.len());
+    let at = |ranking: &RankedQuery, i: usize| {
+        ranking.best.get(i).map_or_else(|| "nothing".to_owned(), |doc_id| format!("`{doc_id}`"))
+    };
+    let differs = (0..ranks).find(|&i| was.best.get(i) != now.best.get(i));
+    match differs {
+        Some(i) => [format!("rank {}: {}", i + 1, at(was, i)), at(now, i)],
+        None => [format!("scores, or below rank {ranks}: {}", was.digest), now.digest.clone()],
+    }
+}
+
+/// Two figures with four digits, or with as many as it takes to tell them apart.
+fn distinguished(was: f64, now: f64) -> [String; 2] {
+    let printed = |digits: usize| [was, now].map(|value| format!("{value:.digits$}"));
+    let differ = |[was, now]: &[String; 2]| was != now;
+    if was == now {
+        return printed(4);
+    }
+    (4..17).map(printed).find(differ).unwrap_or_else(|| printed(17))
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dataset => f.write_str("dataset"),
+            Self::Input(name) | Self::Measure(name) => f.write_str(name),
+            Self::Rankings => f.write_str("rankings"),
+            Self::Cost(number, stage) => write!(f, "cost of stage {number}, {stage}"),
+            Self::Stages => f.write_str("stages"),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Held => "held",
+            Self::Noted => "noted",
+            Self::Moved => "MOVED",
+        })
+    }
+}
