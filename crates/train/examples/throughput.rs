@@ -31,7 +31,8 @@ fn main() {
     let (batch, steps) = (arguments.next().unwrap_or(32), arguments.next().unwrap_or(20));
     let model: Model = serde_json::from_str(
         r#"{"vocabulary": "", "fresh": [], "learn": ["*"], "layers": 4, "hidden": 256, "heads": 4, "intermediate": 1024,
-            "positions": 64, "std": 0.02, "residual_std": 0.02, "identity": 0.0}"#,
+            "positions": 64, "std": 0.02, "residual_std": 0.02, "segment_std": 0.02,
+            "identity": {"look": [0, 0, 0, 0], "carry": [0, 0, 0, 0], "words": 0}}"#,
     )
     .unwrap();
     let head: Head = serde_json::from_str(

@@ -170,12 +170,15 @@ fn layout(model: &Model, head: &Head, vocab: usize) -> Vec<Slot> {
 }
 
 fn embeddings(model: &Model, vocab: usize) -> Vec<Slot> {
-    let table = |name: &str, rows: usize| {
+    let table = |name: &str, rows: usize, std: f64| {
         let name = format!("{TRUNK}embeddings.{name}_embeddings.weight");
-        (name, vec![rows, model.hidden], Start::Normal(model.std))
+        (name, vec![rows, model.hidden], Start::Normal(std))
     };
-    let mut slots =
-        vec![table("word", vocab), table("position", model.positions), table("token_type", 2)];
+    let mut slots = vec![
+        table("word", vocab, model.std),
+        table("position", model.positions, model.std),
+        table("token_type", 2, model.segment_std),
+    ];
     slots.extend(norm(&format!("{TRUNK}embeddings.LayerNorm"), model.hidden));
     slots
 }
@@ -184,11 +187,12 @@ fn block(model: &Model, number: usize) -> Vec<Slot> {
     let (hidden, inner) = (model.hidden, model.intermediate);
     let name = |part: &str| format!("{TRUNK}encoder.layer.{number}.{part}");
     let mut slots = Vec::new();
-    for part in ["query", "key"] {
-        slots.extend(like(&name(&format!("attention.self.{part}")), model));
-    }
-    slots.extend(linear(&name("attention.self.value"), hidden, hidden, model.std));
-    slots.extend(linear(&name("attention.output.dense"), hidden, hidden, model.residual_std));
+    let (look, carry) = (model.identity.look[number], model.identity.carry[number]);
+    let square = |part: &str, std, identity| like(&name(part), hidden, std, identity);
+    slots.extend(square("attention.self.query", model.std, look));
+    slots.extend(square("attention.self.key", model.std, look));
+    slots.extend(square("attention.self.value", model.std, carry));
+    slots.extend(square("attention.output.dense", model.residual_std, carry));
     slots.extend(norm(&name("attention.output.LayerNorm"), hidden));
     slots.extend(linear(&name("intermediate.dense"), inner, hidden, model.std));
     slots.extend(linear(&name("output.dense"), hidden, inner, model.residual_std));
@@ -204,10 +208,12 @@ fn head_slots(model: &Model, head: &Head, vocab: usize) -> Vec<Slot> {
             width => linear("projection", width, hidden, model.std),
         },
         Head::Sparse(_) | Head::MaskedLm(_) => {
+            let bias = if let Head::Sparse(sparse) = head { sparse.bias } else { 0.0 };
             let name = |part: &str| format!("cls.predictions.{part}");
-            let mut slots = like(&name("transform.dense"), model);
+            let (dense, words) = (name("transform.dense"), model.identity.words);
+            let mut slots = like(&dense, hidden, model.std, words);
             slots.extend(norm(&name("transform.LayerNorm"), hidden));
-            slots.push((name("bias"), vec![vocab], Start::Constant(0.0)));
+            slots.push((name("bias"), vec![vocab], Start::Constant(bias)));
             slots
         }
         Head::CrossEncoder(_) => {
@@ -225,11 +231,10 @@ fn linear(name: &str, out: usize, width: usize, std: f64) -> Vec<Slot> {
     ]
 }
 
-fn like(name: &str, model: &Model) -> Vec<Slot> {
-    let start = Start::Like { std: model.std, identity: model.identity };
+fn like(name: &str, width: usize, std: f64, identity: f64) -> Vec<Slot> {
     vec![
-        (format!("{name}.weight"), vec![model.hidden; 2], start),
-        (format!("{name}.bias"), vec![model.hidden], Start::Constant(0.0)),
+        (format!("{name}.weight"), vec![width; 2], Start::Like { std, identity }),
+        (format!("{name}.bias"), vec![width], Start::Constant(0.0)),
     ]
 }
 

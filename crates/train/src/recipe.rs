@@ -89,10 +89,24 @@ pub struct Model {
     /// The same of the two layers of each block whose output is added to its input. With 0 a fresh block passes on what it
     /// is given, so that a network grown on trained embeddings begins as good as they are.
     pub residual_std: f64,
-    /// How much of the identity is added to what is drawn for queries, for keys and for the layer before the vocabulary.
-    /// Over trained embeddings attention then begins by looking at tokens of like meaning, and a token's own word begins as
-    /// its likeliest (Trockman and Kolter, ICML 2023, §4). 0 in BERT.
-    pub identity: f64,
+    /// The same of the embeddings that tell a query's tokens from a document's. As large as those of words, a cross-encoder
+    /// sees from the first step in which of the two a token found its like.
+    pub segment_std: f64,
+    /// What fresh layers begin near, where not near zero.
+    pub identity: Identity,
+}
+
+/// How much of the identity is added to what is drawn. Over trained embeddings attention then begins by looking at tokens
+/// of like meaning and by passing on what they are (Trockman and Kolter, ICML 2023, §4). All 0 in BERT.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// To queries and keys, block by block.
+    pub look: Vec<f64>,
+    /// To values and to the layer after attention, block by block.
+    pub carry: Vec<f64>,
+    /// To the layer before the vocabulary: a token's own word begins as its likeliest.
+    pub words: f64,
 }
 
 /// What stands on top of the network.
@@ -129,6 +143,8 @@ pub struct Dense {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sparse {
+    /// What the bias of every fresh word begins with: below 0 a vector begins sparse.
+    pub bias: f64,
     /// How a query is written.
     pub query: Input,
     /// How a document is written.
@@ -191,6 +207,8 @@ pub struct RankingTask {
     pub examples: PathBuf,
     /// How many of an example's negatives are drawn each time it is seen.
     pub negatives: usize,
+    /// How many documents of `data` are drawn beside them, each time others: what is easily told apart is learnt first.
+    pub random: usize,
     /// A run whose scores are the teacher's, or `vectors.safetensors` whose inner products are; below the folder of models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<PathBuf>,
@@ -251,7 +269,12 @@ pub struct Validation {
 impl Recipe {
     /// What cannot be meant, though each value by itself could be.
     pub fn check(&self) -> Result<()> {
-        let rules: [(bool, &str); 7] = [
+        let blocks = |amounts: &[f64]| amounts.len() == self.model.layers;
+        let rules: [(bool, &str); 8] = [
+            (
+                blocks(&self.model.identity.look) && blocks(&self.model.identity.carry),
+                "`model.identity` needs one `look` and one `carry` for each of `model.layers`",
+            ),
             (
                 matches!(self.head, Head::MaskedLm(_))
                     == matches!(self.objective, Objective::MaskedLm(_)),
@@ -292,10 +315,10 @@ impl Recipe {
     fn check_objective(&self) -> Result<()> {
         let Objective::Ranking(task) = &self.objective else { return Ok(()) };
         let fewest = task.loss.fewest_candidates();
-        if task.negatives + 1 < fewest {
+        if 1 + task.negatives + task.random < fewest {
             let problem = format!(
-                "this `loss` compares at least {fewest} candidates of a query, found `negatives = {}`",
-                task.negatives
+                "this `loss` compares at least {fewest} candidates of a query, found `negatives = {}` and `random = {}`",
+                task.negatives, task.random
             );
             return Err(Error::Unfit(problem));
         }

@@ -212,8 +212,10 @@ impl<'a> Work<'a> {
             .map(|&number| {
                 let example = &examples[number];
                 let drawn = index::sample(&mut rng, example.negatives.len(), task.negatives);
-                let negatives = drawn.iter().map(|place| example.negatives[place]);
-                (example.query, [example.positive].into_iter().chain(negatives).collect())
+                let mut candidates = vec![example.positive];
+                candidates.extend(drawn.iter().map(|place| example.negatives[place]));
+                candidates.extend(index::sample(&mut rng, self.documents.len(), task.random));
+                (example.query, candidates)
             })
             .collect();
         let teacher = teacher.map(|teacher| self.taught(teacher, &groups)).transpose()?;
@@ -313,6 +315,10 @@ impl Kind {
     ) -> Result<Self> {
         let path = models.join(&task.examples);
         let examples = examples::read(&path, queries, documents)?;
+        if documents.len() < task.random {
+            let problem = format!("`random = {}` of {} documents", task.random, documents.len());
+            return Err(Error::Unfit(problem));
+        }
         if let Some(poor) = examples.iter().find(|example| example.negatives.len() < task.negatives)
         {
             return Err(Error::Unfit(format!(

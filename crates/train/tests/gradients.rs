@@ -29,7 +29,8 @@ intermediate = 12
 positions = 12
 std = 0.02
 residual_std = 0.02
-identity = 0.0
+segment_std = 0.02
+identity = { look = [0.0, 0.0], carry = [0.0, 0.0], words = 0.0 }
 "#;
 const INPUT: &str = "{ template = [\"{text}\"], special_tokens = true, max_length = 12 }";
 
@@ -155,7 +156,7 @@ fn dense_gradients_are_pytorchs() {
 
 #[test]
 fn sparse_gradients_are_pytorchs() {
-    let case = Case::new("sparse", "[sparse]\nquery = INPUT\ndocument = INPUT");
+    let case = Case::new("sparse", "[sparse]\nbias = 0.0\nquery = INPUT\ndocument = INPUT");
     let weighted = |norm, weight| Weighted { norm, weight };
     let regulariser = flops::Config {
         queries: weighted(Norm::L1, 0.1),

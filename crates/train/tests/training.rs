@@ -23,6 +23,7 @@ document = { template = ["{text}"], special_tokens = true, max_length = 16 }
 "#;
 const SPARSE: &str = r#"
 [head.sparse]
+bias = 0.0
 query = { template = ["{text}"], special_tokens = true, max_length = 12 }
 document = { template = ["{text}"], special_tokens = true, max_length = 16 }
 "#;
@@ -38,7 +39,7 @@ text = { template = ["{text}"], special_tokens = true, max_length = 16 }
 /// An objective of ranking with two negatives.
 fn ranking(loss: &str) -> String {
     format!(
-        "[objective.ranking]\nexamples = \"examples.tsv\"\nteacher = \"teacher.trec\"\nnegatives = 2\nloss = {loss}\n"
+        "[objective.ranking]\nexamples = \"examples.tsv\"\nteacher = \"teacher.trec\"\nnegatives = 2\nrandom = 1\nloss = {loss}\n"
     )
 }
 

@@ -136,7 +136,8 @@ intermediate = 32
 positions = 24
 std = 0.1
 residual_std = 0.1
-identity = 0.0
+segment_std = 0.1
+identity = { look = [0.0, 0.0], carry = [0.0, 0.0], words = 0.0 }
 
 [data]
 documents = ["documents.tsv"]
