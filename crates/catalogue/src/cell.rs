@@ -140,6 +140,9 @@ pub struct Provenance {
     pub libraries: IndexMap<String, String>,
     /// The processor.
     pub cpu: String,
+    /// What else `nir doctor` says of the machine: cores, SIMD, memory. Empty in cells from before it did.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub machine: IndexMap<String, String>,
     /// The device that computed: `cpu`, or a GPU's name.
     pub device: String,
     /// The day it ran.

@@ -6,9 +6,11 @@ mod compare;
 mod engine;
 mod memory;
 mod models;
+mod names;
 mod progress;
 mod root;
 mod table;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -25,6 +27,9 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<commands::run::Args>),
+    Search(Box<commands::search::Args>),
+    Encode(commands::encode::Args),
+    Explain(commands::explain::Args),
     Eval(commands::eval::Args),
     List(commands::list::Args),
     Show(commands::show::Args),
@@ -37,6 +42,9 @@ enum Command {
     Report(commands::report::Args),
     Gate(Box<commands::gate::Args>),
     Coverage(commands::coverage::Args),
+    Book(commands::book::Args),
+    New(commands::new::Args),
+    Doctor(commands::doctor::Args),
     Cache(commands::cache::Args),
     Completions(commands::completions::Args),
     Man(commands::man::Args),
@@ -55,6 +63,9 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => commands::run::run(&args),
+        Command::Search(args) => commands::search::run(&args),
+        Command::Encode(args) => commands::encode::run(&args),
+        Command::Explain(args) => commands::explain::run(&args),
         Command::Eval(args) => commands::eval::run(args),
         Command::List(args) => commands::list::run(&args),
         Command::Show(args) => commands::show::run(&args),
@@ -67,6 +78,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Report(args) => commands::report::run(&args),
         Command::Gate(args) => Ok(commands::gate::run(&args)),
         Command::Coverage(args) => commands::coverage::run(&args),
+        Command::Book(args) => commands::book::run(&args),
+        Command::New(args) => commands::new::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
         Command::Cache(args) => commands::cache::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),

@@ -41,6 +41,12 @@ pub(crate) struct Models {
 }
 
 impl Args {
+    /// Only what is on this machine, in 32 bits on the processor.
+    pub(crate) fn at_hand() -> Self {
+        let device = "cpu".to_owned();
+        Self { device, precision: Precision::F32, models: None, offline: true }
+    }
+
     pub(crate) fn backend(&self) -> Result<Backend> {
         Ok(Backend::new(&self.device, self.precision)?)
     }

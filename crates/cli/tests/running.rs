@@ -47,6 +47,25 @@ fn a_method_runs_on_the_embedded_collection() {
 }
 
 #[test]
+fn a_ranking_is_written_with_what_it_says_of_itself() {
+    let nir = Nir::new();
+    nir.run(&["run", "lexical/bm25", "--on", "pocket", "--runs", "runs"]).ok();
+    let run = fs::read_to_string(nir.path("runs/pocket/lexical/bm25.trec")).unwrap();
+    assert!(run.lines().all(|line| line.split(' ').count() == 6));
+    let text = fs::read_to_string(nir.path("runs/pocket/lexical/bm25.ir_metadata.yaml")).unwrap();
+    let mut fields = 0;
+    for line in text.lines().filter_map(|line| line.strip_prefix("  ")) {
+        let (_, value) = line.split_once(": ").unwrap();
+        serde_json::from_str::<serde_json::Value>(value).unwrap();
+        fields += 1;
+    }
+    assert!(fields > 8, "{text}");
+    for part in ["platform:", "research goal:", "implementation:", "method:", "data:", "\"rust\""] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
 fn a_second_run_recomputes_nothing() {
     let nir = Nir::new();
     let arguments = ["run", "hybrid/rrf-bm25-rm3", "--on", "pocket", "--results", "results"];

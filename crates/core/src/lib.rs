@@ -5,6 +5,7 @@
 
 mod corpus;
 mod digest;
+mod explain;
 mod progress;
 mod qrels;
 mod query;
@@ -14,6 +15,7 @@ mod trec_run;
 
 pub use corpus::{Corpus, DocNo, Document, Documents, DuplicateDocId};
 pub use digest::{Digest, Hasher};
+pub use explain::{Contribution, Encode, EncodedTerm, Encoding, Form, Match};
 pub use progress::{Progress, Silent, Task};
 pub use qrels::{Judgements, Qrels};
 pub use query::{DuplicateQueryId, Queries, Query, WeightedTerm};

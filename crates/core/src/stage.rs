@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use crate::{Corpus, Queries, Run};
+use crate::{Contribution, Corpus, DocNo, Queries, Query, Ranking, Run};
 
 /// Any error of a stage: each algorithm has its own type, the harness only prints it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,12 +37,22 @@ pub trait Retriever: Send + Sync {
     fn recall(&self, _queries: &Queries) -> Result<Option<f64>> {
         Ok(None)
     }
+
+    /// The parts of the score that a document it found has for a query; none where a score has no parts.
+    fn explain(&self, _query: &Query, _doc: DocNo) -> Result<Vec<Contribution>> {
+        Ok(Vec::new())
+    }
 }
 
 /// Orders the candidates of an earlier stage anew.
 pub trait Reranker: Send + Sync {
     /// One ranking for each query, in order.
     fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run>;
+
+    /// As [`Retriever::explain`].
+    fn explain(&self, _query: &Query, _doc: DocNo) -> Result<Vec<Contribution>> {
+        Ok(Vec::new())
+    }
 }
 
 /// Writes the queries anew from what an earlier stage found for them.
@@ -55,4 +65,9 @@ pub trait Rewriter: Send + Sync {
 pub trait Fuser: Send + Sync {
     /// One ranking for each query, in order.
     fn fuse(&self, runs: &[Run]) -> Result<Run>;
+
+    /// As [`Retriever::explain`], for one query: what each of its rankings adds for a document.
+    fn explain(&self, _rankings: &[Ranking], _doc: DocNo) -> Vec<Contribution> {
+        Vec::new()
+    }
 }

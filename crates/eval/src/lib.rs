@@ -3,6 +3,7 @@
 //! Nothing here has heard of a retrieval method: [`evaluate`] sees judgements, a run, [`Measure`]s and a [`Policy`],
 //! and [`significance`] sees two columns of values. METHODOLOGY.md says what each decides and why.
 
+pub mod docs;
 mod evaluate;
 mod measure;
 pub mod measures;

@@ -5,6 +5,7 @@ mod analyzer;
 mod bm25;
 pub mod codes;
 mod dense;
+pub mod docs;
 pub mod impacts;
 pub mod late;
 mod level;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Ranking, Scored, WeightedTerm};
+use nir_core::{Contribution, Corpus, DocNo, Match, Ranking, Scored, WeightedTerm};
 
 use crate::bm25::{self, Bm25, InvalidBm25, Saturation};
 use crate::lexical::{Block, IndexTerm, LexicalIndex};
@@ -69,6 +69,35 @@ impl Searcher {
     /// If a weight is not finite.
     pub fn search_exhaustive(&self, query: &[WeightedTerm], depth: usize) -> Ranking {
         self.score_all(&self.terms(query), depth)
+    }
+
+    /// What each term of a query adds to the score of a document: `w_t · idf` and the saturated `tf` are its weights.
+    ///
+    /// # Panics
+    /// If a weight is not finite.
+    pub fn explain(&self, query: &[WeightedTerm], doc: DocNo) -> Vec<Contribution> {
+        let mut names: Vec<&String> = Vec::new();
+        query.iter().for_each(|term| {
+            if !names.contains(&&term.term) {
+                names.push(&term.term);
+            }
+        });
+        names.into_iter().filter_map(|name| self.explain_term(name, query, doc)).collect()
+    }
+
+    fn explain_term(
+        &self,
+        name: &String,
+        query: &[WeightedTerm],
+        doc: DocNo,
+    ) -> Option<Contribution> {
+        let same = query.iter().filter(|term| &term.term == name).cloned().collect::<Vec<_>>();
+        let QueryTerm { term, weight } = self.terms(&same).pop()?;
+        let tf = self.index.postings(&term).freq(doc.0)?;
+        let saturation = self.saturation.of(tf, doc.0);
+        let document = bm25::part(1.0, saturation);
+        let of = Match::Term { term: name.clone(), query: weight, document };
+        Some(Contribution { of, score: bm25::part(weight, saturation) })
     }
 
     fn score_all(&self, terms: &[QueryTerm], depth: usize) -> Ranking {

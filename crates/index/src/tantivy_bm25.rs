@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Ranking, Scored, WeightedTerm};
+use nir_core::{Contribution, Corpus, DocNo, Match, Ranking, Scored, WeightedTerm};
 use tantivy::collector::TopDocs;
-use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
+use tantivy::query::{BooleanQuery, BoostQuery, EnableScoring, Occur, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{ReloadPolicy, Term};
+use tantivy::{DocSet as _, ReloadPolicy, Term};
 
 use crate::{IndexError, LexicalIndex};
 
@@ -46,14 +46,42 @@ impl TantivySearcher {
         Ok(Ranking::top(depth, scored.collect(), &*self.corpus))
     }
 
+    /// What each term of a query adds to the score of a document.
+    pub fn explain(
+        &self,
+        query: &[WeightedTerm],
+        doc: DocNo,
+    ) -> Result<Vec<Contribution>, IndexError> {
+        let parts = query.iter().map(|term| self.explain_term(term, doc));
+        let parts: tantivy::Result<Vec<Option<Contribution>>> = parts.collect();
+        let parts = parts.map_err(IndexError::tantivy(self.index.dir()))?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    fn explain_term(
+        &self,
+        term: &WeightedTerm,
+        doc: DocNo,
+    ) -> tantivy::Result<Option<Contribution>> {
+        let weight =
+            self.clause(term).weight(EnableScoring::enabled_from_searcher(&self.searcher))?;
+        let mut scorer = weight.scorer(self.searcher.segment_reader(0), 1.0)?;
+        // A list may begin behind the document, and then it must not be sought in.
+        if scorer.doc() > doc.0 || scorer.seek(doc.0) != doc.0 {
+            return Ok(None);
+        }
+        let (score, query) = (scorer.score(), term.weight);
+        let of = Match::Term { term: term.term.clone(), query, document: score / query };
+        Ok(Some(Contribution { of, score }))
+    }
+
     fn query(&self, query: &[WeightedTerm]) -> BooleanQuery {
-        let field = self.index.tantivy().1;
-        let clause = |WeightedTerm { term, weight }: &WeightedTerm| {
-            let term =
-                TermQuery::new(Term::from_field_text(field, term), IndexRecordOption::WithFreqs);
-            let weighted = BoostQuery::new(Box::new(term), *weight);
-            (Occur::Should, Box::new(weighted) as Box<dyn Query>)
-        };
+        let clause = |term| (Occur::Should, Box::new(self.clause(term)) as Box<dyn Query>);
         BooleanQuery::new(query.iter().map(clause).collect())
+    }
+
+    fn clause(&self, WeightedTerm { term, weight }: &WeightedTerm) -> BoostQuery {
+        let term = Term::from_field_text(self.index.tantivy().1, term);
+        BoostQuery::new(Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)), *weight)
     }
 }

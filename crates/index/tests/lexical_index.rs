@@ -184,3 +184,29 @@ fn many_threads_find_what_one_finds() {
         }
     });
 }
+
+/// Lists of several blocks, and documents of several lengths.
+#[test]
+fn parts_add_up_to_the_score_in_lists_of_any_length() {
+    let text = |doc: usize| {
+        "tea ".repeat(1 + doc % 5) + if doc.is_multiple_of(2) { "milk" } else { "sugar sugar" }
+    };
+    let texts: Vec<String> = (0..700).map(text).collect();
+    let corpus = corpus(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let dir = tempfile::tempdir().unwrap();
+    let index = Arc::new(build(dir.path(), &*corpus).unwrap());
+    let ours = Searcher::new(Arc::clone(&index), Arc::clone(&corpus), BM25).unwrap();
+    let theirs = TantivySearcher::new(index, corpus).unwrap();
+    let query = query(&["sugar", "tea", "absent", "tea"]);
+    for hit in ours.search(&query, 700).iter() {
+        let parts = ours.explain(&query, hit.doc);
+        let sum: f32 = parts.iter().map(|part| part.score).sum();
+        assert!((sum - hit.score).abs() < 1e-5, "{hit:?}: {parts:?}");
+        assert_eq!(parts.len(), 1 + hit.doc.row() % 2);
+    }
+    for hit in theirs.search(&query, 700).unwrap().iter() {
+        let parts = theirs.explain(&query, hit.doc).unwrap();
+        let sum: f32 = parts.iter().map(|part| part.score).sum();
+        assert!((sum - hit.score).abs() < 1e-5, "{hit:?}: {parts:?}");
+    }
+}

@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use nir_core::{Corpus, Hasher, Progress, Queries, Query, Result, Retriever, Run};
+use nir_core::{
+    Contribution, Corpus, DocNo, Hasher, Progress, Queries, Query, Result, Retriever, Run,
+};
 use nir_index::impacts::{Builder, ImpactIndex, Weights};
 use serde::{Deserialize, Serialize};
 
@@ -84,12 +86,18 @@ pub(crate) fn quantised<Term>(
     terms.filter(|&(_, weight)| weight > 0.0).collect()
 }
 
-/// How a method turns texts into weighted terms.
-pub(crate) trait Weigh: Send + Sync {
-    /// The vectors of some documents of the collection, in order.
-    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>>;
+/// How a method turns queries into weighted terms.
+pub(crate) trait WeighQueries: Send + Sync {
     /// The vectors of queries, in order.
     fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>>;
+    /// The term of this number.
+    fn term(&self, number: u32) -> String;
+}
+
+/// How a method turns texts into weighted terms.
+pub(crate) trait Weigh: WeighQueries {
+    /// The vectors of some documents of the collection, in order.
+    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>>;
 }
 
 /// Encodes and indexes the collection, and searches it. `recipe` names everything that decides a document's vector.
@@ -102,14 +110,14 @@ pub(crate) fn retriever(
 ) -> Result<Stage> {
     let Index::Impacts { storage } = *index;
     let index = build(context, recipe, &weigh, storage)?;
-    Ok(searching(context, index, move |queries| weigh.queries(queries), depth))
+    Ok(searching(context, index, weigh, depth))
 }
 
 /// Searches an index with what `weigh` makes of queries.
 pub(crate) fn searching(
     context: &Context<'_>,
     index: ImpactIndex,
-    weigh: impl Fn(&[Query]) -> Result<Vec<SparseVector>> + Send + Sync + 'static,
+    weigh: impl WeighQueries + 'static,
     depth: usize,
 ) -> Stage {
     let mean = index.postings() as f64 / index.documents().max(1) as f64;
@@ -154,11 +162,8 @@ fn build(
 const VECTORS: &str = "vectors.sparse";
 const INDEX: &str = "index.impacts";
 
-/// Turns queries into weighted terms.
-type WeighQueries = dyn Fn(&[Query]) -> Result<Vec<SparseVector>> + Send + Sync;
-
 struct SparseRetriever {
-    weigh: Box<WeighQueries>,
+    weigh: Box<dyn WeighQueries>,
     index: ImpactIndex,
     depth: usize,
     corpus: Arc<dyn Corpus>,
@@ -168,10 +173,19 @@ struct SparseRetriever {
 impl Retriever for SparseRetriever {
     fn retrieve(&self, queries: &Queries) -> Result<Run> {
         let task = self.progress.begin("searching impacts", "queries", queries.len() as u64);
-        let vectors = (self.weigh)(queries)?;
+        let vectors = self.weigh.queries(queries)?;
         let rankings = self.index.search_many(&vectors, self.depth, &*self.corpus);
         task.advance(queries.len() as u64);
         Ok(Run(rankings))
+    }
+
+    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        let vector = self.weigh.queries(std::slice::from_ref(query))?.swap_remove(0);
+        let shared = |&(number, weight): &(u32, f32)| {
+            let document = self.index.weight(number, doc)?;
+            Some(Contribution::product(self.weigh.term(number), weight, document))
+        };
+        Ok(vector.iter().filter_map(shared).collect())
     }
 }
 

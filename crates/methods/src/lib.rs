@@ -14,6 +14,7 @@ pub mod run_file;
 pub mod sparse;
 pub mod weighting;
 
+mod explanation;
 mod impacts;
 mod neural;
 mod pipeline;
@@ -22,6 +23,7 @@ mod registry;
 #[cfg(test)]
 mod testing;
 
+pub use explanation::Explanation;
 pub use pipeline::{ShapeError, check_shapes};
 pub use recipe::{Algorithm, Context, Recipe, Resources, Shape, Stage};
 pub use registry::{ALGORITHMS, Entry, UnknownAlgorithm, find};

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Hasher, Query, Ranking, Result};
+use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Query, Ranking, Result};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::PerToken;
 use nir_nn::{
@@ -172,6 +172,31 @@ pub(crate) fn count_tokens(tokenizer: &nir_nn::Tokenizer, tokens: &Tokens) -> Ve
         }
     }
     counts
+}
+
+/// The pieces of a text, as the model reads it.
+pub(crate) fn pieces(tokenizer: &nir_nn::Tokenizer, tokens: &Tokens) -> Vec<String> {
+    tokens.ids.iter().map(|&id| piece(tokenizer, id)).collect()
+}
+
+/// The word piece of this number.
+pub(crate) fn piece(tokenizer: &nir_nn::Tokenizer, id: u32) -> String {
+    tokenizer.token(id).expect("the tokenizer has the token that it gave")
+}
+
+/// A text as weighted word pieces, those that it has itself told from the others.
+pub(crate) fn weighted_pieces(
+    tokenizer: &nir_nn::Tokenizer,
+    tokens: &Tokens,
+    vector: impl IntoIterator<Item = (u32, f32)>,
+) -> Encoding {
+    let term = |(id, weight): (u32, f32)| {
+        // A head may have more outputs than the vocabulary has words.
+        let term = tokenizer.token(id).unwrap_or_else(|| format!("#{id}"));
+        EncodedTerm { term, weight, is_expansion: !tokens.ids.contains(&id) }
+    };
+    let form = Form::Terms(vector.into_iter().map(term).collect());
+    Encoding { tokens: pieces(tokenizer, tokens), form }
 }
 
 /// The numbers of a head with one output, for each token of each text.

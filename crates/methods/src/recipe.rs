@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nir_core::{
-    Corpus, Digest, Expander, Fuser, Hasher, Progress, Reranker, Result, Retriever, Rewriter,
-    TrecRun,
+    Corpus, Digest, Encode, Expander, Fuser, Hasher, Progress, Reranker, Result, Retriever,
+    Rewriter, TrecRun,
 };
 use nir_index::{Analyzer, LexicalIndex};
 use nir_nn::Backend;
@@ -57,6 +57,11 @@ pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + '
     /// Binds the recipe to a collection.
     fn build(&self, context: &Context<'_>) -> Result<Stage>;
 
+    /// What it turns single texts into, if anything; the collection of the context is not looked at.
+    fn encoder(&self, _context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(None)
+    }
+
     /// What is wrong with the values, if anything: `k1 must be at least 0, found -1`.
     fn check(&self) -> std::result::Result<(), String> {
         Ok(())
@@ -82,6 +87,8 @@ pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + '
 pub trait Recipe: fmt::Debug + Send + Sync {
     /// See [`Algorithm::build`].
     fn build(&self, context: &Context<'_>) -> Result<Stage>;
+    /// See [`Algorithm::encoder`].
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>>;
     /// See [`Algorithm::inputs`].
     fn inputs(&self) -> &[String];
     /// See [`Algorithm::files`].
@@ -95,6 +102,10 @@ pub trait Recipe: fmt::Debug + Send + Sync {
 impl<A: Algorithm> Recipe for A {
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         Algorithm::build(self, context)
+    }
+
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Algorithm::encoder(self, context)
     }
 
     fn inputs(&self) -> &[String] {

@@ -8,37 +8,39 @@ use crate::{
     run_file, sparse, weighting,
 };
 
+/// An algorithm by its config, its family and its file.
+macro_rules! algorithm {
+    ($config:ty, $family:literal, $file:literal) => {
+        Entry::of::<$config>($family, $file, include_str!($file))
+    };
+}
+
 /// Every algorithm that a config can `use`, by family.
 pub const ALGORITHMS: &[Entry] = &[
-    Entry::of::<lexical::bm25::Config>("lexical", include_str!("lexical/bm25.rs")),
-    Entry::of::<lexical::tantivy_bm25::Config>("lexical", include_str!("lexical/tantivy_bm25.rs")),
-    Entry::of::<feedback::rm3::Config>("feedback", include_str!("feedback/rm3.rs")),
-    Entry::of::<feedback::rocchio::Config>("feedback", include_str!("feedback/rocchio.rs")),
-    Entry::of::<dense::bi_encoder::Config>("dense", include_str!("dense/bi_encoder.rs")),
-    Entry::of::<sparse::splade::Config>("sparse", include_str!("sparse/splade.rs")),
-    Entry::of::<weighting::unicoil::Config>("weighting", include_str!("weighting/unicoil.rs")),
-    Entry::of::<weighting::deepct::Config>("weighting", include_str!("weighting/deepct.rs")),
-    Entry::of::<weighting::deepimpact::Config>(
-        "weighting",
-        include_str!("weighting/deepimpact.rs"),
-    ),
-    Entry::of::<weighting::coil::Config>("weighting", include_str!("weighting/coil.rs")),
-    Entry::of::<late::colbert::Config>("late", include_str!("late/colbert.rs")),
-    Entry::of::<late::colbert::MaxSim>("late", include_str!("late/colbert.rs")),
-    Entry::of::<cross_encoder::pointwise::Config>(
+    algorithm!(lexical::bm25::Config, "lexical", "lexical/bm25.rs"),
+    algorithm!(lexical::tantivy_bm25::Config, "lexical", "lexical/tantivy_bm25.rs"),
+    algorithm!(feedback::rm3::Config, "feedback", "feedback/rm3.rs"),
+    algorithm!(feedback::rocchio::Config, "feedback", "feedback/rocchio.rs"),
+    algorithm!(dense::bi_encoder::Config, "dense", "dense/bi_encoder.rs"),
+    algorithm!(sparse::splade::Config, "sparse", "sparse/splade.rs"),
+    algorithm!(weighting::unicoil::Config, "weighting", "weighting/unicoil.rs"),
+    algorithm!(weighting::deepct::Config, "weighting", "weighting/deepct.rs"),
+    algorithm!(weighting::deepimpact::Config, "weighting", "weighting/deepimpact.rs"),
+    algorithm!(weighting::coil::Config, "weighting", "weighting/coil.rs"),
+    algorithm!(late::colbert::Config, "late", "late/colbert.rs"),
+    algorithm!(late::colbert::MaxSim, "late", "late/colbert.rs"),
+    algorithm!(cross_encoder::pointwise::Config, "cross_encoder", "cross_encoder/pointwise.rs"),
+    algorithm!(
+        cross_encoder::representation::Config,
         "cross_encoder",
-        include_str!("cross_encoder/pointwise.rs"),
+        "cross_encoder/representation.rs"
     ),
-    Entry::of::<cross_encoder::representation::Config>(
-        "cross_encoder",
-        include_str!("cross_encoder/representation.rs"),
-    ),
-    Entry::of::<efficient::tilde::Config>("efficient", include_str!("efficient/tilde.rs")),
-    Entry::of::<hybrid::rrf::Config>("hybrid", include_str!("hybrid/rrf.rs")),
-    Entry::of::<hybrid::linear::Config>("hybrid", include_str!("hybrid/linear.rs")),
-    Entry::of::<hybrid::comb_sum::Config>("hybrid", include_str!("hybrid/comb_sum.rs")),
-    Entry::of::<hybrid::comb_mnz::Config>("hybrid", include_str!("hybrid/comb_mnz.rs")),
-    Entry::of::<run_file::Config>("", include_str!("run_file.rs")),
+    algorithm!(efficient::tilde::Config, "efficient", "efficient/tilde.rs"),
+    algorithm!(hybrid::rrf::Config, "hybrid", "hybrid/rrf.rs"),
+    algorithm!(hybrid::linear::Config, "hybrid", "hybrid/linear.rs"),
+    algorithm!(hybrid::comb_sum::Config, "hybrid", "hybrid/comb_sum.rs"),
+    algorithm!(hybrid::comb_mnz::Config, "hybrid", "hybrid/comb_mnz.rs"),
+    algorithm!(run_file::Config, "", "run_file.rs"),
 ];
 
 /// Reads the parameters of a stage.
@@ -55,14 +57,21 @@ pub struct Entry {
     pub paper: &'static str,
     /// What it reads and gives.
     pub shape: Shape,
+    /// Its file, below `crates/methods/src`.
+    pub file: &'static str,
     /// Its source, whose head explains it.
     pub source: &'static str,
     parse: Parse,
 }
 
 impl Entry {
-    const fn of<A: Algorithm>(family: &'static str, source: &'static str) -> Self {
-        Self { name: A::NAME, family, paper: A::PAPER, shape: A::SHAPE, source, parse: parse::<A> }
+    const fn of<A: Algorithm>(
+        family: &'static str,
+        file: &'static str,
+        source: &'static str,
+    ) -> Self {
+        let (name, paper, shape) = (A::NAME, A::PAPER, A::SHAPE);
+        Self { name, family, paper, shape, file, source, parse: parse::<A> }
     }
 
     /// Reads the parameters of a stage; the table has no `use`.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use candle_core::Device;
 use nir_core::{
-    Corpus, Digest, Document, Documents, Queries, Query, Ranking, Result, Run, Silent, TrecRun,
+    Contribution, Corpus, Digest, Document, Documents, Encoding, Queries, Query, Ranking, Result,
+    Run, Silent, TrecRun,
 };
 use nir_nn::Backend;
 use nir_nn::checkpoint::{Checkpoint, Wanted};
@@ -76,14 +77,17 @@ impl Lent {
 
     /// Binds a recipe that may be wrong.
     pub(crate) fn try_build(&self, config: &impl Algorithm) -> Result<Stage> {
-        let context = Context {
+        config.build(&self.context())
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
             corpus: Arc::<Documents>::clone(&self.corpus),
             corpus_digest: Digest::of("the collection of a test"),
             progress: Arc::new(Silent),
             backend: Backend::reference(),
             resources: self,
-        };
-        config.build(&context)
+        }
     }
 
     /// What a retriever finds for one query.
@@ -101,6 +105,32 @@ impl Lent {
     ) -> Ranking {
         let Stage::Reranker(reranker) = self.build(config) else { panic!("it is no reranker") };
         one(reranker.rerank(&queries(query), &Run(vec![candidates])).unwrap())
+    }
+
+    /// The parts of the score of every document that a retriever finds, best first. Fails unless they add up.
+    #[track_caller]
+    pub(crate) fn explain(&self, config: &impl Algorithm, query: &str) -> Vec<Vec<Contribution>> {
+        let Stage::Retriever(retriever) = self.build(config) else { panic!("it is no retriever") };
+        let query = Query::new("q", query);
+        let found = one(retriever.retrieve(&Queries::new(vec![query.clone()]).unwrap()).unwrap());
+        let parts = |hit: &nir_core::Scored| {
+            let parts = retriever.explain(&query, hit.doc).unwrap();
+            let sum: f32 = parts.iter().map(|part| part.score).sum();
+            assert!(
+                (sum - hit.score).abs() <= 1e-5 * hit.score.abs().max(1.0),
+                "{hit:?}: {parts:?}"
+            );
+            parts
+        };
+        assert!(!found.is_empty(), "nothing was found");
+        found.iter().map(parts).collect()
+    }
+
+    /// What a method makes of a query and of a document of the collection.
+    pub(crate) fn encode(&self, config: &impl Algorithm, query: &str, doc: u32) -> [Encoding; 2] {
+        let encoder = config.encoder(&self.context()).unwrap().unwrap();
+        let query = encoder.query(&Query::new("q", query)).unwrap();
+        [query, encoder.document(self.corpus(), nir_core::DocNo(doc)).unwrap()]
     }
 
     /// A ranking with names in place of rows.

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use nir_core::{Judgements, TrecRun};
+use nir_core::TrecRun;
 use serde::Serialize;
 
-use crate::report::{AtHand, QueryDifference, Row, Sources, Table};
+use crate::report::{AtHand, Part, Parts, QueryDifference, Row, Sources, Table};
 
 /// One query that two methods answer differently.
 #[derive(Debug, Clone, Serialize)]
@@ -46,12 +46,16 @@ pub struct Shown {
     pub text: String,
     /// Whether the other method has it among those shown.
     pub is_shared: bool,
+    /// What the method saw in it, where that can be told; the largest parts of the score first.
+    pub parts: Vec<Part>,
 }
 
 /// Queries shown in each direction.
 const QUERIES: usize = 3;
 /// Documents shown for each.
 const DOCUMENTS: usize = 5;
+/// Parts of a score shown for each.
+const PARTS: usize = 6;
 /// Characters shown of a document.
 const CHARACTERS: usize = 220;
 
@@ -67,9 +71,13 @@ pub(crate) fn disagreements(
     let (Some(left), Some(right)) = (baseline, other) else { return Vec::new() };
     let run = |row: &Row| sources.run(&row.provenance.run);
     let (Some(left_run), Some(right_run)) = (run(left), run(right)) else { return Vec::new() };
+    let queries = extremes(&right.differences, QUERIES);
+    let query_ids: Vec<&str> = queries.iter().map(|query| query.query_id.as_str()).collect();
+    let parts = |row: &Row| sources.parts(&row.method, &table.dataset, &query_ids, DOCUMENTS);
+    let sides = [(left, left_run, parts(left)), (right, right_run, parts(right))];
     let show = |query: &QueryDifference| {
-        let mut sides = [(left, &left_run), (right, &right_run)]
-            .map(|(row, run)| side(&row.name, run, &query.query_id, at_hand));
+        let mut sides = [&sides[0], &sides[1]]
+            .map(|(row, run, parts)| side(&row.name, run, parts, &query.query_id, at_hand));
         mark_shared(&mut sides);
         let [left, right] = sides;
         let text = query.text.clone().unwrap_or_default();
@@ -81,7 +89,7 @@ pub(crate) fn disagreements(
             right,
         }
     };
-    extremes(&right.differences, QUERIES).into_iter().map(show).collect()
+    queries.into_iter().map(show).collect()
 }
 
 /// The first `count` that got better and the last `count` that got worse, worst first.
@@ -91,28 +99,29 @@ pub(crate) fn extremes(sorted: &[QueryDifference], count: usize) -> Vec<&QueryDi
     better.chain(worse).collect()
 }
 
-fn side(name: &str, run: &TrecRun, query_id: &str, at_hand: &AtHand<'_>) -> Side {
+fn side(name: &str, run: &TrecRun, parts: &Parts, query_id: &str, at_hand: &AtHand<'_>) -> Side {
     let grades = at_hand.qrels.get(query_id);
     let list = run.get(query_id);
     // A run file of ours is written in the order of its ranking.
     let top = list.into_iter().flat_map(|list| list.iter().take(DOCUMENTS)).enumerate();
-    let documents = top
-        .map(|(i, (doc_id, entry))| document(i + 1, doc_id, entry.score, grades, at_hand))
-        .collect();
-    Side { name: name.to_owned(), documents }
+    let documents = top.map(|(i, (doc_id, entry))| {
+        let parts = parts.get(&(query_id.to_owned(), doc_id.to_owned()));
+        Shown {
+            rank: i + 1,
+            doc_id: doc_id.to_owned(),
+            score: entry.score,
+            grade: grades.and_then(|grades| grades.get(doc_id).copied()),
+            text: text(doc_id, at_hand),
+            is_shared: false,
+            parts: parts.into_iter().flatten().take(PARTS).cloned().collect(),
+        }
+    });
+    Side { name: name.to_owned(), documents: documents.collect() }
 }
 
-fn document(
-    rank: usize,
-    doc_id: &str,
-    score: f64,
-    grades: Option<&Judgements>,
-    at_hand: &AtHand<'_>,
-) -> Shown {
+fn text(doc_id: &str, at_hand: &AtHand<'_>) -> String {
     let corpus = at_hand.corpus;
-    let text = corpus.doc_no(doc_id).map(|doc| beginning(corpus.contents(doc))).unwrap_or_default();
-    let grade = grades.and_then(|grades| grades.get(doc_id).copied());
-    Shown { rank, doc_id: doc_id.to_owned(), score, grade, text, is_shared: false }
+    corpus.doc_no(doc_id).map(|doc| beginning(corpus.contents(doc))).unwrap_or_default()
 }
 
 /// The first characters of a text, to the end of a word.

@@ -12,6 +12,7 @@ mod coverage;
 mod disagreement;
 mod drawing;
 mod format;
+mod ir_metadata;
 mod question;
 mod report;
 mod templates;
@@ -19,8 +20,9 @@ mod templates;
 pub use coverage::{CoveragePage, EntryCoverage, Progress};
 pub use disagreement::{Disagreement, Shown, Side};
 pub use format::{Format, UnknownFormat, coverage_text, report_text};
+pub use ir_metadata::ir_metadata;
 pub use question::{ALPHA, ConfigFile, Question, settings};
 pub use report::{
-    Against, AtHand, Entry, Finding, LabelScore, QueryDifference, Report, ReportError, Row,
-    Sources, Table, Tested, Value,
+    Against, AtHand, Entry, Finding, LabelScore, Part, Parts, QueryDifference, Report, ReportError,
+    Row, Sources, Table, Tested, Value,
 };

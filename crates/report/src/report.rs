@@ -1,6 +1,6 @@
 //! The facts of a report, read from cells. Nothing here knows how they are shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use nir_catalogue::{
@@ -244,6 +244,20 @@ pub trait Sources {
     fn with_dataset(&self, name: &str, read: &mut dyn FnMut(&AtHand<'_>)) -> Result<(), String>;
     /// The run file with this digest, if it is still somewhere.
     fn run(&self, digest: &str) -> Option<TrecRun>;
+    /// What a method saw in the best `top` documents of some queries; empty where only running it anew would tell.
+    fn parts(&self, method: &str, dataset: &str, query_ids: &[&str], top: usize) -> Parts;
+}
+
+/// What adds up to a score, by query and document, the largest first.
+pub type Parts = HashMap<(String, String), Vec<Part>>;
+
+/// A part of a score.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// A term, two tokens that are alike, or a rank elsewhere.
+    pub what: String,
+    /// What it adds.
+    pub score: f32,
 }
 
 /// A report that cannot be made.

@@ -13,7 +13,8 @@ use nir_catalogue::{
 };
 use nir_core::{Document, Documents, Qrels, Queries, Query, TrecRun};
 use nir_report::{
-    AtHand, CoveragePage, Finding, Format, Question, Report, Sources, coverage_text, report_text,
+    AtHand, CoveragePage, Finding, Format, Part, Parts, Question, Report, Sources, coverage_text,
+    report_text,
 };
 
 const PAPERS: &str = r#"
@@ -185,6 +186,7 @@ fn write_cell(
             rustc: "rustc 1.95.0".to_owned(),
             libraries: [("tantivy".to_owned(), "0.27.0".to_owned())].into(),
             cpu: "A CPU".to_owned(),
+            machine: [("cores".to_owned(), "2".to_owned())].into(),
             device: "cpu".to_owned(),
             date: "2026-11-22".to_owned(),
         },
@@ -244,6 +246,15 @@ impl Sources for World {
             labels: &labels,
         });
         Ok(())
+    }
+
+    fn parts(&self, method: &str, _: &str, query_ids: &[&str], _: usize) -> Parts {
+        if method != "lexical/words" {
+            return Parts::new();
+        }
+        let part = Part { what: "tea & milk".to_owned(), score: 1.25 };
+        let both = |query_id: &&str| ((*query_id).to_owned(), "d1".to_owned());
+        query_ids.iter().map(|query_id| (both(query_id), vec![part.clone()])).collect()
     }
 
     fn run(&self, digest: &str) -> Option<TrecRun> {
@@ -373,6 +384,9 @@ fn two_rankings_stand_side_by_side_with_grades() {
         let documents = side.documents.iter();
         documents.map(|one| (one.doc_id.clone(), one.grade, one.is_shared)).collect::<Vec<_>>()
     };
+    let seen = |document: &nir_report::Shown| document.parts.len();
+    assert_eq!(one.left.documents.iter().map(seen).collect::<Vec<_>>(), [1, 0]);
+    assert!(one.right.documents.iter().all(|document| document.parts.is_empty()));
     assert_eq!(shown(&one.left), [("d1".into(), None, true), ("d3".into(), None, false)]);
     assert_eq!(shown(&one.right), [("d2".into(), Some(2), false), ("d1".into(), None, true)]);
     assert!(report.tables[1].disagreements.is_empty());

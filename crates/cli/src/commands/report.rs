@@ -1,17 +1,23 @@
 //! `nir report`: a comparison to publish, from results that are there.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Library, read_cells};
-use nir_core::{Digest, TrecRun};
+use nir_core::{Contribution, Digest, Match, Queries, Query, TrecRun};
 use nir_data::{Dataset, Manifests};
-use nir_report::{AtHand, Format, Question, Report, Sources, report_text};
+use nir_report::{AtHand, Format, Part, Parts, Question, Report, Sources, report_text};
 
+use super::run::target;
 use crate::cache::{Cache, write_whole};
+use crate::engine::{Engine, Pipeline};
+use crate::models;
+use crate::progress::{Bars, Hushable};
 use crate::root::Root;
 
 /// Write a comparison as one page, or as a table for a paper, from results that are there.
@@ -62,7 +68,12 @@ pub(crate) fn make(
     library: &Library,
     root: &Root,
 ) -> Result<Report> {
-    let sources = Local::new(Cache::open()?, root.manifests()?);
+    let sources = Local {
+        cache: Cache::open()?,
+        manifests: root.manifests()?,
+        library,
+        runs: OnceCell::new(),
+    };
     Ok(Report::new(question, results, &read_cells(results)?, library, &sources)?)
 }
 
@@ -140,26 +151,68 @@ pub(crate) fn comparison_name(what: &str) -> &str {
 }
 
 /// This machine's cache.
-struct Local {
+struct Local<'a> {
     cache: Cache,
     manifests: Manifests,
+    library: &'a Library,
     /// Run files by their digest, which is what a cell names; read when the first is asked for.
-    runs: std::cell::OnceCell<HashMap<String, PathBuf>>,
+    runs: OnceCell<HashMap<String, PathBuf>>,
 }
 
-impl Local {
-    fn new(cache: Cache, manifests: Manifests) -> Self {
-        Self { cache, manifests, runs: std::cell::OnceCell::new() }
-    }
-
+impl Local<'_> {
     fn runs(&self) -> HashMap<String, PathBuf> {
         let files = self.cache.run_files();
         let digest = |path: PathBuf| Some((Digest::of(std::fs::read(&path).ok()?).hex(), path));
         files.into_iter().filter_map(digest).collect()
     }
+
+    /// The parts of scores, if the ranking they are of is in the cache, and with it all that is needed.
+    fn parts_at_hand(
+        &self,
+        method: &str,
+        dataset: &str,
+        query_ids: &[&str],
+        top: usize,
+    ) -> Result<Parts> {
+        let method = self.library.methods.get(method).context("a method of the program's own")?;
+        let pipeline = Pipeline::new(method, self.library)?;
+        let dataset = Dataset::open(self.cache.data(), self.manifests.get(dataset)?)?;
+        let target = target(&dataset);
+        let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
+        let at_hand = models::Args::at_hand();
+        let models = at_hand.models(Arc::clone(&progress) as _);
+        let engine = Engine { cache: &self.cache, progress, models, backend: at_hand.backend()? };
+        if !engine.is_cached(&pipeline, &target)? {
+            return Ok(Parts::new());
+        }
+        let asked = |query: &&Query| query_ids.contains(&query.query_id.as_str());
+        let queries = Queries::new(dataset.queries.iter().filter(asked).cloned().collect())?;
+        let mut parts = Parts::new();
+        for answer in engine.ask(&pipeline, &target, &queries, top)? {
+            for hit in &answer.hits {
+                let doc_id = dataset.corpus.doc_id(hit.doc).to_owned();
+                let seen = hit.parts.iter().filter_map(|one| part(one, &pipeline)).collect();
+                parts.insert((answer.query.query_id.clone(), doc_id), seen);
+            }
+        }
+        Ok(parts)
+    }
 }
 
-impl Sources for Local {
+/// A part of a score in few words; none for a score of the whole.
+fn part(contribution: &Contribution, pipeline: &Pipeline) -> Option<Part> {
+    let what = match &contribution.of {
+        Match::Term { term, .. } => term.clone(),
+        Match::Tokens { query, document } => format!("{query} ~ {document}"),
+        Match::Input { number, rank } => {
+            format!("{} rank {rank}", pipeline.inputs[*number].method.name)
+        }
+        Match::Texts => return None,
+    };
+    Some(Part { what, score: contribution.score })
+}
+
+impl Sources for Local<'_> {
     fn with_dataset(&self, name: &str, read: &mut dyn FnMut(&AtHand<'_>)) -> Result<(), String> {
         let manifest = self.manifests.get(name).map_err(|error| error.to_string())?;
         let dataset =
@@ -177,5 +230,9 @@ impl Sources for Local {
     fn run(&self, digest: &str) -> Option<TrecRun> {
         let path = self.runs.get_or_init(|| self.runs()).get(digest)?;
         nir_data::trec::read_run(path).ok()
+    }
+
+    fn parts(&self, method: &str, dataset: &str, query_ids: &[&str], top: usize) -> Parts {
+        self.parts_at_hand(method, dataset, query_ids, top).unwrap_or_default()
     }
 }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Cell, Library, Method, Scope as CellScope, leaderboard, read_cells};
 use nir_data::{Dataset, Scope, Source};
-use nir_report::Question;
+use nir_report::{Question, ir_metadata};
 
 use super::report::{self, comparison_name};
 use crate::cache::{Cache, write_whole};
 use crate::compare::{Outcome, Plan};
 use crate::engine::{Engine, Finished, Pipeline, Target};
 use crate::models;
+use crate::names::did_you_mean;
 use crate::progress::{Bars, Hushable};
 use crate::root::{Root, method_file};
 use crate::table::Table;
@@ -52,7 +53,7 @@ pub(crate) struct Args {
     /// Write the ranking of one method over one dataset to this file; - is standard output.
     #[arg(long, value_name = "FILE")]
     run: Option<PathBuf>,
-    /// Write every ranking below this folder.
+    /// Write every ranking below this folder, and beside each what it says of itself in the fields of ir_metadata.
     #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
     /// Where results are written; in a checkout its results folder, elsewhere nowhere if not given.
@@ -88,7 +89,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let library = root.library()?;
     let cache = Cache::open()?;
     let (methods, question) = resolve(args, &library)?;
-    let plan = Plan::of(&question);
     let pipelines =
         methods.iter().map(|method| Pipeline::new(method, &library)).collect::<Result<Vec<_>>>()?;
     let columns = columns(args, &root, &cache, &question.datasets)?;
@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     eprintln!("{table}");
     let results = args.results.clone().or_else(|| root.results());
     for column in &columns {
-        run_column(args, &engine, &pipelines, column, &plan, results.as_deref(), &library)?;
+        run_column(args, &engine, &pipelines, column, &question, results.as_deref(), &library)?;
     }
     if let Some(results) = results.filter(|_| columns.iter().any(|column| column.named)) {
         write_whole(&results.join("README.md"), leaderboard(&library, &read_cells(&results)?))?;
@@ -167,15 +167,17 @@ pub(super) fn method(what: &str, library: &Library) -> Result<Method> {
     if Path::new(what).is_file() {
         return method_file(Path::new(what));
     }
-    let last = name.rsplit('/').next().unwrap_or(name);
-    let family = name.split('/').next().unwrap_or(name);
-    let near = |known: &&String| known.starts_with(family) || known.ends_with(last);
-    let methods = library.methods.keys().filter(near).cloned();
-    let comparisons = library.comparisons.keys().map(|name| format!("configs/{name}.toml"));
-    let known: Vec<String> = methods.chain(comparisons).collect();
+    if let Some(comparison) = library.comparisons.get(name) {
+        let methods: Vec<&str> =
+            comparison.methods.iter().map(|method| method.as_ref().as_str()).collect();
+        bail!("`{what}` is a comparison: name one of its methods, {}", methods.join(", "));
+    }
+    let comparisons: Vec<String> =
+        library.comparisons.keys().map(|name| format!("configs/{name}.toml")).collect();
+    let known = library.methods.keys().chain(&comparisons).map(String::as_str);
+    let meant = did_you_mean(what, known).map(|meant| meant + " ").unwrap_or_default();
     bail!(
-        "`{what}` is neither a comparison, a method nor a file: expected one of {}; `nir list --methods` shows all methods",
-        known.join(", ")
+        "`{what}` is neither a method nor a file; {meant}`nir list --methods` shows all methods, configs/*.toml are comparisons"
     );
 }
 
@@ -261,7 +263,7 @@ fn run_column(
     engine: &Engine<'_>,
     pipelines: &[Pipeline],
     column: &Column,
-    plan: &Plan,
+    question: &Question,
     results: Option<&Path>,
     library: &Library,
 ) -> Result<()> {
@@ -275,7 +277,16 @@ fn run_column(
     if column.dataset.qrels.is_empty() {
         return Ok(());
     }
+    let plan = Plan::of(question);
     let outcomes = plan.measure(&column.dataset, pipelines, finished, &column.scope)?;
+    if let Some(runs) = &args.runs {
+        for (pipeline, outcome) in pipelines.iter().zip(&outcomes) {
+            let Cell { method, paper, dataset, .. } = &outcome.cell;
+            let (paper, homepage) = (library.papers.get(paper), &column.dataset.card.homepage);
+            let text = ir_metadata(&outcome.cell, &pipeline.method, paper, homepage, question);
+            write_whole(&runs.join(dataset).join(format!("{method}.ir_metadata.yaml")), text)?;
+        }
+    }
     if let Some(results) = results.filter(|_| column.named) {
         for outcome in &outcomes {
             keep(results, outcome)?;
@@ -310,7 +321,7 @@ fn print(args: &Args, page: &str) -> Result<()> {
     print_bytes(page.as_bytes())
 }
 
-fn print_bytes(bytes: &[u8]) -> Result<()> {
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).context("standard output")
 }

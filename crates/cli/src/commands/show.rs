@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use nir_catalogue::{Cell, Library, Method, Paper, Verdict, read_cells};
 
+use crate::names::did_you_mean;
 use crate::root::Root;
 
 /// Show an entry of the list: links, configs, claims, results.
@@ -24,36 +25,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     } else if let Some(paper) = library.papers.get(&args.key) {
         show_paper(paper, &library, &cells);
     } else {
-        bail!("`{}` is neither a paper nor a method; {}", args.key, near(&args.key, &library));
+        let keys = library.papers.iter().map(|paper| &paper.key).chain(library.methods.keys());
+        let meant = did_you_mean(&args.key, keys.map(String::as_str));
+        let meant = meant.unwrap_or_else(|| "`nir list` shows them".to_owned());
+        bail!("`{}` is neither a paper nor a method; {meant}", args.key);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the user may have meant: keys and names that share a part with it.
-fn near(key: &str, library: &Library) -> String {
-    let key = key.to_lowercase();
-    let all = library.papers.iter().map(|paper| &paper.key).chain(library.methods.keys());
-    let close: Vec<&str> =
-        all.map(String::as_str).filter(|name| name.contains(&key)).take(8).collect();
-    if close.is_empty() {
-        "`nir list` shows them".to_owned()
-    } else {
-        format!("similar: {}", close.join(", "))
-    }
-}
-
 fn show_paper(paper: &Paper, library: &Library, cells: &[Cell]) {
-    println!("{}\n", paper.title);
-    let year = paper.year.map(|year| year.to_string()).unwrap_or_default();
-    let lists = [("code", &paper.code), ("also", &paper.also), ("checkpoints", &paper.checkpoints)];
-    field("key", &paper.key);
-    field("authors", &paper.authors);
-    field("venue", if paper.venue.is_empty() { &year } else { &paper.venue });
-    field("paper", &paper.url);
-    lists.iter().for_each(|(name, values)| values.iter().for_each(|value| field(name, value)));
-    field("section", &paper.section);
-    field("family", &paper.family.folder());
-    field("kind", &paper.kind.name());
+    print!("{}", paper_card(paper));
     field("status", library.status(paper, cells).name());
     paper.defects.iter().for_each(|defect| field("list defect", defect));
     for method in library.methods_of(paper) {
@@ -62,9 +43,30 @@ fn show_paper(paper: &Paper, library: &Library, cells: &[Cell]) {
     }
 }
 
+/// What the list says of an entry.
+pub(super) fn paper_card(paper: &Paper) -> String {
+    let year = paper.year.map(|year| year.to_string()).unwrap_or_default();
+    let venue = if paper.venue.is_empty() { &year } else { &paper.venue };
+    let first =
+        [("key", &paper.key), ("authors", &paper.authors), ("venue", venue), ("paper", &paper.url)];
+    let lists = [("code", &paper.code), ("also", &paper.also), ("checkpoints", &paper.checkpoints)];
+    let lists =
+        lists.into_iter().flat_map(|(name, values)| values.iter().map(move |it| (name, it)));
+    let (family, kind) = (paper.family.folder(), paper.kind.name());
+    let last = [("section", &paper.section), ("family", &family), ("kind", &kind)];
+    let fields = first.into_iter().chain(lists).chain(last);
+    let lines =
+        fields.filter(|(_, value)| !value.is_empty()).map(|(name, value)| line(name, value));
+    format!("{}\n\n{}", paper.title, lines.collect::<String>())
+}
+
+fn line(name: &str, value: &str) -> String {
+    format!("{name:12} {value}\n")
+}
+
 fn field(name: &str, value: &str) {
     if !value.is_empty() {
-        println!("{name:12} {value}");
+        print!("{}", line(name, value));
     }
 }
 

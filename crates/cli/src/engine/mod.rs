@@ -1,10 +1,14 @@
 //! Running methods: a config becomes a pipeline, a pipeline over a dataset becomes a run and its cost.
 
+mod ask;
 mod cost;
 mod pipeline;
 mod provenance;
 mod run;
 
+pub(crate) use ask::{Answer, Hit};
 pub(crate) use pipeline::Pipeline;
-pub(crate) use provenance::{build, provenance};
+pub(crate) use provenance::{
+    CODE, COMMIT, RUSTC, build, cores, cpu, device, libraries, memory, provenance,
+};
 pub(crate) use run::{Engine, Finished, Fresh, Target};

@@ -3,7 +3,9 @@
 use std::fs;
 
 use indexmap::IndexMap;
+use indicatif::HumanBytes;
 use nir_catalogue::Provenance;
+use nir_index::Simd;
 use nir_nn::Backend;
 use serde::Deserialize;
 
@@ -12,6 +14,11 @@ use super::run::Origins;
 
 /// The digest of the code that makes rankings: part of every key in the cache.
 pub(crate) const CODE: &str = env!("NIR_CODE");
+
+/// The commit that this program was built from.
+pub(crate) const COMMIT: &str = env!("NIR_COMMIT");
+/// The compiler that built it.
+pub(crate) const RUSTC: &str = env!("NIR_RUSTC");
 
 /// Libraries whose version decides a ranking.
 const LIBRARIES: [&str; 6] =
@@ -37,11 +44,12 @@ pub(crate) fn provenance(
         weights: origins.weights.clone(),
         indexes: origins.facts.clone(),
         run: origins.run_digest.hex(),
-        commit: env!("NIR_COMMIT").to_owned(),
+        commit: COMMIT.to_owned(),
         code: CODE.to_owned(),
-        rustc: env!("NIR_RUSTC").to_owned(),
+        rustc: RUSTC.to_owned(),
         libraries: libraries(),
         cpu: cpu(),
+        machine: machine(),
         device: origins.device.clone(),
         date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
     }
@@ -58,7 +66,8 @@ struct Package {
     version: String,
 }
 
-fn libraries() -> IndexMap<String, String> {
+/// The versions of libraries that decide a ranking.
+pub(crate) fn libraries() -> IndexMap<String, String> {
     let lock: Lock =
         toml::from_str(include_str!("../../../../Cargo.lock")).expect("cargo wrote its lock file");
     let versions =
@@ -67,10 +76,45 @@ fn libraries() -> IndexMap<String, String> {
 }
 
 /// The processor's name where the system tells, else its architecture.
-fn cpu() -> String {
+pub(crate) fn cpu() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
+}
+
+/// What a machine has that decides how fast it is, by the names under which `nir doctor` shows it.
+fn machine() -> IndexMap<String, String> {
+    let memory = memory().map(|memory| HumanBytes(memory.total).to_string());
+    let facts = [
+        ("cores", Some(cores().to_string())),
+        ("simd", Some(Simd::get().name().to_owned())),
+        ("memory", memory),
+    ];
+    facts.into_iter().filter_map(|(name, fact)| Some((name.to_owned(), fact?))).collect()
+}
+
+/// How many threads can run at once.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Main memory, in bytes.
+pub(crate) struct Memory {
+    pub(crate) total: u64,
+    pub(crate) free: u64,
+}
+
+/// None where the system does not say.
+pub(crate) fn memory() -> Option<Memory> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let bytes = |name| kibibytes(&text, name).map(|kibibytes| kibibytes << 10);
+    Some(Memory { total: bytes("MemTotal")?, free: bytes("MemAvailable")? })
+}
+
+/// A line of `/proc/meminfo`.
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// What computed a model: `cpu`, or a GPU by its name.
@@ -84,4 +128,16 @@ pub(crate) fn device(backend: &Backend) -> String {
     let names = query.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let name = names.ok().and_then(|names| Some(names.lines().next()?.trim().to_owned()));
     name.unwrap_or_else(|| "cuda".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_systems_is_read() {
+        let text = "MemTotal:       32654936 kB\nMemAvailable:    9000000 kB\n";
+        assert_eq!(kibibytes(text, "MemAvailable"), Some(9_000_000));
+        assert_eq!(kibibytes(text, "Mem"), None);
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, Error, Result};
 use indexmap::IndexMap;
 use nir_catalogue::{Cost, StageCost};
-use nir_core::{BoxError, Corpus, Digest, Hasher, Queries, Run, TrecRun};
+use nir_core::{BoxError, Corpus, Digest, Encode, Hasher, Queries, Run, TrecRun};
 use nir_methods::{Context, Resources, Shape, Stage};
 use nir_nn::Backend;
 use nir_nn::checkpoint::{Checkpoint, Wanted};
@@ -94,9 +94,18 @@ pub(crate) struct Engine<'a> {
     pub(crate) backend: Backend,
 }
 
+/// What a pipeline found, and what its last stage read.
+pub(super) struct Trace {
+    /// As the last rewriter left them.
+    pub(super) queries: Queries,
+    /// The runs of the methods that it fuses.
+    pub(super) inputs: Vec<Run>,
+    pub(super) run: Run,
+}
+
 /// A pipeline whose stages are ready to work.
-struct Bound {
-    stages: Vec<Stage>,
+pub(super) struct Bound {
+    pub(super) stages: Vec<Stage>,
     costs: Vec<StageCost>,
     inputs: Vec<Bound>,
     facts: Facts,
@@ -161,7 +170,7 @@ impl Engine<'_> {
     }
 
     /// Binds every stage, in order: expanders change the collection that the later ones see.
-    fn bind(&self, pipeline: &Pipeline, target: &Target) -> Result<Bound> {
+    pub(super) fn bind(&self, pipeline: &Pipeline, target: &Target) -> Result<Bound> {
         let inputs: Vec<Bound> =
             pipeline.inputs.iter().map(|input| self.bind(input, target)).collect::<Result<_>>()?;
         let facts = inputs.iter().flat_map(|input| input.facts.clone()).collect();
@@ -177,22 +186,51 @@ impl Engine<'_> {
         Ok(bound)
     }
 
+    /// What the last stage that makes something of a single text makes of it; none where no stage does.
+    pub(crate) fn encoder(
+        &self,
+        pipeline: &Pipeline,
+        corpus: &Arc<dyn Corpus>,
+    ) -> Result<Option<Box<dyn Encode>>> {
+        for step in pipeline.steps.iter().rev() {
+            let (corpus, recipe) = ((Arc::clone(corpus), Digest::of("")), step.recipe.canonical());
+            let workshop = self.workshop(recipe);
+            let encoder = step.recipe.encoder(&self.context(&workshop, &corpus)).map_err(boxed);
+            let encoder = encoder.with_context(|| stage_name(pipeline, step))?;
+            if encoder.is_some() {
+                return Ok(encoder);
+            }
+        }
+        Ok(None)
+    }
+
+    fn workshop(&self, recipe: String) -> Workshop<'_> {
+        let (cache, models) = (self.cache, &self.models);
+        Workshop { cache, models, log: Mutex::default(), recipe }
+    }
+
+    fn context<'w>(
+        &self,
+        workshop: &'w Workshop<'_>,
+        searched: &(Arc<dyn Corpus>, Digest),
+    ) -> Context<'w> {
+        Context {
+            corpus: Arc::clone(&searched.0),
+            corpus_digest: searched.1,
+            progress: Arc::clone(&self.progress) as _,
+            backend: self.backend.clone(),
+            resources: workshop,
+        }
+    }
+
     /// Binds one stage to the collection under its digest; an expander leaves another in its place.
     fn bind_step(
         &self,
         step: &Step,
         searched: &mut (Arc<dyn Corpus>, Digest),
     ) -> Result<(Stage, StageCost, Facts)> {
-        let recipe = step.recipe.canonical();
-        let (cache, models) = (self.cache, &self.models);
-        let workshop = Workshop { cache, models, log: Mutex::default(), recipe };
-        let context = Context {
-            corpus: Arc::clone(&searched.0),
-            corpus_digest: searched.1,
-            progress: Arc::clone(&self.progress) as _,
-            backend: self.backend.clone(),
-            resources: &workshop,
-        };
+        let workshop = self.workshop(step.recipe.canonical());
+        let context = self.context(&workshop, searched);
         let (open_seconds, stage) = timed(|| step.recipe.build(&context));
         let stage = stage.map_err(boxed)?;
         if let Stage::Expander(expander) = &stage {
@@ -344,6 +382,11 @@ impl Bound {
 
     /// The whole pipeline over some queries, nothing cached.
     fn search(&self, queries: &Queries, target: &Target) -> nir_core::Result<Run> {
+        Ok(self.trace(queries, target)?.run)
+    }
+
+    /// The same, with what the last stage read.
+    pub(super) fn trace(&self, queries: &Queries, target: &Target) -> nir_core::Result<Trace> {
         let inputs = self.input_runs(queries, target)?;
         let mut queries = queries.clone();
         let mut run = Run::default();
@@ -352,7 +395,7 @@ impl Bound {
                 run = found;
             }
         }
-        Ok(run)
+        Ok(Trace { queries, inputs, run })
     }
 }
 
@@ -461,7 +504,7 @@ fn read_run(path: &Path, target: &Target) -> Result<Run> {
     Ok(target.queries.iter().map(ranking).collect())
 }
 
-fn boxed(error: BoxError) -> Error {
+pub(super) fn boxed(error: BoxError) -> Error {
     Error::from_boxed(error)
 }
 

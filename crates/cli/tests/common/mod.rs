@@ -43,6 +43,7 @@ impl Nir {
             .current_dir(self.folder.path())
             .env("NIR_CACHE", self.path("cache"))
             .env("HF_HOME", self.path("hub"))
+            .env_remove("COLUMNS")
             .env_remove("NIR_MODELS");
         command
     }

@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use nir_core::{Corpus, Ranking};
+use nir_core::{Corpus, DocNo, Ranking};
 use rayon::prelude::*;
 
 use super::best::Best;
@@ -89,6 +89,17 @@ impl Flat {
     /// The size of all files.
     pub fn bytes(&self) -> u64 {
         self.shards.iter().map(|shard| shard.matrix.bytes()).sum()
+    }
+
+    /// The inner product of a query of `dim` components with one row, as searching has it but for rounding.
+    ///
+    /// # Panics
+    /// If there is no such row, or the query is of another width.
+    pub fn product(&self, query: &[f32], doc: DocNo) -> f32 {
+        assert_eq!(query.len(), self.dim, "a query has as many components as a row");
+        let behind = |shard: &Shard| shard.first <= doc.row();
+        let Shard { matrix, first } = &self.shards[self.shards.partition_point(behind) - 1];
+        self.simd.dot(query, &matrix.row(doc.row() - first))
     }
 
     /// The best `depth` documents of a query of `dim` components.

@@ -31,7 +31,7 @@ mod top;
 use std::path::Path;
 
 use bytemuck::{Pod, Zeroable};
-use nir_core::{Corpus, Ranking};
+use nir_core::{Corpus, DocNo, Ranking};
 use rayon::prelude::*;
 
 pub use bm25::Precision;
@@ -286,6 +286,19 @@ impl ImpactIndex {
         self.term(dimension).map_or(0, |term| term.doc_freq)
     }
 
+    /// The weight that a document has in a dimension, up to the rounding of its storage; none where it has no posting.
+    pub fn weight(&self, dimension: u32, doc: DocNo) -> Option<f32> {
+        let (window, offset) = (doc.row() / WINDOW, (doc.row() % WINDOW) as u16);
+        let chunks = self.term(dimension)?.list(self.chunks());
+        let chunk = chunks.binary_search_by_key(&(window as u32), |chunk| chunk.window).ok()?;
+        let at = self.lists().offsets(&chunks[chunk]).binary_search(&offset).ok()?;
+        let value = match self.lists().values(&chunks[chunk]) {
+            Values::F32(weights) => weights[at],
+            Values::U8(codes) => f32::from(codes[at]),
+        };
+        Some(value * self.weights().step())
+    }
+
     /// How weights are stored.
     pub fn weights(&self) -> Weights {
         self.card.weights()
@@ -381,7 +394,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::LazyLock;
 
-    use nir_core::{DocNo, Document, Documents, Scored};
+    use nir_core::{Document, Documents, Scored};
     use proptest::prelude::*;
 
     use super::*;
@@ -511,6 +524,21 @@ mod tests {
         // round(w / 5 * 256): 51.2 -> 51, 25.6 -> 26, 0.256 -> 0, 512 -> 255
         let stored: Vec<f32> = [1.0, 0.5, 0.005, 10.0].map(|weight| weights.stored(weight)).into();
         assert_eq!(stored, [51.0, 26.0, 0.0, 255.0]);
+    }
+
+    #[test]
+    fn a_documents_weight_is_found_in_any_window() {
+        let (rows, step) = ([0, 65_535, 65_536, 139_999], 0.5);
+        let documents: BTreeMap<usize, Vector> =
+            rows.iter().map(|&row| (row, vec![(7, 1.5), (9, 2.0)])).collect();
+        for weights in [Weights::F32, Weights::U8 { step }] {
+            let index = built(weights, &documents);
+            let weight = |row: usize, dimension| index.weight(dimension, DocNo(row as u32));
+            assert!(
+                rows.iter().all(|&row| weight(row, 7) == Some(1.5) && weight(row, 9) == Some(2.0))
+            );
+            assert_eq!((weight(1, 7), weight(0, 8), weight(70_000, 9)), (None, None, None));
+        }
     }
 
     #[test]

@@ -123,6 +123,16 @@ impl<'i> PostingList<'i> {
         out.packed_freqs = None;
     }
 
+    /// How often a document has the term; none where it does not.
+    pub(crate) fn freq(&self, doc: u32) -> Option<u32> {
+        let block = (0..self.blocks()).find(|&block| self.last_doc(block) >= doc)?;
+        let mut out = Block::empty();
+        self.read(block, &mut out);
+        self.read_freqs(&mut out);
+        let at = out.docs().binary_search(&doc).ok()?;
+        Some(out.freqs()[at])
+    }
+
     /// Unpacks the frequencies of the block that `out` holds.
     pub(crate) fn read_freqs(&self, out: &mut Block) {
         if let Some(PackedFreqs { start, bits }) = out.packed_freqs.take() {

@@ -10,21 +10,26 @@
 //! BERT(Rep)(q, d) = cos(h_[CLS](q), h_[CLS](d))                                                 (eq. 1)
 //! ```
 //!
-//! `h_[CLS]` is the first token's last hidden state, `[hidden]`. The config may name another pooling.
+//! | symbol    | is                                                                     |
+//! |-----------|------------------------------------------------------------------------|
+//! | `h_[CLS]` | the first token's last hidden state, `[hidden]`, or another `pooling`'s |
 //!
 //! Try it: `nir run cross_encoder/bert-rep --on pocket`, beside `cross_encoder/minilm-l6`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Progress, Queries, Ranking, Reranker, Result, Run, Scored};
+use nir_core::{
+    Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Ranking,
+    Reranker, Result, Run, Scored,
+};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::Vector;
 use nir_nn::{Bound, Hidden, Input, Model, Pooling, Role, Similarity, Tokens, normalise};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::neural::{bind, check_weights, document_token, load, query_tokens, wanted};
+use crate::neural::{bind, check_weights, document_token, load, pieces, query_tokens, wanted};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -56,19 +61,16 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Reranker;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let weights = wanted(&self.weights, self.revision.as_ref());
-        let model = load(context, &weights, &self.ignore, |architecture, tensors| {
-            Vector::load(architecture, tensors, self.pooling, None)
-        })?;
         Ok(Stage::Reranker(Box::new(Representation {
-            queries: bind(context, &weights, &model, &self.query, Role::Query)?,
-            documents: bind(context, &weights, &model, &self.document, Role::Document)?,
-            model,
-            similarity: self.similarity,
+            encoder: Encoder::load(self, context)?,
             depth: self.depth,
             corpus: Arc::clone(&context.corpus),
             progress: Arc::clone(&context.progress),
         })))
+    }
+
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(Encoder::load(self, context)?)))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -82,46 +84,26 @@ impl Algorithm for Config {
     }
 }
 
-struct Representation {
+/// The encoder of both, with the ways of writing each.
+struct Encoder {
     model: Arc<Model<Vector>>,
     queries: Bound,
     documents: Bound,
     similarity: Similarity,
-    depth: usize,
-    corpus: Arc<dyn Corpus>,
-    progress: Arc<dyn Progress>,
 }
 
-impl Reranker for Representation {
-    fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run> {
-        let query_vectors = query_tokens(&self.queries, queries)?;
-        let query_vectors = self.vectors(&query_vectors, |i| queries[i].text.clone())?;
-        let documents = self.encode(candidates)?;
-        let dim = self.model.head.dim();
-        let one = |(query, ranking): (&[f32], &Ranking)| {
-            let score = |doc: DocNo| dot(query, &documents[&doc]);
-            let hits = ranking.iter().take(self.depth);
-            let scored = hits.map(|hit| Scored { doc: hit.doc, score: score(hit.doc) }).collect();
-            Ranking::top(self.depth, scored, &*self.corpus)
-        };
-        Ok(query_vectors.chunks_exact(dim).zip(candidates.iter()).map(one).collect())
-    }
-}
-
-impl Representation {
-    /// The vectors of all candidates, each encoded once.
-    fn encode(&self, candidates: &Run) -> Result<HashMap<DocNo, Vec<f32>>> {
-        let hits = candidates.iter().flat_map(|ranking| ranking.iter().take(self.depth));
-        let docs: BTreeSet<DocNo> = hits.map(|hit| hit.doc).collect();
-        let docs: Vec<DocNo> = docs.into_iter().collect();
-        let task = self.progress.begin("encoding candidates", "documents", docs.len() as u64);
-        let tokens =
-            docs.par_iter().map(|&doc| document_token(&self.documents, &*self.corpus, doc));
-        let tokens: Vec<Tokens> = tokens.collect::<Result<_>>()?;
-        let vectors = self.vectors(&tokens, |i| self.corpus.contents(docs[i]).to_owned())?;
-        task.advance(docs.len() as u64);
-        let rows = vectors.chunks_exact(self.model.head.dim()).map(<[f32]>::to_vec);
-        Ok(docs.into_iter().zip(rows).collect())
+impl Encoder {
+    fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
+        let weights = &config.weights()[0];
+        let model = load(context, weights, &config.ignore, |architecture, tensors| {
+            Vector::load(architecture, tensors, config.pooling, None)
+        })?;
+        Ok(Self {
+            queries: bind(context, weights, &model, &config.query, Role::Query)?,
+            documents: bind(context, weights, &model, &config.document, Role::Document)?,
+            model,
+            similarity: config.similarity,
+        })
     }
 
     /// `[texts, dim]`
@@ -135,6 +117,72 @@ impl Representation {
         };
         let rows = self.model.head.rows();
         Ok(self.model.encoder.table(tokens, rows, head, text)?.rows)
+    }
+
+    fn encoding(&self, tokens: &Tokens, text: &str) -> Result<Encoding> {
+        let vector = self.vectors(std::slice::from_ref(tokens), |_| text.to_owned())?;
+        Ok(Encoding { tokens: pieces(&self.model.tokenizer, tokens), form: Form::Vector(vector) })
+    }
+}
+
+impl Encode for Encoder {
+    fn query(&self, query: &Query) -> Result<Encoding> {
+        self.encoding(&self.queries.encode(|_| query.text.clone())?, &query.text)
+    }
+
+    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
+        self.encoding(&document_token(&self.documents, corpus, doc)?, corpus.contents(doc))
+    }
+}
+
+struct Representation {
+    encoder: Encoder,
+    depth: usize,
+    corpus: Arc<dyn Corpus>,
+    progress: Arc<dyn Progress>,
+}
+
+impl Reranker for Representation {
+    fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run> {
+        let query_vectors = query_tokens(&self.encoder.queries, queries)?;
+        let query_vectors = self.encoder.vectors(&query_vectors, |i| queries[i].text.clone())?;
+        let documents = self.encode(candidates)?;
+        let dim = self.encoder.model.head.dim();
+        let one = |(query, ranking): (&[f32], &Ranking)| {
+            let score = |doc: DocNo| dot(query, &documents[&doc]);
+            let hits = ranking.iter().take(self.depth);
+            let scored = hits.map(|hit| Scored { doc: hit.doc, score: score(hit.doc) }).collect();
+            Ranking::top(self.depth, scored, &*self.corpus)
+        };
+        Ok(query_vectors.chunks_exact(dim).zip(candidates.iter()).map(one).collect())
+    }
+
+    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        let tokens = [
+            self.encoder.queries.encode(|_| query.text.clone())?,
+            document_token(&self.encoder.documents, &*self.corpus, doc)?,
+        ];
+        let vectors = self.encoder.vectors(&tokens, |_| query.text.clone())?; // [2, dim]
+        let (query, document) = vectors.split_at(self.encoder.model.head.dim());
+        Ok(vec![Contribution { of: Match::Texts, score: dot(query, document) }])
+    }
+}
+
+impl Representation {
+    /// The vectors of all candidates, each encoded once.
+    fn encode(&self, candidates: &Run) -> Result<HashMap<DocNo, Vec<f32>>> {
+        let hits = candidates.iter().flat_map(|ranking| ranking.iter().take(self.depth));
+        let docs: BTreeSet<DocNo> = hits.map(|hit| hit.doc).collect();
+        let docs: Vec<DocNo> = docs.into_iter().collect();
+        let task = self.progress.begin("encoding candidates", "documents", docs.len() as u64);
+        let tokens =
+            docs.par_iter().map(|&doc| document_token(&self.encoder.documents, &*self.corpus, doc));
+        let tokens: Vec<Tokens> = tokens.collect::<Result<_>>()?;
+        let vectors =
+            self.encoder.vectors(&tokens, |i| self.corpus.contents(docs[i]).to_owned())?;
+        task.advance(docs.len() as u64);
+        let rows = vectors.chunks_exact(self.encoder.model.head.dim()).map(<[f32]>::to_vec);
+        Ok(docs.into_iter().zip(rows).collect())
     }
 }
 

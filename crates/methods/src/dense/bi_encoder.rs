@@ -23,7 +23,10 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Progress, Queries, Result, Retriever, Run};
+use nir_core::{
+    Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Result,
+    Retriever, Run,
+};
 use nir_index::{Matrix, MatrixWriter};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::{Projection, Vector};
@@ -32,8 +35,8 @@ use serde::{Deserialize, Serialize};
 
 use super::index::{Index, Searcher};
 use crate::neural::{
-    Vocabulary, bind, check_weights, digest, document_tokens, load_with, query_tokens, shards,
-    wanted,
+    Vocabulary, bind, check_weights, digest, document_token, document_tokens, load_with, pieces,
+    query_tokens, shards, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -83,12 +86,7 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Retriever;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let documents = Encoder::load(self, context, Role::Document)?;
-        let shared = self.query_weights.is_none();
-        let queries = match shared {
-            true => documents.sharing(self, context)?,
-            false => Encoder::load(self, context, Role::Query)?,
-        };
+        let Encoders { queries, documents } = Encoders::load(self, context)?;
         let index = self.encode(context, &documents)?;
         context.resources.note("vectors", "dim", &documents.model.head.dim().to_string());
         for (fact, value) in index.facts() {
@@ -101,6 +99,10 @@ impl Algorithm for Config {
             corpus: Arc::clone(&context.corpus),
             progress: Arc::clone(&context.progress),
         })))
+    }
+
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(Encoders::load(self, context)?)))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -200,6 +202,41 @@ impl Encoder {
         };
         Ok(encoder.table(tokens, vector.rows(), head, text)?.rows)
     }
+
+    fn encoding(&self, tokens: &Tokens, text: &str) -> Result<Encoding> {
+        let vector = self.vectors(std::slice::from_ref(tokens), |_| text.to_owned())?;
+        let tokens = pieces(&self.model.tokenizer, tokens);
+        Ok(Encoding { tokens, form: Form::Vector(vector) })
+    }
+}
+
+/// Both.
+struct Encoders {
+    queries: Encoder,
+    documents: Encoder,
+}
+
+impl Encoders {
+    fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
+        let documents = Encoder::load(config, context, Role::Document)?;
+        let queries = match config.query_weights {
+            None => documents.sharing(config, context)?,
+            Some(_) => Encoder::load(config, context, Role::Query)?,
+        };
+        Ok(Self { queries, documents })
+    }
+}
+
+impl Encode for Encoders {
+    fn query(&self, query: &Query) -> Result<Encoding> {
+        let tokens = self.queries.tokens.encode(|_| query.text.clone())?;
+        self.queries.encoding(&tokens, &query.text)
+    }
+
+    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
+        let tokens = document_token(&self.documents.tokens, corpus, doc)?;
+        self.documents.encoding(&tokens, corpus.contents(doc))
+    }
 }
 
 struct BiEncoder {
@@ -228,6 +265,12 @@ impl Retriever for BiEncoder {
 
     fn recall(&self, queries: &Queries) -> Result<Option<f64>> {
         Ok(self.index.recall(&self.vectors(queries)?, self.depth, &*self.corpus))
+    }
+
+    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        let tokens = self.queries.tokens.encode(|_| query.text.clone())?;
+        let vector = self.queries.vectors(&[tokens], |_| query.text.clone())?;
+        Ok(vec![Contribution { of: Match::Texts, score: self.index.product(&vector, doc) }])
     }
 }
 

@@ -13,7 +13,7 @@
 
 use std::path::Path;
 
-use nir_core::{Corpus, Hasher, Ranking, Result};
+use nir_core::{Corpus, DocNo, Hasher, Ranking, Result};
 use nir_index::codes::{
     Code, FastScan, Ivf, IvfWriter, KMeans, Layout, OpqTraining, PqTraining, Probe, Rescore,
     ScalarQuantiser, SignBits,
@@ -309,6 +309,11 @@ impl Searcher {
                 lists.search(queries, depth, Probe { nprobe: *probe, rescore }, corpus)
             }
         }
+    }
+
+    /// The inner product of a query, `[dim]`, with the stored vector of a document.
+    pub(super) fn product(&self, query: &[f32], doc: DocNo) -> f32 {
+        self.exact.product(query, doc)
     }
 
     /// What share of the exact ten best a search finds, on average; none where it is exact itself.

@@ -32,7 +32,10 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Progress, Queries, Ranking, Reranker, Result, Run, Scored};
+use nir_core::{
+    Contribution, Corpus, DocNo, Encode, Encoding, Progress, Queries, Query, Ranking, Reranker,
+    Result, Run, Scored,
+};
 use nir_index::{Matrix, MatrixWriter, Simd, Storage};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::MaskedLm;
@@ -41,8 +44,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    Vocabulary, bind, check_weights, digests, document_tokens, load_with, query_tokens, shards,
-    wanted,
+    Vocabulary, bind, check_weights, count_tokens, digests, document_token, document_tokens,
+    load_with, piece, query_tokens, shards, wanted, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -90,19 +93,19 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Reranker;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let weights = &self.weights()[0];
-        let vocabulary = self.vocabulary.as_ref();
-        let model = load_with(context, weights, vocabulary, &self.ignore, MaskedLm::load)?;
-        let query_tokens = bind(context, weights, &model, &self.query, Role::Query)?;
-        let passages = self.encode(context, &model)?;
+        let reader = Reader::load(self, context)?;
+        let passages = self.encode(context, &reader)?;
         Ok(Stage::Reranker(Box::new(Tilde {
-            model,
-            query_tokens,
+            reader,
             passages,
             depth: self.depth,
             corpus: Arc::clone(&context.corpus),
             progress: Arc::clone(&context.progress),
         })))
+    }
+
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(Reader::load(self, context)?)))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -132,17 +135,15 @@ impl Algorithm for Config {
 
 impl Config {
     /// `z_d` of all documents.
-    fn encode(&self, context: &Context<'_>, model: &Model<MaskedLm>) -> Result<Passages> {
-        let checkpoints = self.weights();
-        let weights = &checkpoints[0];
-        let checkpoint = digests(context, &checkpoints)?;
+    fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<Passages> {
+        let checkpoint = digests(context, &self.weights())?;
         let document = serde_json::to_string(&self.document).expect("a config is plain data");
         let recipe = format!("tilde {checkpoint} {document} {:?}", self.storage);
-        let bound = bind(context, weights, model, &self.document, Role::Document)?;
+        let model = &reader.model;
         let corpus = &*context.corpus;
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
         let folders = shards(context, &recipe, &mut |folder, rows| {
-            let mut tokens = document_tokens(&bound, corpus, rows.clone())?;
+            let mut tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
             tokens.iter_mut().for_each(|tokens| tokens.ids[0] = DOC);
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
             let head = |hidden: &Hidden| model.head.transform(&hidden.states); // [batch, width]
@@ -170,9 +171,56 @@ impl Passages {
     }
 }
 
-struct Tilde {
+/// The model with the ways of writing texts.
+struct Reader {
     model: Arc<Model<MaskedLm>>,
     query_tokens: Bound,
+    document_tokens: Bound,
+}
+
+impl Reader {
+    fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
+        let weights = &config.weights()[0];
+        let vocabulary = config.vocabulary.as_ref();
+        let model = load_with(context, weights, vocabulary, &config.ignore, MaskedLm::load)?;
+        Ok(Self {
+            query_tokens: bind(context, weights, &model, &config.query, Role::Query)?,
+            document_tokens: bind(context, weights, &model, &config.document, Role::Document)?,
+            model,
+        })
+    }
+
+    /// The words of a query that count.
+    fn counted(&self, tokens: &Tokens) -> Vec<u32> {
+        let counts = |&id: &u32| counts(&piece(&self.model.tokenizer, id));
+        tokens.ids.iter().copied().filter(counts).collect()
+    }
+}
+
+impl Encode for Reader {
+    /// Each word that counts, as often as it occurs.
+    fn query(&self, query: &Query) -> Result<Encoding> {
+        let tokens = self.query_tokens.encode(|_| query.text.clone())?;
+        let ids = self.counted(&tokens);
+        let counts = count_tokens(&self.model.tokenizer, &Tokens { ids, ..tokens.clone() });
+        Ok(weighted_pieces(&self.model.tokenizer, &tokens, counts))
+    }
+
+    /// `P(t | d)` of every word there is.
+    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
+        let mut tokens = document_token(&self.document_tokens, corpus, doc)?;
+        tokens.ids[0] = DOC;
+        let head = |hidden: &Hidden| self.model.head.logits(&hidden.states); // [1, vocab]
+        let text = |_| corpus.contents(doc).to_owned();
+        let all = std::slice::from_ref(&tokens);
+        let logits = self.model.encoder.table(all, Rows::First, head, text)?.rows;
+        let words = (0..).zip(logits.into_iter().map(|x| 1.0 / (1.0 + (-x).exp())));
+        Ok(weighted_pieces(&self.model.tokenizer, &tokens, words))
+    }
+}
+
+struct Tilde {
+    reader: Reader,
     passages: Passages,
     depth: usize,
     corpus: Arc<dyn Corpus>,
@@ -182,7 +230,7 @@ struct Tilde {
 impl Reranker for Tilde {
     fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run> {
         let task = self.progress.begin("looking words up", "queries", queries.len() as u64);
-        let tokens = query_tokens(&self.query_tokens, queries)?;
+        let tokens = query_tokens(&self.reader.query_tokens, queries)?;
         let one = |(tokens, ranking): (&Tokens, &Ranking)| {
             let words = self.words(tokens)?;
             let ranking = self.score(&words, ranking);
@@ -192,10 +240,22 @@ impl Reranker for Tilde {
         let rankings = tokens.par_iter().zip(&candidates.0).map(one);
         Ok(Run(rankings.collect::<Result<_>>()?))
     }
+
+    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        let tokens = self.reader.query_tokens.encode(|_| query.text.clone())?;
+        let mut state = vec![0.0; self.reader.model.head.width()];
+        self.passages.read(doc, &mut state);
+        let part = |word: QueryWord| {
+            let term = piece(&self.reader.model.tokenizer, word.id);
+            Contribution::product(term, 1.0, word.likelihood(&state))
+        };
+        Ok(self.words(&tokens)?.into_iter().map(part).collect())
+    }
 }
 
 /// A word of a query, as the decoder has it.
 struct QueryWord {
+    id: u32,
     /// `e_t`, `[width]`
     embedding: Vec<f32>,
     bias: f32,
@@ -204,21 +264,19 @@ struct QueryWord {
 impl Tilde {
     /// The words of a query that count.
     fn words(&self, tokens: &Tokens) -> Result<Vec<QueryWord>> {
-        let piece =
-            |id: u32| self.model.tokenizer.token(id).expect("the tokenizer has what it gave");
-        let ids: Vec<u32> = tokens.ids.iter().copied().filter(|&id| counts(&piece(id))).collect();
+        let ids = self.reader.counted(tokens);
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let (embeddings, biases) = self.model.head.words(&ids)?;
+        let (embeddings, biases) = self.reader.model.head.words(&ids)?;
         let embeddings = numbers(&embeddings)?; // [words, width]
-        let rows = embeddings.chunks_exact(self.model.head.width()).map(<[f32]>::to_vec);
-        let word = |(embedding, bias)| QueryWord { embedding, bias };
-        Ok(rows.zip(numbers(&biases)?).map(word).collect())
+        let rows = embeddings.chunks_exact(self.reader.model.head.width()).map(<[f32]>::to_vec);
+        let word = |((embedding, bias), id)| QueryWord { id, embedding, bias };
+        Ok(rows.zip(numbers(&biases)?).zip(ids).map(word).collect())
     }
 
     fn score(&self, words: &[QueryWord], ranking: &Ranking) -> Ranking {
-        let mut state = vec![0.0; self.model.head.width()];
+        let mut state = vec![0.0; self.reader.model.head.width()];
         let mut one = |doc: DocNo| {
             self.passages.read(doc, &mut state);
             Scored { doc, score: likelihood(words, &state) }
@@ -237,8 +295,14 @@ fn counts(piece: &str) -> bool {
 
 /// `Σ_t log10 σ(e_t · z_d + b_t)`
 fn likelihood(words: &[QueryWord], state: &[f32]) -> f32 {
-    let logit = |word: &QueryWord| Simd::get().dot(&word.embedding, state) + word.bias;
-    words.iter().map(|word| log10_sigmoid(logit(word))).sum()
+    words.iter().map(|word| word.likelihood(state)).sum()
+}
+
+impl QueryWord {
+    /// `log10 σ(e_t · z_d + b_t)`
+    fn likelihood(&self, state: &[f32]) -> f32 {
+        log10_sigmoid(Simd::get().dot(&self.embedding, state) + self.bias)
+    }
 }
 
 /// `log10(1 / (1 + e^-x))`, finite for every `x`.
@@ -274,7 +338,8 @@ mod tests {
 
     #[test]
     fn a_query_is_as_likely_as_its_words() {
-        let word = |embedding: [f32; 2], bias| QueryWord { embedding: embedding.to_vec(), bias };
+        let word =
+            |embedding: [f32; 2], bias| QueryWord { id: 0, embedding: embedding.to_vec(), bias };
         let words = [word([1.0, 2.0], 0.5), word([-1.0, 0.0], 3.0)];
         // Logits 3 - 2 + 0.5 = 1.5 and -3 + 3 = 0.
         let expected = log10_sigmoid(1.5) + log10_sigmoid(0.0);

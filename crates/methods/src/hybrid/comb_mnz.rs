@@ -8,6 +8,12 @@
 //! CombMNZ(d) = |{r : d in r}| · Σ_runs φ(s_r(d))                                         (Table 1)
 //! ```
 //!
+//! | symbol   | is                                                                     |
+//! |----------|------------------------------------------------------------------------|
+//! | `{…}`    | the runs that found `d`; their number is the factor                    |
+//! | `s_r(d)` | the score of `d` in run `r`                                            |
+//! | `φ`      | `normalise`: `none` as in the paper, `min-max` or `z-score`, over the documents of `r` |
+//!
 //! The paper added raw scores of one engine; between engines `normalise = "min-max"` is usual (Lee, SIGIR 1997). A run
 //! that did not find `d` adds 0.
 //!
@@ -15,10 +21,10 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, Fuser, Ranking, Result, Run};
+use nir_core::{Contribution, Corpus, DocNo, Fuser, Ranking, Result, Run};
 use serde::{Deserialize, Serialize};
 
-use super::{Normalise, check_inputs, fuse};
+use super::{Normalise, check_inputs, explain, fuse};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -58,10 +64,26 @@ struct CombMnz {
     corpus: Arc<dyn Corpus>,
 }
 
+impl CombMnz {
+    /// What each document of a run adds.
+    fn parts(&self, _: usize, ranking: &Ranking) -> Vec<f64> {
+        self.normalise.scores(ranking)
+    }
+}
+
 impl Fuser for CombMnz {
     fn fuse(&self, runs: &[Run]) -> Result<Run> {
-        let parts = |_: usize, ranking: &Ranking| self.normalise.scores(ranking);
-        Ok(fuse(runs, self.depth, &*self.corpus, parts, |parts| f64::from(parts.runs) * parts.sum))
+        Ok(fuse(
+            runs,
+            self.depth,
+            &*self.corpus,
+            |number, ranking| self.parts(number, ranking),
+            |parts| f64::from(parts.runs) * parts.sum,
+        ))
+    }
+
+    fn explain(&self, rankings: &[Ranking], doc: DocNo) -> Vec<Contribution> {
+        explain(rankings, doc, |number, ranking| self.parts(number, ranking), |runs| runs as f64)
     }
 }
 
@@ -77,5 +99,21 @@ mod tests {
         let fused =
             CombMnz { normalise: Normalise::None, depth: 9, corpus: corpus() }.fuse(&runs).unwrap();
         assert_eq!(hits(&fused), [('b', 10.0), ('a', 4.0), ('c', 1.0)]);
+    }
+
+    #[test]
+    fn parts_add_up_to_the_score() {
+        let runs = [
+            run(&[('a', 9.0), ('b', 8.0), ('d', 2.0)]),
+            run(&[('c', 0.9), ('a', 0.5), ('e', 0.1)]),
+        ];
+        let rankings: Vec<Ranking> = runs.iter().map(|run| run[0].clone()).collect();
+        let fuser = CombMnz { normalise: Normalise::MinMax, depth: 5, corpus: corpus() };
+        for hit in fuser.fuse(&runs).unwrap()[0].iter() {
+            let parts = fuser.explain(&rankings, hit.doc);
+            let sum: f32 = parts.iter().map(|part| part.score).sum();
+            assert!((sum - hit.score).abs() < 1e-6, "{parts:?}");
+            assert_eq!(parts.len(), if hit.doc == DocNo(0) { 2 } else { 1 });
+        }
     }
 }

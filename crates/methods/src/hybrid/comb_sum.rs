@@ -8,6 +8,11 @@
 //! CombSUM(d) = Σ_runs φ(s_r(d))                                                         (Table 1)
 //! ```
 //!
+//! | symbol   | is                                                                     |
+//! |----------|------------------------------------------------------------------------|
+//! | `s_r(d)` | the score of `d` in run `r`                                            |
+//! | `φ`      | `normalise`: `none` as in the paper, `min-max` or `z-score`, over the documents of `r` |
+//!
 //! The paper added raw scores of one engine; between engines `normalise = "min-max"` is usual (Lee, SIGIR 1997). A run
 //! that did not find `d` adds 0.
 //!
@@ -15,10 +20,10 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, Fuser, Ranking, Result, Run};
+use nir_core::{Contribution, Corpus, DocNo, Fuser, Ranking, Result, Run};
 use serde::{Deserialize, Serialize};
 
-use super::{Normalise, check_inputs, fuse};
+use super::{Normalise, check_inputs, explain, fuse};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -58,10 +63,26 @@ struct CombSum {
     corpus: Arc<dyn Corpus>,
 }
 
+impl CombSum {
+    /// What each document of a run adds.
+    fn parts(&self, _: usize, ranking: &Ranking) -> Vec<f64> {
+        self.normalise.scores(ranking)
+    }
+}
+
 impl Fuser for CombSum {
     fn fuse(&self, runs: &[Run]) -> Result<Run> {
-        let parts = |_: usize, ranking: &Ranking| self.normalise.scores(ranking);
-        Ok(fuse(runs, self.depth, &*self.corpus, parts, |parts| parts.sum))
+        Ok(fuse(
+            runs,
+            self.depth,
+            &*self.corpus,
+            |number, ranking| self.parts(number, ranking),
+            |parts| parts.sum,
+        ))
+    }
+
+    fn explain(&self, rankings: &[Ranking], doc: DocNo) -> Vec<Contribution> {
+        explain(rankings, doc, |number, ranking| self.parts(number, ranking), |_| 1.0)
     }
 }
 

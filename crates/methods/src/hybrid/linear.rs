@@ -8,17 +8,22 @@
 //! f(d) = Σ_runs w_r · φ_r(s_r(d))                                                       (eq. 3, for two runs)
 //! ```
 //!
-//! `φ` is `none`, `min-max` (eq. 2 of the paper) or `z-score`. A run that did not find `d` adds 0; under `min-max` that is
-//! also what its last document gets.
+//! | symbol   | is                                                                     |
+//! |----------|------------------------------------------------------------------------|
+//! | `s_r(d)` | the score of `d` in run `r`                                            |
+//! | `φ_r`    | `normalise`: `none`, `min-max` (eq. 2 of the paper) or `z-score`, over the documents of `r` |
+//! | `w_r`    | the weight of run `r`                                                  |
+//!
+//! A run that did not find `d` adds 0; under `min-max` that is also what its last document gets.
 //!
 //! Try it: `nir run hybrid/linear-bm25-rm3 --on pocket`
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, Fuser, Ranking, Result, Run};
+use nir_core::{Contribution, Corpus, DocNo, Fuser, Ranking, Result, Run};
 use serde::{Deserialize, Serialize};
 
-use super::{Normalise, check_inputs, fuse};
+use super::{Normalise, check_inputs, explain, fuse};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -74,13 +79,27 @@ struct Linear {
     corpus: Arc<dyn Corpus>,
 }
 
+impl Linear {
+    /// What each document of a run adds.
+    fn parts(&self, number: usize, ranking: &Ranking) -> Vec<f64> {
+        let weight = self.weights[number];
+        self.normalise.scores(ranking).into_iter().map(|score| weight * score).collect()
+    }
+}
+
 impl Fuser for Linear {
     fn fuse(&self, runs: &[Run]) -> Result<Run> {
-        let parts = |number: usize, ranking: &Ranking| {
-            let weight = self.weights[number];
-            self.normalise.scores(ranking).into_iter().map(|score| weight * score).collect()
-        };
-        Ok(fuse(runs, self.depth, &*self.corpus, parts, |parts| parts.sum))
+        Ok(fuse(
+            runs,
+            self.depth,
+            &*self.corpus,
+            |number, ranking| self.parts(number, ranking),
+            |parts| parts.sum,
+        ))
+    }
+
+    fn explain(&self, rankings: &[Ranking], doc: DocNo) -> Vec<Contribution> {
+        explain(rankings, doc, |number, ranking| self.parts(number, ranking), |_| 1.0)
     }
 }
 

@@ -11,7 +11,7 @@ mod normalise;
 
 use std::collections::HashMap;
 
-use nir_core::{Corpus, DocNo, Ranking, Run, Scored};
+use nir_core::{Contribution, Corpus, DocNo, Match, Ranking, Run, Scored};
 
 pub use normalise::Normalise;
 
@@ -46,6 +46,26 @@ fn fuse(
         Ranking::top(depth, scored.collect(), corpus)
     };
     (0..queries).map(fused).collect()
+}
+
+/// What each ranking of one query adds for a document: its part, times what `factor` makes of the number of rankings that
+/// found it.
+fn explain(
+    rankings: &[Ranking],
+    doc: DocNo,
+    parts: impl Fn(usize, &Ranking) -> Vec<f64>,
+    factor: impl Fn(usize) -> f64,
+) -> Vec<Contribution> {
+    let place = |ranking: &Ranking| ranking.iter().position(|hit| hit.doc == doc);
+    let found = rankings.iter().enumerate();
+    let found = found.filter_map(|(number, ranking)| Some((number, ranking, place(ranking)?)));
+    let found: Vec<(usize, &Ranking, usize)> = found.collect();
+    let factor = factor(found.len());
+    let one = |(number, ranking, place): (usize, &Ranking, usize)| Contribution {
+        of: Match::Input { number, rank: place + 1 },
+        score: (factor * parts(number, ranking)[place]) as f32,
+    };
+    found.into_iter().map(one).collect()
 }
 
 /// A fuser joins at least two runs.

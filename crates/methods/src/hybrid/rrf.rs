@@ -8,16 +8,19 @@
 //! RRF(d) = Σ_runs 1 / (k + rank(d))                                                     (the paper's only equation)
 //! ```
 //!
-//! `rank(d)` counts from 1; a run that did not find `d` adds nothing. The paper takes `k = 60`.
+//! | symbol    | is                                                                  |
+//! |-----------|---------------------------------------------------------------------|
+//! | `rank(d)` | the place of `d` in a run, from 1; a run that did not find it adds nothing |
+//! | `k`       | how little the first places count; 60 in the paper                  |
 //!
 //! Try it: `nir run hybrid/rrf-bm25-rm3 --on pocket`
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, Fuser, Ranking, Result, Run};
+use nir_core::{Contribution, Corpus, DocNo, Fuser, Ranking, Result, Run};
 use serde::{Deserialize, Serialize};
 
-use super::{check_inputs, fuse};
+use super::{check_inputs, explain, fuse};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -61,10 +64,26 @@ struct Rrf {
     corpus: Arc<dyn Corpus>,
 }
 
+impl Rrf {
+    /// What each document of a run adds.
+    fn parts(&self, _: usize, ranking: &Ranking) -> Vec<f64> {
+        reciprocal_ranks(self.k, ranking.len())
+    }
+}
+
 impl Fuser for Rrf {
     fn fuse(&self, runs: &[Run]) -> Result<Run> {
-        let parts = |_: usize, ranking: &Ranking| reciprocal_ranks(self.k, ranking.len());
-        Ok(fuse(runs, self.depth, &*self.corpus, parts, |parts| parts.sum))
+        Ok(fuse(
+            runs,
+            self.depth,
+            &*self.corpus,
+            |number, ranking| self.parts(number, ranking),
+            |parts| parts.sum,
+        ))
+    }
+
+    fn explain(&self, rankings: &[Ranking], doc: DocNo) -> Vec<Contribution> {
+        explain(rankings, doc, |number, ranking| self.parts(number, ranking), |_| 1.0)
     }
 }
 

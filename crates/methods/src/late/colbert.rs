@@ -34,9 +34,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nir_core::{
-    BoxError, Corpus, DocNo, Hasher, Progress, Queries, Ranking, Reranker, Result, Retriever, Run,
-    Scored,
+    BoxError, Contribution, Corpus, DocNo, Encode, Encoding, Form, Hasher, Match, Progress,
+    Queries, Query, Ranking, Reranker, Result, Retriever, Run, Scored,
 };
+use nir_index::Simd;
 use nir_index::codes::{Centroids, KMeans};
 use nir_index::late::{Plaid, PlaidProbe, ResidualCode, TokenMatrix, TokenStorage, TokenWriter};
 use nir_nn::checkpoint::{Location, Wanted};
@@ -45,7 +46,8 @@ use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, check_finite, norm
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    self, check_weights, digest, document_tokens, load, query_tokens, shards, share_of_ten, wanted,
+    self, check_weights, digest, document_token, document_tokens, load, piece, pieces, shards,
+    share_of_ten, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -191,6 +193,10 @@ impl Algorithm for Config {
         Ok(Stage::Retriever(Box::new(ColBert::new(self, context)?)))
     }
 
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(Reader::load(self, context)?)))
+    }
+
     fn check(&self) -> std::result::Result<(), String> {
         check_weights(&self.weights, self.revision.as_ref())?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
@@ -226,6 +232,10 @@ impl Algorithm for MaxSim {
         Ok(Stage::Reranker(Box::new(ColBert::new(&self.0, context)?)))
     }
 
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        self.0.encoder(context)
+    }
+
     fn check(&self) -> std::result::Result<(), String> {
         match self.0.plaid {
             None => self.0.check(),
@@ -241,10 +251,83 @@ impl Algorithm for MaxSim {
     }
 }
 
-struct ColBert {
+/// The model with the ways of writing texts.
+struct Reader {
     model: Arc<Model<PerToken>>,
     query_tokens: Bound,
     query_marker: u32,
+    document_tokens: Bound,
+    document_marker: u32,
+    punctuation: bool,
+}
+
+impl Reader {
+    fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
+        let weights = &config.weights()[0];
+        let model = load(context, weights, &config.ignore, |architecture, tensors| {
+            PerToken::load(architecture, tensors, &[&config.projection])
+        })?;
+        let bind = |input, role| neural::bind(context, weights, &model, input, role);
+        Ok(Self {
+            query_tokens: bind(&config.query, Role::Query)?,
+            query_marker: model.tokenizer.id(&config.marker.query)?,
+            document_tokens: bind(&config.document, Role::Document)?,
+            document_marker: model.tokenizer.id(&config.marker.document)?,
+            punctuation: config.punctuation,
+            model,
+        })
+    }
+
+    fn query(&self, query: &Query) -> Result<Tokens> {
+        let mut tokens = self.query_tokens.encode(|_| query.text.clone())?;
+        tokens.ids[1] = self.query_marker;
+        Ok(tokens)
+    }
+
+    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Tokens> {
+        let mut tokens = document_token(&self.document_tokens, corpus, doc)?;
+        tokens.ids[1] = self.document_marker;
+        Ok(tokens)
+    }
+
+    /// Whether a document keeps the vector of this token.
+    fn keeps(&self, id: u32) -> bool {
+        self.punctuation || !is_punctuation(&self.model, id)
+    }
+
+    /// The names of the tokens whose vectors a text keeps.
+    fn kept(&self, tokens: &Tokens, keeps: &dyn Fn(u32) -> bool) -> Vec<String> {
+        let kept = tokens.ids.iter().filter(|&&id| keeps(id));
+        kept.map(|&id| piece(&self.model.tokenizer, id)).collect()
+    }
+
+    fn encoding(
+        &self,
+        tokens: &Tokens,
+        keeps: &dyn Fn(u32) -> bool,
+        text: &str,
+    ) -> Result<Encoding> {
+        let all = std::slice::from_ref(tokens);
+        let vectors = vectors(&self.model, all, keeps, |_| text.to_owned())?.swap_remove(0);
+        let rows = vectors.chunks_exact(self.model.head.dim()).map(<[f32]>::to_vec);
+        let form = Form::Vectors(self.kept(tokens, keeps).into_iter().zip(rows).collect());
+        Ok(Encoding { tokens: pieces(&self.model.tokenizer, tokens), form })
+    }
+}
+
+impl Encode for Reader {
+    fn query(&self, query: &Query) -> Result<Encoding> {
+        self.encoding(&self.query(query)?, &|_| true, &query.text)
+    }
+
+    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
+        let tokens = self.document(corpus, doc)?;
+        self.encoding(&tokens, &|id| self.keeps(id), corpus.contents(doc))
+    }
+}
+
+struct ColBert {
+    reader: Reader,
     shards: Vec<Shard>,
     plaid: Option<(Plaid, PlaidProbe)>,
     depth: usize,
@@ -260,11 +343,8 @@ struct Shard {
 
 impl ColBert {
     fn new(config: &Config, context: &Context<'_>) -> Result<Self> {
-        let weights = &config.weights()[0];
-        let model = load(context, weights, &config.ignore, |architecture, tensors| {
-            PerToken::load(architecture, tensors, &[&config.projection])
-        })?;
-        let (shards, recipe) = config.encode(context, &model)?;
+        let reader = Reader::load(config, context)?;
+        let (shards, recipe) = config.encode(context, &reader)?;
         let bind = |pruning: &Pruning| {
             Ok::<_, BoxError>((pruning.bind(&shards, &recipe, context)?, pruning.probe()))
         };
@@ -275,9 +355,7 @@ impl ColBert {
         context.resources.note("vectors", "tokens", &tokens.to_string());
         context.resources.note("vectors", "bytes", &bytes.to_string());
         Ok(Self {
-            query_tokens: neural::bind(context, weights, &model, &config.query, Role::Query)?,
-            query_marker: model.tokenizer.id(&config.marker.query)?,
-            model,
+            reader,
             shards,
             plaid,
             depth: config.depth,
@@ -288,9 +366,38 @@ impl ColBert {
 
     /// `E_q` of every query, `[q_seq, dim]`.
     fn queries(&self, queries: &Queries) -> Result<Vec<Vec<f32>>> {
-        let mut tokens = query_tokens(&self.query_tokens, queries)?;
-        tokens.iter_mut().for_each(|tokens| tokens.ids[1] = self.query_marker);
-        vectors(&self.model, &tokens, &|_| true, |i| queries[i].text.clone())
+        let tokens = queries.iter().map(|query| self.reader.query(query));
+        let tokens: Vec<Tokens> = tokens.collect::<Result<_>>()?;
+        vectors(&self.reader.model, &tokens, &|_| true, |i| queries[i].text.clone())
+    }
+
+    /// `E_d` as it is compared, `[d_seq, dim]`.
+    fn stored(&self, doc: DocNo) -> Vec<f32> {
+        if let Some((plaid, _)) = &self.plaid {
+            return plaid.tokens().document(doc);
+        }
+        let shard = self.shards.partition_point(|shard| shard.first <= doc.0) - 1;
+        let Shard { first, tokens } = &self.shards[shard];
+        tokens.document(DocNo(doc.0 - first))
+    }
+
+    /// For each token of a query, the document's token that is most like it.
+    fn matches(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        let (tokens, dim) = (self.reader.query(query)?, self.reader.model.head.dim());
+        let vectors =
+            vectors(&self.reader.model, std::slice::from_ref(&tokens), &|_| true, |_| {
+                query.text.clone()
+            })?;
+        let document = self.reader.document(&*self.corpus, doc)?;
+        let names = self.reader.kept(&document, &|id| self.reader.keeps(id));
+        let (stored, simd) = (self.stored(doc), Simd::get());
+        let best = |(query, vector): (String, &[f32])| {
+            let similar = stored.chunks_exact(dim).map(|row| simd.dot(vector, row));
+            let (score, at) = similar.zip(0..).max_by(|a, b| a.0.total_cmp(&b.0))?;
+            Some(Contribution { of: Match::Tokens { query, document: names[at].clone() }, score })
+        };
+        let queries = pieces(&self.reader.model.tokenizer, &tokens).into_iter();
+        Ok(queries.zip(vectors[0].chunks_exact(dim)).filter_map(best).collect())
     }
 
     /// The scores of documents of one shard.
@@ -346,6 +453,10 @@ impl Retriever for ColBert {
         let queries = self.queries(queries)?;
         Ok(Some(queries.iter().map(share).sum::<f64>() / queries.len().max(1) as f64))
     }
+
+    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        self.matches(query, doc)
+    }
 }
 
 impl Reranker for ColBert {
@@ -359,6 +470,10 @@ impl Reranker for ColBert {
         };
         Ok(Run(self.queries(queries)?.iter().zip(candidates.iter()).map(score).collect()))
     }
+
+    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        self.matches(query, doc)
+    }
 }
 
 const VECTORS: &str = "tokens.matrix";
@@ -366,13 +481,8 @@ const LISTS: &str = "lists.plaid";
 
 impl Config {
     /// `E_d` of all documents, and everything that decides what it is.
-    fn encode(
-        &self,
-        context: &Context<'_>,
-        model: &Model<PerToken>,
-    ) -> Result<(Vec<Shard>, String)> {
-        let weights = &self.weights()[0];
-        let checkpoint = digest(context, weights)?;
+    fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<(Vec<Shard>, String)> {
+        let checkpoint = digest(context, &self.weights()[0])?;
         let parts = (
             &self.projection,
             &self.marker.document,
@@ -381,17 +491,15 @@ impl Config {
             self.storage,
         );
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        let bound = neural::bind(context, weights, model, &self.document, Role::Document)?;
-        let marker = model.tokenizer.id(&self.marker.document)?;
-        let kept = |id: u32| self.punctuation || !is_punctuation(model, id);
+        let model = &reader.model;
         let corpus = &*context.corpus;
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
         let recipe = format!("colbert {checkpoint} {parts}");
         let folders = shards(context, &recipe, &mut |folder, rows| {
-            let mut tokens = document_tokens(&bound, corpus, rows.clone())?;
-            tokens.iter_mut().for_each(|tokens| tokens.ids[1] = marker);
+            let mut tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
+            tokens.iter_mut().for_each(|tokens| tokens.ids[1] = reader.document_marker);
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
-            let vectors = vectors(model, &tokens, &kept, text)?;
+            let vectors = vectors(model, &tokens, &|id| reader.keeps(id), text)?;
             write(folder, &vectors, model.head.dim(), self.storage)?;
             task.advance(u64::from(rows.end - rows.start));
             Ok(())
@@ -496,6 +604,12 @@ mod tests {
         let lent = Lent::new(sentence_and_word());
         let config = config(&folder, PLAIN);
         let all = lent.retrieve(&config, "bread and water");
+        let parts = lent.explain(&config, "bread and water");
+        let [query, document] = lent.encode(&config, "bread and water", 1);
+        assert_eq!(parts[0].len(), query.tokens.len());
+        assert!(
+            matches!(document.form, Form::Vectors(rows) if rows.len() == document.tokens.len())
+        );
         let again = lent.rerank(&MaxSim(config.clone()), "bread and water", all.clone());
         assert_ranked(&lent.named(&again), &lent.named(&all));
         let one = Ranking::top(1, all.iter().skip(1).copied().collect(), lent.corpus());

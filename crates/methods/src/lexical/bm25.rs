@@ -27,11 +27,14 @@
 
 use std::sync::Arc;
 
-use nir_core::{Progress, Queries, Query, Ranking, Result, Retriever, Run, WeightedTerm};
+use nir_core::{
+    Contribution, DocNo, Encode, Progress, Queries, Query, Ranking, Result, Retriever, Run,
+};
 use nir_index::{Analyzer, Bm25, Lengths, Searcher, analyzer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::{Counted, query_terms};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -69,6 +72,10 @@ impl Algorithm for Config {
         })))
     }
 
+    fn encoder(&self, _context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(Counted(analyzer(&self.analyzer)?))))
+    }
+
     fn check(&self) -> std::result::Result<(), String> {
         analyzer(&self.analyzer).map_err(|error| error.to_string())?;
         check_parameters(self.k1, self.b)
@@ -102,21 +109,8 @@ impl Retriever for Bm25Retriever {
             .collect();
         Ok(Run(rankings))
     }
-}
 
-/// The terms of a query with their weights: a rewriter's if it gave any, else each term once, weighted by how often it
-/// occurs.
-pub(super) fn query_terms(query: &Query, analyzer: &dyn Analyzer) -> Vec<WeightedTerm> {
-    query.terms.clone().unwrap_or_else(|| count(analyzer.terms(&query.text)))
-}
-
-fn count(terms: Vec<String>) -> Vec<WeightedTerm> {
-    let mut counted: Vec<WeightedTerm> = Vec::new();
-    for term in terms {
-        match counted.iter_mut().find(|known| known.term == term) {
-            Some(known) => known.weight += 1.0,
-            None => counted.push(WeightedTerm { term, weight: 1.0 }),
-        }
+    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        Ok(self.searcher.explain(&query_terms(query, &*self.analyzer), doc))
     }
-    counted
 }

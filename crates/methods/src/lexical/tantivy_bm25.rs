@@ -5,16 +5,31 @@
 //! `k1 + 1` multiplies every score, and pruning is block-max WAND. Documents of one score leave tantivy in the order of
 //! its own rows, so which of them stands last before the cut is its choice; the order of the rest is made ours.
 //!
+//! ```text
+//! BM25(q, d) = Σ_{t in q} w_t · idf(t) · 2.2 · tf / (tf + 1.2 · (0.25 + 0.75 · |d| / avgdl))
+//!     idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5))
+//! ```
+//!
+//! | symbol  | is                                                                  |
+//! |---------|---------------------------------------------------------------------|
+//! | `tf`    | how often term `t` occurs in document `d`                           |
+//! | `df`    | how many documents have `t`                                         |
+//! | `N`     | how many documents there are                                        |
+//! | `\|d\|` | how many terms `d` has, in the byte that tantivy keeps; `avgdl` is the mean |
+//! | `w_t`   | how often `t` occurs in the query, or what a rewriter gave it       |
+//!
 //! Try it: `nir run lexical/bm25-tantivy --on pocket`, and compare with `lexical/bm25`.
 
 use std::sync::Arc;
 
-use nir_core::{Progress, Queries, Ranking, Result, Retriever, Run};
+use nir_core::{
+    Contribution, DocNo, Encode, Progress, Queries, Query, Ranking, Result, Retriever, Run,
+};
 use nir_index::{Analyzer, TantivySearcher, analyzer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::bm25::query_terms;
+use super::{Counted, query_terms};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters: those that tantivy lets one choose.
@@ -45,6 +60,10 @@ impl Algorithm for Config {
         })))
     }
 
+    fn encoder(&self, _context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(Counted(analyzer(&self.analyzer)?))))
+    }
+
     fn check(&self) -> std::result::Result<(), String> {
         analyzer(&self.analyzer).map(|_| ()).map_err(|error| error.to_string())
     }
@@ -68,5 +87,9 @@ impl Retriever for TantivyRetriever {
             })
             .collect();
         Ok(Run(rankings?))
+    }
+
+    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        Ok(self.searcher.explain(&query_terms(query, &*self.analyzer), doc)?)
     }
 }

@@ -19,22 +19,23 @@
 //! SPLADE-doc is `query_weighting = "tokens"`: a query is its own words, each as often as it occurs, and no model runs
 //! when a query comes. `quantisation` makes integers of the weights as Anserini does.
 //!
-//! Try it: `nir run sparse/splade-v2-max --on pocket`, and look at `terms_per_document` in the result.
+//! Try it: `nir run sparse/splade-max --on pocket`, and look at `terms_per_document` in the result.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Query, Result};
+use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::{LogitPooling, MaskedLm};
 use nir_nn::{Bound, Input, Model, Role, Rows, Tokens, check_finite, numbers};
 use serde::{Deserialize, Serialize};
 
 use crate::impacts::{
-    Index, Quantisation, QueryWeighting, SparseVector, Weigh, quantised, retriever,
+    Index, Quantisation, QueryWeighting, SparseVector, Weigh, WeighQueries, quantised, retriever,
 };
 use crate::neural::{
-    bind, check_weights, count_tokens, digest, document_tokens, load, query_tokens, wanted,
+    bind, check_weights, count_tokens, digest, document_token, document_tokens, load, piece,
+    query_tokens, wanted, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -81,32 +82,15 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Retriever;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let weights = self.weights();
-        let documents = load(context, &weights[0], &self.ignore, MaskedLm::load)?;
-        let queries = match weights.get(1) {
-            Some(weights) => load(context, weights, &self.query_ignore, MaskedLm::load)?,
-            None => Arc::clone(&documents),
-        };
-        let of_queries = weights.last().expect("there is at least one checkpoint");
-        let splade = Splade {
-            query_tokens: bind(context, of_queries, &queries, &self.query, Role::Query)?,
-            document_tokens: bind(
-                context,
-                &weights[0],
-                &documents,
-                &self.document,
-                Role::Document,
-            )?,
-            documents,
-            queries,
-            pooling: self.pooling,
-            query_weighting: self.query_weighting,
-            quantisation: self.quantisation,
-        };
-        let checkpoint = digest(context, &weights[0])?;
+        let splade = self.load(context)?;
+        let checkpoint = digest(context, &self.weights()[0])?;
         let parts = (&self.pooling, &self.document, &self.quantisation);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         retriever(context, &format!("{checkpoint} {parts}"), splade, &self.index, self.depth)
+    }
+
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(self.load(context)?)))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -125,6 +109,33 @@ impl Algorithm for Config {
     }
 }
 
+impl Config {
+    fn load(&self, context: &Context<'_>) -> Result<Splade> {
+        let weights = self.weights();
+        let documents = load(context, &weights[0], &self.ignore, MaskedLm::load)?;
+        let queries = match weights.get(1) {
+            Some(weights) => load(context, weights, &self.query_ignore, MaskedLm::load)?,
+            None => Arc::clone(&documents),
+        };
+        let of_queries = weights.last().expect("there is at least one checkpoint");
+        Ok(Splade {
+            query_tokens: bind(context, of_queries, &queries, &self.query, Role::Query)?,
+            document_tokens: bind(
+                context,
+                &weights[0],
+                &documents,
+                &self.document,
+                Role::Document,
+            )?,
+            documents,
+            queries,
+            pooling: self.pooling,
+            query_weighting: self.query_weighting,
+            quantisation: self.quantisation,
+        })
+    }
+}
+
 struct Splade {
     documents: Arc<Model<MaskedLm>>,
     queries: Arc<Model<MaskedLm>>,
@@ -135,13 +146,7 @@ struct Splade {
     quantisation: Option<Quantisation>,
 }
 
-impl Weigh for Splade {
-    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>> {
-        let tokens = document_tokens(&self.document_tokens, corpus, rows.clone())?;
-        let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
-        self.expand(&self.documents, &tokens, text)
-    }
-
+impl WeighQueries for Splade {
     fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>> {
         let tokens = query_tokens(&self.query_tokens, queries)?;
         match self.query_weighting {
@@ -153,6 +158,32 @@ impl Weigh for Splade {
                 .map(|tokens| count_tokens(&self.queries.tokenizer, tokens))
                 .collect()),
         }
+    }
+
+    fn term(&self, number: u32) -> String {
+        piece(&self.queries.tokenizer, number)
+    }
+}
+
+impl Weigh for Splade {
+    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>> {
+        let tokens = document_tokens(&self.document_tokens, corpus, rows.clone())?;
+        let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
+        self.expand(&self.documents, &tokens, text)
+    }
+}
+
+impl Encode for Splade {
+    fn query(&self, query: &Query) -> Result<Encoding> {
+        let tokens = self.query_tokens.encode(|_| query.text.clone())?;
+        let vector = self.queries(std::slice::from_ref(query))?.swap_remove(0);
+        Ok(weighted_pieces(&self.queries.tokenizer, &tokens, vector))
+    }
+
+    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
+        let tokens = document_token(&self.document_tokens, corpus, doc)?;
+        let vector = self.documents(corpus, doc.0..doc.0 + 1)?.swap_remove(0);
+        Ok(weighted_pieces(&self.documents.tokenizer, &tokens, vector))
     }
 }
 
@@ -205,6 +236,13 @@ mod tests {
             let mut ranked = [("sentence", score("sentence")), ("word", score("word"))];
             ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
             assert_ranked(&lent.named(&found), &ranked);
+
+            lent.explain(&config, "bread");
+            let [query, document] = lent.encode(&config, "bread", 1);
+            assert_eq!((query.tokens.len(), &query), (3, &document));
+            let nir_core::Form::Terms(terms) = query.form else { panic!("{query:?}") };
+            let own = terms.iter().filter(|term| !term.is_expansion).count();
+            assert!(own <= 3 && terms.len() > 3, "{terms:?}");
 
             // Without a model for queries: the weight of `bread` in each text, if it has any.
             let config = Config { query_weighting: QueryWeighting::Tokens, ..config };

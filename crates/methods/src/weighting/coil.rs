@@ -34,7 +34,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Progress, Queries, Ranking, Result, Retriever, Run, Scored};
+use nir_core::{
+    Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Ranking,
+    Result, Retriever, Run, Scored,
+};
 use nir_index::{Matrix, MatrixWriter, Simd, Storage};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::PerToken;
@@ -46,7 +49,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    bind, check_weights, digest, document_tokens, load, query_tokens, shards, wanted,
+    bind, check_weights, digest, document_token, document_tokens, load, piece, pieces,
+    query_tokens, shards, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -82,21 +86,21 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Retriever;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let weights = &self.weights()[0];
-        let model = load(context, weights, &self.ignore, |architecture, tensors| {
-            Heads::load(architecture, tensors, &self.token, self.cls.as_ref())
-        })?;
-        let lists = self.encode(context, &model)?;
+        let reader = Reader::load(self, context)?;
+        let lists = self.encode(context, &reader)?;
         let tokens: usize = lists.iter().map(|lists| lists.docs.len()).sum();
         context.resources.note("lists", "tokens", &tokens.to_string());
         Ok(Stage::Retriever(Box::new(Coil {
-            query_tokens: bind(context, weights, &model, &self.query, Role::Query)?,
-            model,
+            reader,
             lists,
             depth: self.depth,
             corpus: Arc::clone(&context.corpus),
             progress: Arc::clone(&context.progress),
         })))
+    }
+
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(Reader::load(self, context)?)))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -121,17 +125,16 @@ impl Algorithm for Config {
 
 impl Config {
     /// The inverted lists of all documents, one set for each shard.
-    fn encode(&self, context: &Context<'_>, model: &Model<Heads>) -> Result<Vec<Lists>> {
-        let weights = &self.weights()[0];
-        let checkpoint = digest(context, weights)?;
+    fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<Vec<Lists>> {
+        let checkpoint = digest(context, &self.weights()[0])?;
+        let model = &reader.model;
         let parts = (&self.token, &self.cls, &self.document, &self.storage);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        let bound = bind(context, weights, model, &self.document, Role::Document)?;
         let corpus = &*context.corpus;
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
         let folders =
             shards(context, &format!("coil {checkpoint} {parts}"), &mut |folder, rows| {
-                let tokens = document_tokens(&bound, corpus, rows.clone())?;
+                let tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
                 let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
                 write(folder, &vectors(model, &tokens, text)?, model.head.widths(), self.storage)?;
                 task.advance(u64::from(rows.end - rows.start));
@@ -297,6 +300,19 @@ impl Lists {
         scores
     }
 
+    /// The tokens of a query that match in a document, with what each adds.
+    fn matches(&self, query: &Vectors, doc: usize) -> Vec<(u32, f32)> {
+        let rows = query.tokens.chunks_exact(self.vectors.dim());
+        let one = |(&id, query): (&u32, &[f32])| {
+            let place = self.tokens.binary_search_by_key(&id, |&(id, _)| id).ok()?;
+            let rows = self.tokens[place].1.clone().filter(|&row| self.docs[row] as usize == doc);
+            let best =
+                rows.map(|row| Simd::get().dot(query, &self.vectors.row(row))).fold(0.0, f32::max);
+            (best > 0.0).then_some((id, best))
+        };
+        query.ids.iter().zip(rows).filter_map(one).collect()
+    }
+
     fn cls_scores(&self, query: &[f32]) -> Vec<f32> {
         let Some(cls) = &self.cls else { return vec![0.0; self.documents] };
         let mut vector = vec![0.0; cls.dim()];
@@ -335,9 +351,56 @@ fn add_best(docs: &[u32], mut products: impl Iterator<Item = f32>, scores: &mut 
     }
 }
 
-struct Coil {
+/// The model with the ways of writing texts.
+struct Reader {
     model: Arc<Model<Heads>>,
     query_tokens: Bound,
+    document_tokens: Bound,
+}
+
+impl Reader {
+    fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
+        let weights = &config.weights()[0];
+        let model = load(context, weights, &config.ignore, |architecture, tensors| {
+            Heads::load(architecture, tensors, &config.token, config.cls.as_ref())
+        })?;
+        Ok(Self {
+            query_tokens: bind(context, weights, &model, &config.query, Role::Query)?,
+            document_tokens: bind(context, weights, &model, &config.document, Role::Document)?,
+            model,
+        })
+    }
+
+    fn vectors(&self, tokens: &Tokens, text: &str) -> Result<Vectors> {
+        Ok(vectors(&self.model, std::slice::from_ref(tokens), |_| text.to_owned())?.swap_remove(0))
+    }
+
+    fn encoding(&self, tokens: &Tokens, text: &str) -> Result<Encoding> {
+        let Vectors { ids, tokens: rows, cls } = self.vectors(tokens, text)?;
+        let names = ids.iter().map(|&id| piece(&self.model.tokenizer, id));
+        let mut vectors: Vec<_> = Vec::new();
+        if !cls.is_empty() {
+            vectors.push((piece(&self.model.tokenizer, tokens.ids[0]), cls));
+        }
+        let rows = rows.chunks_exact(self.model.head.widths().0).map(<[f32]>::to_vec);
+        vectors.extend(names.zip(rows));
+        let tokens = pieces(&self.model.tokenizer, tokens);
+        Ok(Encoding { tokens, form: Form::Vectors(vectors) })
+    }
+}
+
+impl Encode for Reader {
+    fn query(&self, query: &Query) -> Result<Encoding> {
+        self.encoding(&self.query_tokens.encode(|_| query.text.clone())?, &query.text)
+    }
+
+    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
+        self.encoding(&document_token(&self.document_tokens, corpus, doc)?, corpus.contents(doc))
+    }
+}
+
+struct Coil {
+    reader: Reader,
     lists: Vec<Lists>,
     depth: usize,
     corpus: Arc<dyn Corpus>,
@@ -347,8 +410,8 @@ struct Coil {
 impl Retriever for Coil {
     fn retrieve(&self, queries: &Queries) -> Result<Run> {
         let task = self.progress.begin("searching lists", "queries", queries.len() as u64);
-        let tokens = query_tokens(&self.query_tokens, queries)?;
-        let vectors = vectors(&self.model, &tokens, |i| queries[i].text.clone())?;
+        let tokens = query_tokens(&self.reader.query_tokens, queries)?;
+        let vectors = vectors(&self.reader.model, &tokens, |i| queries[i].text.clone())?;
         let one = |query: &Vectors| {
             let ranking = self.search(query);
             task.advance(1);
@@ -356,9 +419,35 @@ impl Retriever for Coil {
         };
         Ok(Run(vectors.par_iter().map(one).collect()))
     }
+
+    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        let tokens = self.reader.query_tokens.encode(|_| query.text.clone())?;
+        let query = self.reader.vectors(&tokens, &query.text)?;
+        let (lists, row) = self.shard(doc);
+        let cls = lists.cls.as_ref().map(|cls| Contribution {
+            of: Match::Texts,
+            score: Simd::get().dot(&query.cls, &cls.row(row)),
+        });
+        let matched = lists.matches(&query, row).into_iter().map(|(id, score)| {
+            let token = piece(&self.reader.model.tokenizer, id);
+            Contribution { of: Match::Tokens { query: token.clone(), document: token }, score }
+        });
+        Ok(cls.into_iter().chain(matched).collect())
+    }
 }
 
 impl Coil {
+    /// The lists that have a document, and its row there.
+    fn shard(&self, doc: DocNo) -> (&Lists, usize) {
+        let mut row = doc.row();
+        let has = |lists: &&Lists| {
+            let here = row < lists.documents;
+            row -= if here { 0 } else { lists.documents };
+            here
+        };
+        (self.lists.iter().find(has).expect("the shards have all documents"), row)
+    }
+
     fn search(&self, query: &Vectors) -> Ranking {
         let (mut first, mut best) = (0, Vec::new());
         for lists in &self.lists {
@@ -455,6 +544,12 @@ mod tests {
         };
         let matches: f32 = (0..ids.len()).map(best).sum();
         let lent = Lent::new(sentence_and_word());
+        let parts = lent.explain(&config, lent.corpus().text(DocNo(0)));
+        assert_eq!((parts[0].len() > 1, parts[1].len()), (true, 1));
+        let [query, _] = lent.encode(&config, "bread", 0);
+        let Form::Vectors(rows) = query.form else { panic!("{query:?}") };
+        let widths: Vec<_> = rows.iter().map(|(token, row)| (token.as_str(), row.len())).collect();
+        assert_eq!(widths[1..], [("bread", 4)]);
         let run = lent.retrieve(&config, lent.corpus().text(DocNo(0)));
         assert_ranked(
             &lent.named(&run),

@@ -33,13 +33,15 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use nir_core::{Corpus, Query, Result};
+use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result};
 use nir_index::{Analyzer, analyzer};
 use nir_nn::Input;
 use nir_nn::checkpoint::{Location, Wanted};
 use serde::{Deserialize, Serialize};
 
-use super::words::{Collection, Names, WeighWords, WeightedWords, Word, WordModel, retriever};
+use super::words::{
+    Collection, Names, WeighWords, WeightedWords, Word, WordModel, encoding, retriever,
+};
 use crate::impacts::{Index, SparseVector, Storage};
 use crate::neural::{check_weights, digest, wanted};
 use crate::{Algorithm, Context, Shape, Stage};
@@ -79,14 +81,8 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Retriever;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let (weights, head) = (&self.weights()[0], std::slice::from_ref(&self.head));
-        let deepct = DeepCt {
-            model: WordModel::load(context, weights, &self.ignore, head, &self.document)?,
-            scale: self.scale,
-            analyzer: analyzer(&self.analyzer)?,
-            bm25: Bm25 { k1: self.k1, b: self.b },
-        };
-        let checkpoint = digest(context, weights)?;
+        let deepct = self.load(context)?;
+        let checkpoint = digest(context, &self.weights()[0])?;
         let parts = (&self.head, &self.document, self.scale, deepct.analyzer.name());
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let names = Names {
@@ -94,6 +90,10 @@ impl Algorithm for Config {
             impacts: format!("bm25 {} {}", self.k1, self.b),
         };
         retriever(context, &names, deepct, &self.index, self.depth)
+    }
+
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(self.load(context)?)))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -112,6 +112,18 @@ impl Algorithm for Config {
 
     fn weights(&self) -> Vec<Wanted> {
         vec![wanted(&self.weights, self.revision.as_ref())]
+    }
+}
+
+impl Config {
+    fn load(&self, context: &Context<'_>) -> Result<DeepCt> {
+        let (weights, head) = (&self.weights()[0], std::slice::from_ref(&self.head));
+        Ok(DeepCt {
+            model: WordModel::load(context, weights, &self.ignore, head, &self.document)?,
+            scale: self.scale,
+            analyzer: analyzer(&self.analyzer)?,
+            bm25: Bm25 { k1: self.k1, b: self.b },
+        })
     }
 }
 
@@ -147,6 +159,18 @@ impl WeighWords for DeepCt {
 
     fn impacts(&self, collection: &Collection, document: SparseVector) -> SparseVector {
         self.bm25.impacts(collection, document)
+    }
+}
+
+impl Encode for DeepCt {
+    fn query(&self, query: &Query) -> Result<Encoding> {
+        Ok(encoding(Vec::new(), WeighWords::query(self, query)?))
+    }
+
+    /// `tf(t, d)`: what BM25 makes of it depends on the collection.
+    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
+        let words = self.documents(corpus, doc.0..doc.0 + 1)?.swap_remove(0);
+        Ok(encoding(self.model.pieces(corpus, doc)?, words))
     }
 }
 
@@ -204,6 +228,8 @@ fn idf(documents: f32, df: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use nir_core::Match;
+
     use super::*;
     use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
 
@@ -268,6 +294,9 @@ mod tests {
         .unwrap();
         let lent = Lent::new(sentence_and_word());
         let run = lent.retrieve(&config, "blood blood bread unknown");
+        let parts = lent.explain(&config, "blood blood bread unknown");
+        let Match::Term { term, query, .. } = &parts[0][0].of else { panic!("{parts:?}") };
+        assert_eq!((term.as_str(), *query), ("blood", 2.0));
         // Row 14 of the sentence is the first piece of `blood`, row 1 of the other text is `bread`.
         let tf = |case: &str, row: usize| (100.0 * expected(case, "impacts")[row]).round();
         let sentence: f32 =

@@ -27,14 +27,14 @@
 
 use std::ops::Range;
 
-use nir_core::{Corpus, Query, Result};
+use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::{Bound, Input, Role};
 use serde::{Deserialize, Serialize};
 
-use super::words::{Names, WeighWords, WeightedWords, Word, WordModel, retriever, words};
+use super::words::{Names, WeighWords, WeightedWords, Word, WordModel, encoding, retriever, words};
 use crate::impacts::{Index, Quantisation, Storage, quantised};
-use crate::neural::{check_weights, digest, wanted};
+use crate::neural::{check_weights, digest, pieces, wanted};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -69,11 +69,8 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Retriever;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let weights = &self.weights()[0];
-        let model = WordModel::load(context, weights, &self.ignore, &self.head, &self.document)?;
-        let query = model.bind(context, weights, &self.query, Role::Query)?;
-        let deepimpact = DeepImpact { model, query, quantisation: self.quantisation };
-        let checkpoint = digest(context, weights)?;
+        let deepimpact = self.load(context)?;
+        let checkpoint = digest(context, &self.weights()[0])?;
         let parts = (&self.head, &self.document, &self.quantisation);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let names = Names {
@@ -81,6 +78,10 @@ impl Algorithm for Config {
             impacts: "as they are".to_owned(),
         };
         retriever(context, &names, deepimpact, &self.index, self.depth)
+    }
+
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(self.load(context)?)))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -103,6 +104,15 @@ impl Algorithm for Config {
     }
 }
 
+impl Config {
+    fn load(&self, context: &Context<'_>) -> Result<DeepImpact> {
+        let weights = &self.weights()[0];
+        let model = WordModel::load(context, weights, &self.ignore, &self.head, &self.document)?;
+        let query = model.bind(context, weights, &self.query, Role::Query)?;
+        Ok(DeepImpact { model, query, quantisation: self.quantisation })
+    }
+}
+
 struct DeepImpact {
     model: WordModel,
     query: Bound,
@@ -119,6 +129,19 @@ impl WeighWords for DeepImpact {
     fn query(&self, query: &Query) -> Result<WeightedWords> {
         let tokens = self.query.encode(|_| query.text.clone())?;
         Ok(impacts(words(self.model.tokenizer(), &tokens, &vec![1.0; tokens.len()])))
+    }
+}
+
+impl Encode for DeepImpact {
+    fn query(&self, query: &Query) -> Result<Encoding> {
+        let tokens = self.query.encode(|_| query.text.clone())?;
+        let words = WeighWords::query(self, query)?;
+        Ok(encoding(pieces(self.model.tokenizer(), &tokens), words))
+    }
+
+    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
+        let words = self.documents(corpus, doc.0..doc.0 + 1)?.swap_remove(0);
+        Ok(encoding(self.model.pieces(corpus, doc)?, words))
     }
 }
 
@@ -176,7 +199,10 @@ mod tests {
     fn a_tiny_checkpoint_ranks_a_document_by_its_impacts() {
         let (folder, expected) = fixture("deepimpact");
         let lent = Lent::new(sentence_and_word());
-        let run = lent.retrieve(&config(&folder, "f32"), "Pressure? Blood pressure, bread, fog");
+        let query = "Pressure? Blood pressure, bread, fog";
+        let run = lent.retrieve(&config(&folder, "f32"), query);
+        let parts = lent.explain(&config(&folder, "f32"), query);
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
         // Rows 14 and 19 of the sentence are the first pieces of `blood` and `pressure`, row 1 of the other is `bread`.
         let sentence = expected("sentence", "impacts");
         let expected =

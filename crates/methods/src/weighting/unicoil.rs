@@ -27,18 +27,18 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Query, Result};
+use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Input, Model, Role, Tokens};
 use serde::{Deserialize, Serialize};
 
 use crate::impacts::{
-    Index, Quantisation, QueryWeighting, SparseVector, Weigh, quantised, retriever,
+    Index, Quantisation, QueryWeighting, SparseVector, Weigh, WeighQueries, quantised, retriever,
 };
 use crate::neural::{
-    bind, check_weights, count_tokens, digest, document_tokens, load, per_token, query_tokens,
-    wanted,
+    bind, check_weights, count_tokens, digest, document_token, document_tokens, load, per_token,
+    piece, query_tokens, wanted, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -76,23 +76,16 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Retriever;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let weights = wanted(&self.weights, self.revision.as_ref());
-        let model = load(context, &weights, &self.ignore, |architecture, tensors| {
-            PerToken::load(architecture, tensors, &[&self.head])
-        })?;
-        let unicoil = UniCoil {
-            query_tokens: bind(context, &weights, &model, &self.query, Role::Query)?,
-            document_tokens: bind(context, &weights, &model, &self.document, Role::Document)?,
-            first: model.tokenizer.id("[CLS]")?,
-            model,
-            query_weighting: self.query_weighting,
-            quantisation: self.quantisation,
-        };
-        let checkpoint = digest(context, &weights)?;
+        let unicoil = self.load(context)?;
+        let checkpoint = digest(context, &self.weights()[0])?;
         let parts = (&self.head, &self.document, &self.quantisation);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let recipe = format!("{checkpoint} {parts}");
         retriever(context, &recipe, unicoil, &self.index, self.depth)
+    }
+
+    fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
+        Ok(Some(Box::new(self.load(context)?)))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -106,6 +99,23 @@ impl Algorithm for Config {
     }
 }
 
+impl Config {
+    fn load(&self, context: &Context<'_>) -> Result<UniCoil> {
+        let weights = &self.weights()[0];
+        let model = load(context, weights, &self.ignore, |architecture, tensors| {
+            PerToken::load(architecture, tensors, &[&self.head])
+        })?;
+        Ok(UniCoil {
+            query_tokens: bind(context, weights, &model, &self.query, Role::Query)?,
+            document_tokens: bind(context, weights, &model, &self.document, Role::Document)?,
+            first: model.tokenizer.id("[CLS]")?,
+            model,
+            query_weighting: self.query_weighting,
+            quantisation: self.quantisation,
+        })
+    }
+}
+
 struct UniCoil {
     model: Arc<Model<PerToken>>,
     document_tokens: Bound,
@@ -116,13 +126,7 @@ struct UniCoil {
     quantisation: Option<Quantisation>,
 }
 
-impl Weigh for UniCoil {
-    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>> {
-        let tokens = document_tokens(&self.document_tokens, corpus, rows.clone())?;
-        let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
-        self.weigh(&tokens, f32::max, text)
-    }
-
+impl WeighQueries for UniCoil {
     fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>> {
         let tokens = query_tokens(&self.query_tokens, queries)?;
         match self.query_weighting {
@@ -132,6 +136,32 @@ impl Weigh for UniCoil {
                 .map(|tokens| count_tokens(&self.model.tokenizer, tokens))
                 .collect()),
         }
+    }
+
+    fn term(&self, number: u32) -> String {
+        piece(&self.model.tokenizer, number)
+    }
+}
+
+impl Weigh for UniCoil {
+    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>> {
+        let tokens = document_tokens(&self.document_tokens, corpus, rows.clone())?;
+        let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
+        self.weigh(&tokens, f32::max, text)
+    }
+}
+
+impl Encode for UniCoil {
+    fn query(&self, query: &Query) -> Result<Encoding> {
+        let tokens = self.query_tokens.encode(|_| query.text.clone())?;
+        let vector = self.queries(std::slice::from_ref(query))?.swap_remove(0);
+        Ok(weighted_pieces(&self.model.tokenizer, &tokens, vector))
+    }
+
+    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
+        let tokens = document_token(&self.document_tokens, corpus, doc)?;
+        let vector = self.documents(corpus, doc.0..doc.0 + 1)?.swap_remove(0);
+        Ok(weighted_pieces(&self.model.tokenizer, &tokens, vector))
     }
 }
 

@@ -11,14 +11,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Hasher, Query, Result};
+use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Query, Result};
 use nir_index::impacts::{Builder, ImpactIndex};
 use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Input, Model, Role, Tokenizer, Tokens};
 
-use crate::impacts::{Index, SparseVector, searching};
-use crate::neural::{bind, document_tokens, load, per_token, shards};
+use crate::impacts::{Index, SparseVector, WeighQueries, searching};
+use crate::neural::{bind, document_token, document_tokens, load, per_token, pieces, shards};
 use crate::{Context, Stage};
 
 /// Words with weights above zero, each word once.
@@ -56,9 +56,30 @@ pub(super) fn retriever(
 ) -> Result<Stage> {
     let (words, index) = build(context, names, &weigh, index)?;
     context.resources.note("impacts", "words", &words.len().to_string());
-    let query = move |query: &Query| Ok(numbered(&words, &weigh.query(query)?));
-    let queries = move |queries: &[Query]| queries.iter().map(&query).collect();
-    Ok(searching(context, index, queries, depth))
+    Ok(searching(context, index, Numbered { words, weigh }, depth))
+}
+
+/// Words by their place among those of the collection, which is sorted.
+struct Numbered<W> {
+    words: Vec<String>,
+    weigh: W,
+}
+
+impl<W: WeighWords> WeighQueries for Numbered<W> {
+    fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>> {
+        let one = |query: &Query| Ok(numbered(&self.words, &self.weigh.query(query)?));
+        queries.iter().map(one).collect()
+    }
+
+    fn term(&self, number: u32) -> String {
+        self.words[number as usize].clone()
+    }
+}
+
+/// A text as weighted words, all of them its own.
+pub(super) fn encoding(tokens: Vec<String>, words: WeightedWords) -> Encoding {
+    let own = |(term, weight)| EncodedTerm { term, weight, is_expansion: false };
+    Encoding { tokens, form: Form::Terms(words.into_iter().map(own).collect()) }
 }
 
 fn build(
@@ -239,6 +260,11 @@ impl WordModel {
     /// The model's tokenizer.
     pub(super) fn tokenizer(&self) -> &Tokenizer {
         &self.model.tokenizer
+    }
+
+    /// The pieces of a document.
+    pub(super) fn pieces(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Vec<String>> {
+        Ok(pieces(self.tokenizer(), &document_token(&self.tokens, corpus, doc)?))
     }
 
     /// The words of documents, each as often as it occurs.

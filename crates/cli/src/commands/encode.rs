@@ -1,0 +1,154 @@
+//! `nir encode`: what a method makes of one text.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use nir_core::{Corpus, DocNo, Document, Documents, EncodedTerm, Encoding, Form, Query};
+use serde_json::{Value, json};
+
+use super::run::{method, print_bytes};
+use crate::cache::Cache;
+use crate::engine::{Engine, Pipeline};
+use crate::models;
+use crate::progress::{Bars, Hushable};
+use crate::root::Root;
+use crate::terminal::{cut, width, wrapped};
+
+/// Show what a method makes of a text: a vector, a vector for each token, or terms with weights.
+///
+/// METHOD is as in `nir run`. Terms that the text does not have itself are marked with `+`: the model expands the text with
+/// them. Of a method with several stages, the last that encodes texts does it.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  nir encode lexical/bm25 \"the keepers of lighthouses\"
+  nir encode dense/minilm-l6 \"green tea\" --as document --json
+  nir encode sparse/splade-v3 \"green tea\" --threshold 0.5")]
+pub(crate) struct Args {
+    /// The method.
+    method: String,
+    /// The text.
+    text: String,
+    /// Which side the text is of: methods may treat them differently.
+    #[arg(long = "as", value_enum, default_value = "query", value_name = "ROLE")]
+    role: Role,
+    /// Only terms of more weight than this.
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
+    threshold: f32,
+    /// All numbers, as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    models: models::Args,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Role {
+    Query,
+    Document,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.text.trim().is_empty() {
+        bail!("the text is empty: write some words");
+    }
+    let library = Root::find()?.library()?;
+    let pipeline = Pipeline::new(&method(&args.method, &library)?, &library)?;
+    let cache = Cache::open()?;
+    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
+    let models = args.models.models(Arc::clone(&progress) as _);
+    let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
+    let encoding = encode(args, &engine, &pipeline)?;
+    let text = match args.json {
+        true => serde_json::to_string(&as_json(&encoding))? + "\n",
+        false => as_text(&encoding),
+    };
+    print_bytes(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn encode(args: &Args, engine: &Engine<'_>, pipeline: &Pipeline) -> Result<Encoding> {
+    let document = Document { text: args.text.clone(), ..Document::default() };
+    let corpus: Arc<dyn Corpus> = Arc::new(Documents::new([document])?);
+    let encoder = engine.encoder(pipeline, &corpus)?.with_context(|| {
+        let name = &pipeline.method.name;
+        format!("`{name}` makes nothing of one text alone; `nir search {name}` shows what it makes of a query with documents")
+    })?;
+    let encoding = match args.role {
+        Role::Query => encoder.query(&Query::new("", args.text.trim())),
+        Role::Document => encoder.document(&*corpus, DocNo(0)),
+    };
+    let mut encoding = encoding.map_err(anyhow::Error::from_boxed)?;
+    if let Form::Terms(terms) = &mut encoding.form {
+        terms.retain(|term| term.weight > args.threshold);
+        terms.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.term.cmp(&b.term)));
+    }
+    Ok(encoding)
+}
+
+fn as_text(encoding: &Encoding) -> String {
+    let mut text = String::new();
+    if !encoding.tokens.is_empty() {
+        let tokens = wrapped(&encoding.tokens, 2, width());
+        let _ = writeln!(text, "{} tokens\n{tokens}\n", encoding.tokens.len());
+    }
+    text + &match &encoding.form {
+        Form::Vector(vector) => format!("one vector\n  {}\n", vector_line(vector)),
+        Form::Vectors(rows) => vectors(rows),
+        Form::Terms(terms) => weights(terms),
+    }
+}
+
+fn norm(vector: &[f32]) -> f32 {
+    vector.iter().map(|x| x * x).sum::<f32>().sqrt()
+}
+
+/// `[384]  norm 1.0000  0.0123 -0.0456 …`
+fn vector_line(vector: &[f32]) -> String {
+    let first: Vec<String> = vector.iter().take(8).map(|x| format!("{x:.4}")).collect();
+    let more = if vector.len() > first.len() { " …" } else { "" };
+    format!("[{}]  norm {:.4}  {}{more}", vector.len(), norm(vector), first.join(" "))
+}
+
+fn vectors(rows: &[(String, Vec<f32>)]) -> String {
+    let names = rows.iter().map(|(token, _)| token.chars().count()).max().unwrap_or(0);
+    let line = |(token, vector): &(String, Vec<f32>)| {
+        cut(&format!("{token:names$}  {}", vector_line(vector)), width() - 2)
+    };
+    let lines: String = rows.iter().map(|row| format!("  {}\n", line(row))).collect();
+    format!("{} vectors\n{lines}", rows.len())
+}
+
+fn weights(terms: &[EncodedTerm]) -> String {
+    let expansions = terms.iter().filter(|term| term.is_expansion).count();
+    let mark = |term: &EncodedTerm| if term.is_expansion { "+" } else { "" };
+    let term = |term: &EncodedTerm| format!("{}{} {:.4}", mark(term), term.term, term.weight);
+    let pieces: Vec<String> = terms.iter().map(term).collect();
+    let head = match expansions {
+        0 => format!("{} terms", terms.len()),
+        _ => format!("{} terms, {expansions} of them expansions (+)", terms.len()),
+    };
+    format!("{head}\n{}\n", wrapped(&pieces, 2, width()))
+}
+
+fn as_json(encoding: &Encoding) -> Value {
+    let form = match &encoding.form {
+        Form::Vector(vector) => {
+            json!({ "shape": [vector.len()], "norm": norm(vector), "vector": vector })
+        }
+        Form::Vectors(rows) => {
+            let row = |(token, vector): &(String, Vec<f32>)| json!({ "token": token, "norm": norm(vector), "vector": vector });
+            json!({ "vectors": rows.iter().map(row).collect::<Vec<_>>() })
+        }
+        Form::Terms(terms) => {
+            let term = |term: &EncodedTerm| json!({ "term": term.term, "weight": term.weight, "expansion": term.is_expansion });
+            json!({ "terms": terms.iter().map(term).collect::<Vec<_>>() })
+        }
+    };
+    let mut all = json!({ "tokens": encoding.tokens });
+    if let (Value::Object(all), Value::Object(form)) = (&mut all, form) {
+        all.extend(form);
+    }
+    all
+}

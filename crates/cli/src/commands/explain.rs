@@ -1,0 +1,73 @@
+//! `nir explain`: a method in words and equations, from the files that do it.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use nir_methods::{Entry, Explanation, find};
+
+use super::run::{method, print_bytes};
+use super::show::paper_card;
+use crate::root::Root;
+use crate::terminal::{lines, width};
+
+/// Explain a method: idea, equations, symbols, where in the code, what to try.
+///
+/// All of it is read from the source of the method's stages, its config and its entry of the list.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  nir explain lexical/bm25\n  nir explain sparse/splade-max")]
+pub(crate) struct Args {
+    /// A method, or the file of your own.
+    method: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let library = Root::find()?.library()?;
+    let method = method(&args.method, &library)?;
+    let mut text = String::new();
+    let mut told: Vec<&str> = Vec::new();
+    for stage in &method.stages {
+        let entry =
+            find(stage.algorithm.as_ref()).map_err(|error| stage.error(error.to_string()))?;
+        if !told.contains(&entry.file) {
+            told.push(entry.file);
+            text.push_str(&stage_text(entry));
+        }
+    }
+    let _ = writeln!(text, "Config: {}\n", method.source.path());
+    method.source.text().trim_end().lines().for_each(|line| {
+        let _ = writeln!(text, "  {line}");
+    });
+    if let Some(paper) = library.papers.get(&method.card.paper) {
+        let _ = writeln!(text, "\nEntry of the list\n\n{}", paper_card(paper));
+    }
+    print_bytes(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stage_text(entry: &Entry) -> String {
+    let Explanation { title, paper, idea, equations, symbols, notes, try_it } = entry.explanation();
+    let mut text = format!("{}\n", lines(&title, width()));
+    let mut paragraph = |words: &str| {
+        let _ = writeln!(text, "{}\n", lines(words, width()));
+    };
+    paragraph(&paper);
+    idea.iter().for_each(|words| paragraph(words));
+    if !equations.is_empty() {
+        let _ = writeln!(text, "  {}\n", equations.join("\n  "));
+    }
+    let widest = symbols.iter().map(|(symbol, _)| symbol.chars().count()).max().unwrap_or(0);
+    for (symbol, meaning) in &symbols {
+        let _ = writeln!(text, "  {symbol:widest$}  {meaning}");
+    }
+    text.push_str(if symbols.is_empty() { "" } else { "\n" });
+    let mut paragraph = |words: &str| {
+        let _ = writeln!(text, "{}\n", lines(words, width()));
+    };
+    notes.iter().for_each(|words| paragraph(words));
+    if !try_it.is_empty() {
+        paragraph(&format!("Try it: {try_it}"));
+    }
+    let _ = writeln!(text, "Code: crates/methods/src/{}\n", entry.file);
+    text
+}

@@ -1,0 +1,76 @@
+//! Queries through a pipeline, with the parts of every score. Indexes are found in the cache; nothing is kept of the
+//! answer.
+
+use anyhow::Result;
+use nir_core::{Contribution, DocNo, Queries, Query, Ranking, Scored};
+use nir_methods::Stage;
+
+use super::pipeline::Pipeline;
+use super::run::{Engine, Target, Trace, boxed};
+
+/// What a pipeline found for a query.
+pub(crate) struct Answer {
+    /// The documents, best first.
+    pub(crate) hits: Vec<Hit>,
+    /// How many there were before the cut.
+    pub(crate) found: usize,
+    /// The query as the last stage read it.
+    pub(crate) query: Query,
+}
+
+/// A document of an answer.
+pub(crate) struct Hit {
+    pub(crate) doc: DocNo,
+    pub(crate) score: f32,
+    /// What adds up to the score, the largest first; empty where a score has no parts.
+    pub(crate) parts: Vec<Contribution>,
+}
+
+impl Engine<'_> {
+    /// The best `top` documents of each query, in order.
+    pub(crate) fn ask(
+        &self,
+        pipeline: &Pipeline,
+        target: &Target,
+        queries: &Queries,
+        top: usize,
+    ) -> Result<Vec<Answer>> {
+        let bound = self.bind(pipeline, target)?;
+        let trace = self.progress.hushed(|| bound.trace(queries, target)).map_err(boxed)?;
+        let last = bound.stages.last().expect("a pipeline has a stage");
+        (0..queries.len()).map(|number| answer(last, &trace, number, top)).collect()
+    }
+}
+
+fn answer(last: &Stage, trace: &Trace, number: usize, top: usize) -> Result<Answer> {
+    let ranking = &trace.run[number];
+    let hit = |hit: &Scored| {
+        let mut parts = explain(last, trace, number, hit.doc).map_err(boxed)?;
+        parts.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(Hit { doc: hit.doc, score: hit.score, parts })
+    };
+    Ok(Answer {
+        hits: ranking.iter().take(top).map(hit).collect::<Result<_>>()?,
+        found: ranking.len(),
+        query: trace.queries[number].clone(),
+    })
+}
+
+fn explain(
+    stage: &Stage,
+    trace: &Trace,
+    number: usize,
+    doc: DocNo,
+) -> nir_core::Result<Vec<Contribution>> {
+    let query = &trace.queries[number];
+    match stage {
+        Stage::Retriever(retriever) => retriever.explain(query, doc),
+        Stage::Reranker(reranker) => reranker.explain(query, doc),
+        Stage::Fuser(fuser) => {
+            let rankings: Vec<Ranking> =
+                trace.inputs.iter().map(|run| run[number].clone()).collect();
+            Ok(fuser.explain(&rankings, doc))
+        }
+        Stage::Expander(_) | Stage::Rewriter(_) => Ok(Vec::new()), // neither stands last
+    }
+}

@@ -1,0 +1,64 @@
+//! Names that were nearly typed.
+
+/// How many are proposed.
+const PROPOSED: usize = 5;
+
+/// `did you mean A or B?`, the nearest first; none where no name is near.
+pub(crate) fn did_you_mean<'a>(
+    typed: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let mut near: Vec<(usize, &str)> =
+        known.into_iter().filter_map(|name| Some((distance(typed, name)?, name))).collect();
+    near.sort_unstable();
+    let names: Vec<&str> = near.into_iter().take(PROPOSED).map(|(_, name)| name).collect();
+    match names.split_last()? {
+        (one, []) => Some(format!("did you mean {one}?")),
+        (last, first) => Some(format!("did you mean {} or {last}?", first.join(", "))),
+    }
+}
+
+/// How many letters apart two names are; none where they are no mistake for one another. One that the other contains is near,
+/// and so is one that is the same behind another family.
+fn distance(typed: &str, known: &str) -> Option<usize> {
+    let last = folded(typed.rsplit('/').next().unwrap_or(typed));
+    let (typed, known) = (folded(typed), folded(known));
+    let distance = strsim::damerau_levenshtein(&typed, &known);
+    let is_near = distance <= (typed.len() / 4).max(1);
+    (is_near || (last.len() > 2 && known.contains(&last))).then_some(distance)
+}
+
+/// Small letters and digits only, without the place of a config: `ColBERTv2` is `colbert-v2`.
+fn folded(name: &str) -> String {
+    let name = name.strip_prefix("configs/").unwrap_or(name);
+    let name = name.strip_suffix(".toml").unwrap_or(name);
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 5] = [
+        "lexical/bm25",
+        "feedback/bm25-rm3",
+        "sparse/splade-max",
+        "configs/quickstart.toml",
+        "late/colbert-v2",
+    ];
+
+    #[track_caller]
+    fn assert_meant(typed: &str, expected: &str) {
+        assert_eq!(did_you_mean(typed, KNOWN).as_deref().unwrap_or("nothing"), expected);
+    }
+
+    #[test]
+    fn a_mistake_is_near_what_was_meant() {
+        assert_meant("lexical/bm52", "did you mean lexical/bm25?");
+        assert_meant("sparse/splade-v2-max", "did you mean sparse/splade-max?");
+        assert_meant("quikstart", "did you mean configs/quickstart.toml?");
+        assert_meant("ColBERTv2", "did you mean late/colbert-v2?");
+        assert_meant("dense/bm25", "did you mean lexical/bm25 or feedback/bm25-rm3?");
+        assert_meant("tea", "nothing");
+    }
+}

@@ -1,0 +1,88 @@
+//! Text that fits the terminal.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Where no terminal says how wide it is.
+const WIDTH: usize = 100;
+
+/// How many columns there are: `COLUMNS`, else the terminal's, else 100.
+pub(crate) fn width() -> usize {
+    let of_environment = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let of_terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    of_environment.or_else(of_terminal).unwrap_or(WIDTH)
+}
+
+/// The text on one line of at most `width` columns; what is cut ends in `…`.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.width() <= width {
+        return line;
+    }
+    let (mut kept, mut left) = (String::new(), width.saturating_sub(1));
+    for letter in line.chars() {
+        let columns = letter.width().unwrap_or(0);
+        if columns > left {
+            break;
+        }
+        left -= columns;
+        kept.push(letter);
+    }
+    kept.trim_end().to_owned() + "…"
+}
+
+/// Pieces side by side in lines of at most `width` columns, each line behind `indent` spaces.
+pub(crate) fn wrapped(pieces: &[String], indent: usize, width: usize) -> String {
+    let (mut text, mut column) = (String::new(), usize::MAX);
+    for piece in pieces {
+        let needed = piece.width() + 2;
+        if column.saturating_add(needed) > width {
+            text.push_str(if text.is_empty() { "" } else { "\n" });
+            text.push_str(&" ".repeat(indent));
+            column = indent;
+        } else {
+            text.push_str("  ");
+        }
+        text.push_str(piece);
+        column += needed;
+    }
+    text
+}
+
+/// A paragraph in lines of at most `width` columns, but never more than 100, which the eye follows.
+pub(crate) fn lines(paragraph: &str, width: usize) -> String {
+    let (mut text, mut column) = (String::new(), 0);
+    for word in paragraph.split_whitespace() {
+        let needed = word.width() + 1;
+        let fits = column + needed <= width.min(WIDTH);
+        text.push_str(if text.is_empty() {
+            ""
+        } else if fits {
+            " "
+        } else {
+            "\n"
+        });
+        column = if fits { column + needed } else { needed };
+        text.push_str(word);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_to_columns_and_not_to_letters() {
+        assert_eq!(cut("two  words\nand more", 9), "two word…");
+        assert_eq!(cut("two words", 9), "two words");
+        // Each of these takes two columns: the third would end in the seventh.
+        assert_eq!(cut("東京都庁舎", 6), "東京…");
+    }
+
+    #[test]
+    fn pieces_fill_lines() {
+        let pieces = ["tea 1.0", "milk 0.5", "sugar 0.25"].map(str::to_owned);
+        assert_eq!(lines("a paragraph  of\nwords", 12), "a paragraph\nof words");
+        assert_eq!(wrapped(&pieces, 2, 22), "  tea 1.0  milk 0.5\n  sugar 0.25");
+    }
+}
