@@ -39,7 +39,7 @@ text = { template = ["{text}"], special_tokens = true, max_length = 16 }
 /// An objective of ranking with two negatives.
 fn ranking(loss: &str) -> String {
     format!(
-        "[objective.ranking]\nexamples = \"examples.tsv\"\nteacher = \"teacher.trec\"\nnegatives = 2\nrandom = 1\nloss = {loss}\n"
+        "[objective.ranking]\nexamples = \"examples.tsv\"\nteacher = \"teacher.trec\"\nnegatives = 2\nrandom = 0\nloss = {loss}\n"
     )
 }
 
@@ -183,6 +183,23 @@ fn a_batch_of_one_cluster_trains() {
     let shop = Workshop::new();
     let loss = in_batch().replace("negatives = 2", "clusters = \"clusters.tsv\"\nnegatives = 2");
     shop.train(&recipe(DENSE, &loss, 3), "clusters", &mut ()).unwrap().unwrap();
+}
+
+#[test]
+fn random_documents_stand_among_the_candidates() {
+    let shop = Workshop::new();
+    let plain = ranking("{ pointwise = { positive_weight = 1.0 } }")
+        .replace("teacher = \"teacher.trec\"\n", "");
+    let weights = |name: &str, objective: &str| {
+        shop.train(&recipe(CROSS_ENCODER, objective, 3), name, &mut ()).unwrap().unwrap();
+        fs::read(shop.models().join(name).join("model.safetensors")).unwrap()
+    };
+    let without = weights("without", &plain);
+    let with = weights("with", &plain.replace("random = 0", "random = 2"));
+    assert!(without != with, "they change what is learnt");
+    let many = plain.replace("random = 0", "random = 100000");
+    let error = shop.train(&recipe(CROSS_ENCODER, &many, 2), "many", &mut ()).unwrap_err();
+    assert!(error.to_string().contains("`random = 100000` of "), "{error}");
 }
 
 #[test]
