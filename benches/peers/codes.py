@@ -93,6 +93,7 @@ def main():
     parser.add_argument("--dim", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--folder", type=Path, help="vectors made before")
+    parser.add_argument("--program", help="the codes_peer that cargo built; built if not given")
     parser.add_argument("--rival", action="store_true", help=argparse.SUPPRESS)
     a = parser.parse_args()
     if a.rival:
@@ -103,6 +104,7 @@ def main():
             make(folder, a.docs, 1000, a.dim, 1000, 42)
         me = [sys.executable, __file__, "--rival", "--folder", str(folder), "--dim", str(a.dim)]
         run = ["cargo", "run", "--release", "-p", "nir-benches", "--bin", "codes_peer", "--"]
+        run = [a.program] if a.program else run
         subprocess.run([*run, str(folder), str(a.dim), str(a.rounds), *me], cwd=ROOT, check=True)
 
 

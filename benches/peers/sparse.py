@@ -172,10 +172,10 @@ def run_seismic(folder, docs, queries):
             figure("seismic", f"recall{target}_top10_qps_cpu", len(best) / seconds, "queries/s")
 
 
-def command(peer, folder):
+def command(peer, folder, programs):
     if peer == "nir":
         (folder / "nir").mkdir(exist_ok=True)
-        return [str(TARGET / "release" / "impacts_peer"), str(folder), str(folder / "nir")]
+        return [str(programs / "impacts_peer"), str(folder), str(folder / "nir")]
     return [sys.executable, __file__, "--one", peer, "--folder", str(folder)]
 
 
@@ -187,6 +187,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", default="nir,scipy,pisa,seismic")
     parser.add_argument("--folder", type=Path, help="where data and indexes are kept; default: a new one")
+    parser.add_argument("--programs", type=Path, default=TARGET / "release", help="where impacts_peer is")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     a = parser.parse_args()
     folder = a.folder or Path(tempfile.mkdtemp(prefix="nir-sparse-"))
@@ -201,7 +202,7 @@ def main():
     figures = {}
     for _ in range(a.rounds):
         for peer in a.peers.split(","):
-            done = subprocess.run(command(peer, folder), stdout=subprocess.PIPE, text=True, check=True)
+            done = subprocess.run(command(peer, folder, a.programs), stdout=subprocess.PIPE, text=True, check=True)
             for line in filter(lambda line: line.startswith("{"), done.stdout.splitlines()):
                 print(line, flush=True)
                 line = json.loads(line)

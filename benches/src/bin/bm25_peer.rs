@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use nir_benches::cpu;
 use nir_core::{Corpus, DocNo, Ranking, Silent, WeightedTerm};
 use nir_index::impacts::{ImpactIndex, Precision};
 use nir_index::{Bm25, Lengths, LexicalIndex, Searcher, TantivySearcher, analyzer};
@@ -79,22 +80,22 @@ fn main() -> Result<()> {
     if !dir.exists() {
         build(&dir, &*corpus)?;
     }
-    let started = cpu()?;
+    let started = cpu();
     let index = Arc::new(LexicalIndex::open(&dir)?);
-    print("nir", "open_cpu", cpu()? - started, "s");
+    print("nir", "open_cpu", cpu() - started, "s");
     print("nir", "index_size", index.bytes()? as f64 / f64::from(1 << 20), "MiB");
-    let started = cpu()?;
+    let started = cpu();
     let searcher = Searcher::new(Arc::clone(&index), Arc::clone(&corpus), BM25)?;
-    print("nir", "searcher_cpu", cpu()? - started, "s");
+    print("nir", "searcher_cpu", cpu() - started, "s");
     let queries = read_queries(Path::new(queries))?;
     time("nir", repeats, &queries, |query, depth| Ok(searcher.search(query, depth)))?;
     for (name, precision) in
         [("nir-impacts-f32", Precision::F32), ("nir-impacts-u8", Precision::U8)]
     {
         let path = scratch.path().join(name);
-        let started = cpu()?;
+        let started = cpu();
         let impacts = ImpactIndex::from_bm25(&path, &index, BM25, precision)?;
-        print(name, "build_cpu", cpu()? - started, "s");
+        print(name, "build_cpu", cpu() - started, "s");
         print(name, "index_size", impacts.bytes() as f64 / f64::from(1 << 20), "MiB");
         let number = |term: &WeightedTerm| Some((index.term_number(&term.term)?, term.weight));
         time(name, repeats, &queries, |query, depth| {
@@ -110,10 +111,10 @@ fn main() -> Result<()> {
 
 fn build(dir: &Path, corpus: &dyn Corpus) -> Result<()> {
     let whitespace = analyzer("whitespace")?;
-    let started = cpu()?;
+    let started = cpu();
     let before = peak_rss_mib()?;
     LexicalIndex::build(dir, corpus, &*whitespace, &Silent)?;
-    print("nir", "build_cpu", cpu()? - started, "s");
+    print("nir", "build_cpu", cpu() - started, "s");
     print("nir", "build_rss_over_corpus", peak_rss_mib()? - before, "MiB");
     print("nir", "build_peak_rss", peak_rss_mib()?, "MiB");
     Ok(())
@@ -139,11 +140,11 @@ fn time(
     for depth in [10, 1000] {
         let mut seconds = Vec::new();
         for _ in 0..=repeats {
-            let started = cpu()?;
+            let started = cpu();
             for (_, query) in queries {
                 std::hint::black_box(search(query, depth)?);
             }
-            seconds.push(cpu()? - started);
+            seconds.push(cpu() - started);
         }
         let warm = &mut seconds[1..];
         warm.sort_by(f64::total_cmp);
@@ -175,13 +176,6 @@ fn print(peer: &str, figure: &str, value: f64, unit: &str) {
     println!(
         "{{\"peer\": \"{peer}\", \"figure\": \"{figure}\", \"value\": {value:.4}, \"unit\": \"{unit}\", \"threads\": 1}}"
     );
-}
-
-/// CPU seconds of this thread, the only one that works.
-fn cpu() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds: u64 = stat.split(' ').next().context("schedstat is empty")?.parse()?;
-    Ok(nanoseconds as f64 / 1e9)
 }
 
 fn peak_rss_mib() -> Result<f64> {

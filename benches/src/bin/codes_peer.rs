@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use nir_benches::cpu;
 use nir_core::{Corpus, DocNo, Ranking};
 use nir_index::codes::{
     FastScan, Ivf, IvfWriter, KMeans, Layout, OpqTraining, PqTraining, Probe, Rescore,
@@ -93,20 +94,20 @@ fn rayon_on_one_thread() -> Result<()> {
 }
 
 fn build(path: &Path, rows: &[f32], dim: usize) -> Result<Ivf<FastScan>> {
-    let started = cpu()?;
+    let started = cpu();
     let sample = &rows[..rows.len().min(TRAINING_ROWS * dim)];
     let coarse = LISTS.train(sample, dim);
     let code = FastScan::new(CODES.train(sample, dim));
-    print("nir-ivfpq", "train_cpu", cpu()? - started, "s");
+    print("nir-ivfpq", "train_cpu", cpu() - started, "s");
     let mut writer = IvfWriter::create(path, Layout { coarse, code, residual: false })?;
     rows.chunks_exact(dim).try_for_each(|row| writer.push(row))?;
     let index = writer.finish()?;
-    print("nir-ivfpq", "build_cpu", cpu()? - started, "s");
+    print("nir-ivfpq", "build_cpu", cpu() - started, "s");
     print("nir-ivfpq", "index_size", index.bytes() as f64 / f64::from(1 << 20), "MiB");
     drop(index);
-    let started = cpu()?;
+    let started = cpu();
     let index = Ivf::open(path)?;
-    print("nir-ivfpq", "open_cpu", cpu()? - started, "s");
+    print("nir-ivfpq", "open_cpu", cpu() - started, "s");
     Ok(index)
 }
 
@@ -154,9 +155,9 @@ fn recall(found: &[Ranking], truth: &[i32]) -> f64 {
 
 /// CPU seconds of a search, a mean: the clock moves when the scheduler looks, every few milliseconds.
 fn seconds(search: impl Fn() -> Vec<Ranking>) -> Result<f64> {
-    let started = cpu()?;
+    let started = cpu();
     (0..REPEATS).for_each(|_| drop(std::hint::black_box(search())));
-    Ok((cpu()? - started) / REPEATS as f64)
+    Ok((cpu() - started) / REPEATS as f64)
 }
 
 /// Turn by turn, so that both meet the same noise; medians, and the median of the ratios.
@@ -237,11 +238,4 @@ fn print(peer: &str, figure: &str, value: f64, unit: &str) {
     println!(
         "{{\"peer\": \"{peer}\", \"figure\": \"{figure}\", \"value\": {value:.4}, \"unit\": \"{unit}\", \"threads\": 1}}"
     );
-}
-
-/// CPU seconds of this thread, the only one that works.
-fn cpu() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds: u64 = stat.split(' ').next().context("schedstat is empty")?.parse()?;
-    Ok(nanoseconds as f64 / 1e9)
 }

@@ -13,6 +13,7 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nir_benches::cpu;
 use nir_core::{Document, Documents, Ranking};
 use nir_index::{
     Flat, Graph, HnswParams, HnswRsParams, Matrix, MatrixWriter, Storage, build_hnsw, build_hnsw_rs,
@@ -66,20 +67,20 @@ impl Bench {
         let batches = || queries.chunks(batch * self.dim);
         let search = |batch: &[f32]| flat.search_many(batch, DEPTH, &self.corpus);
         batches().next().map(search); // reads the matrix
-        let started = cpu()?;
+        let started = cpu();
         let found: Vec<Ranking> = batches().flat_map(search).collect();
-        Ok(answer(cpu()? - started, &found))
+        Ok(answer(cpu() - started, &found))
     }
 
     fn build(&self, builder: &str, m: usize, ef_construction: usize) -> Result<String> {
         let (path, matrix) = (self.file(builder), self.matrix("f32")?);
-        let started = cpu()?;
+        let started = cpu();
         let graph = match builder {
             "hnsw" => build_hnsw(&path, matrix, HnswParams { m, ef_construction, seed: 1 })?,
             "hnsw_rs" => build_hnsw_rs(&path, matrix, HnswRsParams { m, ef_construction })?,
             _ => anyhow::bail!("no such builder"),
         };
-        let (cpu, repaired, bytes) = (cpu()? - started, graph.repaired(), graph.bytes());
+        let (cpu, repaired, bytes) = (cpu() - started, graph.repaired(), graph.bytes());
         Ok(format!("{{\"cpu\": {cpu}, \"repaired\": {repaired}, \"bytes\": {bytes}}}"))
     }
 
@@ -88,9 +89,9 @@ impl Bench {
         let queries = || self.queries.chunks(self.dim);
         let search = |query: &[f32]| graph.search(query, DEPTH, ef, &self.corpus);
         queries().for_each(|query| drop(search(query))); // reads the files
-        let started = cpu()?;
+        let started = cpu();
         let found: Vec<Ranking> = queries().map(search).collect();
-        Ok(answer(cpu()? - started, &found))
+        Ok(answer(cpu() - started, &found))
     }
 
     /// The base as a matrix, written when it is first asked for.
@@ -126,15 +127,4 @@ fn floats(path: &Path) -> Result<Vec<f32>> {
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
     let (numbers, _) = bytes.as_chunks::<4>();
     Ok(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
-}
-
-/// CPU seconds of all threads of this process.
-fn cpu() -> Result<f64> {
-    let mut seconds = 0.0;
-    for thread in std::fs::read_dir("/proc/self/task")? {
-        let stat = std::fs::read_to_string(thread?.path().join("schedstat"))?;
-        let nanoseconds: u64 = stat.split(' ').next().context("schedstat is empty")?.parse()?;
-        seconds += nanoseconds as f64 / 1e9;
-    }
-    Ok(seconds)
 }

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use nir_benches::cpu;
 use nir_core::{Corpus, DocNo, Ranking};
 use nir_index::impacts::{Clustered, Clustering, Effort, ImpactIndex, Weights};
 
@@ -90,9 +91,9 @@ fn main() -> Result<()> {
     for (name, weights) in [("f32", Weights::F32), ("u8", Weights::U8 { step: 3.5 / 255.0 })] {
         let path = dir.join(name);
         if !path.exists() {
-            let started = cpu()?;
+            let started = cpu();
             ImpactIndex::build(&path, weights, documents.rows())?;
-            print(name, "build_cpu", cpu()? - started, "s");
+            print(name, "build_cpu", cpu() - started, "s");
         }
         let started = std::time::Instant::now();
         let index = ImpactIndex::open(&path)?;
@@ -118,10 +119,10 @@ fn approximate(
     repeats: usize,
 ) -> Result<()> {
     if !path.exists() {
-        let started = cpu()?;
+        let started = cpu();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build()?;
         pool.install(|| Clustered::build(path, CLUSTERING, documents.rows()))?;
-        print("clustered", "build_cpu", cpu()? - started, "s");
+        print("clustered", "build_cpu", cpu() - started, "s");
     }
     let index = Clustered::open(path)?;
     print("clustered", "index_size", index.bytes() as f64 / f64::from(1 << 20), "MiB");
@@ -129,10 +130,10 @@ fn approximate(
     for query_cut in [2, 3, 4, 5, 6, 8, 12, 20] {
         for heap_factor in [0.6, 0.7, 0.8, 0.9, 1.0, 1.1] {
             let effort = Effort { query_cut, heap_factor };
-            let started = cpu()?;
+            let started = cpu();
             let found: Vec<Ranking> =
                 queries.iter().map(|query| index.search(query, effort, 10, corpus)).collect();
-            reached.push((cpu()? - started, recall(&found, best), effort));
+            reached.push((cpu() - started, recall(&found, best), effort));
         }
     }
     reached.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -165,11 +166,11 @@ fn time(
 ) -> Result<()> {
     let mut seconds = Vec::new();
     for _ in 0..=repeats {
-        let started = cpu()?;
+        let started = cpu();
         for query in queries {
             std::hint::black_box(search(query));
         }
-        seconds.push(cpu()? - started);
+        seconds.push(cpu() - started);
     }
     let warm = &mut seconds[1..];
     warm.sort_by(f64::total_cmp);
@@ -182,11 +183,4 @@ fn print(name: &str, figure: &str, value: f64, unit: &str) {
     println!(
         "{{\"peer\": \"nir-{name}\", \"figure\": \"{figure}\", \"value\": {value:.4}, \"unit\": \"{unit}\", \"threads\": 1}}"
     );
-}
-
-/// CPU seconds of this thread, the only one that works.
-fn cpu() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds: u64 = stat.split(' ').next().context("schedstat is empty")?.parse()?;
-    Ok(nanoseconds as f64 / 1e9)
 }

@@ -4,7 +4,8 @@
 //! `gemm` crate, `[32, 128] x [128, 180000]` in f32, with all scores written and none looked at, in whichever of two
 //! layouts is faster. One thread, CPU seconds; medians, and the median of the ratios.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use nir_benches::cpu;
 use nir_core::DocNo;
 use nir_index::codes::{Centroids, KMeans};
 use nir_index::late::{ResidualCode, TokenMatrix, TokenStorage, TokenWriter};
@@ -112,14 +113,7 @@ fn print(peer: &str, figure: &str, value: f64, unit: &str) {
 
 /// CPU seconds of `f`, a mean: the clock moves when the scheduler looks, every few milliseconds.
 fn seconds(mut f: impl FnMut()) -> Result<f64> {
-    let started = cpu()?;
+    let started = cpu();
     (0..REPEATS).for_each(|_| f());
-    Ok((cpu()? - started) / REPEATS as f64)
-}
-
-/// CPU seconds of this thread, the only one that works.
-fn cpu() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds: u64 = stat.split(' ').next().context("schedstat is empty")?.parse()?;
-    Ok(nanoseconds as f64 / 1e9)
+    Ok((cpu() - started) / REPEATS as f64)
 }

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Claim;
+use crate::sweep::FOLDER;
 
 /// What part of a collection was searched. Cells of different scope never share a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,6 +44,18 @@ pub struct StageCost {
     pub run_seconds: f64,
     /// Bytes on disk of what it built.
     pub bytes: u64,
+    /// Seconds of all processors for the same two, where they were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<CpuSeconds>,
+}
+
+/// Seconds that all processors together spent: what others do on a machine does not lengthen them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CpuSeconds {
+    /// To build.
+    pub build: f64,
+    /// Over all queries.
+    pub run: f64,
 }
 
 /// Milliseconds for one query, end to end, one at a time on one thread.
@@ -188,6 +201,11 @@ impl Cell {
     pub fn path(&self) -> PathBuf {
         let marked = self.mark().map_or_else(String::new, |precision| format!("@{precision}"));
         PathBuf::from(&self.dataset).join(format!("{}{marked}.json", self.method))
+    }
+
+    /// Whether it is a point of a [`Sweep`](crate::Sweep): it measures a search structure, not a method.
+    pub fn is_of_sweep(&self) -> bool {
+        self.method.starts_with(FOLDER)
     }
 
     /// Its name in tables; another precision than f32 is part of it.

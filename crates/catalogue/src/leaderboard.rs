@@ -10,7 +10,7 @@ pub fn leaderboard(library: &Library, cells: &[Cell]) -> String {
     let mut page = String::from(HEAD);
     page.push_str(&coverage_line(library, cells));
     let mut tables: BTreeMap<(&Scope, &str), Vec<&Cell>> = BTreeMap::new();
-    for cell in cells {
+    for cell in cells.iter().filter(|cell| !cell.is_of_sweep()) {
         tables.entry((&cell.scope, cell.dataset.as_str())).or_default().push(cell);
     }
     for ((scope, dataset), rows) in tables {

@@ -14,10 +14,11 @@ mod method;
 mod papers;
 mod per_query;
 mod source;
+mod sweep;
 
 pub use cell::{
-    Cell, CellError, Claimed, Cost, GATE, Latency, Measured, Provenance, Scope, StageCost, Verdict,
-    read_cells,
+    Cell, CellError, Claimed, Cost, CpuSeconds, GATE, Latency, Measured, Provenance, Scope,
+    StageCost, Verdict, read_cells,
 };
 pub use comparison::{Comparison, Gate, Hypothesis, Rankings};
 pub use leaderboard::leaderboard;
@@ -26,3 +27,4 @@ pub use method::{Card, Claim, Method, StageTable};
 pub use papers::{Edition, Family, Kind, Paper, Papers};
 pub use per_query::{PerQuery, PerQueryError};
 pub use source::{ConfigError, Source};
+pub use sweep::{Group, Point, Sweep};

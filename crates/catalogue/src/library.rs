@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::sweep::{self, Sweep};
 use crate::{Cell, Comparison, ConfigError, Method, Paper, Papers, Source};
 
 /// Every config of a checkout, or of the copy inside the binary.
@@ -13,6 +14,8 @@ pub struct Library {
     pub methods: BTreeMap<String, Method>,
     /// Comparisons by path.
     pub comparisons: BTreeMap<String, Comparison>,
+    /// Sweeps over search structures by name: `sweeps/pocket`.
+    pub sweeps: BTreeMap<String, Sweep>,
 }
 
 /// How far an entry of the list has come here. Computed, never written down.
@@ -70,6 +73,8 @@ impl Library {
             self.papers = Papers::parse(&source)?;
         } else if path.starts_with("training/") {
             // Recipes make weights; they are no methods, and `nir train` reads them.
+        } else if path.starts_with(sweep::FOLDER) {
+            self.sweeps.insert(name.to_owned(), Sweep::parse(name, source)?);
         } else if path.contains('/') {
             self.methods.insert(name.to_owned(), Method::parse(name, source)?);
         } else {

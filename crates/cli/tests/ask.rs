@@ -133,7 +133,7 @@ fn a_text_is_encoded_as_the_method_does() {
             && terms.is_sorted_by(|a, b| weight(a) >= weight(b))
     );
     let threshold = weight(&terms[1]).to_string();
-    assert!(encode(&nir, &["--threshold", &threshold]).contains("\n1 terms"), "{threshold}");
+    assert!(encode(&nir, &["--threshold", &threshold]).contains("\n1 term\n"), "{threshold}");
     assert!(encode(&nir, &[]).contains("expansions (+)"));
 
     let nir = prepared("colbert", LATE);
@@ -182,6 +182,16 @@ fn words(line: &str) -> Vec<String> {
         .collect()
 }
 
+/// The same words; numbers may differ by what another processor rounds otherwise.
+fn alike(line: &str, shown: &str) -> bool {
+    let same = |(a, b): (&str, &str)| {
+        a == b
+            || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if (a - b).abs() < 2e-4)
+    };
+    line.split(' ').count() == shown.split(' ').count()
+        && line.split(' ').zip(shown.split(' ')).all(same)
+}
+
 #[test]
 fn the_readme_shows_what_is_said() {
     let nir = Nir::new();
@@ -195,7 +205,7 @@ fn the_readme_shows_what_is_said() {
             let command = words(command);
             let command: Vec<&str> = command.iter().map(String::as_str).collect();
             let text = nir.run(&command).ok();
-            let missing = shown.lines().find(|shown| !text.lines().any(|line| line == *shown));
+            let missing = shown.lines().find(|shown| !text.lines().any(|line| alike(line, shown)));
             assert_eq!(missing, None, "{command:?} says {text}");
             told += 1;
         }
@@ -217,7 +227,8 @@ fn every_method_of_the_catalogue_is_explained() {
     let nir = Nir::new();
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
     let folders = fs::read_dir(&configs).unwrap().map(|entry| entry.unwrap().path());
-    let folders = folders.filter(|path| path.is_dir() && !path.ends_with("training"));
+    let is_other = |path: &Path| path.ends_with("training") || path.ends_with("sweeps");
+    let folders = folders.filter(|path| path.is_dir() && !is_other(path));
     let mut told = 0;
     for file in folders.flat_map(|folder| {
         common::files_below(&folder).into_iter().map(move |file| folder.join(file))

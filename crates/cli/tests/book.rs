@@ -52,7 +52,9 @@ fn every_method_has_a_page_with_its_idea_config_and_entry() {
     let configs = crates().join("../configs");
     let mut pages = 0;
     for config in files_below(&configs) {
-        let is_method = config.components().count() == 2 && !config.starts_with("training");
+        let is_method = config.components().count() == 2
+            && !config.starts_with("training")
+            && !config.starts_with("sweeps");
         if !is_method || config.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }

@@ -1,6 +1,7 @@
 //! Rankings of rows, as stages pass them on.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use crate::{Corpus, DocNo, Queries, TrecRun};
 
@@ -43,6 +44,14 @@ impl Ranking {
         scored.sort_unstable_by(|a, b| a.rank_order(b, corpus));
         scored.truncate(depth);
         Self(scored)
+    }
+
+    /// Of the best `cutoff` documents of an exact ranking, the share that is among the best `cutoff` here.
+    pub fn recall(&self, exact: &Self, cutoff: usize) -> f64 {
+        let found: HashSet<DocNo> = self.iter().take(cutoff).map(|hit| hit.doc).collect();
+        let wanted = &exact[..cutoff.min(exact.len())];
+        let hits = wanted.iter().filter(|hit| found.contains(&hit.doc)).count();
+        hits as f64 / wanted.len().max(1) as f64
     }
 
     /// The same ranking without one document.

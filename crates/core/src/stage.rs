@@ -11,6 +11,7 @@
 //! | rewriter  | queries, a run   | queries | RM3, Rocchio              |
 //! | fuser     | several runs     | a run   | reciprocal rank fusion    |
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{Contribution, Corpus, DocNo, Queries, Query, Ranking, Run};
@@ -32,9 +33,9 @@ pub trait Retriever: Send + Sync {
     /// One ranking for each query, in order.
     fn retrieve(&self, queries: &Queries) -> Result<Run>;
 
-    /// What share of the ten best documents of exhaustive search it finds for these queries, on average; none where it is
-    /// exhaustive itself. As slow as exhaustive search: for a report, not for a user who waits.
-    fn recall(&self, _queries: &Queries) -> Result<Option<f64>> {
+    /// The same search over queries that are encoded once, so that the structure can be measured alone; none where no
+    /// structure of vectors is searched.
+    fn prepare<'a>(&'a self, _queries: &Queries) -> Result<Option<Box<dyn Search + 'a>>> {
         Ok(None)
     }
 
@@ -42,6 +43,22 @@ pub trait Retriever: Send + Sync {
     fn explain(&self, _query: &Query, _doc: DocNo) -> Result<Vec<Contribution>> {
         Ok(Vec::new())
     }
+}
+
+/// Encoded queries over an open index.
+pub trait Search: Sync {
+    /// One ranking for each query in these places, in order: what [`Retriever::retrieve`] gives.
+    fn search(&self, queries: Range<usize>) -> Vec<Ranking>;
+
+    /// Whether nothing is missed: every document was compared, or passed over for a bound that holds.
+    fn is_exact(&self) -> bool;
+
+    /// What comparing every document finds, for all queries at the same depth. Slow: for a report, not for a user who
+    /// waits.
+    fn exhaust(&self) -> Vec<Ranking>;
+
+    /// What the index takes on disk; mapped, it takes no more in memory.
+    fn bytes(&self) -> u64;
 }
 
 /// Orders the candidates of an earlier stage anew.

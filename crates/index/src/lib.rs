@@ -13,6 +13,7 @@ mod lexical;
 mod maxscore;
 mod panel;
 mod searcher;
+mod shards;
 mod simd;
 mod tantivy_bm25;
 
@@ -23,5 +24,6 @@ pub use dense::{
 };
 pub use lexical::{IndexError, LexicalIndex};
 pub use searcher::Searcher;
+pub use shards::{Slice, search_shards};
 pub use simd::{Element, Simd};
 pub use tantivy_bm25::TantivySearcher;

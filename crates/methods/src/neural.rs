@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Query, Ranking, Result};
+use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Query, Result};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::PerToken;
 use nir_nn::{
@@ -152,14 +152,6 @@ pub(crate) fn shards(
             .artifact("vectors", key.digest(), &mut |folder| make(folder, rows.clone()))
     };
     starts.map(shard).collect()
-}
-
-/// Of the ten best documents of exhaustive search, the share that another search has among its own ten best.
-pub(crate) fn share_of_ten(exact: &Ranking, found: &Ranking) -> f64 {
-    let ten = |ranking: &Ranking| ranking.iter().take(10).map(|hit| hit.doc).collect::<Vec<_>>();
-    let (exact, found) = (ten(exact), ten(found));
-    let hits = exact.iter().filter(|doc| found.contains(doc)).count();
-    hits as f64 / exact.len().max(1) as f64
 }
 
 /// How often each token of a query occurs; special tokens do not count.

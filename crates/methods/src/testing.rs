@@ -96,6 +96,13 @@ impl Lent {
         one(retriever.retrieve(&queries(query)).unwrap())
     }
 
+    /// What share of the ten best documents an approximate retriever finds for one query; none for an exact one.
+    pub(crate) fn recall(&self, config: &impl Algorithm, query: &str) -> Option<f64> {
+        let Stage::Retriever(retriever) = self.build(config) else { panic!("it is no retriever") };
+        let search = retriever.prepare(&queries(query)).unwrap().unwrap();
+        (!search.is_exact()).then(|| search.search(0..1)[0].recall(&search.exhaust()[0], 10))
+    }
+
     /// What a reranker makes of a ranking.
     pub(crate) fn rerank(
         &self,

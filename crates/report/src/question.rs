@@ -1,6 +1,7 @@
 //! What is compared with what, and how: a comparison's file, or methods and datasets named by hand.
 
-use nir_catalogue::{Comparison, ConfigError, Hypothesis};
+use nir_catalogue::{Comparison, ConfigError, Hypothesis, Source, Sweep};
+use nir_core::Digest;
 use nir_eval::Measure;
 use nir_eval::significance::{Correction, Settings, Test};
 use serde::Serialize;
@@ -26,6 +27,13 @@ pub struct ConfigFile {
     pub text: String,
 }
 
+impl ConfigFile {
+    fn new(source: &Source) -> Self {
+        let (path, text) = (source.path().to_owned(), source.text().to_owned());
+        Self { path, digest: Digest::of(&text).hex(), text }
+    }
+}
+
 /// What is compared with what.
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -35,7 +43,7 @@ pub struct Question {
     pub datasets: Vec<String>,
     /// Rows.
     pub methods: Vec<String>,
-    /// The row that the others are tested against.
+    /// The row that the others are tested against; empty where none are.
     pub baseline: String,
     /// What is shown; empty to show all that was recorded.
     pub measures: Vec<Measure>,
@@ -45,6 +53,8 @@ pub struct Question {
     pub hypotheses: Vec<Hypothesis>,
     /// The file, where there is one.
     pub config: Option<ConfigFile>,
+    /// The subcommand that makes the results.
+    pub made_by: &'static str,
 }
 
 impl Question {
@@ -64,13 +74,25 @@ impl Question {
             measures: measures.collect::<Result<_, _>>()?,
             settings: settings(test, correction, comparison.seed),
             hypotheses: comparison.hypotheses.clone(),
-            config: Some(ConfigFile {
-                path: path.clone(),
-                digest: comparison.digest().hex(),
-                text: comparison.source.text().to_owned(),
-            }),
+            config: Some(ConfigFile::new(&comparison.source)),
+            made_by: "run",
             what: path,
         })
+    }
+
+    /// The points of a sweep over search structures: nothing is tested.
+    pub fn of_sweep(sweep: &Sweep) -> Self {
+        Self {
+            what: sweep.source.path().to_owned(),
+            datasets: vec![sweep.dataset.as_ref().clone()],
+            methods: sweep.points().map(|point| point.name.clone()).collect(),
+            baseline: String::new(),
+            measures: Vec::new(),
+            settings: settings(Test::Randomisation, Correction::Holm, SEED),
+            hypotheses: Vec::new(),
+            config: Some(ConfigFile::new(&sweep.source)),
+            made_by: "bench index",
+        }
     }
 
     /// Methods over datasets that no comparison names; the first method is the baseline.
@@ -84,6 +106,7 @@ impl Question {
             settings: settings(Test::Randomisation, Correction::Holm, SEED),
             hypotheses: Vec::new(),
             config: None,
+            made_by: "run",
         }
     }
 

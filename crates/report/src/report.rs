@@ -264,13 +264,15 @@ pub struct Part {
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// Nothing of what was asked has run.
-    #[error("no result of `{what}` in {results}; `nir run {arguments}` makes them")]
+    #[error("no result of `{what}` in {results}; `nir {made_by} {arguments}` makes them")]
     NoCells {
         /// What was asked.
         what: String,
         /// Where results were looked for.
         results: String,
-        /// What to type.
+        /// The subcommand.
+        made_by: &'static str,
+        /// What to type after it.
         arguments: String,
     },
     /// The measures of each query cannot be read.
@@ -308,6 +310,7 @@ impl Report {
             return Err(ReportError::NoCells {
                 what: question.what.clone(),
                 results: results.display().to_string(),
+                made_by: question.made_by,
                 arguments: question.arguments(),
             });
         }
@@ -443,7 +446,9 @@ fn tested(
     measures: &[String],
     rows: &[Measured<'_>],
 ) -> Result<Vec<Tested>, ReportError> {
-    let Some(name) = measures.first() else { return Ok(Vec::new()) };
+    let (Some(name), false) = (measures.first(), question.hypotheses.is_empty()) else {
+        return Ok(Vec::new());
+    };
     let measure: Measure = name.parse()?;
     let row = |method: &str| rows.iter().find(|row| row.cell.method == method);
     let mut family = Vec::new();
@@ -667,7 +672,7 @@ fn commands(question: &Question, tables: &[Table]) -> Vec<String> {
         commands.push(format!("nir fetch {}", fetch.join(" ")));
     }
     let arguments = question.arguments();
-    commands.push(format!("nir run {arguments}"));
+    commands.push(format!("nir {} {arguments}", question.made_by));
     commands.push(format!("nir report {arguments} --out report.html"));
     commands
 }

@@ -168,6 +168,7 @@ fn write_cell(
                 build_seconds: 1.5,
                 run_seconds: 0.25,
                 bytes: 2048,
+                cpu: None,
             }],
             latency: Latency { queries: 4, p50_ms, p95_ms: 2.0 * p50_ms, p99_ms: 3.0 * p50_ms },
             peak_bytes: None,

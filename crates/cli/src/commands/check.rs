@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use nir_catalogue::{Cell, Comparison, ConfigError, Library, Method, read_cells};
+use nir_catalogue::{Cell, Comparison, ConfigError, Library, Method, Sweep, read_cells};
 use nir_data::Manifests;
 use nir_eval::Measure;
 use nir_report::Question;
 use toml::Spanned;
 
+use crate::commands::bench;
 use crate::commands::list::coverage;
 use crate::engine::Pipeline;
 use crate::root::Root;
@@ -58,6 +59,12 @@ fn problems(library: &Library, manifests: &Manifests, cells: &[Cell]) -> Vec<Str
     }
     for comparison in library.comparisons.values() {
         problems.extend(comparison_problems(comparison, library, manifests));
+    }
+    for sweep in library.sweeps.values() {
+        let dataset = manifests.get(sweep.dataset.as_ref()).err();
+        let dataset = dataset.map(|e| sweep.source.error_at(sweep.dataset.span(), e.to_string()));
+        problems.extend(dataset.map(|error| error.to_string()));
+        problems.extend(bench::pipelines(sweep, library).err().map(|error| format!("{error:#}")));
     }
     for manifest in manifests.iter() {
         let measures =
@@ -121,6 +128,9 @@ fn comparison_problems(
 /// A result whose config has changed since.
 fn stale(cell: &Cell, library: &Library) -> Option<String> {
     let path = cell.path();
+    if library.sweeps.values().flat_map(Sweep::points).any(|point| point.name == cell.method) {
+        return None; // times and recall: nothing that a config could promise
+    }
     let Some(method) = library.methods.get(&cell.method) else {
         return Some(format!(
             "results/{}: its method `{}` has no config",

@@ -125,9 +125,10 @@ fn weights(terms: &[EncodedTerm]) -> String {
     let mark = |term: &EncodedTerm| if term.is_expansion { "+" } else { "" };
     let term = |term: &EncodedTerm| format!("{}{} {:.4}", mark(term), term.term, term.weight);
     let pieces: Vec<String> = terms.iter().map(term).collect();
-    let head = match expansions {
-        0 => format!("{} terms", terms.len()),
-        _ => format!("{} terms, {expansions} of them expansions (+)", terms.len()),
+    let head = match (terms.len(), expansions) {
+        (1, _) => "1 term".to_owned(),
+        (terms, 0) => format!("{terms} terms"),
+        (terms, _) => format!("{terms} terms, {expansions} of them expansions (+)"),
     };
     format!("{head}\n{}\n", wrapped(&pieces, 2, width()))
 }

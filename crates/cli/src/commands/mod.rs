@@ -1,5 +1,6 @@
 //! One file a subcommand: an `Args` that clap fills, and `run` that does it.
 
+pub(crate) mod bench;
 pub(crate) mod book;
 pub(crate) mod cache;
 pub(crate) mod check;

@@ -13,6 +13,7 @@ use nir_core::{Contribution, Digest, Match, Queries, Query, TrecRun};
 use nir_data::{Dataset, Manifests};
 use nir_report::{AtHand, Format, Part, Parts, Question, Report, Sources, report_text};
 
+use super::bench;
 use super::run::target;
 use crate::cache::{Cache, write_whole};
 use crate::engine::{Engine, Pipeline};
@@ -22,8 +23,8 @@ use crate::root::Root;
 
 /// Write a comparison as one page, or as a table for a paper, from results that are there.
 ///
-/// WHAT is as in `nir run`: a comparison, or methods with --on. Nothing runs and nothing is fetched: numbers come from the
-/// results folder; texts, labels and rankings from the cache, where they are there.
+/// WHAT is as in `nir run`: a comparison, or methods with --on; or a sweep of `nir bench index`. Nothing runs and nothing
+/// is fetched: numbers come from the results folder; texts, labels and rankings from the cache, where they are there.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir report configs/quickstart.toml --out report.html
@@ -121,6 +122,11 @@ fn question(args: &Args, library: &Library) -> Result<Question> {
             );
         }
         return Ok(Question::of(comparison)?);
+    }
+    if let [what] = &args.what[..]
+        && (library.sweeps.contains_key(comparison_name(what)) || Path::new(what).is_file())
+    {
+        return Ok(Question::of_sweep(&bench::sweep(what, library)?));
     }
     if args.on.is_empty() {
         bail!(

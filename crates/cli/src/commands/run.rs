@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Cell, Library, Method, Scope as CellScope, leaderboard, read_cells};
-use nir_data::{Dataset, Scope, Source};
+use nir_data::{Dataset, Manifests, Scope, Source};
 use nir_report::{Question, ir_metadata};
 
 use super::report::{self, comparison_name};
@@ -73,12 +73,12 @@ pub(crate) struct Args {
 }
 
 /// One dataset with what it takes to run over it.
-struct Column {
-    dataset: Dataset,
-    target: Target,
+pub(super) struct Column {
+    pub(super) dataset: Dataset,
+    pub(super) target: Target,
     /// Whether it has a manifest, and so results to keep.
     named: bool,
-    scope: CellScope,
+    pub(super) scope: CellScope,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -186,16 +186,18 @@ fn columns(args: &Args, root: &Root, cache: &Cache, names: &[String]) -> Result<
         return Ok(vec![own(args, corpus, cache)?]);
     }
     let manifests = root.manifests()?;
-    let column = |name: &String| {
-        let manifest = manifests.get(name)?;
-        let dataset = Dataset::open(cache.data(), manifest)?;
-        let scope = match (manifest.card.scope, manifest.sample_of()) {
-            (Scope::Sample, Some(whole)) => CellScope::SampleOf(whole.to_owned()),
-            _ => CellScope::Full,
-        };
-        Ok(Column { target: target(&dataset), dataset, named: true, scope })
+    names.iter().map(|name| column(&manifests, cache, name)).collect()
+}
+
+/// A dataset that has a manifest.
+pub(super) fn column(manifests: &Manifests, cache: &Cache, name: &str) -> Result<Column> {
+    let manifest = manifests.get(name)?;
+    let dataset = Dataset::open(cache.data(), manifest)?;
+    let scope = match (manifest.card.scope, manifest.sample_of()) {
+        (Scope::Sample, Some(whole)) => CellScope::SampleOf(whole.to_owned()),
+        _ => CellScope::Full,
     };
-    names.iter().map(column).collect()
+    Ok(Column { target: target(&dataset), dataset, named: true, scope })
 }
 
 /// The user's own files as a dataset.

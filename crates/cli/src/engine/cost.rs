@@ -1,9 +1,12 @@
 //! What a run costs: stage by stage, and one query at a time.
 
+use std::ops::Add;
 use std::time::{Duration, Instant};
 
+use cpu_time::{ProcessTime, ThreadTime};
 use nir_catalogue::Latency;
 use nir_core::{Queries, Result};
+use serde::{Deserialize, Serialize};
 
 /// At most this many queries are timed, evenly spread over the set …
 const QUERIES: usize = 200;
@@ -15,6 +18,40 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
     let start = Instant::now();
     let result = work();
     (start.elapsed().as_secs_f64(), result)
+}
+
+/// What work took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    /// On the clock.
+    pub(crate) seconds: f64,
+    /// Of all processors together.
+    pub(crate) cpu_seconds: f64,
+}
+
+impl Add for Spent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            seconds: self.seconds + other.seconds,
+            cpu_seconds: self.cpu_seconds + other.cpu_seconds,
+        }
+    }
+}
+
+/// What `work` took of this process, and what it gave.
+pub(crate) fn spent<T>(work: impl FnOnce() -> T) -> (Spent, T) {
+    let cpu = ProcessTime::now();
+    let (seconds, result) = timed(work);
+    (Spent { seconds, cpu_seconds: cpu.elapsed().as_secs_f64() }, result)
+}
+
+/// What `work` took of this thread, and what it gave. It must not leave the thread.
+pub(crate) fn spent_here<T>(work: impl FnOnce() -> T) -> (Spent, T) {
+    let cpu = ThreadTime::now();
+    let (seconds, result) = timed(work);
+    (Spent { seconds, cpu_seconds: cpu.elapsed().as_secs_f64() }, result)
 }
 
 /// Times `search` on single queries, one after the other on one thread, after one that is not counted.
@@ -50,7 +87,7 @@ fn sample(queries: &Queries) -> Vec<Queries> {
     (0..n).map(single).collect()
 }
 
-fn summary(mut seconds: Vec<f64>) -> Latency {
+pub(super) fn summary(mut seconds: Vec<f64>) -> Latency {
     seconds.sort_by(f64::total_cmp);
     let at = |share: f64| 1000.0 * percentile(&seconds, share);
     Latency { queries: seconds.len(), p50_ms: at(0.50), p95_ms: at(0.95), p99_ms: at(0.99) }

@@ -5,6 +5,7 @@ mod cost;
 mod pipeline;
 mod provenance;
 mod run;
+mod sweep;
 
 pub(crate) use ask::{Answer, Hit};
 pub(crate) use pipeline::Pipeline;
@@ -12,3 +13,4 @@ pub(crate) use provenance::{
     CODE, COMMIT, RUSTC, build, cores, cpu, device, libraries, memory, provenance,
 };
 pub(crate) use run::{Engine, Finished, Fresh, Target};
+pub(crate) use sweep::Searched;

@@ -13,7 +13,7 @@ use nir_nn::Backend;
 use nir_nn::checkpoint::{Checkpoint, Wanted};
 use serde::{Deserialize, Serialize};
 
-use super::cost::{latency, peak_bytes, timed};
+use super::cost::{Spent, latency, peak_bytes, spent, timed};
 use super::pipeline::{Pipeline, Step};
 use super::provenance::{CODE, device};
 use crate::cache::{self, Cache, RUN};
@@ -47,7 +47,7 @@ pub(crate) struct Finished {
 
 /// What a run is and what it was made with.
 pub(crate) struct Origins {
-    /// The digest of its file.
+    /// The digest of the rankings.
     pub(crate) run_digest: Digest,
     /// What its indexes say.
     pub(crate) facts: Facts,
@@ -111,6 +111,16 @@ pub(super) struct Bound {
     facts: Facts,
 }
 
+/// A stage that is ready to work.
+pub(super) struct Opened {
+    pub(super) stage: Stage,
+    /// Of all that it took, what encoders made included.
+    pub(super) cost: StageCost,
+    /// Of its index alone.
+    pub(super) index: Spent,
+    pub(super) facts: Facts,
+}
+
 const COST: &str = "cost.json";
 /// The last column of every run file: the same run of two methods is the same file.
 const TAG: &str = "nir";
@@ -145,7 +155,12 @@ impl Engine<'_> {
         Ok(Fresh { run, origins, bound })
     }
 
-    fn origins(&self, pipeline: &Pipeline, run_digest: Digest, facts: Facts) -> Result<Origins> {
+    pub(super) fn origins(
+        &self,
+        pipeline: &Pipeline,
+        run_digest: Digest,
+        facts: Facts,
+    ) -> Result<Origins> {
         let weights = self.weights(pipeline)?;
         let device = match weights.is_empty() {
             true => "cpu".to_owned(),
@@ -177,11 +192,11 @@ impl Engine<'_> {
         let mut bound = Bound { stages: Vec::new(), costs: Vec::new(), inputs, facts };
         let mut searched = (Arc::clone(&target.corpus), target.corpus_digest);
         for step in &pipeline.steps {
-            let (stage, cost, facts) =
+            let opened =
                 self.bind_step(step, &mut searched).with_context(|| stage_name(pipeline, step))?;
-            bound.stages.push(stage);
-            bound.costs.push(cost);
-            bound.facts.extend(facts);
+            bound.stages.push(opened.stage);
+            bound.costs.push(opened.cost);
+            bound.facts.extend(opened.facts);
         }
         Ok(bound)
     }
@@ -224,11 +239,11 @@ impl Engine<'_> {
     }
 
     /// Binds one stage to the collection under its digest; an expander leaves another in its place.
-    fn bind_step(
+    pub(super) fn bind_step(
         &self,
         step: &Step,
         searched: &mut (Arc<dyn Corpus>, Digest),
-    ) -> Result<(Stage, StageCost, Facts)> {
+    ) -> Result<Opened> {
         let workshop = self.workshop(step.recipe.canonical());
         let context = self.context(&workshop, searched);
         let (open_seconds, stage) = timed(|| step.recipe.build(&context));
@@ -238,8 +253,7 @@ impl Engine<'_> {
             let parts = (searched.1.hex(), &workshop.recipe);
             searched.1 = Hasher::new("expanded").part(parts.0).part(parts.1).digest();
         }
-        let (cost, facts) = workshop.finish(step.algorithm, open_seconds);
-        Ok((stage, cost, facts))
+        Ok(workshop.finish(step.algorithm, open_seconds, stage))
     }
 
     /// Runs every stage over all queries; rankings between stages are kept in the cache.
@@ -427,7 +441,11 @@ fn step_once(
 /// Adds what an approximate search misses to what its index says.
 fn note_recall(stage: &Stage, queries: &Queries, facts: &mut Facts) -> Result<()> {
     let Stage::Retriever(retriever) = stage else { return Ok(()) };
-    if let Some(recall) = retriever.recall(queries).map_err(boxed)? {
+    let Some(search) = retriever.prepare(queries).map_err(boxed)? else { return Ok(()) };
+    if !search.is_exact() {
+        let (found, exact) = (search.search(0..queries.len()), search.exhaust());
+        let shares = found.iter().zip(&exact).map(|(found, exact)| found.recall(exact, 10));
+        let recall = shares.sum::<f64>() / exact.len().max(1) as f64;
         let facts = facts.entry("vectors".to_owned()).or_default();
         facts.insert("recall@10".to_owned(), format!("{recall:.4}"));
     }
@@ -518,11 +536,13 @@ struct Workshop<'a> {
 
 impl Workshop<'_> {
     /// What the stage cost so far, and what its indexes say. What was found in the cache costs what it did when it was made.
-    fn finish(self, algorithm: &str, open_seconds: f64) -> (StageCost, Facts) {
-        let log = self.log.into_inner().expect("no thread died holding the log");
-        let build_seconds = if log.artifacts == 0 { open_seconds } else { log.seconds };
-        let stage = algorithm.to_owned();
-        (StageCost { stage, build_seconds, run_seconds: 0.0, bytes: log.bytes }, log.facts)
+    fn finish(self, algorithm: &str, open_seconds: f64, stage: Stage) -> Opened {
+        let Log { artifacts, seconds, index, bytes, facts } =
+            self.log.into_inner().expect("no thread died holding the log");
+        let build_seconds = if artifacts == 0 { open_seconds } else { seconds };
+        let name = algorithm.to_owned();
+        let cost = StageCost { stage: name, build_seconds, run_seconds: 0.0, bytes, cpu: None };
+        Opened { stage, cost, index, facts }
     }
 }
 
@@ -530,6 +550,8 @@ impl Workshop<'_> {
 struct Log {
     artifacts: usize,
     seconds: f64,
+    /// Of them, for indexes.
+    index: Spent,
     bytes: u64,
     facts: Facts,
 }
@@ -545,14 +567,18 @@ impl Resources for Workshop<'_> {
         let folder = match self.cache.get(kind, key) {
             Some(folder) => folder,
             None => self.cache.put(kind, key, &self.recipe, |folder| {
-                let (seconds, made) = timed(|| make(folder));
+                let (spent, made) = spent(|| make(folder));
                 made.map_err(boxed)?;
-                cache::write(&folder.join(COST), seconds.to_string())
+                cache::write(&folder.join(COST), serde_json::to_string(&spent)?)
             })?,
         };
+        let spent: Spent = serde_json::from_slice(&fs::read(folder.join(COST))?)?;
         let mut log = self.log.lock().expect("no thread died holding the log");
         log.artifacts += 1;
-        log.seconds += fs::read_to_string(folder.join(COST))?.trim().parse::<f64>()?;
+        log.seconds += spent.seconds;
+        if kind == "indexes" {
+            log.index = log.index + spent;
+        }
         log.bytes += cache::size(&folder)?;
         Ok(folder)
     }

@@ -57,6 +57,8 @@ const MOST_DIMENSIONS: usize = 1 << 16;
 const GROUP: usize = 32;
 /// How many rows a search asks memory for before it needs them; half of its time went into waiting.
 const AHEAD: usize = 4;
+/// Bytes of a posting in a row: 4 for the weight, 2 for the dimension.
+const POSTING: u64 = 6;
 /// Lists that are built before any is written.
 const BATCH: usize = 2048;
 
@@ -80,6 +82,49 @@ pub struct Effort {
     pub query_cut: usize,
     /// How much a summary is trusted: a cluster is passed over if its product is below `θ / heap_factor`.
     pub heap_factor: f32,
+}
+
+/// A clustered index under way: documents come one after another, in the order of their rows.
+///
+/// Rows go to disk as they come. Memory holds at most `2 · postings` postings of 8 bytes for each dimension, then the
+/// clustered lists. Lists are built on all threads of the current pool; the file is the same for any number.
+pub struct ClusteredBuilder {
+    clustering: Clustering,
+    gathered: Gathered,
+    file: Writer,
+}
+
+impl ClusteredBuilder {
+    /// Begins a new file, in place of whatever is there.
+    ///
+    /// # Panics
+    /// If a parameter of `clustering` has no meaning.
+    pub fn create(path: &Path, clustering: Clustering) -> Result<Self, IndexError> {
+        clustering.assert_valid();
+        let gathered = Gathered::new(clustering.postings);
+        Ok(Self { clustering, gathered, file: Writer::create(path, KIND)? })
+    }
+
+    /// Adds a document: dimensions, each once, with finite weights above zero.
+    pub fn push(&mut self, document: &[(u32, f32)]) -> Result<(), IndexError> {
+        self.gathered.push(document, &mut self.file)
+    }
+
+    /// Clusters the lists, and opens what was written.
+    pub fn finish(self) -> Result<Clustered, IndexError> {
+        let Self { clustering, gathered, mut file } = self;
+        file.end_section()?;
+        let map = file.read_back()?;
+        let rows = Rows { bytes: file.first_section(&map), starts: &gathered.starts };
+        let body = Body::build(clustering, &gathered.lists, rows);
+        drop(map);
+        file.section(&gathered.starts)?;
+        file.section(&gathered.dimensions())?;
+        body.write(&mut file)?;
+        let path = file.path().to_owned();
+        file.finish()?;
+        Clustered::open(&path)
+    }
 }
 
 /// A dimension, by its name in the documents.
@@ -121,8 +166,7 @@ pub struct Clustered {
 impl Clustered {
     /// Writes an index of `documents`, in the order of their rows, into the file `path`, and opens it.
     ///
-    /// Rows go to disk as they come. Memory holds at most `2 · postings` postings of 8 bytes for each dimension, then
-    /// the clustered lists. Lists are built on all threads of the current pool; the file is the same for any number.
+    /// Documents are read one at a time, and memory is bounded as [`ClusteredBuilder`] says.
     ///
     /// # Panics
     /// If a parameter of `clustering` has no meaning.
@@ -131,22 +175,9 @@ impl Clustered {
         clustering: Clustering,
         documents: impl IntoIterator<Item = D>,
     ) -> Result<Self, IndexError> {
-        clustering.assert_valid();
-        let mut file = Writer::create(path, KIND)?;
-        let mut gathered = Gathered::new(clustering.postings);
-        for document in documents {
-            gathered.push(document.as_ref(), &mut file)?;
-        }
-        file.end_section()?;
-        let map = file.read_back()?;
-        let rows = Rows { bytes: file.first_section(&map), starts: &gathered.starts };
-        let body = Body::build(clustering, &gathered.lists, rows);
-        drop(map);
-        file.section(&gathered.starts)?;
-        file.section(&gathered.dimensions())?;
-        body.write(&mut file)?;
-        file.finish()?;
-        Self::open(path)
+        let mut builder = ClusteredBuilder::create(path, clustering)?;
+        documents.into_iter().try_for_each(|document| builder.push(document.as_ref()))?;
+        builder.finish()
     }
 
     /// Opens an index that was built before. Everything but rows and summaries is verified.
@@ -179,6 +210,12 @@ impl Clustered {
     /// How many documents there are, empty ones included.
     pub fn documents(&self) -> usize {
         self.file.numbers::<u64>(STARTS).len() - 1
+    }
+
+    /// How many weights of documents there are.
+    pub fn postings(&self) -> u64 {
+        let starts = self.file.numbers::<u64>(STARTS);
+        starts.windows(2).map(|row| (row[1] - row[0]) / POSTING).sum()
     }
 
     /// What the index takes on disk.
@@ -227,6 +264,45 @@ impl Clustered {
     ) -> Vec<Ranking> {
         let search = |query: &Q| self.search(query.as_ref(), effort, depth, corpus);
         queries.par_iter().map(search).collect()
+    }
+
+    /// The best `depth` of all documents, each compared by its row: what [`Clustered::search`] is measured against.
+    ///
+    /// # Panics
+    /// As [`Clustered::search`].
+    pub fn exhaust(&self, query: &[(u32, f32)], depth: usize, corpus: &dyn Corpus) -> Ranking {
+        assert_eq!(self.documents(), corpus.len(), "an index and its corpus have the same rows");
+        let plan = self.plan(query);
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.enter(&plan, self);
+            let all = (0..self.documents() as u32).map(DocNo);
+            let scored = all.map(|doc| scratch.exact(&plan, doc, self.rows()));
+            let found = scored.filter(|hit| hit.score > 0.0).collect();
+            scratch.leave(&plan);
+            Ranking::top(depth, found, corpus)
+        })
+    }
+
+    /// The same for many queries, on all threads of the current pool.
+    ///
+    /// # Panics
+    /// As [`Clustered::search`].
+    pub fn exhaust_many<Q: AsRef<[(u32, f32)]> + Sync>(
+        &self,
+        queries: &[Q],
+        depth: usize,
+        corpus: &dyn Corpus,
+    ) -> Vec<Ranking> {
+        queries.par_iter().map(|query| self.exhaust(query.as_ref(), depth, corpus)).collect()
+    }
+
+    /// The weight that a document has in a dimension; none where it has no posting.
+    pub fn weight(&self, dimension: u32, doc: DocNo) -> Option<f32> {
+        let dimensions = self.file.numbers::<Dimension>(DIMENSIONS);
+        let at = dimensions.binary_search_by_key(&dimension, |known| known.name).ok()?;
+        let row = self.rows().row(doc.0);
+        let number = |&number: &u16| u32::from(number) == dimensions[at].number;
+        row.dimensions.iter().position(number).map(|at| row.weights[at])
     }
 
     /// The dimensions of a query that documents have, each once, in the order of the sum (see `mod.rs`).
@@ -427,7 +503,7 @@ impl<'i> Rows<'i> {
     fn row(&self, doc: u32) -> Row<'i> {
         let (start, end) = (self.starts[doc as usize], self.starts[doc as usize + 1]);
         let bytes = &self.bytes[start as usize..end as usize];
-        let len = bytes.len() / 6; // 4 for a weight, 2 for a dimension; 2 more where their number is odd
+        let len = bytes.len() / POSTING as usize; // 2 bytes more where that is odd
         let (weights, dimensions) = bytes.split_at(4 * len);
         Row {
             weights: bytemuck::cast_slice(weights),
@@ -949,7 +1025,15 @@ mod tests {
         for query in vectors(30, 2) {
             let found = index.search(&query, effort, 10, &*CORPUS);
             assert_eq!(found, exact.search(&query, 10, &*CORPUS));
+            assert_eq!(index.exhaust(&query, 10, &*CORPUS), found);
         }
+        assert_eq!(index.postings(), exact.postings());
+        for (doc, document) in vectors(ROWS, 1).iter().enumerate().step_by(37) {
+            for &(dimension, weight) in document {
+                assert_eq!(index.weight(dimension, DocNo(doc as u32)), Some(weight));
+            }
+        }
+        assert_eq!(index.weight(u32::MAX, DocNo(0)), None);
     }
 
     #[test]

@@ -36,7 +36,7 @@ use rayon::prelude::*;
 
 pub use bm25::Precision;
 pub use builder::Builder;
-pub use clustered::{Clustered, Clustering, Effort};
+pub use clustered::{Clustered, ClusteredBuilder, Clustering, Effort};
 
 use crate::IndexError;
 use file::File;

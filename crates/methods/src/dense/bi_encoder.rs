@@ -21,11 +21,12 @@
 //! Try it: `nir run dense/minilm-l6 --on pocket`. Take `pooling = "cls"` instead of `mean` and see how much a wrong
 //! contract costs, although every number still looks like a number.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use nir_core::{
-    Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Result,
-    Retriever, Run,
+    Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Ranking,
+    Result, Retriever, Run, Search,
 };
 use nir_index::{Matrix, MatrixWriter};
 use nir_nn::checkpoint::{Location, Wanted};
@@ -263,14 +264,44 @@ impl Retriever for BiEncoder {
         Ok(Run(rankings))
     }
 
-    fn recall(&self, queries: &Queries) -> Result<Option<f64>> {
-        Ok(self.index.recall(&self.vectors(queries)?, self.depth, &*self.corpus))
+    fn prepare<'a>(&'a self, queries: &Queries) -> Result<Option<Box<dyn Search + 'a>>> {
+        let vectors = self.vectors(queries)?;
+        let dim = vectors.len() / queries.len().max(1);
+        Ok(Some(Box::new(Prepared { method: self, vectors, dim })))
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
         let tokens = self.queries.tokens.encode(|_| query.text.clone())?;
         let vector = self.queries.vectors(&[tokens], |_| query.text.clone())?;
         Ok(vec![Contribution { of: Match::Texts, score: self.index.product(&vector, doc) }])
+    }
+}
+
+/// Vectors of queries, `[queries, dim]`.
+struct Prepared<'a> {
+    method: &'a BiEncoder,
+    vectors: Vec<f32>,
+    dim: usize,
+}
+
+impl Search for Prepared<'_> {
+    fn search(&self, queries: Range<usize>) -> Vec<Ranking> {
+        let BiEncoder { index, depth, corpus, .. } = self.method;
+        let vectors = &self.vectors[queries.start * self.dim..queries.end * self.dim];
+        index.search(vectors, *depth, &**corpus)
+    }
+
+    fn is_exact(&self) -> bool {
+        self.method.index.is_exact()
+    }
+
+    fn exhaust(&self) -> Vec<Ranking> {
+        let BiEncoder { index, depth, corpus, .. } = self.method;
+        index.exhaust(&self.vectors, *depth, &**corpus)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.method.index.bytes()
     }
 }
 
@@ -377,9 +408,7 @@ mod tests {
                 toml::from_str(&format!("index = {}", index.replace('\n', " "))).unwrap();
             config.index = table["index"].clone().try_into().unwrap();
             assert_eq!(lent.named(&lent.retrieve(&config, "water")), lent.named(&exact), "{index}");
-            let Stage::Retriever(retriever) = lent.build(&config) else { unreachable!() };
-            let queries = Queries::new(vec![nir_core::Query::new("q", "water")]).unwrap();
-            assert_eq!(retriever.recall(&queries).unwrap(), Some(1.0), "{index}");
+            assert_eq!(lent.recall(&config, "water"), Some(1.0), "{index}");
         }
     }
 
@@ -388,13 +417,8 @@ mod tests {
         let (folder, _) = fixture("bert");
         let mut config = config(&folder, "pooling = \"mean\"\nignore = [\"pooler.*\"]");
         let lent = Lent::new(many());
-        let queries = Queries::new(vec![nir_core::Query::new("q", "water")]).unwrap();
         config.depth = 5;
-        let recall = |config: &Config| {
-            let Stage::Retriever(retriever) = lent.build(config) else { unreachable!() };
-            retriever.recall(&queries).unwrap()
-        };
-        assert_eq!(recall(&config), None);
+        assert_eq!(lent.recall(&config, "water"), None);
         config.index = Index::Ivf {
             storage: nir_index::Storage::F32,
             lists: 10,
@@ -404,7 +428,7 @@ mod tests {
             sample: 30,
             seed: 1,
         };
-        assert!(recall(&config).unwrap() < 0.8);
+        assert!(lent.recall(&config, "water").unwrap() < 0.8);
         let Index::Ivf { lists, .. } = &mut config.index else { unreachable!() };
         *lists = 31;
         let error = lent.try_build(&config).err().unwrap().to_string();

@@ -24,7 +24,6 @@ use nir_index::{
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::neural::share_of_ten;
 
 /// How vectors are searched.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -311,32 +310,42 @@ impl Searcher {
         }
     }
 
+    /// Whether a search compares every document.
+    pub(super) fn is_exact(&self) -> bool {
+        self.approximate.is_none()
+    }
+
+    /// The same by comparing every document.
+    pub(super) fn exhaust(
+        &self,
+        queries: &[f32],
+        depth: usize,
+        corpus: &dyn Corpus,
+    ) -> Vec<Ranking> {
+        self.exact.search_many(queries, depth, corpus)
+    }
+
+    /// What it takes on disk, the vectors included.
+    pub(super) fn bytes(&self) -> u64 {
+        match &self.approximate {
+            None => self.exact.bytes(),
+            Some(Structure::Graph(graph, _)) => graph.bytes() + graph.matrix().bytes(),
+            Some(Structure::Lists { lists, matrix, .. }) => lists.bytes() + matrix.bytes(),
+        }
+    }
+
     /// The inner product of a query, `[dim]`, with the stored vector of a document.
     pub(super) fn product(&self, query: &[f32], doc: DocNo) -> f32 {
         self.exact.product(query, doc)
     }
 
-    /// What share of the exact ten best a search finds, on average; none where it is exact itself.
-    pub(super) fn recall(&self, queries: &[f32], depth: usize, corpus: &dyn Corpus) -> Option<f64> {
-        self.approximate.as_ref()?;
-        let exact = self.exact.search_many(queries, 10, corpus);
-        let found = self.search(queries, depth.max(10), corpus);
-        let shares = exact.iter().zip(&found).map(|(exact, found)| share_of_ten(exact, found));
-        Some(shares.sum::<f64>() / exact.len().max(1) as f64)
-    }
-
     /// What there is to say of it, by name.
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
-        match &self.approximate {
-            None => vec![("bytes", self.exact.bytes().to_string())],
-            Some(Structure::Graph(graph, _)) => vec![
-                ("bytes", (graph.bytes() + graph.matrix().bytes()).to_string()),
-                ("linked afterwards", graph.repaired().to_string()),
-            ],
-            Some(Structure::Lists { lists, matrix, .. }) => {
-                vec![("bytes", (lists.bytes() + matrix.bytes()).to_string())]
-            }
+        let mut facts = vec![("bytes", self.bytes().to_string())];
+        if let Some(Structure::Graph(graph, _)) = &self.approximate {
+            facts.push(("linked afterwards", graph.repaired().to_string()));
         }
+        facts
     }
 }
 

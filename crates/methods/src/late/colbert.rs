@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use nir_core::{
     BoxError, Contribution, Corpus, DocNo, Encode, Encoding, Form, Hasher, Match, Progress,
-    Queries, Query, Ranking, Reranker, Result, Retriever, Run, Scored,
+    Queries, Query, Ranking, Reranker, Result, Retriever, Run, Scored, Search,
 };
 use nir_index::Simd;
 use nir_index::codes::{Centroids, KMeans};
@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::neural::{
     self, check_weights, digest, document_token, document_tokens, load, piece, pieces, shards,
-    share_of_ten, wanted,
+    wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -350,18 +350,23 @@ impl ColBert {
         };
         let plaid = config.plaid.as_ref().map(bind).transpose()?;
         let tokens: usize = shards.iter().map(|shard| shard.tokens.tokens()).sum();
-        let exact = || shards.iter().map(|shard| shard.tokens.bytes()).sum();
-        let bytes: u64 = plaid.as_ref().map_or_else(exact, |(plaid, _)| plaid.bytes());
-        context.resources.note("vectors", "tokens", &tokens.to_string());
-        context.resources.note("vectors", "bytes", &bytes.to_string());
-        Ok(Self {
+        let bound = Self {
             reader,
             shards,
             plaid,
             depth: config.depth,
             corpus: Arc::clone(&context.corpus),
             progress: Arc::clone(&context.progress),
-        })
+        };
+        context.resources.note("vectors", "tokens", &tokens.to_string());
+        context.resources.note("vectors", "bytes", &bound.bytes().to_string());
+        Ok(bound)
+    }
+
+    /// What is searched, on disk.
+    fn bytes(&self) -> u64 {
+        let exact = || self.shards.iter().map(|shard| shard.tokens.bytes()).sum();
+        self.plaid.as_ref().map_or_else(exact, |(plaid, _)| plaid.bytes())
     }
 
     /// `E_q` of every query, `[q_seq, dim]`.
@@ -445,17 +450,35 @@ impl Retriever for ColBert {
         Ok(Run(self.queries(queries)?.iter().map(search).collect()))
     }
 
-    fn recall(&self, queries: &Queries) -> Result<Option<f64>> {
-        if self.plaid.is_none() {
-            return Ok(None);
-        }
-        let share = |query: &Vec<f32>| share_of_ten(&self.exhaust(query), &self.search(query));
-        let queries = self.queries(queries)?;
-        Ok(Some(queries.iter().map(share).sum::<f64>() / queries.len().max(1) as f64))
+    fn prepare<'a>(&'a self, queries: &Queries) -> Result<Option<Box<dyn Search + 'a>>> {
+        Ok(Some(Box::new(Prepared { method: self, queries: self.queries(queries)? })))
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
         self.matches(query, doc)
+    }
+}
+
+struct Prepared<'a> {
+    method: &'a ColBert,
+    queries: Vec<Vec<f32>>,
+}
+
+impl Search for Prepared<'_> {
+    fn search(&self, queries: Range<usize>) -> Vec<Ranking> {
+        self.queries[queries].iter().map(|query| self.method.search(query)).collect()
+    }
+
+    fn is_exact(&self) -> bool {
+        self.method.plaid.is_none()
+    }
+
+    fn exhaust(&self) -> Vec<Ranking> {
+        self.queries.iter().map(|query| self.method.exhaust(query)).collect()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.method.bytes()
     }
 }
 
@@ -651,13 +674,10 @@ mod tests {
         let found = lent.retrieve(&config, "bread and water");
         assert_eq!((found.len(), found[0].doc), (exact.len(), exact[0].doc));
         assert!((found[0].score - exact[0].score).abs() < 0.2);
-        let Stage::Retriever(retriever) = lent.build(&config) else { unreachable!() };
-        let queries = Queries::new(vec![nir_core::Query::new("q", "bread")]).unwrap();
-        assert_eq!(retriever.recall(&queries).unwrap(), Some(1.0));
+        assert_eq!(lent.recall(&config, "bread"), Some(1.0));
 
         config.plaid = Some(Pruning { documents: 4, nprobe: 1, ..everywhere.clone() });
-        let Stage::Retriever(retriever) = lent.build(&config) else { unreachable!() };
-        assert!(retriever.recall(&queries).unwrap().unwrap() < 1.0);
+        assert!(lent.recall(&config, "bread").unwrap() < 1.0);
 
         config.plaid = Some(Pruning { centroids: 1000, ..everywhere });
         let error = lent.try_build(&config).err().unwrap().to_string();

@@ -95,6 +95,7 @@ impl Algorithm for Config {
 
     fn check(&self) -> std::result::Result<(), String> {
         check_weights(&self.weights, self.revision.as_ref())?;
+        self.index.check()?;
         if let Some(weights) = &self.query_weights {
             check_weights(weights, self.query_revision.as_ref())?;
         }
@@ -218,17 +219,21 @@ mod tests {
     use super::*;
     use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
 
+    fn config(folder: &str, pooling: &str, index: &str) -> Config {
+        let input = r#"{ template = ["{text}"], special_tokens = true, max_length = 40 }"#;
+        let text = format!(
+            "weights = \"file:{folder}\"\nignore = []\npooling = \"{pooling}\"\nquery_weighting = \"model\"\n\
+             query = {input}\ndocument = {input}\nindex = {index}\ndepth = 10"
+        );
+        toml::from_str(&text).unwrap()
+    }
+
     /// The product of PyTorch's own vectors, for both poolings and with the queries' tokens alone.
     #[test]
     fn a_score_is_the_product_of_the_references_vectors() {
         for (pooling, tensor) in [("max", "max_log1p_relu"), ("sum", "sum_log1p_relu")] {
             let (folder, expected) = fixture("bert-mlm");
-            let input = r#"{ template = ["{text}"], special_tokens = true, max_length = 40 }"#;
-            let config: Config = toml::from_str(&format!(
-                "weights = \"file:{folder}\"\nignore = []\npooling = \"{pooling}\"\nquery_weighting = \"model\"\n\
-                 query = {input}\ndocument = {input}\nindex = {{ use = \"impacts\", storage = \"f32\" }}\ndepth = 10"
-            ))
-            .unwrap();
+            let config = config(&folder, pooling, r#"{ use = "impacts", storage = "f32" }"#);
             let lent = Lent::new(sentence_and_word());
             let found = lent.retrieve(&config, "bread");
             let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
@@ -252,5 +257,42 @@ mod tests {
                 assert!((score - expected(name, tensor)[bread]).abs() < 1e-4, "{name}: {score}");
             }
         }
+    }
+    /// Twenty texts of two words each.
+    fn many() -> impl Iterator<Item = (&'static str, &'static str)> {
+        const TEXTS: &str = "river bank,bank money,music paper,paper window,window garden,winter coat,doctor house,\
+            engine oil,market price,castle wall,silver coin,forest path,planet earth,ticket price,bridge river,\
+            cotton coat,danger ahead,flower garden,hammer nail,island sea";
+        TEXTS.split(',').map(|text| (text.trim(), text.trim()))
+    }
+
+    fn clustered(folder: &str, postings: usize, query_cut: usize, heap_factor: f32) -> Config {
+        let index = format!(
+            "{{ use = \"clustered\", postings = {postings}, cluster_fraction = 0.2, summary_energy = 0.5, seed = 1, \
+             query_cut = {query_cut}, heap_factor = {heap_factor:?} }}"
+        );
+        config(folder, "max", &index)
+    }
+
+    #[test]
+    fn clustered_lists_find_what_the_inverted_index_finds_where_they_pass_over_nothing() {
+        let (folder, _) = fixture("bert-mlm");
+        let lent = Lent::new(many());
+        let exact = config(&folder, "max", r#"{ use = "impacts", storage = "f32" }"#);
+        assert_eq!(lent.recall(&exact, "river"), None);
+        let all = clustered(&folder, 20, 30_000, f32::INFINITY);
+        assert_eq!(lent.retrieve(&all, "river"), lent.retrieve(&exact, "river"));
+        assert_eq!(lent.recall(&all, "river"), Some(1.0));
+    }
+
+    #[test]
+    fn clustered_lists_that_are_cut_say_what_they_miss() {
+        let (folder, _) = fixture("bert-mlm");
+        let lent = Lent::new(many());
+        let recall = lent.recall(&clustered(&folder, 3, 1, 0.8), "river").unwrap();
+        assert!(
+            recall <= 0.3,
+            "a list of three documents has at most three of the ten best: {recall}"
+        );
     }
 }

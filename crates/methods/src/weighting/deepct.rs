@@ -102,11 +102,13 @@ impl Algorithm for Config {
             .check(&["title", "text"])
             .map_err(|problem| format!("`document`: {problem}"))?;
         analyzer(&self.analyzer).map_err(|error| error.to_string())?;
+        self.index.check()?;
         match self.index {
-            Index::Impacts { storage: Storage::F32 } => check_numbers(self.scale, self.k1, self.b),
-            Index::Impacts { storage } => Err(format!(
-                "`storage` is {storage:?}, and the weights of BM25 are no integers: expected \"f32\""
-            )),
+            Index::Impacts { storage: Storage::U8 } => Err(
+                "`storage` is \"u8\", and the weights of BM25 are no integers: expected \"f32\""
+                    .to_owned(),
+            ),
+            _ => check_numbers(self.scale, self.k1, self.b),
         }
     }
 

@@ -86,6 +86,7 @@ impl Algorithm for Config {
 
     fn check(&self) -> std::result::Result<(), String> {
         check_weights(&self.weights, self.revision.as_ref())?;
+        self.index.check()?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document
             .check(&["title", "text"])

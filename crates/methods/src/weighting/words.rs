@@ -12,12 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Query, Result};
-use nir_index::impacts::{Builder, ImpactIndex};
 use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Input, Model, Role, Tokenizer, Tokens};
 
-use crate::impacts::{Index, SparseVector, WeighQueries, searching};
+use crate::impacts::{Index, Searcher, SparseVector, WeighQueries, searching};
 use crate::neural::{bind, document_token, document_tokens, load, per_token, pieces, shards};
 use crate::{Context, Stage};
 
@@ -87,26 +86,24 @@ fn build(
     names: &Names,
     weigh: &dyn WeighWords,
     index: &Index,
-) -> Result<(Vec<String>, ImpactIndex)> {
-    let Index::Impacts { storage } = *index;
+) -> Result<(Vec<String>, Searcher)> {
     let folders = encode(context, &names.words, weigh)?;
     let mut key = Hasher::new("word index");
     let key = key.part(context.corpus_digest.hex()).part(context.backend.to_string());
-    let key = key.part(&names.words).part(&names.impacts).part(format!("{storage:?}")).digest();
+    let key = key.part(&names.words).part(&names.impacts).part(index.built()).digest();
     let folder = context.resources.artifact("indexes", key, &mut |folder| {
         let collection = Collection::of(&folders)?;
         fs::write(folder.join(VOCABULARY), collection.words.join("\n"))?;
-        let mut builder = Builder::create(&folder.join(INDEX), storage.weights())?;
+        let mut writer = index.create(folder)?;
         each_document(&folders, |words| {
             let document = numbered(&collection.words, &words);
-            Ok(builder.push(&weigh.impacts(&collection, document))?)
+            writer.push(&weigh.impacts(&collection, document))
         })?;
-        builder.finish()?;
-        Ok(())
+        writer.finish()
     })?;
     let words = fs::read_to_string(folder.join(VOCABULARY))?;
     let words = words.lines().map(str::to_owned).collect();
-    Ok((words, ImpactIndex::open(&folder.join(INDEX))?))
+    Ok((words, index.open(&folder)?))
 }
 
 fn encode(context: &Context<'_>, name: &str, weigh: &dyn WeighWords) -> Result<Vec<PathBuf>> {
@@ -121,7 +118,6 @@ fn encode(context: &Context<'_>, name: &str, weigh: &dyn WeighWords) -> Result<V
 
 const WORDS: &str = "words.tsv";
 const VOCABULARY: &str = "words.txt";
-const INDEX: &str = "index.impacts";
 
 /// The words of a collection, and what the weights of documents say of it as a whole.
 #[derive(Debug, PartialEq)]

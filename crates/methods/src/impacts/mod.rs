@@ -1,5 +1,7 @@
 //! What learned-sparse methods share: documents as weighted terms, kept in shards, indexed, searched by inner product.
 
+mod index;
+
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::ops::Range;
@@ -7,47 +9,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nir_core::{
-    Contribution, Corpus, DocNo, Hasher, Progress, Queries, Query, Result, Retriever, Run,
+    Contribution, Corpus, DocNo, Hasher, Progress, Queries, Query, Ranking, Result, Retriever, Run,
+    Search,
 };
-use nir_index::impacts::{Builder, ImpactIndex, Weights};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use index::{Index, Searcher, Storage};
 
 use crate::neural::shards;
 use crate::{Context, Stage};
 
 /// Terms with weights above zero, each term once.
 pub(crate) type SparseVector = Vec<(u32, f32)>;
-
-/// How the vectors of documents are searched.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(tag = "use", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Index {
-    /// An inverted index of weights: exact.
-    Impacts {
-        /// How a weight is kept.
-        storage: Storage,
-    },
-}
-
-/// How a weight is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Storage {
-    /// As it is.
-    F32,
-    /// In a byte: quantised weights of at most 255.
-    U8,
-}
-
-impl Storage {
-    /// The same in the words of the index.
-    pub(crate) fn weights(self) -> Weights {
-        match self {
-            Self::F32 => Weights::F32,
-            Self::U8 => Weights::U8 { step: 1.0 },
-        }
-    }
-}
 
 /// Weights as integers, as Anserini and Pyserini write them into an index and into queries.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
@@ -108,21 +81,20 @@ pub(crate) fn retriever(
     index: &Index,
     depth: usize,
 ) -> Result<Stage> {
-    let Index::Impacts { storage } = *index;
-    let index = build(context, recipe, &weigh, storage)?;
+    let index = build(context, recipe, &weigh, index)?;
     Ok(searching(context, index, weigh, depth))
 }
 
 /// Searches an index with what `weigh` makes of queries.
 pub(crate) fn searching(
     context: &Context<'_>,
-    index: ImpactIndex,
+    index: Searcher,
     weigh: impl WeighQueries + 'static,
     depth: usize,
 ) -> Stage {
-    let mean = index.postings() as f64 / index.documents().max(1) as f64;
-    context.resources.note("impacts", "postings", &index.postings().to_string());
-    context.resources.note("impacts", "terms_per_document", &format!("{mean:.1}"));
+    for (fact, value) in index.facts() {
+        context.resources.note("impacts", fact, &value);
+    }
     Stage::Retriever(Box::new(SparseRetriever {
         weigh: Box::new(weigh),
         index,
@@ -136,8 +108,8 @@ fn build(
     context: &Context<'_>,
     recipe: &str,
     weigh: &dyn Weigh,
-    storage: Storage,
-) -> Result<ImpactIndex> {
+    index: &Index,
+) -> Result<Searcher> {
     let corpus = &*context.corpus;
     let task = context.progress.begin("weighing terms", "documents", corpus.len() as u64);
     let folders = shards(context, recipe, &mut |folder, rows| {
@@ -147,24 +119,22 @@ fn build(
     })?;
     let mut key = Hasher::new("impact index");
     let key = key.part(context.corpus_digest.hex()).part(context.backend.to_string()).part(recipe);
-    let key = key.part(format!("{storage:?}")).digest();
+    let key = key.part(index.built()).digest();
     let folder = context.resources.artifact("indexes", key, &mut |folder| {
-        let mut builder = Builder::create(&folder.join(INDEX), storage.weights())?;
+        let mut writer = index.create(folder)?;
         for shard in &folders {
-            read(&shard.join(VECTORS), |vector| Ok(builder.push(vector)?))?;
+            read(&shard.join(VECTORS), |vector| writer.push(vector))?;
         }
-        builder.finish()?;
-        Ok(())
+        writer.finish()
     })?;
-    Ok(ImpactIndex::open(&folder.join(INDEX))?)
+    index.open(&folder)
 }
 
 const VECTORS: &str = "vectors.sparse";
-const INDEX: &str = "index.impacts";
 
 struct SparseRetriever {
     weigh: Box<dyn WeighQueries>,
-    index: ImpactIndex,
+    index: Searcher,
     depth: usize,
     corpus: Arc<dyn Corpus>,
     progress: Arc<dyn Progress>,
@@ -174,9 +144,13 @@ impl Retriever for SparseRetriever {
     fn retrieve(&self, queries: &Queries) -> Result<Run> {
         let task = self.progress.begin("searching impacts", "queries", queries.len() as u64);
         let vectors = self.weigh.queries(queries)?;
-        let rankings = self.index.search_many(&vectors, self.depth, &*self.corpus);
+        let rankings = self.index.search(&vectors, self.depth, &*self.corpus);
         task.advance(queries.len() as u64);
         Ok(Run(rankings))
+    }
+
+    fn prepare<'a>(&'a self, queries: &Queries) -> Result<Option<Box<dyn Search + 'a>>> {
+        Ok(Some(Box::new(Prepared { retriever: self, queries: self.weigh.queries(queries)? })))
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
@@ -186,6 +160,31 @@ impl Retriever for SparseRetriever {
             Some(Contribution::product(self.weigh.term(number), weight, document))
         };
         Ok(vector.iter().filter_map(shared).collect())
+    }
+}
+
+struct Prepared<'a> {
+    retriever: &'a SparseRetriever,
+    queries: Vec<SparseVector>,
+}
+
+impl Search for Prepared<'_> {
+    fn search(&self, queries: Range<usize>) -> Vec<Ranking> {
+        let SparseRetriever { index, depth, corpus, .. } = self.retriever;
+        index.search(&self.queries[queries], *depth, &**corpus)
+    }
+
+    fn is_exact(&self) -> bool {
+        self.retriever.index.is_exact()
+    }
+
+    fn exhaust(&self) -> Vec<Ranking> {
+        let SparseRetriever { index, depth, corpus, .. } = self.retriever;
+        index.exhaust(&self.queries, *depth, &**corpus)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.retriever.index.bytes()
     }
 }
 

@@ -1,0 +1,222 @@
+//! `nir bench`: search structures measured alone.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use indexmap::IndexMap;
+use nir_catalogue::{Cell, ConfigError, Group, Library, Measured, PerQuery, Point, Source, Sweep};
+use nir_core::Run;
+
+use super::report::comparison_name;
+use super::run::{Column, column, method};
+use crate::cache::{Cache, write_whole};
+use crate::engine::{Engine, Pipeline, Searched, provenance};
+use crate::models;
+use crate::progress::{Bars, Hushable};
+use crate::root::Root;
+use crate::table::Table;
+
+/// Measure search structures alone, without the encoders before them.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Index(Index),
+}
+
+/// Sweep over search structures and their parameters: recall against speed, bytes and build time.
+///
+/// CONFIG names methods, whose vectors are taken, a dataset, and structures; wherever a list stands in place of a
+/// parameter, there is one point for each of its values. Each point is searched on one thread, one query after the other,
+/// and becomes a result; `nir report CONFIG` draws them.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  nir bench index configs/sweeps/pocket.toml
+  nir report configs/sweeps/pocket.toml --out sweep.html
+  nir bench index mine.toml --results sweeps/
+
+A sweep:
+  dataset = \"pocket\"
+  depth   = 10
+  rounds  = 3
+
+  [[sweep]]
+  method = \"dense/dpr-pocket\"
+  exact  = { use = \"flat\", storage = \"f32\" }
+  index  = [{ use = \"hnsw\", storage = \"f32\", m = [8, 16], ef_construction = 100, seed = 42, ef = [10, 20, 40] }]")]
+struct Index {
+    /// A sweep: one of configs/sweeps, or a file of your own.
+    config: String,
+    /// Where results are written; in a checkout its results folder, elsewhere nowhere if not given.
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+    #[command(flatten)]
+    models: models::Args,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let What::Index(args) = &args.what;
+    let root = Root::find()?;
+    let library = root.library()?;
+    let sweep = sweep(&args.config, &library)?;
+    let pipelines = pipelines(&sweep, &library)?; // every mistake shows before anything runs
+    let cache = Cache::open()?;
+    let column = column(&root.manifests()?, &cache, sweep.dataset.as_ref())?;
+    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
+    let models = args.models.models(Arc::clone(&progress) as _);
+    let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
+    let results = args.results.clone().or_else(|| root.results());
+    let mut table = Table::new([
+        "structure",
+        "recall",
+        "recall@10",
+        "queries/CPU s",
+        "ms/query",
+        "MiB",
+        "build CPU s",
+    ]);
+    for (group, pipelines) in sweep.groups.iter().zip(&pipelines) {
+        let mut exact: Option<Run> = None;
+        for (point, pipeline) in group.points.iter().zip(pipelines) {
+            let searched = engine.search(pipeline, &column.target, sweep.rounds)?;
+            let exact = exact.get_or_insert_with(|| searched.run.clone());
+            let of = Measurement { sweep: &sweep, point, pipeline, column: &column, exact };
+            if point == &group.points[0] && !searched.is_exact {
+                let message = format!("`{}` misses documents: `exact` must not", point.label);
+                return Err(sweep.source.error_at(group.method.span(), message).into());
+            }
+            let (cell, per_query) = of.result(searched);
+            table.row(row(&cell));
+            if let Some(results) = &results {
+                keep(results, &cell, &per_query)?;
+            }
+        }
+    }
+    println!("{}: {} queries\n\n{table}", column.dataset.name, column.target.queries.len());
+    if results.is_some() {
+        eprintln!("report: nir report {} --out sweep.html", args.config);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A sweep by its name, by its path below `configs`, or in a file of its own.
+pub(crate) fn sweep(what: &str, library: &Library) -> Result<Sweep> {
+    if let Some(sweep) = library.sweeps.get(comparison_name(what)) {
+        return Ok(sweep.clone());
+    }
+    let path = Path::new(what);
+    if !path.is_file() {
+        let known: Vec<String> =
+            library.sweeps.keys().map(|name| format!("configs/{name}.toml")).collect();
+        bail!("`{what}` is neither a sweep nor a file: expected one of {}", known.join(", "));
+    }
+    let text = std::fs::read_to_string(path).with_context(|| what.to_owned())?;
+    let name = format!("sweeps/{}", path.file_stem().unwrap_or_default().to_string_lossy());
+    Ok(Sweep::parse(&name, Source::new(what, text))?)
+}
+
+/// What every point runs, group by group; an error points into the sweep's file.
+pub(crate) fn pipelines(sweep: &Sweep, library: &Library) -> Result<Vec<Vec<Pipeline>>> {
+    let of_group = |group: &Group| {
+        let method = method(group.method.as_ref(), library)?;
+        let one = |point: &Point| {
+            let applied = sweep.applied(group, point, &method)?;
+            Pipeline::new(&applied, library).map_err(|error| placed(&error, sweep, group, point))
+        };
+        group.points.iter().map(one).collect()
+    };
+    sweep.groups.iter().map(of_group).collect()
+}
+
+/// An error in a method that no file holds, at the place of the sweep that made it.
+fn placed(error: &anyhow::Error, sweep: &Sweep, group: &Group, point: &Point) -> anyhow::Error {
+    let message = error.downcast_ref::<ConfigError>().map(|error| error.message.clone());
+    let message = message.unwrap_or_else(|| error.to_string());
+    sweep.source.error_at(group.method.span(), format!("`{}`: {message}", point.label)).into()
+}
+
+/// A point that was searched, with all that its result names.
+struct Measurement<'a> {
+    sweep: &'a Sweep,
+    point: &'a Point,
+    pipeline: &'a Pipeline,
+    column: &'a Column,
+    exact: &'a Run,
+}
+
+impl Measurement<'_> {
+    /// The cell, and its recall query by query.
+    fn result(&self, searched: Searched) -> (Cell, PerQuery) {
+        let (dataset, method) = (&self.column.dataset, &self.pipeline.method);
+        let per_query = self.recall(&searched.run);
+        let origin = dataset.origin.kind().to_owned();
+        let cell = Cell {
+            method: self.point.name.clone(),
+            name: self.point.label.clone(),
+            paper: method.card.paper.clone(),
+            dataset: dataset.name.clone(),
+            scope: self.column.scope.clone(),
+            documents: dataset.corpus.len(),
+            queries: self.column.target.queries.len(),
+            policy: "share of what exhaustive search over the same vectors finds".to_owned(),
+            measures: means(&per_query),
+            claims: Vec::new(),
+            precision: searched.origins.precision.clone(),
+            provenance: provenance(self.pipeline, dataset.digest.hex(), origin, &searched.origins),
+            cost: searched.cost,
+        };
+        (cell, per_query)
+    }
+
+    /// At the sweep's depth, and among ten where that is more.
+    fn recall(&self, found: &Run) -> PerQuery {
+        let mut cutoffs = vec![self.sweep.depth, 10];
+        cutoffs.truncate(if self.sweep.depth > 10 { 2 } else { 1 });
+        let pairs = || found.iter().zip(self.exact.iter());
+        let values = |&cutoff: &usize| {
+            pairs().map(|(found, exact)| found.recall(exact, cutoff)).collect::<Vec<f64>>()
+        };
+        let queries = self.column.target.queries.iter();
+        PerQuery {
+            measures: cutoffs.iter().map(|cutoff| format!("recall@{cutoff}")).collect(),
+            queries: queries.map(|query| query.query_id.clone()).collect(),
+            values: cutoffs.iter().map(values).collect(),
+        }
+    }
+}
+
+fn means(per_query: &PerQuery) -> IndexMap<String, Measured> {
+    let mean = |values: &Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let measured = |value| Measured { value, tied_queries: 0, worst: value, best: value };
+    let values = per_query.values.iter().map(|values| measured(mean(values)));
+    per_query.measures.iter().cloned().zip(values).collect()
+}
+
+fn row(cell: &Cell) -> [String; 7] {
+    let recall = |at: usize| cell.measures.values().nth(at).map(|measured| measured.value);
+    let shown = |value: f64| format!("{value:.4}");
+    let stage = &cell.cost.stages[0];
+    let speed = stage.cpu.map(|cpu| format!("{:.0}", cell.queries as f64 / cpu.run));
+    [
+        cell.label(),
+        recall(0).map(shown).unwrap_or_default(),
+        recall(1).or(recall(0)).map(shown).unwrap_or_default(),
+        speed.unwrap_or_default(),
+        format!("{:.3}", cell.cost.latency.p50_ms),
+        format!("{:.1}", stage.bytes as f64 / f64::from(1 << 20)),
+        stage.cpu.map(|cpu| format!("{:.2}", cpu.build)).unwrap_or_default(),
+    ]
+}
+
+fn keep(results: &Path, cell: &Cell, per_query: &PerQuery) -> Result<()> {
+    let path = results.join(cell.path());
+    write_whole(&path.with_extension("queries.tsv"), per_query.to_string())?;
+    write_whole(&path, serde_json::to_string_pretty(cell)? + "\n")
+}

@@ -1,0 +1,101 @@
+//! A search structure measured alone: queries are encoded before, one thread searches for one after the other.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Error, Result, bail};
+use nir_catalogue::{Cost, CpuSeconds, StageCost};
+use nir_core::{Digest, Hasher, Ranking, Run, Search};
+use nir_methods::Stage;
+
+use super::Pipeline;
+use super::cost::{Spent, peak_bytes, spent_here, summary, timed};
+use super::run::{Engine, Opened, Origins, Target};
+
+/// What a structure found, and what that cost.
+pub(crate) struct Searched {
+    /// One ranking for each query.
+    pub(crate) run: Run,
+    /// Whether every document was compared, or safely left out.
+    pub(crate) is_exact: bool,
+    /// To build the index from vectors that are there, and to search for all queries.
+    pub(crate) cost: Cost,
+    /// Where it comes from.
+    pub(crate) origins: Origins,
+}
+
+/// One search for all queries.
+struct Round {
+    spent: Spent,
+    /// Of each query.
+    seconds: Vec<f64>,
+}
+
+impl Engine<'_> {
+    /// Opens the structure of a pipeline of one stage, and searches `rounds` times for all queries on one thread.
+    pub(crate) fn search(
+        &self,
+        pipeline: &Pipeline,
+        target: &Target,
+        rounds: usize,
+    ) -> Result<Searched> {
+        let name = &pipeline.method.name;
+        let [step] = &pipeline.steps[..] else { bail!("`{name}` has more than one stage") };
+        let mut searched = (Arc::clone(&target.corpus), target.corpus_digest);
+        let opened = self.bind_step(step, &mut searched).with_context(|| name.clone())?;
+        let Stage::Retriever(retriever) = &opened.stage else { bail!("`{name}` searches nothing") };
+        let search = retriever.prepare(&target.queries).map_err(Error::from_boxed)?;
+        let search = search.with_context(|| format!("`{name}` searches no vectors"))?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+        let (run, round) = pool.install(|| measured(&*search, target.queries.len(), rounds));
+        Ok(Searched {
+            is_exact: search.is_exact(),
+            cost: cost(&opened, &*search, round),
+            origins: self.origins(pipeline, digest(&run, target), opened.facts.clone())?,
+            run,
+        })
+    }
+}
+
+/// Of names and scores.
+fn digest(run: &Run, target: &Target) -> Digest {
+    let mut digest = Hasher::new("rankings");
+    for hit in run.iter().flat_map(|ranking| ranking.iter()) {
+        digest.part(target.corpus.doc_id(hit.doc)).part(hit.score.to_le_bytes());
+    }
+    digest.digest()
+}
+
+/// What is found, and the median of `rounds`, by seconds of the processor.
+fn measured(search: &dyn Search, queries: usize, rounds: usize) -> (Run, Round) {
+    let run = Run(search.search(0..queries)); // reads the files
+    let once = || {
+        let (spent, seconds) =
+            spent_here(|| (0..queries).map(|query| one(search, query)).collect());
+        Round { spent, seconds }
+    };
+    let mut all: Vec<Round> = (0..rounds).map(|_| once()).collect();
+    all.sort_by(|a, b| a.spent.cpu_seconds.total_cmp(&b.spent.cpu_seconds));
+    (run, all.swap_remove(rounds / 2))
+}
+
+fn one(search: &dyn Search, query: usize) -> f64 {
+    let (seconds, found): (f64, Vec<Ranking>) = timed(|| search.search(query..query + 1));
+    std::hint::black_box(found);
+    seconds
+}
+
+fn cost(opened: &Opened, search: &dyn Search, round: Round) -> Cost {
+    let stage = StageCost {
+        stage: opened.cost.stage.clone(),
+        build_seconds: opened.index.seconds,
+        run_seconds: round.spent.seconds,
+        bytes: search.bytes(),
+        cpu: Some(CpuSeconds { build: opened.index.cpu_seconds, run: round.spent.cpu_seconds }),
+    };
+    Cost {
+        stages: vec![stage],
+        latency: summary(round.seconds),
+        peak_bytes: peak_bytes(),
+        threads: 1,
+    }
+}
