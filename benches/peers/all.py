@@ -65,6 +65,7 @@ def sparse(output):
         ours = found.get((f"nir-clustered-recall{recall}", "top10_qps_cpu"))
         theirs = found.get(("seismic", f"recall{recall}_top10_qps_cpu"))
         yield f"clustered impacts, recall {recall}, queries/s", ours, "Seismic", theirs
+        yield "impacts f32, exact top 10, queries/s", found.get(("nir-f32", "top10_qps_cpu")), f"Seismic, recall {recall}", theirs
     for figure, label in (("index_size", "size, MiB"), ("build_cpu", "build, CPU s")):
         yield f"clustered impacts, {label}", found.get(("nir-clustered", figure)), "Seismic", found.get(("seismic", figure))
 

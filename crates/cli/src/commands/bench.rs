@@ -73,15 +73,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let models = args.models.models(Arc::clone(&progress) as _);
     let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
     let results = args.results.clone().or_else(|| root.results());
-    let mut table = Table::new([
-        "structure",
-        "recall",
-        "recall@10",
-        "queries/CPU s",
-        "ms/query",
-        "MiB",
-        "build CPU s",
-    ]);
+    let mut head = vec!["structure".to_owned()];
+    head.extend(recalls(sweep.depth));
+    head.extend(["queries/CPU s", "ms/query", "MiB", "build CPU s"].map(str::to_owned));
+    let mut table = Table::new(head);
     for (group, pipelines) in sweep.groups.iter().zip(&pipelines) {
         let mut exact: Option<Run> = None;
         for (point, pipeline) in group.points.iter().zip(pipelines) {
@@ -175,17 +170,16 @@ impl Measurement<'_> {
         (cell, per_query)
     }
 
-    /// At the sweep's depth, and among ten where that is more.
+    /// At every cutoff, query by query.
     fn recall(&self, found: &Run) -> PerQuery {
-        let mut cutoffs = vec![self.sweep.depth, 10];
-        cutoffs.truncate(if self.sweep.depth > 10 { 2 } else { 1 });
+        let cutoffs = cutoffs(self.sweep.depth);
         let pairs = || found.iter().zip(self.exact.iter());
         let values = |&cutoff: &usize| {
             pairs().map(|(found, exact)| found.recall(exact, cutoff)).collect::<Vec<f64>>()
         };
         let queries = self.column.target.queries.iter();
         PerQuery {
-            measures: cutoffs.iter().map(|cutoff| format!("recall@{cutoff}")).collect(),
+            measures: recalls(self.sweep.depth).collect(),
             queries: queries.map(|query| query.query_id.clone()).collect(),
             values: cutoffs.iter().map(values).collect(),
         }
@@ -199,20 +193,27 @@ fn means(per_query: &PerQuery) -> IndexMap<String, Measured> {
     per_query.measures.iter().cloned().zip(values).collect()
 }
 
-fn row(cell: &Cell) -> [String; 7] {
-    let recall = |at: usize| cell.measures.values().nth(at).map(|measured| measured.value);
-    let shown = |value: f64| format!("{value:.4}");
+/// The sweep's depth, and ten where that is more.
+fn cutoffs(depth: usize) -> Vec<usize> {
+    if depth > 10 { vec![depth, 10] } else { vec![depth] }
+}
+
+fn recalls(depth: usize) -> impl Iterator<Item = String> {
+    cutoffs(depth).into_iter().map(|cutoff| format!("recall@{cutoff}"))
+}
+
+fn row(cell: &Cell) -> Vec<String> {
     let stage = &cell.cost.stages[0];
     let speed = stage.cpu.map(|cpu| format!("{:.0}", cell.queries as f64 / cpu.run));
-    [
-        cell.label(),
-        recall(0).map(shown).unwrap_or_default(),
-        recall(1).or(recall(0)).map(shown).unwrap_or_default(),
+    let mut row = vec![cell.label()];
+    row.extend(cell.measures.values().map(|measured| format!("{:.4}", measured.value)));
+    row.extend([
         speed.unwrap_or_default(),
         format!("{:.3}", cell.cost.latency.p50_ms),
         format!("{:.1}", stage.bytes as f64 / f64::from(1 << 20)),
         stage.cpu.map(|cpu| format!("{:.2}", cpu.build)).unwrap_or_default(),
-    ]
+    ]);
+    row
 }
 
 fn keep(results: &Path, cell: &Cell, per_query: &PerQuery) -> Result<()> {

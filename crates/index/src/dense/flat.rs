@@ -211,14 +211,10 @@ impl Tile {
         }
     }
 
-    /// One query does not pay for unpacking.
+    /// One query does not pay for unpacking. Rows go one by one: memory is read in order then, twice as fast as four rows side
+    /// by side, and the processor works on the next rows while it waits for a sum.
     fn multiply_one<E: Element>(&mut self, query: &[f32], rows: Strided<E>) {
-        let (fours, rest) = self.scores.as_chunks_mut::<4>();
-        let whole = 4 * fours.len();
-        for (four, scores) in fours.iter_mut().enumerate() {
-            *scores = self.simd.dots(query, std::array::from_fn(|row| rows.row(4 * four + row)));
-        }
-        for (row, score) in (whole..).zip(rest) {
+        for (row, score) in self.scores.iter_mut().enumerate() {
             *score = self.simd.dot(query, rows.row(row));
         }
     }
