@@ -1,7 +1,8 @@
 //! How fast a masked language model of 4 blocks of width 256 trains at 64 tokens, forward, backward and step.
 //!
 //! ```text
-//! cargo run --release -p nir-train --example throughput -- 32 20      batch, steps
+//! export CANDLE_NUM_THREADS=1 MIMALLOC_PURGE_DELAY=-1                 what `nir train` sets for itself
+//! cargo run --release -p nir-train --example throughput -- 32 20      batch, steps; RAYON_NUM_THREADS for fewer threads
 //! ```
 //!
 //! Prints tokens a second of wall and of processor time, the median over the steps. Beside it: `tests/oracles/throughput.py`.
