@@ -18,6 +18,7 @@ macro_rules! algorithm {
 /// Every algorithm that a config can `use`, by family.
 pub const ALGORITHMS: &[Entry] = &[
     algorithm!(lexical::bm25::Config, "lexical", "lexical/bm25.rs"),
+    algorithm!(lexical::bm25_impacts::Config, "lexical", "lexical/bm25_impacts.rs"),
     algorithm!(lexical::tantivy_bm25::Config, "lexical", "lexical/tantivy_bm25.rs"),
     algorithm!(feedback::rm3::Config, "feedback", "feedback/rm3.rs"),
     algorithm!(feedback::rocchio::Config, "feedback", "feedback/rocchio.rs"),

@@ -82,7 +82,8 @@ impl Algorithm for Config {
     }
 }
 
-fn check_parameters(k1: f32, b: f32) -> std::result::Result<(), String> {
+/// What is wrong with them, if anything.
+pub(super) fn check_parameters(k1: f32, b: f32) -> std::result::Result<(), String> {
     match (k1 >= 0.0 && k1.is_finite(), (0.0..=1.0).contains(&b)) {
         (false, _) => Err(format!("`k1` must be a number of at least 0, found {k1}")),
         (_, false) => Err(format!("`b` must lie between 0 and 1, found {b}")),

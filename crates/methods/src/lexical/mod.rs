@@ -1,6 +1,7 @@
 //! Exact terms with statistical weights.
 
 pub mod bm25;
+pub mod bm25_impacts;
 pub mod tantivy_bm25;
 
 use std::sync::Arc;
@@ -84,6 +85,31 @@ mod tests {
             toml::from_str("analyzer = \"whitespace\"\ndepth = 10").unwrap();
         let parts = lent().explain(&tantivy, "milk tea and tea");
         assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+    }
+
+    #[test]
+    fn impacts_computed_beforehand_give_the_same_scores() {
+        let text = "analyzer = \"whitespace\"\nk1 = 0.9\nb = 0.4\nlengths = \"exact\"\ndepth = 10";
+        let bm25: bm25::Config = toml::from_str(text).unwrap();
+        let stored = |storage: &str| -> bm25_impacts::Config {
+            toml::from_str(&format!("{text}\nstorage = \"{storage}\"")).unwrap()
+        };
+        let query = "milk tea and tea or nothing";
+        let expected = lent().retrieve(&bm25, query);
+        // 32 bits round a sum of three parts; 8 bits round each part to half a step, 0.002 of the largest, below 1.
+        for (storage, most) in [("f32", 1e-6), ("u8", 0.01)] {
+            let config = stored(storage);
+            let found = lent().retrieve(&config, query);
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(expected.iter()) {
+                assert_eq!(found.doc, expected.doc);
+                assert!((found.score - expected.score).abs() < most, "{found:?} {expected:?}");
+            }
+            for (parts, hit) in lent().explain(&config, query).iter().zip(found.iter()) {
+                let sum: f32 = parts.iter().map(|part| part.score).sum();
+                assert!((sum - hit.score).abs() < 1e-5, "{parts:?}");
+            }
+        }
     }
 
     #[test]
