@@ -1,16 +1,15 @@
 //! Where weights come from: a folder of models, the program, the hub's cache, or the hub.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, ensure};
 use nir_core::{Hasher, Progress, Task};
-use nir_data::Cache;
 use nir_nn::checkpoint::{Checkpoint, Hub, Report, Settings, Wanted};
 use nir_nn::{Backend, Precision};
 
+use crate::cache::{self, Cache};
 use crate::root::Root;
 
 /// Where models come from and how they compute.
@@ -71,10 +70,26 @@ impl Models {
         let checkpoint = match (self.beside(wanted), wanted) {
             (Some(folder), _) => Checkpoint::in_folder(&folder)?,
             (None, Wanted::Pocket(name)) => Checkpoint::in_folder(&pocket(name)?)?,
-            (None, _) => self.hub.open(wanted, &Announced::new(&*self.progress))?,
+            (None, _) => self.of_hub(wanted)?,
         };
         opened.insert(wanted.clone(), checkpoint.clone());
         Ok(checkpoint)
+    }
+
+    /// From the hub's cache, verified, or from the hub.
+    fn of_hub(&self, wanted: &Wanted) -> Result<Checkpoint> {
+        let open = || self.hub.open(wanted, &Announced::new(&*self.progress));
+        let checkpoint = open()?;
+        if is_right(&checkpoint)? {
+            return Ok(checkpoint);
+        }
+        // What was damaged is fetched anew, and checked on its way in.
+        let again = open()?;
+        ensure!(
+            again.files().eq(checkpoint.files()),
+            "{wanted}: a damaged file was set aside, and the hub was not asked for it; run once without --offline"
+        );
+        Ok(again)
     }
 
     /// Its folder among the models that the user has beside the hub's cache.
@@ -99,28 +114,30 @@ fn pocket(name: &str) -> Result<PathBuf> {
     for (name, bytes) in &files {
         hasher.part(name).part(bytes);
     }
-    let digest = hasher.digest().hex();
-    let models = Cache::of_user()?.root().join("models");
-    let folder = models.join(format!("pocket-{name}-{}", &digest[..16]));
-    if !folder.is_dir() {
-        unpack(&files, &models, &folder)?;
-    }
-    Ok(folder)
+    let found =
+        Cache::open()?.make("models", hasher.digest(), &format!("pocket:{name}"), |folder| {
+            files.iter().try_for_each(|(name, bytes)| cache::write(&folder.join(name), bytes))
+        })?;
+    Ok(found.path().to_owned())
 }
 
-/// Writes the files beside the folder, which then takes its name: it is whole or not there.
-fn unpack(files: &[(&str, &[u8])], models: &Path, folder: &Path) -> Result<()> {
-    fs::create_dir_all(models).with_context(|| models.display().to_string())?;
-    let beside = models.join(format!(".unpacking-{}", std::process::id()));
-    fs::create_dir_all(&beside)?;
-    for (name, bytes) in files {
-        fs::write(beside.join(name), bytes).with_context(|| beside.display().to_string())?;
+/// Reads what the hub's cache holds of a checkpoint where that was not done since the machine started, or it changed
+/// since: the names of its contents are their hashes. What is damaged is set aside; whether all was right.
+fn is_right(checkpoint: &Checkpoint) -> Result<bool> {
+    let cache = Cache::open()?;
+    let mut all_right = true;
+    for blob in checkpoint.blobs() {
+        let read = |_: &Path| blob.is_right();
+        if !cache.folders().is_verified(blob.path(), blob.hash(), read)? {
+            let aside = blob.set_aside().with_context(|| blob.path().display().to_string())?;
+            let (path, aside) = (blob.path().display(), aside.display());
+            eprintln!(
+                "cache: {path} is damaged: its content has another hash; set aside as {aside}"
+            );
+            all_right = false;
+        }
     }
-    match fs::rename(&beside, folder) {
-        // Another process was first: its files are the same.
-        Err(_) if folder.is_dir() => Ok(fs::remove_dir_all(&beside)?),
-        renamed => renamed.with_context(|| folder.display().to_string()),
-    }
+    Ok(all_right)
 }
 
 /// The hub's progress on the terminal.

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::process::Stdio;
 
-use common::{Nir, files_below};
+use common::Nir;
 
 const METHOD: &str = r#"[card]
 name  = "mine"
@@ -149,19 +149,4 @@ fn a_full_disk() {
     let output = command.stdout(Stdio::from(full)).output().unwrap();
     let error = common::Finished(output).error();
     assert_says(&error, &["No space left on device"]);
-}
-
-#[test]
-fn a_damaged_cache_is_named() {
-    let nir = Nir::new();
-    nir.run(&["run", "lexical/bm25", "--on", "toy"]).ok();
-    let runs = nir.path("cache/runs");
-    let cost = files_below(&runs).into_iter().find(|path| path.ends_with("cost.json")).unwrap();
-    fs::write(runs.join(cost), "{").unwrap();
-    assert_says(
-        &nir.run(&["run", "lexical/bm25", "--on", "toy"]).error(),
-        &["damaged", "nir cache clear"],
-    );
-    nir.run(&["cache", "clear"]).ok();
-    nir.run(&["run", "lexical/bm25", "--on", "toy"]).ok();
 }

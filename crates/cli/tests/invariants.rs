@@ -10,9 +10,10 @@ use nir_catalogue::{Library, Source};
 use nir_methods::ALGORITHMS;
 
 /// Which of our crates a crate may import; `cli` may import all.
-const IMPORTS: [(&str, &[&str]); 10] = [
+const IMPORTS: [(&str, &[&str]); 11] = [
+    ("cache", &[]),
     ("core", &[]),
-    ("data", &["core"]),
+    ("data", &["cache", "core"]),
     ("eval", &["core"]),
     ("index", &["core"]),
     ("catalogue", &["core"]),

@@ -210,3 +210,42 @@ fn a_killed_run_goes_on_where_it_was() {
     nir.run(&run).ok();
     assert_eq!(resumed, fs::read(nir.path("out.trec")).unwrap());
 }
+
+/// The checkpoint above in the hub's cache, under names that are hashes of what they name.
+#[cfg(unix)]
+fn in_the_hubs_cache(nir: &Nir, commit: &str) {
+    let repo = nir.path("hub/hub/models--org--name");
+    let (blobs, snapshot) = (repo.join("blobs"), repo.join("snapshots").join(commit));
+    fs::create_dir_all(&blobs).unwrap();
+    fs::create_dir_all(&snapshot).unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        let file = nir.path("model").join(name);
+        let sum = std::process::Command::new("sha256sum").arg(&file).output().unwrap().stdout;
+        let hash = String::from_utf8(sum).unwrap()[..64].to_owned();
+        fs::copy(&file, blobs.join(&hash)).unwrap();
+        let link = Path::new("../../blobs").join(&hash);
+        std::os::unix::fs::symlink(link, snapshot.join(name)).unwrap();
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn damaged_weights_in_the_hubs_cache_are_set_aside_and_not_used() {
+    let nir = prepared();
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    in_the_hubs_cache(&nir, commit);
+    let weights = format!("weights    = \"hf:org/name\"\nrevision   = \"{commit}\"");
+    nir.write("mine/dense.toml", &METHOD.replace("weights    = \"file:model\"", &weights));
+    let run = [&RUN[..], &["--offline"]].concat();
+    nir.run(&run).ok();
+    let link = nir.path("hub/hub/models--org--name/snapshots").join(commit);
+    let blob = fs::canonicalize(link.join("model.safetensors")).unwrap();
+    let mut bytes = fs::read(&blob).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&blob, bytes).unwrap();
+    nir.run(&["cache", "clear", "runs"]).ok();
+    let error = nir.run(&run).error();
+    assert_says(&error, &["is damaged: its content has another hash", "set aside as"]);
+    assert!(!blob.exists() && blob.with_extension("damaged").exists());
+}

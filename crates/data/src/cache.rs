@@ -1,8 +1,9 @@
-//! Where fetched data lives.
+//! Where fetched data lives: part of the cache that [`nir_cache`] keeps whole, verified and shared.
 //!
 //! ```text
 //! <cache>/downloads/<file>             official files, verified
 //! <cache>/corpora/<corpus>/            documents as a store, and origin.json
+//! <cache>/own/<digest>/                the same of a user's own files
 //! <cache>/datasets/<dataset>/          queries.jsonl, qrels.txt and origin.json
 //! <cache>/licences/<digest>.json       licences that were accepted
 //! ```
@@ -11,26 +12,19 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nir_core::Hasher;
+use nir_cache::{Found, Name};
+use nir_core::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::Licence;
 use crate::{OpenError, write_whole};
 
-/// The folder of all fetched data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cache {
-    root: PathBuf,
-}
+pub use nir_cache::CacheError;
 
-/// The cache could not be read or written.
-#[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}")]
-pub struct CacheError {
-    /// The file or folder.
-    pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
+/// The folder of all fetched data.
+#[derive(Clone)]
+pub struct Cache {
+    folders: nir_cache::Cache,
 }
 
 /// The environment does not say where the cache is.
@@ -62,17 +56,45 @@ fn folder_from(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     platform.map(|platform| platform.join("nir"))
 }
 
-#[derive(Serialize, Deserialize)]
+/// The name of a corpus in the cache.
+pub(crate) fn corpus_name(corpus: &str) -> Name {
+    Name::new("corpora", corpus)
+}
+
+/// The name of a dataset's queries and judgements in the cache.
+pub(crate) fn dataset_name(dataset: &str) -> Name {
+    Name::new("datasets", dataset)
+}
+
+/// The name of a user's own documents in the cache, by what is read from which bytes.
+pub(crate) fn own_name(key: Digest) -> Name {
+    Name::of_digest("own", &key.hex())
+}
+
+#[derive(PartialEq, Serialize, Deserialize)]
 struct Accepted {
     name: String,
     url: String,
     note: String,
 }
 
+impl Accepted {
+    fn of(licence: &Licence) -> Self {
+        let Licence { name, url, note } = licence.clone();
+        Self { name, url, note }
+    }
+}
+
+impl From<nir_cache::Cache> for Cache {
+    fn from(folders: nir_cache::Cache) -> Self {
+        Self { folders }
+    }
+}
+
 impl Cache {
     /// A cache in this folder, which need not exist yet.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        nir_cache::Cache::at(root).into()
     }
 
     /// The cache of the user, in [`cache_folder`].
@@ -82,44 +104,60 @@ impl Cache {
 
     /// Its folder.
     pub fn root(&self) -> &Path {
-        &self.root
+        self.folders.root()
+    }
+
+    /// Everything in it that is made once and verified when it is read.
+    pub fn folders(&self) -> &nir_cache::Cache {
+        &self.folders
     }
 
     /// Where official files are kept.
     pub fn downloads(&self) -> PathBuf {
-        self.root.join("downloads")
+        self.root().join("downloads")
     }
 
-    pub(crate) fn corpus(&self, name: &str) -> PathBuf {
-        self.root.join("corpora").join(name)
+    /// A corpus that was fetched, verified; none if it never was, or is damaged and was set aside.
+    pub(crate) fn corpus(&self, name: &str) -> Result<Option<Found>, CacheError> {
+        self.folders.get(&corpus_name(name))
     }
 
-    pub(crate) fn dataset(&self, name: &str) -> PathBuf {
-        self.root.join("datasets").join(name)
+    /// The queries and judgements of a dataset, in the same way.
+    pub(crate) fn dataset(&self, name: &str) -> Result<Option<Found>, CacheError> {
+        self.folders.get(&dataset_name(name))
+    }
+
+    /// Where a corpus is, if it was fetched; its files are not looked at.
+    pub(crate) fn corpus_place(&self, name: &str) -> PathBuf {
+        self.folders.place(&corpus_name(name))
+    }
+
+    /// Where queries and judgements of a dataset are, in the same way.
+    pub(crate) fn dataset_place(&self, name: &str) -> PathBuf {
+        self.folders.place(&dataset_name(name))
     }
 
     /// Whether a licence was accepted before, word for word.
     pub fn has_accepted(&self, licence: &Licence) -> bool {
-        self.acceptance(licence).exists()
+        let kept: Option<Accepted> = read_json(&self.acceptance(licence));
+        kept.is_some_and(|kept| kept == Accepted::of(licence))
     }
 
     /// Records that a licence was accepted.
     pub fn accept(&self, licence: &Licence) -> Result<(), CacheError> {
-        let Licence { name, url, note } = licence.clone();
-        write_json(&self.acceptance(licence), &Accepted { name, url, note })
+        write_json(&self.acceptance(licence), &Accepted::of(licence))
     }
 
     fn acceptance(&self, licence: &Licence) -> PathBuf {
         let mut hasher = Hasher::new("licence");
         hasher.part(&licence.name).part(&licence.url).part(&licence.note);
-        self.root.join("licences").join(format!("{}.json", hasher.digest().short()))
+        self.root().join("licences").join(format!("{}.json", hasher.digest().short()))
     }
 }
 
 /// Attaches the path to what the system said.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> CacheError {
-    let path = path.to_owned();
-    |source| CacheError { path, source }
+    CacheError::at(path)
 }
 
 /// Writes a file as a whole or not at all.

@@ -9,16 +9,16 @@ use nir_core::{
     Queries, Query,
 };
 
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheError};
 use crate::folder::Folder;
-use crate::import::open_store;
+use crate::import::STORE;
 use crate::import_error::ImportError;
 use crate::manifest::{
     Card, CorpusManifest, Documents, DocumentsPart, LabelsPart, Manifest, TopicParts, Topics,
 };
 use crate::manifest_error::ManifestError;
 use crate::origin::{Origin, OriginSource};
-use crate::store::content_hasher;
+use crate::store::{Store, content_hasher};
 use crate::topics::{TopicSet, dataset_digest};
 use crate::{Malformed, ReadError};
 
@@ -96,6 +96,9 @@ pub enum DatasetError {
     /// A file of the user cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The cache cannot be read.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// A file of the user cannot be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -173,14 +176,14 @@ pub(crate) fn corpus_state(cache: &Cache, corpus: &CorpusManifest) -> Result<Sta
     if matches!(corpus.documents, Documents::Embedded(_)) {
         return Ok(State::Embedded);
     }
-    Ok(state_at(Origin::read(&cache.corpus(&corpus.name)), corpus.recipe()?))
+    Ok(state_at(Origin::read(&cache.corpus_place(&corpus.name)), corpus.recipe()?))
 }
 
 pub(crate) fn topics_state(cache: &Cache, manifest: &Manifest) -> Result<State, ManifestError> {
     if manifest.is_embedded() {
         return Ok(State::Embedded);
     }
-    Ok(state_at(Origin::read(&cache.dataset(&manifest.name)), manifest.recipe()?))
+    Ok(state_at(Origin::read(&cache.dataset_place(&manifest.name)), manifest.recipe()?))
 }
 
 fn state_at(origin: Option<Origin>, recipe: Digest) -> State {
@@ -203,8 +206,9 @@ pub(crate) fn open_corpus(
         return Ok((Arc::new(documents), digest, OriginSource::Embedded));
     }
     let origin = here(name, corpus_state(cache, corpus)?)?;
-    let store = open_store(cache, &corpus.name)
-        .map_err(|error| damaged(name, cache.corpus(&corpus.name), error.into()))?;
+    let found = cache.corpus(&corpus.name)?.ok_or_else(|| not_here(name))?;
+    let store = Store::open(&found.file(STORE))
+        .map_err(|error| damaged(name, found.path().to_owned(), error.into()))?;
     let digest = store.digest();
     Ok((Arc::new(store), digest, origin))
 }
@@ -230,7 +234,8 @@ pub(crate) fn open_topics(
         return Ok((topics, labels.transpose()?.unwrap_or_default(), OriginSource::Embedded));
     }
     let origin = here(&manifest.name, topics_state(cache, manifest)?)?;
-    let folder = cache.dataset(&manifest.name);
+    let found = cache.dataset(&manifest.name)?.ok_or_else(|| not_here(&manifest.name))?;
+    let folder = found.path().to_owned();
     let topics =
         TopicSet::read(&folder).map_err(|error| damaged(&manifest.name, folder, error.into()))?;
     Ok((topics, Labels::new(), origin))
@@ -241,8 +246,12 @@ fn here(name: &str, state: State) -> Result<OriginSource, DatasetError> {
         State::Embedded => Ok(OriginSource::Embedded),
         State::Fetched(origin) => Ok(origin),
         State::Stale => Err(DatasetError::Stale { name: name.into() }),
-        State::NotFetched => Err(DatasetError::NotHere { name: name.into() }),
+        State::NotFetched => Err(not_here(name)),
     }
+}
+
+fn not_here(name: &str) -> DatasetError {
+    DatasetError::NotHere { name: name.into() }
 }
 
 fn damaged(name: &str, folder: PathBuf, error: BoxError) -> DatasetError {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use nir_core::{BoxError, Corpus, DocNo, Progress};
 
-use crate::cache::{Cache, Unfinished};
+use crate::cache::{Cache, corpus_name, dataset_name};
 use crate::ids;
 use crate::import_error::ImportError;
 use crate::manifest::{
@@ -12,7 +12,7 @@ use crate::manifest::{
     TopicParts, Topics,
 };
 use crate::origin::{Origin, OriginSource};
-use crate::store::{Import, Store, StoreError};
+use crate::store::{Import, Store};
 use crate::topics::{TopicSet, qrels_of, queries_of, translate};
 use crate::{DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Source, read_documents};
 
@@ -84,22 +84,18 @@ fn store(
     fill: impl FnOnce(&mut Import) -> Result<(), BoxError>,
 ) -> Result<(), ImportError> {
     let name = &manifest.name;
-    let unfinished = Unfinished::begin(cache.corpus(name))?;
     let expected = manifest.count.unwrap_or(0) as u64;
-    let store = Store::import(&unfinished.path().join(STORE), expected, progress, fill)
-        .map_err(|error| ImportError::Store { corpus: name.clone(), error })?;
-    check_count(name, "documents", store.len(), manifest.count)?;
-    if let Documents::Sample(sample) = &manifest.documents {
-        check_sampled_documents(manifest, sample, &store)?;
-    }
-    drop(store);
-    Origin::new(origin, manifest.recipe()?).write(unfinished.path())?;
-    Ok(unfinished.finish()?)
-}
-
-/// Opens the documents that [`documents`] or [`sampled_documents`] stored.
-pub(crate) fn open_store(cache: &Cache, corpus: &str) -> Result<Store, StoreError> {
-    Store::open(&cache.corpus(corpus).join(STORE))
+    let recipe = manifest.recipe()?;
+    let found = cache.folders().make_anew(&corpus_name(name), name, |folder| {
+        let store = Store::import(&folder.join(STORE), expected, progress, fill)
+            .map_err(|error| ImportError::Store { corpus: name.clone(), error })?;
+        check_count(name, "documents", store.len(), manifest.count)?;
+        if let Documents::Sample(sample) = &manifest.documents {
+            check_sampled_documents(manifest, sample, &store)?;
+        }
+        Ok(Origin::new(origin, recipe).write(folder)?)
+    });
+    found.map(drop)
 }
 
 fn sampled_rows(
@@ -122,10 +118,12 @@ pub(crate) fn topics(
     origin: OriginSource,
 ) -> Result<(), ImportError> {
     check_counts(&manifest.name, topics, &manifest.counts)?;
-    let unfinished = Unfinished::begin(cache.dataset(&manifest.name))?;
-    topics.write(unfinished.path())?;
-    Origin::new(origin, manifest.recipe()?).write(unfinished.path())?;
-    Ok(unfinished.finish()?)
+    let (name, recipe) = (&manifest.name, manifest.recipe()?);
+    let found = cache.folders().make_anew(&dataset_name(name), name, |folder| {
+        topics.write(folder)?;
+        Origin::new(origin, recipe).write(folder)
+    });
+    Ok(found.map(drop)?)
 }
 
 /// Reads official queries and judgements.

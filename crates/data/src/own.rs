@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nir_core::{Corpus, Digest, Hasher, Progress, Qrels};
 
-use crate::cache::{Cache, Unfinished};
+use crate::cache::{Cache, own_name};
 use crate::dataset::{Dataset, DatasetError, Labels};
 use crate::files::sums;
 use crate::import::STORE;
@@ -141,38 +141,33 @@ fn own_corpus(
 ) -> Result<(Store, OriginSource), DatasetError> {
     let format = DocumentFormat::guess(source)?;
     let key = key(source, format)?;
-    let name = format!("own-{}", key.short());
-    let folder = cache.corpus(&name);
-    if Origin::read(&folder).is_none() {
-        import(source, format, cache, &name, key, progress)?;
-    }
+    let found = cache.folders().make(&own_name(key), &source.to_string(), |folder| {
+        import(source, format, key, folder, progress)
+    })?;
     let damaged = |error: crate::StoreError| DatasetError::Damaged {
-        folder: folder.clone(),
+        folder: found.path().to_owned(),
         name: source.to_string(),
         error: error.into(),
     };
-    let store = Store::open(&folder.join(STORE)).map_err(damaged)?;
-    let origin = Origin::read(&folder).map(|origin| origin.source);
+    let store = Store::open(&found.file(STORE)).map_err(damaged)?;
+    let origin = Origin::read(found.path()).map(|origin| origin.source);
     Ok((store, origin.unwrap_or(OriginSource::Own { files: Vec::new() })))
 }
 
 fn import(
     source: &Source,
     format: DocumentFormat,
-    cache: &Cache,
-    name: &str,
     key: Digest,
+    folder: &Path,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
-    let unfinished = Unfinished::begin(cache.corpus(name))?;
-    Store::import(&unfinished.path().join(STORE), 0, progress, |import| {
+    Store::import(&folder.join(STORE), 0, progress, |import| {
         read_documents(source, format, &mut |doc| Ok(import.add(doc)?))?;
         Ok(())
     })
     .map_err(|error| ImportError::Store { corpus: source.to_string(), error })?;
     let origin = OriginSource::Own { files: origin_files(&[source])? };
-    Origin::new(origin, key).write(unfinished.path())?;
-    Ok(unfinished.finish()?)
+    Ok(Origin::new(origin, key).write(folder)?)
 }
 
 fn origin_files(sources: &[&Source]) -> Result<Vec<OriginFile>, ImportError> {

@@ -35,9 +35,7 @@ impl Own {
     }
 
     fn imports(&self) -> usize {
-        let corpora = fs::read_dir(self.folder.path().join("cache/corpora")).unwrap();
-        let names = corpora.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| !name.starts_with('.')).count()
+        fs::read_dir(self.folder.path().join("cache/own")).map_or(0, Iterator::count)
     }
 }
 

@@ -1,17 +1,25 @@
 //! `nir cache`: what was built and kept.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
+use nir_cache::Item;
 
-use crate::cache::{Cache, Item, KINDS};
+use super::run::print_bytes;
+use crate::cache::{Cache, KINDS, Kind};
 
-/// Show or clear what was built and kept.
+/// Show, check or clear what was built and kept.
 ///
-/// Everything here can be made again. The cache lies in `NIR_CACHE`, else in the platform's cache folder.
+/// The cache lies in `NIR_CACHE`, else in the platform's cache folder. Several programs may share it, also from containers
+/// and from other machines.
 #[derive(clap::Args)]
-#[command(after_help = "Example: nir cache clear runs")]
+#[command(after_help = "Examples:
+  nir cache
+  nir cache verify
+  nir cache clear runs
+  nir cache clear everything")]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
@@ -19,68 +27,95 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Action {
-    /// List every index and run, with its size and what it was made from (the default).
+    /// List everything that the cache holds, with its size and what it was made from (the default).
     Show,
-    /// Remove vectors, indexes, runs, or all of them; datasets that were fetched stay.
+    /// Read every finished thing and compare it with what was written; what is damaged is set aside.
+    Verify,
+    /// Remove what nir makes again by itself, or one kind of it; what is being made at this moment stays.
     Clear {
-        /// What to remove.
-        #[arg(value_enum, default_value = "all")]
+        /// `all` is what nir makes again by itself, `everything` includes fetched datasets and accepted licences;
+        /// anything else is one kind, as `nir cache` names it.
+        #[arg(default_value = "all", value_parser = what)]
         what: What,
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum What {
-    /// What encoders made of documents.
-    Vectors,
-    /// Inverted indexes and other search structures.
-    Indexes,
-    /// Rankings, also those between two stages.
-    Runs,
-    /// All.
-    All,
-}
+/// What to remove.
+#[derive(Clone)]
+struct What(Vec<&'static Kind>);
 
-impl What {
-    fn kinds(self) -> &'static [&'static str] {
-        match self {
-            Self::Vectors => &["vectors"],
-            Self::Indexes => &["indexes"],
-            Self::Runs => &["runs", "stages"],
-            Self::All => &KINDS,
-        }
+fn what(name: &str) -> Result<What, String> {
+    let kinds =
+        |is_meant: &dyn Fn(&Kind) -> bool| KINDS.iter().filter(|kind| is_meant(kind)).collect();
+    let kinds: Vec<&Kind> = match name {
+        "all" => kinds(&|kind| kind.again),
+        "everything" => kinds(&|_| true),
+        // Rankings between two stages are part of what made a run.
+        "runs" => kinds(&|kind| ["runs", "stages"].contains(&kind.folder)),
+        name => kinds(&|kind| kind.folder == name),
+    };
+    if kinds.is_empty() {
+        let known: Vec<&str> = KINDS.iter().map(|kind| kind.folder).collect();
+        return Err(format!("expected all, everything, or one of {}", known.join(", ")));
     }
+    Ok(What(kinds))
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let cache = Cache::open()?;
-    match args.action {
-        None | Some(Action::Show) => show(&cache)?,
-        Some(Action::Clear { what }) => clear(&cache, what)?,
+    match &args.action {
+        None | Some(Action::Show) => show(&cache),
+        Some(Action::Verify) => verify(&cache),
+        Some(Action::Clear { what: What(kinds) }) => clear(&cache, kinds),
     }
+}
+
+fn show(cache: &Cache) -> Result<ExitCode> {
+    let mut text = String::new();
+    let (mut things, mut total) = (0, 0);
+    for kind in &KINDS {
+        for Item { path, recipe, bytes } in cache.folders().items(kind.folder)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let what = recipe.lines().next().unwrap_or(kind.what);
+            let _ = writeln!(text, "{:9} {name:16}  {:>10}  {what}", kind.folder, size(bytes));
+            things += 1;
+            total += bytes;
+        }
+    }
+    let _ = writeln!(text, "{things} things, {} in {}", size(total), cache.folder().display());
+    print_bytes(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(cache: &Cache) -> Result<()> {
-    let items = cache.items()?;
-    for Item { kind, key, recipe, bytes } in &items {
-        let first = recipe.lines().next().unwrap_or_default();
-        println!("{kind:8} {key}  {:>10}  {first}", size(*bytes));
+/// Fails if something was damaged, so that a script sees it.
+fn verify(cache: &Cache) -> Result<ExitCode> {
+    let (mut sound, mut damaged) = (0, 0);
+    for kind in KINDS.iter().filter(|kind| kind.finished) {
+        for name in cache.folders().names(kind.folder)? {
+            match cache.folders().verify(&name)? {
+                None => sound += 1,
+                Some(_) => damaged += 1,
+            }
+        }
     }
-    let total = items.iter().map(|item| item.bytes).sum();
-    println!("{} things, {} in {}", items.len(), size(total), cache.folder().display());
-    Ok(())
+    print_bytes(
+        format!("{sound} things are as they were written, {damaged} were damaged\n").as_bytes(),
+    )?;
+    Ok(if damaged == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn clear(cache: &Cache, what: What) -> Result<()> {
-    let items = cache.items()?;
-    let gone: Vec<&Item> =
-        items.iter().filter(|item| what.kinds().contains(&item.kind.as_str())).collect();
-    for kind in what.kinds() {
-        cache.clear(kind)?;
+fn clear(cache: &Cache, kinds: &[&Kind]) -> Result<ExitCode> {
+    let (mut things, mut bytes) = (0, 0);
+    for kind in kinds {
+        let before = cache.folders().items(kind.folder)?;
+        cache.folders().clear(kind.folder)?;
+        let after = cache.folders().items(kind.folder)?;
+        things += before.len().saturating_sub(after.len());
+        let sum = |items: &[Item]| items.iter().map(|item| item.bytes).sum::<u64>();
+        bytes += sum(&before).saturating_sub(sum(&after));
     }
-    println!("removed {} things, {}", gone.len(), size(gone.iter().map(|item| item.bytes).sum()));
-    Ok(())
+    print_bytes(format!("removed {things} things, {}\n", size(bytes)).as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn size(bytes: u64) -> String {

@@ -13,7 +13,7 @@ use nir_nn::{Backend, Precision};
 use serde::Serialize;
 
 use super::run::print_bytes;
-use crate::cache::{Cache, KINDS, size};
+use crate::cache::{Cache, KINDS, Kind};
 use crate::engine::{CODE, COMMIT, RUSTC, cores, cpu, device, libraries, memory};
 
 /// Check this machine: processor, memory, disk, caches, hub, versions.
@@ -134,11 +134,17 @@ fn gpu() -> Finding {
 }
 
 fn own_cache(cache: &Cache) -> Result<Finding> {
-    let items = cache.items()?;
-    let of =
-        |kind: &str| items.iter().filter(|item| item.kind == kind).map(|item| item.bytes).sum();
-    let kinds = KINDS.map(|kind| format!("{kind} {}", bytes(of(kind))));
-    let all = if cache.folder().is_dir() { size(cache.folder())? } else { 0 };
+    let of = |kind: &Kind| -> Result<u64> {
+        Ok(cache.folders().items(kind.folder)?.iter().map(|item| item.bytes).sum())
+    };
+    let sizes: Vec<(&str, u64)> =
+        KINDS.iter().map(|kind| Ok((kind.folder, of(kind)?))).collect::<Result<_>>()?;
+    let all = sizes.iter().map(|(_, size)| size).sum();
+    let kinds: Vec<String> = sizes
+        .iter()
+        .filter(|(_, size)| *size > 0)
+        .map(|(kind, size)| format!("{kind} {}", bytes(*size)))
+        .collect();
     let found = format!("{} in {} ({})", bytes(all), cache.folder().display(), kinds.join(", "));
     Ok(Finding::ok("cache", found))
 }
@@ -148,7 +154,7 @@ fn hub_cache(folder: &Path) -> Finding {
     let models = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let models = models.filter(|entry| entry.file_name().to_string_lossy().starts_with("models--"));
     let sizes: Vec<u64> =
-        models.map(|entry| size(&entry.path().join("blobs")).unwrap_or(0)).collect();
+        models.map(|entry| nir_cache::size(&entry.path().join("blobs")).unwrap_or(0)).collect();
     let total = bytes(sizes.iter().sum());
     Finding::ok("hub cache", format!("models: {}, {total} in {}", sizes.len(), folder.display()))
 }

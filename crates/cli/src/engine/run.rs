@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Error, Result};
 use indexmap::IndexMap;
+use nir_cache::Found;
 use nir_catalogue::{Cost, StageCost};
 use nir_core::{BoxError, Corpus, Digest, Encode, Hasher, Queries, Run, TrecRun};
 use nir_methods::{Context, Resources, Shape, Stage};
@@ -128,19 +129,18 @@ const TAG: &str = "nir";
 impl Engine<'_> {
     /// Whether a pipeline's run over a dataset is in the cache.
     pub(crate) fn is_cached(&self, pipeline: &Pipeline, target: &Target) -> Result<bool> {
-        Ok(self.cache.get("runs", self.final_key(pipeline, target)?).is_some())
+        Ok(self.cache.has("runs", self.final_key(pipeline, target)?))
     }
 
     /// The run of a pipeline, from the cache or made now.
     pub(crate) fn run(&self, pipeline: &Pipeline, target: &Target) -> Result<Finished> {
         let key = self.final_key(pipeline, target)?;
-        let folder = match self.cache.get("runs", key) {
-            Some(folder) => folder,
-            None => self.make(pipeline, target, key)?,
-        };
-        let (run_file, run_digest, record) = read_finished(&folder)?;
-        let origins = self.origins(pipeline, run_digest, record.facts)?;
-        Ok(Finished { run_file, cost: record.cost, origins })
+        let recipe = recipe_text(&pipeline.steps);
+        let made = |folder: &Path| self.make(pipeline, target, folder);
+        let found = self.cache.make("runs", key, &recipe, made)?;
+        let record: Record = read_json(&found.file(COST))?;
+        let origins = self.origins(pipeline, run_digest(&found)?, record.facts)?;
+        Ok(Finished { run_file: found.file(RUN), cost: record.cost, origins })
     }
 
     /// The run of a pipeline, made now: rankings in the cache are neither taken nor left, indexes are.
@@ -170,7 +170,8 @@ impl Engine<'_> {
         Ok(Origins { run_digest, facts, weights, device, precision })
     }
 
-    fn make(&self, pipeline: &Pipeline, target: &Target, key: Digest) -> Result<PathBuf> {
+    /// Runs a pipeline into a folder.
+    fn make(&self, pipeline: &Pipeline, target: &Target, folder: &Path) -> Result<()> {
         let mut bound = self.bind(pipeline, target)?;
         let run = self.execute(pipeline, &mut bound, target)?;
         let search = |query: &Queries| bound.search(query, target).map(|_| ());
@@ -178,10 +179,8 @@ impl Engine<'_> {
         let threads = rayon::current_num_threads();
         let cost = Cost { stages: bound.costs, latency, peak_bytes: peak_bytes(), threads };
         let record = Record { cost, facts: bound.facts };
-        self.cache.put("runs", key, &recipe_text(&pipeline.steps), |folder| {
-            write_run(folder, &run, target)?;
-            cache::write(&folder.join(COST), serde_json::to_vec_pretty(&record)?)
-        })
+        write_run(folder, &run, target)?;
+        cache::write(&folder.join(COST), serde_json::to_vec_pretty(&record)?)
     }
 
     /// Binds every stage, in order: expanders change the collection that the later ones see.
@@ -297,17 +296,17 @@ impl Engine<'_> {
         target: &Target,
         work: impl FnOnce() -> nir_core::Result<Option<Run>>,
     ) -> Result<(f64, Option<Run>)> {
-        if let Some(folder) = self.cache.get("stages", key) {
-            let seconds = fs::read_to_string(folder.join(COST))?.trim().parse()?;
-            return Ok((seconds, Some(read_run(&folder.join(RUN), target)?)));
-        }
-        let (seconds, run) = timed_result(work)?;
-        let found = run.as_ref().expect("this stage gives a run");
-        self.cache.put("stages", key, recipe, |folder| {
-            write_run(folder, found, target)?;
-            cache::write(&folder.join(COST), seconds.to_string())
+        let mut made = None;
+        let found = self.cache.make("stages", key, recipe, |folder| {
+            let (seconds, run) = timed_result(work)?;
+            write_run(folder, run.as_ref().expect("this stage gives a run"), target)?;
+            made = Some((seconds, run));
+            cache::write(&folder.join(COST), serde_json::to_vec(&seconds)?)
         })?;
-        Ok((seconds, run))
+        match made {
+            Some(made) => Ok(made),
+            None => Ok((read_json(&found.file(COST))?, Some(read_run(&found.file(RUN), target)?))),
+        }
     }
 }
 
@@ -491,14 +490,16 @@ fn file_digest(path: &Path) -> Result<Digest> {
     Ok(Digest::of(fs::read(path).with_context(|| path.display().to_string())?))
 }
 
-fn read_finished(folder: &Path) -> Result<(PathBuf, Digest, Record)> {
-    let run_file = folder.join(RUN);
-    let read = |path: &Path| fs::read(path).with_context(|| path.display().to_string());
-    let record = serde_json::from_slice(&read(&folder.join(COST))?).with_context(|| {
-        format!("{}: damaged; `nir cache clear runs` removes it", folder.display())
-    })?;
-    let run_digest = Digest::of(read(&run_file)?);
-    Ok((run_file, run_digest, record))
+/// The digest of the ranking in a folder of the cache, which is that of its file.
+fn run_digest(found: &Found) -> Result<Digest> {
+    let record = found.record(RUN).context("a run in the cache has a ranking")?;
+    Digest::from_hex(&record.blake3).context("a manifest has digests of 64 digits")
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let read =
+        fs::read(path).map_err(Error::from).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+    read.with_context(|| path.display().to_string())
 }
 
 fn write_run(folder: &Path, run: &Run, target: &Target) -> Result<()> {
@@ -564,23 +565,20 @@ impl Resources for Workshop<'_> {
         make: &mut dyn FnMut(&Path) -> nir_core::Result<()>,
     ) -> nir_core::Result<PathBuf> {
         let key = Hasher::new("artifact").part(CODE).part(key.hex()).digest();
-        let folder = match self.cache.get(kind, key) {
-            Some(folder) => folder,
-            None => self.cache.put(kind, key, &self.recipe, |folder| {
-                let (spent, made) = spent(|| make(folder));
-                made.map_err(boxed)?;
-                cache::write(&folder.join(COST), serde_json::to_string(&spent)?)
-            })?,
-        };
-        let spent: Spent = serde_json::from_slice(&fs::read(folder.join(COST))?)?;
+        let found = self.cache.make(kind, key, &self.recipe, |folder| {
+            let (spent, made) = spent(|| make(folder));
+            made.map_err(boxed)?;
+            cache::write(&folder.join(COST), serde_json::to_string(&spent)?)
+        })?;
+        let spent: Spent = read_json(&found.file(COST))?;
         let mut log = self.log.lock().expect("no thread died holding the log");
         log.artifacts += 1;
         log.seconds += spent.seconds;
         if kind == "indexes" {
             log.index = log.index + spent;
         }
-        log.bytes += cache::size(&folder)?;
-        Ok(folder)
+        log.bytes += found.manifest().bytes();
+        Ok(found.path().to_owned())
     }
 
     fn checkpoint(&self, wanted: &Wanted) -> nir_core::Result<Checkpoint> {

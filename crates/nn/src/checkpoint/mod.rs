@@ -14,6 +14,7 @@
 //! # Ok::<(), nir_nn::checkpoint::CheckpointError>(())
 //! ```
 
+mod blobs;
 mod cache;
 mod download;
 mod error;
@@ -28,6 +29,7 @@ mod settings;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use blobs::Blob;
 pub use error::{Asked, CheckpointError};
 pub use hub::Hub;
 pub use location::{InvalidLocation, Location, Revision, Wanted};

@@ -51,7 +51,7 @@ impl Promise {
 }
 
 /// The hash becomes the name of a file: nothing else may.
-fn is_hash(etag: &str) -> bool {
+pub(super) fn is_hash(etag: &str) -> bool {
     let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     matches!(etag.len(), 40 | 64) && etag.bytes().all(digit)
 }
