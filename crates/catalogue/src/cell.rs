@@ -162,6 +162,13 @@ pub struct Provenance {
     pub date: String,
 }
 
+impl Provenance {
+    /// Whether anyone can build the program that made the result: from a commit, and without changes to it.
+    pub fn is_of_commit(&self) -> bool {
+        self.commit.len() == 40 && self.commit.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
 /// One result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cell {

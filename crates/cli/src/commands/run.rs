@@ -337,6 +337,14 @@ fn keep(results: &Path, outcome: &Outcome) -> Result<()> {
         return Ok(());
     }
     if let Some(before) = before {
+        let (was, is) = (&before.provenance, &outcome.cell.provenance);
+        if was.is_of_commit() && !is.is_of_commit() {
+            let (path, commit) = (path.display(), &was.commit);
+            eprintln!(
+                "{path}: keeps the result of commit {commit}: this program was built from code that no commit has; commit it and build again, or name another folder with --results"
+            );
+            return Ok(());
+        }
         eprintln!("{}: {}", path.display(), changes(&before, &outcome.cell));
     }
     write_whole(&path.with_extension("queries.tsv"), outcome.per_query.to_string())?;
