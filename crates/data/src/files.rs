@@ -45,7 +45,10 @@ impl<'a> Files<'a> {
         for source in sources {
             let remote = file(&source.file).expect("a manifest lists the files it reads");
             let path = self.get(remote)?;
-            found.push(Source { path, member: source.member.clone() });
+            found.push(match &source.member {
+                Some(member) => Source::member(path, member),
+                None => Source::file(path),
+            });
         }
         Ok(found)
     }

@@ -27,7 +27,12 @@ fn open_raw(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     if path.as_os_str() == "-" {
         return decompressed(BufReader::with_capacity(BUFFER, io::stdin()));
     }
-    decompressed(BufReader::with_capacity(BUFFER, File::open(path)?))
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        let expected = "this is a folder: expected the name of a file";
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, expected));
+    }
+    decompressed(BufReader::with_capacity(BUFFER, file))
 }
 
 /// The content of `raw`, decompressed where its first bytes say that it is compressed.

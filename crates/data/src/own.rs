@@ -14,6 +14,7 @@ use crate::import::STORE;
 use crate::import_error::ImportError;
 use crate::manifest::{Card, Scope, Select};
 use crate::origin::{Origin, OriginFile, OriginSource};
+use crate::spool::Spooled;
 use crate::topics::{TopicSet, dataset_digest};
 use crate::{DocumentFormat, OpenError, QrelsFormat, QueryFormat, ReadError, Source, Store};
 use crate::{read_documents, read_qrels, read_queries};
@@ -34,6 +35,8 @@ impl Dataset {
     /// `documents` may be a folder laid out as BEIR does it (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`); then
     /// `queries` and `qrels` need not be named.
     ///
+    /// Standard input (`-`) and other pipes are copied to a temporary file first, and their content tells the format.
+    ///
     /// The documents are imported into the cache once. They are found again by the digest of their file's bytes: a
     /// file that was touched or moved is not imported again, and one that changed is. Hashing costs about a second for
     /// each gigabyte, far less than what follows.
@@ -44,7 +47,14 @@ impl Dataset {
         qrels: Option<&Source>,
         progress: &dyn Progress,
     ) -> Result<Self, DatasetError> {
-        let files = OwnFiles::find(documents, queries, qrels)?;
+        let again = |source: &Source| Spooled::new(source).map_err(ReadError::from);
+        let documents = again(documents)?;
+        let (queries, qrels) = (queries.map(again).transpose()?, qrels.map(again).transpose()?);
+        let files = OwnFiles::find(
+            documents.source(),
+            queries.as_ref().map(Spooled::source),
+            qrels.as_ref().map(Spooled::source),
+        )?;
         let (store, corpus_origin) = own_corpus(&files.documents, cache, progress)?;
         let topics = files.topics()?;
         let used: Vec<&Source> = std::iter::once(&files.queries).chain(&files.qrels).collect();
@@ -122,7 +132,7 @@ const MEASURES: [&str; 4] = ["nDCG@10", "RR@10", "AP", "R@100"];
 /// What can be said of files that nobody described.
 fn own_card(queries: &Source) -> Card {
     Card {
-        name: format!("own:{}", queries.path.display()),
+        name: format!("own:{queries}"),
         description: String::new(),
         language: String::new(),
         homepage: String::new(),

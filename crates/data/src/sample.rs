@@ -13,6 +13,7 @@ use nir_core::{Digest, DocNo, Hasher, TrecRun};
 use crate::cache::{CacheError, at};
 use crate::dataset::Dataset;
 use crate::manifest::{Citation, Licence, Manifest};
+use crate::unfinished::Guard;
 
 /// Which names a sample holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,7 +204,8 @@ fn in_words(dataset: &Dataset, rule: &SampleRule, runs: &[SampleRun]) -> String 
     format!("{}; seed {}", parts.join(", "), rule.seed)
 }
 
-/// Writes the manifest of a sample and its two lists: `<name>.toml`, `<name>.docs.txt`, `<name>.queries.txt`.
+/// Writes the manifest of a sample and its two lists: `<name>.toml`, `<name>.docs.txt`, `<name>.queries.txt`, all of
+/// them or none.
 pub fn write_sample(
     folder: &Path,
     name: &str,
@@ -215,14 +217,22 @@ pub fn write_sample(
         let path = folder.join(file);
         write_new(&path, &text).map_err(at(&path))
     };
-    write(format!("{name}.docs.txt"), drawn.documents.join("\n") + "\n")?;
-    write(format!("{name}.queries.txt"), drawn.queries.join("\n") + "\n")?;
-    write(format!("{name}.toml"), manifest(name, parent, drawn))
+    let files = [
+        write(format!("{name}.docs.txt"), drawn.documents.join("\n") + "\n")?,
+        write(format!("{name}.queries.txt"), drawn.queries.join("\n") + "\n")?,
+        write(format!("{name}.toml"), manifest(name, parent, drawn))?,
+    ];
+    files.into_iter().for_each(Guard::keep);
+    Ok(())
 }
 
-/// Results name a sample: one that is there already is never written over.
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    io::Write::write_all(&mut fs::File::create_new(path)?, text.as_bytes())
+/// Results name a sample: one that is there already is never written over. The file stays if its guard is told so:
+/// a sample is all of its files or none.
+fn write_new(path: &Path, text: &str) -> io::Result<Guard> {
+    let (guard, mut file) = Guard::making(path, |path| fs::File::create_new(path))?;
+    io::Write::write_all(&mut file, text.as_bytes())?;
+    file.sync_all()?;
+    Ok(guard)
 }
 
 fn manifest(name: &str, parent: &Manifest, drawn: &Drawn) -> String {

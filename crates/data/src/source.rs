@@ -26,6 +26,8 @@ pub struct Source {
     pub path: PathBuf,
     /// The member of the archive.
     pub member: Option<String>,
+    /// What the user calls it, where that is not the path.
+    shown: Option<String>,
 }
 
 /// After one of these, `!` begins a member; anywhere else it belongs to the name.
@@ -34,12 +36,17 @@ const ARCHIVES: [&str; 6] = [".zip!", ".tar!", ".tar.gz!", ".tgz!", ".tar.zst!",
 impl Source {
     /// A file of its own.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), member: None }
+        Self { path: path.into(), member: None, shown: None }
     }
 
     /// A member of an archive.
     pub fn member(archive: impl Into<PathBuf>, member: impl Into<String>) -> Self {
-        Self { path: archive.into(), member: Some(member.into()) }
+        Self { path: archive.into(), member: Some(member.into()), shown: None }
+    }
+
+    /// The same under the name by which the user knows it.
+    pub(crate) fn shown_as(self, name: String) -> Self {
+        Self { shown: Some(name), ..self }
     }
 
     /// Opens it, decompressed.
@@ -72,6 +79,9 @@ impl FromStr for Source {
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.shown {
+            return f.write_str(name);
+        }
         write!(f, "{}", self.path.display())?;
         self.member.iter().try_for_each(|member| write!(f, "!{member}"))
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use candle_core::{D, DType, Device, Tensor};
+use nir_data::copy_whole;
 use nir_nn::tensors::{SCALE, ZERO};
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +44,7 @@ impl Recipe {
         let output = folders.output;
         fs::create_dir_all(output).map_err(|source| Error::io(output, source))?;
         for name in ["config.json", "tokenizer.json", "README.md"] {
-            let copy = output.join(name);
-            fs::copy(from.join(name), &copy).map_err(|source| Error::io(&copy, source))?;
+            copy_whole(&from.join(name), &output.join(name))?;
         }
         state::write(&output.join(FILE), &packed)?;
         Ok(output.join(FILE))

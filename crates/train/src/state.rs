@@ -8,6 +8,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use nir_core::Digest;
+use nir_data::unfinished::Guard;
 
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
@@ -125,12 +126,14 @@ impl Saved<'_> {
     }
 }
 
-/// Writes tensors under a temporary name, waits for the disk, and renames.
+/// Writes tensors under a temporary name, waits for the disk, and renames; the temporary file is not left behind.
 pub(crate) fn write(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<()> {
-    let temporary = path.with_extension("safetensors.tmp");
-    candle_core::safetensors::save(tensors, &temporary)?;
-    File::open(&temporary)
+    let temporary = Guard::new(path.with_extension("safetensors.tmp"));
+    candle_core::safetensors::save(tensors, temporary.path())?;
+    File::open(temporary.path())
         .and_then(|file| file.sync_all())
-        .and_then(|()| fs::rename(&temporary, path))
-        .map_err(|source| Error::io(path, source))
+        .and_then(|()| fs::rename(temporary.path(), path))
+        .map_err(|source| Error::io(path, source))?;
+    temporary.keep();
+    Ok(())
 }

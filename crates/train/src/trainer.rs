@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use candle_core::Device;
 use nir_core::{Digest, Hasher};
+use nir_data::{copy_whole, write_whole};
 use nir_nn::Tokenizer;
 
 use crate::optimiser::{AdamW, check};
@@ -218,13 +220,12 @@ impl Training<'_> {
         };
         let written = |name: &str, text: String| {
             let path = folder.join(name);
-            fs::write(&path, text).map_err(|source| Error::io(&path, source))
+            write_whole(&path, |file| io::Write::write_all(file, text.as_bytes()))
         };
         let config = student::config(&self.recipe.model, vocab);
         written("config.json", format!("{config:#}\n"))?;
         written("README.md", card::write(self.recipe, vocab, outcome))?;
-        let copy = folder.join("tokenizer.json");
-        fs::copy(tokenizer, &copy).map_err(|source| Error::io(&copy, source))?;
+        copy_whole(tokenizer, &folder.join("tokenizer.json"))?;
         let weights: HashMap<String, _> = weights.into_iter().collect();
         state::write(&folder.join("model.safetensors"), &weights)?;
         let rest = folder.join(state::FILE);
