@@ -11,6 +11,8 @@ use anyhow::{Context, Result};
 use nir_cache::{CacheError, Found, Name};
 use nir_core::Digest;
 
+use crate::output::errln;
+
 /// The folders of finished things.
 #[derive(Clone)]
 pub(crate) struct Cache {
@@ -55,7 +57,7 @@ impl Cache {
     /// `NIR_CACHE`, else the platform's cache folder. What a user should know of it goes to standard error.
     pub(crate) fn open() -> Result<Self> {
         let folders = nir_cache::Cache::at(nir_data::cache_folder()?)
-            .telling(Arc::new(|sentence| eprintln!("cache: {sentence}")));
+            .telling(Arc::new(|sentence| errln!("cache: {sentence}")));
         folders.sweep();
         Ok(Self { data: folders.into() })
     }

@@ -1,19 +1,26 @@
 //! The `nir` command: one file a subcommand, in `commands`.
 
+// They panic where they cannot print: see `output`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod cache;
 mod commands;
 mod compare;
 mod engine;
+mod input;
 mod memory;
 mod models;
 mod names;
+mod output;
 mod progress;
 mod root;
+mod signals;
 mod table;
 mod terminal;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 /// Run the methods of a curated list of papers on information retrieval, and measure them.
@@ -52,12 +59,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    match Cli::try_parse() {
+        Ok(cli) => output::end(signals::listen().context("signals").and_then(|()| run(cli)), 1),
+        Err(message) => output::usage(&message),
     }
 }
 

@@ -10,6 +10,7 @@ use nir_nn::checkpoint::{Checkpoint, Hub, Report, Settings, Wanted};
 use nir_nn::{Backend, Precision};
 
 use crate::cache::{self, Cache};
+use crate::output::errln;
 use crate::root::Root;
 
 /// Where models come from and how they compute.
@@ -131,9 +132,7 @@ fn is_right(checkpoint: &Checkpoint) -> Result<bool> {
         if !cache.folders().is_verified(blob.path(), blob.hash(), read)? {
             let aside = blob.set_aside().with_context(|| blob.path().display().to_string())?;
             let (path, aside) = (blob.path().display(), aside.display());
-            eprintln!(
-                "cache: {path} is damaged: its content has another hash; set aside as {aside}"
-            );
+            errln!("cache: {path} is damaged: its content has another hash; set aside as {aside}");
             all_right = false;
         }
     }

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::output::errln;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use nir_core::{Progress, Task};
 
@@ -29,9 +30,9 @@ impl Progress for Bars {
 
 fn announce(what: &str, unit: &str, total: u64) {
     if total == 0 {
-        eprintln!("{what}");
+        errln!("{what}");
     } else {
-        eprintln!("{what}: {total} {unit}");
+        errln!("{what}: {total} {unit}");
     }
 }
 

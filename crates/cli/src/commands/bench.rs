@@ -15,6 +15,7 @@ use super::run::{Column, column, method};
 use crate::cache::{Cache, write_whole};
 use crate::engine::{Engine, Pipeline, Searched, provenance};
 use crate::models;
+use crate::output::{errln, outln};
 use crate::progress::{Bars, Hushable};
 use crate::root::Root;
 use crate::table::Table;
@@ -94,9 +95,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             }
         }
     }
-    println!("{}: {} queries\n\n{table}", column.dataset.name, column.target.queries.len());
+    outln!("{}: {} queries\n\n{table}", column.dataset.name, column.target.queries.len())?;
     if results.is_some() {
-        eprintln!("report: nir report {} --out sweep.html", args.config);
+        errln!("report: nir report {} --out sweep.html", args.config);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,10 +8,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Cell, Library, Method, Paper, read_cells};
+use nir_data::unfinished::Guard;
 use nir_methods::find;
 use nir_report::{CoveragePage, Format, coverage_text};
 
 use crate::cache::write_whole;
+use crate::output::outln;
 use crate::root::Root;
 
 /// Write a book of everything: one page a method, a measure, a search structure, and a tutorial.
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let results = args.results.clone().or_else(|| root.results());
     let cells = results.map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
     write(&args.out, &chapters(&library, &cells)?)?;
-    println!("{}: read it with mdbook serve {0}", args.out.display());
+    outln!("{}: read it with mdbook serve {0}", args.out.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -243,16 +245,26 @@ fn write(out: &Path, chapters: &[Chapter]) -> Result<()> {
         bail!("{}: holds no book of ours; name a folder that is not there", out.display());
     }
     let src = out.join("src");
-    if src.exists() {
-        fs::remove_dir_all(&src).with_context(|| src.display().to_string())?;
-    }
+    let new = Guard::new(out.join(format!(".src-{}", std::process::id())));
     for page in
         chapters.iter().flat_map(|chapter| [&chapter.page].into_iter().chain(&chapter.below))
     {
-        write_whole(&src.join(&page.path), &page.text)?;
+        put(&new.path().join(&page.path), &page.text)?;
     }
-    write_whole(&src.join("SUMMARY.md"), summary(chapters))?;
+    put(&new.path().join("SUMMARY.md"), &summary(chapters))?;
+    if src.exists() {
+        fs::remove_dir_all(&src).with_context(|| src.display().to_string())?;
+    }
+    fs::rename(new.path(), &src).with_context(|| src.display().to_string())?;
     write_whole(&settings, format!("{MADE_HERE}\n{SETTINGS}"))
+}
+
+/// One file of a folder that gets its name when all of it is there.
+fn put(path: &Path, text: &str) -> Result<()> {
+    let folder = path.parent().expect("a page is in a folder");
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, text))
+        .with_context(|| path.display().to_string())
 }
 
 fn summary(chapters: &[Chapter]) -> String {

@@ -7,8 +7,8 @@ use anyhow::Result;
 use clap::Subcommand;
 use nir_cache::Item;
 
-use super::run::print_bytes;
 use crate::cache::{Cache, KINDS, Kind};
+use crate::output::print;
 
 /// Show, check or clear what was built and kept.
 ///
@@ -83,7 +83,7 @@ fn show(cache: &Cache) -> Result<ExitCode> {
         }
     }
     let _ = writeln!(text, "{things} things, {} in {}", size(total), cache.folder().display());
-    print_bytes(text.as_bytes())?;
+    print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -98,9 +98,7 @@ fn verify(cache: &Cache) -> Result<ExitCode> {
             }
         }
     }
-    print_bytes(
-        format!("{sound} things are as they were written, {damaged} were damaged\n").as_bytes(),
-    )?;
+    print(format!("{sound} things are as they were written, {damaged} were damaged\n"))?;
     Ok(if damaged == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -114,7 +112,7 @@ fn clear(cache: &Cache, kinds: &[&Kind]) -> Result<ExitCode> {
         let sum = |items: &[Item]| items.iter().map(|item| item.bytes).sum::<u64>();
         bytes += sum(&before).saturating_sub(sum(&after));
     }
-    print_bytes(format!("removed {things} things, {}\n", size(bytes)).as_bytes())?;
+    print(format!("removed {things} things, {}\n", size(bytes)))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -12,6 +12,7 @@ use toml::Spanned;
 use crate::commands::bench;
 use crate::commands::list::coverage;
 use crate::engine::Pipeline;
+use crate::output::{errln, outln};
 use crate::root::Root;
 
 /// Check every config, paper, claim, dataset and result; print each problem with file and line.
@@ -33,12 +34,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.strict {
         problems.extend(unpinned.iter().map(|weights| format!("{weights}: name a commit")));
     } else if !unpinned.is_empty() {
-        eprintln!("{} weights to pin; `nir check --strict` lists them", unpinned.len());
+        errln!("{} weights to pin; `nir check --strict` lists them", unpinned.len());
     }
     for problem in &problems {
-        eprintln!("error: {problem}");
+        errln!("error: {problem}");
     }
-    println!(
+    outln!(
         "{} papers, {} methods, {} comparisons, {} datasets, {} results: {} problems",
         library.papers.len(),
         library.methods.len(),
@@ -46,8 +47,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         manifests.iter().count(),
         cells.len(),
         problems.len()
-    );
-    println!("{}", coverage(library.coverage(&cells)));
+    )?;
+    outln!("{}", coverage(library.coverage(&cells)))?;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

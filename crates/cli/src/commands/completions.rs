@@ -1,11 +1,12 @@
 //! `nir completions`: for a shell.
 
-use std::io;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::CommandFactory;
 use clap_complete::Shell;
+
+use crate::output::print;
 
 /// Print completions for a shell.
 #[derive(clap::Args)]
@@ -19,6 +20,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    clap_complete::generate(args.shell, &mut crate::Cli::command(), "nir", &mut io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut crate::Cli::command(), "nir", &mut script);
+    print(script)?;
     Ok(ExitCode::SUCCESS)
 }

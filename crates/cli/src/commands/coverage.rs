@@ -1,14 +1,14 @@
 //! `nir coverage`: the whole list, and what of it runs.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use nir_catalogue::read_cells;
 use nir_report::{CoveragePage, Format, coverage_text};
 
 use crate::cache::write_whole;
+use crate::output::print;
 use crate::root::Root;
 
 /// Show the whole list and what of it runs: as a page, as JSON, or as Markdown with runnable entries.
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     match &args.out {
         Some(path) => write_whole(path, text)?,
-        None => std::io::stdout().lock().write_all(text.as_bytes()).context("standard output")?,
+        None => print(text)?,
     }
     Ok(ExitCode::SUCCESS)
 }

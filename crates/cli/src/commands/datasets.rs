@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use nir_data::{Cache, Dataset, Manifest, Manifests, State};
 
+use crate::output::outln;
 use crate::root::Root;
 use crate::table::grouped;
 
@@ -41,7 +42,7 @@ fn list(manifests: &Manifests, cache: &Cache) -> Result<()> {
     let widths = std::array::from_fn::<usize, 5, _>(|column| width(column).unwrap_or(0));
     for [name, documents, queries, licence, state] in &rows {
         let [a, b, c, d, _] = widths;
-        println!("{name:<a$}  {documents:>b$}  {queries:>c$}  {licence:<d$}  {state}");
+        outln!("{name:<a$}  {documents:>b$}  {queries:>c$}  {licence:<d$}  {state}")?;
     }
     Ok(())
 }
@@ -68,27 +69,27 @@ fn state(manifests: &Manifests, cache: &Cache, manifest: &Manifest) -> Result<St
 
 fn describe(manifests: &Manifests, cache: &Cache, manifest: &Manifest) -> Result<()> {
     let card = &manifest.card;
-    println!("{} ({})\n{}\n", manifest.name, card.name, card.description);
-    println!("state      {}", state(manifests, cache, manifest)?);
-    println!("documents  {}", count(documents(manifest)));
-    println!("queries    {}", count(manifest.counts.queries));
-    println!("judgements {}", count(manifest.counts.judgements));
-    println!("measures   {}", card.measures.join(", "));
+    outln!("{} ({})\n{}\n", manifest.name, card.name, card.description)?;
+    outln!("state      {}", state(manifests, cache, manifest)?)?;
+    outln!("documents  {}", count(documents(manifest)))?;
+    outln!("queries    {}", count(manifest.counts.queries))?;
+    outln!("judgements {}", count(manifest.counts.judgements))?;
+    outln!("measures   {}", card.measures.join(", "))?;
     if let Some(whole) = manifest.sample_of() {
-        println!("sample of  {whole}");
+        outln!("sample of  {whole}")?;
     }
     if card.exclude_query_id {
-        println!("note       a document named as the query is dropped from its ranking");
+        outln!("note       a document named as the query is dropped from its ranking")?;
     }
-    println!("licence    {} ({})", manifest.licence.name, manifest.licence.url);
-    println!("           {}", manifest.licence.note);
-    println!("cite       {} {}", manifest.citation.text, manifest.citation.url);
-    println!("homepage   {}", card.homepage);
+    outln!("licence    {} ({})", manifest.licence.name, manifest.licence.url)?;
+    outln!("           {}", manifest.licence.note)?;
+    outln!("cite       {} {}", manifest.citation.text, manifest.citation.url)?;
+    outln!("homepage   {}", card.homepage)?;
     for file in manifests.official_files(manifest).values() {
         let bytes = file.bytes.map_or("size not published".to_owned(), |bytes| {
             format!("{} bytes", grouped(bytes as usize))
         });
-        println!("file       {} ({bytes}) {}", file.name, file.urls.join(" "));
+        outln!("file       {} ({bytes}) {}", file.name, file.urls.join(" "))?;
     }
     Ok(())
 }

@@ -12,9 +12,9 @@ use nir_nn::checkpoint::Settings;
 use nir_nn::{Backend, Precision};
 use serde::Serialize;
 
-use super::run::print_bytes;
 use crate::cache::{Cache, KINDS, Kind};
 use crate::engine::{CODE, COMMIT, RUSTC, cores, cpu, device, libraries, memory};
+use crate::output::print;
 
 /// Check this machine: processor, memory, disk, caches, hub, versions.
 ///
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         true => serde_json::to_string_pretty(&findings)? + "\n",
         false => findings.iter().map(Finding::line).collect(),
     };
-    print_bytes(text.as_bytes())?;
+    print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

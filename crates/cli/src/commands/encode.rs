@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result, bail};
 use nir_core::{Corpus, DocNo, Document, Documents, EncodedTerm, Encoding, Form, Query};
 use serde_json::{Value, json};
 
-use super::run::{method, print_bytes};
+use super::run::method;
 use crate::cache::Cache;
 use crate::engine::{Engine, Pipeline};
 use crate::models;
+use crate::output::print;
 use crate::progress::{Bars, Hushable};
 use crate::root::Root;
 use crate::terminal::{cut, width, wrapped};
@@ -64,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         true => serde_json::to_string(&as_json(&encoding))? + "\n",
         false => as_text(&encoding),
     };
-    print_bytes(text.as_bytes())?;
+    print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

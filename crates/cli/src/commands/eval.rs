@@ -4,7 +4,6 @@ mod json;
 mod table;
 mod trec;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,6 +14,9 @@ use nir_eval::significance::{
     Comparison, Correction, Pair, Settings, Test, compare, tukey_hsd_by_query,
 };
 use nir_eval::{Evaluation, Measure, Policy, evaluate};
+
+use crate::input::check_standard_input;
+use crate::output::print;
 
 /// Measure runs against judgements, as trec_eval does, and compare them.
 ///
@@ -129,11 +131,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         (_, true) => trec::print(&report),
         _ => table::print(&report),
     };
-    std::io::stdout().lock().write_all(text.as_bytes()).context("standard output")?;
+    print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn report(args: Args) -> Result<Report> {
+    let runs = args.runs.iter().map(|run| ("RUN", run.as_path()));
+    check_standard_input(std::iter::once(("QRELS", args.qrels.as_path())).chain(runs))?;
     let qrels = read_qrels(&args.qrels)?;
     ensure!(!qrels.is_empty(), "{}: no judgements", args.qrels.display());
     let measures = args.measures();

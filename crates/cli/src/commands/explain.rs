@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use nir_methods::{Entry, Explanation, find};
 
-use super::run::{method, print_bytes};
+use super::run::method;
 use super::show::paper_card;
+use crate::output::print;
 use crate::root::Root;
 use crate::terminal::{lines, width};
 
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(paper) = library.papers.get(&method.card.paper) {
         let _ = writeln!(text, "\nEntry of the list\n\n{}", paper_card(paper));
     }
-    print_bytes(text.as_bytes())?;
+    print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

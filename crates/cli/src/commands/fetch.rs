@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use nir_data::{Cache, Dataset, Fetch, Fetched, Licence, Manifests, Patience};
 
+use crate::output::{err, errln, outln};
 use crate::progress::Bars;
 use crate::root::Root;
 use crate::table::grouped;
@@ -62,7 +63,7 @@ fn fetch(args: &Args, manifests: &Manifests, cache: &Cache, name: &str) -> Resul
     let fetched = fetch.dataset(manifests, name, cache)?;
     let dataset = Dataset::open(cache, manifests.get(name)?)
         .with_context(|| format!("`{name}` was fetched and cannot be opened"))?;
-    println!("{}", describe(&dataset, &fetched));
+    outln!("{}", describe(&dataset, &fetched))?;
     Ok(())
 }
 
@@ -70,13 +71,13 @@ fn fetch(args: &Args, manifests: &Manifests, cache: &Cache, name: &str) -> Resul
 fn accept(name: &str, licence: &Licence, accepted: bool) -> bool {
     let terminal = std::io::stdin().is_terminal();
     if accepted || terminal {
-        eprintln!("licence of {name}: {} ({})\n  {}", licence.name, licence.url, licence.note);
+        errln!("licence of {name}: {} ({})\n  {}", licence.name, licence.url, licence.note);
     }
     accepted || (terminal && ask())
 }
 
 fn ask() -> bool {
-    eprint!("accept it? [y/N] ");
+    err!("accept it? [y/N] ");
     let mut answer = String::new();
     let read = std::io::stderr().flush().and_then(|()| std::io::stdin().read_line(&mut answer));
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use indexmap::IndexMap;
 use nir_catalogue::{Comparison, Gate, Library, Provenance, Source};
-use nir_data::Dataset;
+use nir_data::{Dataset, check_output};
 use nir_eval::{Measure, Policy, evaluate};
 use nir_gate::{
     Baseline, Check, Clock, Costs, REFERENCE, Row, StageRatio, Verdict, What, Work, annotations,
@@ -20,6 +20,7 @@ use super::run::{method, target};
 use crate::cache::{Cache, write_whole};
 use crate::engine::{Engine, Fresh, Pipeline, Target, build, provenance};
 use crate::models;
+use crate::output::{self, out, outln};
 use crate::progress::{Bars, Hushable};
 use crate::root::Root;
 use crate::table::Table;
@@ -70,16 +71,14 @@ const ROUNDS: usize = 7;
 const ATTEMPTS: usize = 5;
 
 pub(crate) fn run(args: &Args) -> ExitCode {
-    gate(args).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(CANNOT_TELL)
-    })
+    output::end(gate(args), CANNOT_TELL)
 }
 
 fn gate(args: &Args) -> Result<ExitCode> {
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
+    args.junit.iter().try_for_each(|path| check_output(path))?;
     let root = Root::find()?;
     let library = root.library()?;
     let comparison = read_comparison(&args.comparison, &library)?;
@@ -96,7 +95,7 @@ fn hold(args: &Args, against: &Against, found: &Found<'_>) -> Result<ExitCode> {
     let rows = found.rows(args, |rows| against.is_settled(rows))?;
     let checks = against.checks(&rows)?;
     publish(args, &checks, found)?;
-    Ok(verdict(&checks, &against.place))
+    verdict(&checks, &against.place)
 }
 
 /// Writes down what there is now, and shows what that changes. More samples than it takes to compare: they are for long.
@@ -119,7 +118,7 @@ fn update(
         baseline.keep_costs_of(before);
     }
     write_whole(&against.place, baseline.text())?;
-    println!("baseline: {}", against.place.display());
+    outln!("baseline: {}", against.place.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -338,10 +337,10 @@ fn costs(row: &Row, stages: Vec<StageRatio>) -> Costs {
 /// The table, and what else was asked for.
 fn publish(args: &Args, checks: &[Check], found: &Found<'_>) -> Result<()> {
     if checks.iter().any(|check| check.verdict != Verdict::Held) {
-        println!("{}", table(checks));
+        outln!("{}", table(checks))?;
     }
     if args.github {
-        print!("{}", annotations(checks, |method| found.file(method)));
+        out!("{}", annotations(checks, |method| found.file(method)))?;
     }
     match &args.junit {
         Some(path) => write_whole(path, junit(&args.comparison, checks)?),
@@ -360,14 +359,14 @@ fn table(checks: &[Check]) -> Table {
     table
 }
 
-fn verdict(checks: &[Check], place: &Path) -> ExitCode {
+fn verdict(checks: &[Check], place: &Path) -> Result<ExitCode> {
     let moved = checks.iter().filter(|check| check.verdict == Verdict::Moved).count();
     let place = place.display();
     if moved == 0 {
-        println!("nothing moved: {} checks against {place}", checks.len());
-        return ExitCode::SUCCESS;
+        outln!("nothing moved: {} checks against {place}", checks.len())?;
+        return Ok(ExitCode::SUCCESS);
     }
-    println!("{moved} of {} checks moved against {place}", checks.len());
-    println!("if that is right, write it down: --update --reason \"…\"");
-    ExitCode::FAILURE
+    outln!("{moved} of {} checks moved against {place}", checks.len())?;
+    outln!("if that is right, write it down: --update --reason \"…\"")?;
+    Ok(ExitCode::FAILURE)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use nir_catalogue::{Cell, Coverage, Library, Paper, Status, read_cells};
 
+use crate::output::outln;
 use crate::root::Root;
 use crate::table::Table;
 
@@ -40,12 +41,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let library = root.library()?;
     let cells = root.results().map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
     check_names(args, &library)?;
-    if args.methods {
-        methods(args, &library, &cells);
-    } else {
-        papers(args, &library, &cells);
-    }
-    Ok(ExitCode::SUCCESS)
+    let show = if args.methods { methods } else { papers };
+    show(args, &library, &cells).map(|()| ExitCode::SUCCESS)
 }
 
 /// A name that filters nothing is a misspelling.
@@ -75,7 +72,7 @@ fn known(what: &str, asked: Option<&str>, mut names: Vec<String>) -> Result<()> 
     }
 }
 
-fn papers(args: &Args, library: &Library, cells: &[Cell]) {
+fn papers(args: &Args, library: &Library, cells: &[Cell]) -> Result<()> {
     let mut table = Table::new(["key", "year", "name", "family", "kind", "status"]);
     let chosen: Vec<&Paper> =
         library.papers.iter().filter(|paper| is_chosen(args, paper, library, cells)).collect();
@@ -91,8 +88,8 @@ fn papers(args: &Args, library: &Library, cells: &[Cell]) {
             status,
         ]);
     }
-    println!("{table}");
-    println!("{} entries shown. {}", chosen.len(), coverage(library.coverage(cells)));
+    outln!("{table}")?;
+    outln!("{} entries shown. {}", chosen.len(), coverage(library.coverage(cells)))
 }
 
 /// Coverage in one sentence.
@@ -119,7 +116,7 @@ fn is_chosen(args: &Args, paper: &Paper, library: &Library, cells: &[Cell]) -> b
         && holds(&args.text, &text)
 }
 
-fn methods(args: &Args, library: &Library, cells: &[Cell]) {
+fn methods(args: &Args, library: &Library, cells: &[Cell]) -> Result<()> {
     let mut table = Table::new(["method", "name", "paper", "results"]);
     for method in library.methods.values() {
         let text = format!("{} {}", method.name, method.card.name).to_lowercase();
@@ -130,5 +127,5 @@ fn methods(args: &Args, library: &Library, cells: &[Cell]) {
             table.row([&method.name, &method.card.name, &method.card.paper, &results]);
         }
     }
-    println!("{table}");
+    outln!("{table}")
 }

@@ -1,12 +1,13 @@
 //! `nir man`: manual pages.
 
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 use clap_mangen::Man;
+
+use crate::output::print;
 
 /// Print the manual page, or write one for every command into a folder.
 #[derive(clap::Args)]
@@ -19,7 +20,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let command = crate::Cli::command();
     match &args.folder {
-        None => Man::new(command).render(&mut io::stdout())?,
+        None => {
+            let mut page = Vec::new();
+            Man::new(command).render(&mut page)?;
+            print(page)?;
+        }
         Some(folder) => {
             std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
             clap_mangen::generate_to(command, folder)

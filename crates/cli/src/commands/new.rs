@@ -13,6 +13,7 @@ use nir_methods::find;
 use super::run::method;
 use crate::cache::write_whole;
 use crate::engine::Pipeline;
+use crate::output::outln;
 use crate::root::Root;
 
 /// Write the config of a method or of a dataset of your own, with a comment for every parameter.
@@ -78,7 +79,7 @@ fn new_method(name: &str, like: Option<&str>, out: Option<&Path>) -> Result<()> 
     let source = Source::new(path.display().to_string(), text.clone());
     Pipeline::new(&Method::parse(name, source)?, &library)?; // what is written can be run
     put(&path, &text)?;
-    println!("{}: like {}; try: nir run {} --on pocket", path.display(), like.name, path.display());
+    outln!("{}: like {}; try: nir run {} --on pocket", path.display(), like.name, path.display())?;
     Ok(())
 }
 
@@ -155,7 +156,7 @@ fn new_dataset(name: &str, out: Option<&Path>) -> Result<()> {
     }
     let path = out.map_or_else(|| PathBuf::from(format!("datasets/{name}.toml")), Path::to_owned);
     put(&path, &include_str!("new/dataset.toml").replace("NAME", name))?;
-    println!("{}: put your files into the folder {name} beside it", path.display());
+    outln!("{}: put your files into the folder {name} beside it", path.display())?;
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Library, read_cells};
 use nir_core::{Contribution, Match, Queries, Query, TrecRun};
-use nir_data::{Dataset, Manifests};
+use nir_data::{Dataset, Manifests, check_output, is_standard_output};
 use nir_report::{AtHand, Format, Part, Parts, Question, Report, Sources, report_text};
 
 use super::bench;
@@ -18,6 +17,7 @@ use super::run::target;
 use crate::cache::{Cache, write_whole};
 use crate::engine::{Engine, Pipeline};
 use crate::models;
+use crate::output::{errln, print};
 use crate::progress::{Bars, Hushable};
 use crate::root::Root;
 
@@ -80,12 +80,10 @@ pub(crate) fn make(
 
 /// Writes a report to a file, to a folder in every format, or to standard output.
 pub(crate) fn write(report: &Report, out: Option<&Path>, format: Option<Format>) -> Result<()> {
-    let Some(out) = out else {
-        let text = report_text(report, format.unwrap_or(Format::Markdown));
-        let mut stdout = std::io::stdout().lock();
-        return stdout.write_all(text.as_bytes()).context("standard output");
+    let Some(out) = out.filter(|out| !is_standard_output(out)) else {
+        return print(report_text(report, format.unwrap_or(Format::Markdown)));
     };
-    if out.is_dir() || out.to_string_lossy().ends_with('/') {
+    if is_folder(out) {
         let formats = format.map_or(Format::ALL.to_vec(), |format| vec![format]);
         return formats.into_iter().try_for_each(|format| {
             let path = out.join("report").with_extension(format.extension());
@@ -95,9 +93,22 @@ pub(crate) fn write(report: &Report, out: Option<&Path>, format: Option<Format>)
     put(out, &report_text(report, file_format(out, format)?))
 }
 
+/// Refuses what [`write`] cannot write to.
+pub(crate) fn check(out: &Path, format: Option<Format>) -> Result<()> {
+    if !is_folder(out) {
+        check_output(out)?;
+        file_format(out, format)?;
+    }
+    Ok(())
+}
+
+fn is_folder(out: &Path) -> bool {
+    out.is_dir() || out.to_string_lossy().ends_with('/')
+}
+
 fn put(path: &Path, text: &str) -> Result<()> {
     write_whole(path, text)?;
-    eprintln!("report: {}", path.display());
+    errln!("report: {}", path.display());
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use nir_catalogue::{leaderboard, read_cells};
 
 use crate::cache::write_whole;
+use crate::output::errln;
 use crate::root::Root;
 
 /// Write results/README.md anew from the results beside it.
@@ -41,6 +42,6 @@ fn compare(path: &Path, page: &str) -> Result<ExitCode> {
     if written == page {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("error: {} is not up to date: run `nir results`", path.display());
+    errln!("error: {} is not up to date: run `nir results`", path.display());
     Ok(ExitCode::FAILURE)
 }

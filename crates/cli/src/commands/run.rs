@@ -1,21 +1,22 @@
 //! `nir run`: methods over datasets, measured.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Cell, Library, Method, Scope as CellScope, leaderboard, read_cells};
-use nir_data::{Dataset, Manifests, Scope, Source};
+use nir_data::{Dataset, Manifests, Scope, Source, check_output, is_standard_output};
 use nir_report::{Question, ir_metadata};
 
 use super::report::{self, comparison_name};
 use crate::cache::{Cache, write_whole};
 use crate::compare::{Outcome, Plan};
 use crate::engine::{Engine, Finished, Pipeline, Target};
+use crate::input::check_standard_input;
 use crate::models;
 use crate::names::did_you_mean;
+use crate::output::{err, errln, print};
 use crate::progress::{Bars, Hushable};
 use crate::root::{Root, method_file};
 use crate::table::Table;
@@ -38,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',', value_name = "DATASET")]
     on: Vec<String>,
     /// Your own documents instead: TSV, JSON lines or another known format, plain or compressed, a member of an archive
-    /// (docs.zip!corpus.jsonl), or a folder in BEIR's layout.
+    /// (docs.zip!corpus.jsonl), or a folder in BEIR's layout; - is standard input, whose content tells the format.
     #[arg(long, value_name = "FILE", conflicts_with = "on")]
     corpus: Option<Source>,
     /// Your own queries; in BEIR's folder if not given.
@@ -50,7 +51,8 @@ pub(crate) struct Args {
     /// Measures in place of the dataset's own, such as nDCG@10 (repeatable).
     #[arg(long = "measure", short, value_name = "MEASURE")]
     measures: Vec<String>,
-    /// Write the ranking of one method over one dataset to this file; - is standard output.
+    /// Write the ranking of one method over one dataset to this file; - is standard output. A name that ends in .gz or
+    /// .zst is compressed; a device, a pipe or >(a program) is written to, a link followed.
     #[arg(long, value_name = "FILE")]
     run: Option<PathBuf>,
     /// Write every ranking below this folder, and beside each what it says of itself in the fields of ir_metadata.
@@ -98,10 +100,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
     let table = plan_table(&engine, &pipelines, &columns)?;
     if args.plan {
-        print_bytes(table.to_string().as_bytes())?;
+        print(table.to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("{table}");
+    errln!("{table}");
     let results = args.results.clone().or_else(|| root.results());
     for column in &columns {
         run_column(args, &engine, &pipelines, column, &question, results.as_deref(), &library)?;
@@ -122,7 +124,7 @@ fn publish(
     root: &Root,
 ) -> Result<()> {
     let Some(path) = &args.report else {
-        eprintln!("report: nir report {} --out report.html", question.arguments());
+        errln!("report: nir report {} --out report.html", question.arguments());
         return Ok(());
     };
     report::write(&report::make(question, results, library, root)?, Some(path), None)
@@ -202,6 +204,13 @@ pub(super) fn column(manifests: &Manifests, cache: &Cache, name: &str) -> Result
 
 /// The user's own files as a dataset.
 fn own(args: &Args, corpus: &Source, cache: &Cache) -> Result<Column> {
+    let given = [
+        ("--corpus", Some(corpus)),
+        ("--queries", args.queries.as_ref()),
+        ("--qrels", args.qrels.as_ref()),
+    ];
+    let given = given.into_iter().filter_map(|(name, source)| Some((name, source?.path.as_path())));
+    check_standard_input(given)?;
     let (queries, qrels) = (args.queries.as_ref(), args.qrels.as_ref());
     let dataset = Dataset::from_files(cache.data(), corpus, queries, qrels, &Bars::default())?;
     Ok(Column { target: target(&dataset), dataset, named: false, scope: CellScope::Full })
@@ -232,11 +241,22 @@ fn check_outputs(
             "a report is made from results, and outside a checkout none are kept: name a folder with --results"
         );
     }
+    args.run.iter().try_for_each(|path| check_output(path))?;
+    args.report.iter().try_for_each(|path| report::check(path, None))?;
+    [&args.runs, &args.results].into_iter().flatten().try_for_each(|path| check_folder(path))?;
     let written = args.run.is_some() || args.runs.is_some();
     if !written && columns.iter().any(|column| column.dataset.qrels.is_empty()) {
         bail!(
             "without judgements there is nothing to measure: give --qrels, or --run FILE for the ranking"
         );
+    }
+    Ok(())
+}
+
+/// A folder of output is one, or is not there yet.
+fn check_folder(path: &Path) -> Result<()> {
+    if path.exists() && !path.is_dir() {
+        bail!("{}: this is a file: expected a folder", path.display());
     }
     Ok(())
 }
@@ -294,7 +314,7 @@ fn run_column(
             keep(results, outcome)?;
         }
     }
-    print(args, &plan.page(column.dataset.name.as_str(), &outcomes, library)?)
+    print_page(args, &plan.page(column.dataset.name.as_str(), &outcomes, library)?)
 }
 
 /// Copies a ranking to where the user wants it.
@@ -302,10 +322,8 @@ fn write_run(args: &Args, column: &Column, pipeline: &Pipeline, finished: &Finis
     let bytes = || {
         std::fs::read(&finished.run_file).with_context(|| finished.run_file.display().to_string())
     };
-    match args.run.as_deref() {
-        Some(path) if path == Path::new("-") => print_bytes(&bytes()?)?,
-        Some(path) => write_whole(path, bytes()?)?,
-        None => {}
+    if let Some(path) = &args.run {
+        write_whole(path, bytes()?)?;
     }
     if let Some(runs) = &args.runs {
         let name = format!("{}.trec", pipeline.method.name);
@@ -315,17 +333,12 @@ fn write_run(args: &Args, column: &Column, pipeline: &Pipeline, finished: &Finis
 }
 
 /// Tables go to standard output, unless the ranking does.
-fn print(args: &Args, page: &str) -> Result<()> {
-    if args.run.as_deref() == Some(Path::new("-")) {
-        eprint!("{page}");
+fn print_page(args: &Args, page: &str) -> Result<()> {
+    if args.run.as_deref().is_some_and(is_standard_output) {
+        err!("{page}");
         return Ok(());
     }
-    print_bytes(page.as_bytes())
-}
-
-pub(super) fn print_bytes(bytes: &[u8]) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).context("standard output")
+    print(page)
 }
 
 /// Writes a result and its figures query by query, unless the files already say the same.
@@ -340,12 +353,12 @@ fn keep(results: &Path, outcome: &Outcome) -> Result<()> {
         let (was, is) = (&before.provenance, &outcome.cell.provenance);
         if was.is_of_commit() && !is.is_of_commit() {
             let (path, commit) = (path.display(), &was.commit);
-            eprintln!(
+            errln!(
                 "{path}: keeps the result of commit {commit}: this program was built from code that no commit has; commit it and build again, or name another folder with --results"
             );
             return Ok(());
         }
-        eprintln!("{}: {}", path.display(), changes(&before, &outcome.cell));
+        errln!("{}: {}", path.display(), changes(&before, &outcome.cell));
     }
     write_whole(&path.with_extension("queries.tsv"), outcome.per_query.to_string())?;
     write_whole(&path, serde_json::to_string_pretty(&outcome.cell)? + "\n")

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use nir_data::{Cache, Dataset, Drawn, SampleRule, SampleRun, draw, write_sample};
 
+use crate::input::check_standard_input;
+use crate::output::outln;
 use crate::root::Root;
 use crate::table::grouped;
 
@@ -75,6 +77,7 @@ impl FromStr for RunDepth {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let (folder, name) = place(&args.out)?;
+    check_standard_input(args.runs.iter().map(|run| ("--run", run.path.as_path())))?;
     let (manifests, cache) = (Root::find()?.manifests()?, Cache::of_user()?);
     if manifests.get(&name).is_ok() {
         bail!("there is a dataset `{name}` already; give the sample another name");
@@ -90,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     let drawn = draw(&dataset, &rule, &runs)?;
     write_sample(folder, &name, parent, &drawn)?;
-    println!("{}", describe(&name, &drawn));
+    outln!("{}", describe(&name, &drawn))?;
     Ok(ExitCode::SUCCESS)
 }
 

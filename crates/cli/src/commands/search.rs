@@ -9,10 +9,11 @@ use nir_core::{Contribution, Judgements, Match, Queries, Query};
 use nir_data::Dataset;
 use serde_json::{Value, json};
 
-use super::run::{method, print_bytes, target};
+use super::run::{method, target};
 use crate::cache::Cache;
 use crate::engine::{Answer, Engine, Hit, Pipeline};
 use crate::models;
+use crate::output::print;
 use crate::progress::{Bars, Hushable};
 use crate::root::Root;
 use crate::terminal::{cut, width, wrapped};
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         true => serde_json::to_string_pretty(&page.json())? + "\n",
         false => page.text(),
     };
-    print_bytes(text.as_bytes())?;
+    print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use nir_catalogue::{Cell, Library, Method, Paper, Verdict, read_cells};
 
 use crate::names::did_you_mean;
+use crate::output::print;
 use crate::root::Root;
 
 /// Show an entry of the list: links, configs, claims, results.
@@ -20,27 +21,30 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = Root::find()?;
     let library = root.library()?;
     let cells = root.results().map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
-    if let Some(method) = library.methods.get(&args.key) {
-        show_method(method, &cells);
+    let text = if let Some(method) = library.methods.get(&args.key) {
+        method_card(method, &cells)
     } else if let Some(paper) = library.papers.get(&args.key) {
-        show_paper(paper, &library, &cells);
+        whole_card(paper, &library, &cells)
     } else {
         let keys = library.papers.iter().map(|paper| &paper.key).chain(library.methods.keys());
         let meant = did_you_mean(&args.key, keys.map(String::as_str));
         let meant = meant.unwrap_or_else(|| "`nir list` shows them".to_owned());
         bail!("`{}` is neither a paper nor a method; {meant}", args.key);
-    }
+    };
+    print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_paper(paper: &Paper, library: &Library, cells: &[Cell]) {
-    print!("{}", paper_card(paper));
-    field("status", library.status(paper, cells).name());
-    paper.defects.iter().for_each(|defect| field("list defect", defect));
+/// An entry with its methods and their results.
+fn whole_card(paper: &Paper, library: &Library, cells: &[Cell]) -> String {
+    let mut text = paper_card(paper);
+    text += &field("status", library.status(paper, cells).name());
+    text.extend(paper.defects.iter().map(|defect| field("list defect", defect)));
     for method in library.methods_of(paper) {
-        println!();
-        show_method(method, cells);
+        text.push('\n');
+        text += &method_card(method, cells);
     }
+    text
 }
 
 /// What the list says of an entry.
@@ -55,41 +59,37 @@ pub(super) fn paper_card(paper: &Paper) -> String {
     let (family, kind) = (paper.family.folder(), paper.kind.name());
     let last = [("section", &paper.section), ("family", &family), ("kind", &kind)];
     let fields = first.into_iter().chain(lists).chain(last);
-    let lines =
-        fields.filter(|(_, value)| !value.is_empty()).map(|(name, value)| line(name, value));
+    let lines = fields.map(|(name, value)| field(name, value));
     format!("{}\n\n{}", paper.title, lines.collect::<String>())
 }
 
-fn line(name: &str, value: &str) -> String {
-    format!("{name:12} {value}\n")
+/// A line, or none where there is nothing to say.
+fn field(name: &str, value: &str) -> String {
+    if value.is_empty() { String::new() } else { format!("{name:12} {value}\n") }
 }
 
-fn field(name: &str, value: &str) {
-    if !value.is_empty() {
-        print!("{}", line(name, value));
-    }
-}
-
-fn show_method(method: &Method, cells: &[Cell]) {
-    println!("{} ({})", method.name, method.card.name);
-    field("config", method.source.path());
-    field("paper", &method.card.paper);
-    field("differs", method.card.differs.as_deref().unwrap_or_default());
+fn method_card(method: &Method, cells: &[Cell]) -> String {
+    let mut text = format!("{} ({})\n", method.name, method.card.name);
+    text += &field("config", method.source.path());
+    text += &field("paper", &method.card.paper);
+    text += &field("differs", method.card.differs.as_deref().unwrap_or_default());
     let stages: Vec<&str> =
         method.stages.iter().map(|stage| stage.algorithm.as_ref().as_str()).collect();
-    field("stages", &stages.join(" -> "));
+    text += &field("stages", &stages.join(" -> "));
     for claim in &method.claims {
         let printed =
             format!("{} {} ± {} on {}", claim.measure, claim.value, claim.tolerance, claim.dataset);
-        field("claim", &format!("{printed} ({})", claim.source));
+        text += &field("claim", &format!("{printed} ({})", claim.source));
     }
-    cells.iter().filter(|cell| cell.method == method.name).for_each(show_cell);
+    text.extend(cells.iter().filter(|cell| cell.method == method.name).map(cell_card));
+    text
 }
 
-fn show_cell(cell: &Cell) {
+fn cell_card(cell: &Cell) -> String {
     let measures =
         cell.measures.iter().map(|(name, measured)| format!("{name} {:.4}", measured.value));
-    field("result", &format!("{}: {}", cell.dataset, measures.collect::<Vec<_>>().join(", ")));
+    let measures = measures.collect::<Vec<_>>().join(", ");
+    let mut text = field("result", &format!("{}: {measures}", cell.dataset));
     for claimed in &cell.claims {
         let verdict = match claimed.verdict {
             Verdict::Reproduced => "reproduced",
@@ -97,9 +97,10 @@ fn show_cell(cell: &Cell) {
             Verdict::Below => "below the claim",
         };
         let difference = format!("{:+.4} against {}", claimed.difference, claimed.claim.value);
-        field(
+        text += &field(
             "verdict",
             &format!("{} on {}: {verdict} ({difference})", claimed.claim.measure, cell.dataset),
         );
     }
+    text
 }

@@ -13,6 +13,7 @@ use nir_train::{
 };
 
 use crate::memory;
+use crate::output::{errln, outln};
 
 /// Train a model from a recipe.
 ///
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Task::Vectors => source.parse::<vectors::Recipe>()?.make(&folders, &backend()?)?,
         Task::Train => weights(&source.parse()?, &folders, &backend()?)?,
     };
-    println!("{}", made.display());
+    outln!("{}", made.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,7 +79,7 @@ fn weights(recipe: &Recipe, folders: &Folders<'_>, backend: &Backend) -> Result<
     let mut lines = Lines::new();
     let outcome = train(recipe, folders, backend.device(), &mut lines)?
         .context("nobody stops a training from here")?;
-    eprintln!("{} parameters, {:.0} s", outcome.parameters, outcome.seconds);
+    errln!("{} parameters, {:.0} s", outcome.parameters, outcome.seconds);
     Ok(folders.output.join("model.safetensors"))
 }
 
@@ -102,7 +103,7 @@ impl Lines {
     fn print(&mut self, step: &Step) {
         let each = self.printed.elapsed().as_secs_f64() / self.steps as f64;
         let left = each * (step.steps - step.taken) as f64;
-        eprintln!(
+        errln!(
             "step {}/{}  loss {:.4}  rate {:.2e}  gradient {:.2}  {:.0} tokens/s  {:.0} s left",
             step.taken,
             step.steps,
@@ -130,6 +131,6 @@ impl Watch for Lines {
 
     fn validated(&mut self, taken: usize, value: f64, is_best: bool) {
         let best = if is_best { "  best so far" } else { "" };
-        eprintln!("step {taken}  validation {value:.4}{best}");
+        errln!("step {taken}  validation {value:.4}{best}");
     }
 }
