@@ -117,6 +117,7 @@ impl LexicalIndex {
         let card = Card::of(&inverted, analyzer, &open_segment(dir)?, dir)?;
         drop(inverted);
         card.write(dir)?;
+        share(dir)?;
         Self::open(dir)
     }
 
@@ -313,6 +314,16 @@ fn open_segment(dir: &Path) -> Result<Segment, IndexError> {
     only.ok_or_else(|| IndexError::damaged(dir, "it has not one segment"))
 }
 
+/// Gives every file the mode of the card, which is the umask's: tantivy makes files that no other user can read.
+fn share(dir: &Path) -> Result<(), IndexError> {
+    let mode = std::fs::metadata(dir.join(CARD)).map_err(IndexError::io(dir))?.permissions();
+    for entry in std::fs::read_dir(dir).map_err(IndexError::io(dir))? {
+        let path = entry.map_err(IndexError::io(dir))?.path();
+        std::fs::set_permissions(&path, mode.clone()).map_err(IndexError::io(&path))?;
+    }
+    Ok(())
+}
+
 fn new_folder(dir: &Path) -> Result<(), IndexError> {
     std::fs::create_dir_all(dir).map_err(IndexError::io(dir))?;
     let mut entries = std::fs::read_dir(dir).map_err(IndexError::io(dir))?;
@@ -447,6 +458,22 @@ mod tests {
             let term = n.to_string();
             assert_eq!(ours(&index, &term), tantivys(&index, &term), "{term}");
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn every_file_may_be_read_by_those_whom_the_umask_allows_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, _index) = built(50);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let other = tempfile::tempdir().unwrap();
+        let plain = other.path().join("plain");
+        std::fs::write(&plain, "").unwrap();
+        let usual = mode(&plain);
+        let files = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let modes: Vec<_> = files.map(|file| (mode(&file), file)).collect();
+        assert!(modes.len() > 3, "{modes:?}");
+        assert!(modes.iter().all(|(mode, _)| *mode == usual), "not {usual:o}: {modes:?}");
     }
 
     #[test]
