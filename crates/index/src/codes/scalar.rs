@@ -101,10 +101,9 @@ impl Code for ScalarQuantiser {
     }
 }
 
-#[expect(unsafe_code, reason = "a list of bytes is read where it lies")]
+/// A list of bytes, read where it lies.
 fn signed(bytes: &[u8]) -> &[i8] {
-    // SAFETY: `u8` and `i8` have the same size and alignment, and every byte is both.
-    unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+    bytemuck::cast_slice(bytes)
 }
 
 #[cfg(test)]

@@ -16,21 +16,23 @@ pub(super) fn is_available() -> bool {
 #[derive(Clone, Copy)]
 struct Avx2(__m256, __m256);
 
-// SAFETY (of every block): the caller vouches for the instructions, and an array of the right length for the reads.
 impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn zero() -> Self {
+        // SAFETY: the caller's: the processor has AVX2.
         unsafe { Self(_mm256_setzero_ps(), _mm256_setzero_ps()) }
     }
 
     #[inline(always)]
     unsafe fn from_f32(from: &[f32; LANES]) -> Self {
+        // SAFETY: the caller's; each half of the array has the 8 floats that are read.
         unsafe { Self(_mm256_loadu_ps(from.as_ptr()), _mm256_loadu_ps(from[8..].as_ptr())) }
     }
 
     #[inline(always)]
     unsafe fn from_f16(from: &[f16; LANES]) -> Self {
         let (low, high) = (from.as_ptr(), from[8..].as_ptr());
+        // SAFETY: the caller's, of F16C too; each half of the array has the 8 times 2 bytes that are read.
         unsafe {
             let low = _mm256_cvtph_ps(_mm_loadu_si128(low.cast()));
             Self(low, _mm256_cvtph_ps(_mm_loadu_si128(high.cast())))
@@ -41,6 +43,7 @@ impl Lanes for Avx2 {
     unsafe fn from_bf16(from: &[bf16; LANES]) -> Self {
         // A bfloat16 is the upper half of an f32.
         let (low, high) = (from.as_ptr(), from[8..].as_ptr());
+        // SAFETY: the caller's; each half of the array has the 8 times 2 bytes that are read.
         unsafe {
             let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(low.cast()));
             let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(high.cast()));
@@ -52,6 +55,7 @@ impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn from_i8(from: &[i8; LANES]) -> Self {
         let (low, high) = (from.as_ptr(), from[8..].as_ptr());
+        // SAFETY: the caller's; each half of the array has the 8 bytes that are read.
         unsafe {
             let low = _mm256_cvtepi8_epi32(_mm_loadl_epi64(low.cast()));
             let high = _mm256_cvtepi8_epi32(_mm_loadl_epi64(high.cast()));
@@ -61,11 +65,13 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     unsafe fn add_product(self, a: Self, b: Self) -> Self {
+        // SAFETY: the caller's: the processor has FMA.
         unsafe { Self(_mm256_fmadd_ps(a.0, b.0, self.0), _mm256_fmadd_ps(a.1, b.1, self.1)) }
     }
 
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
+        // SAFETY: the caller's: the processor has AVX2.
         unsafe { sum_of_eight(_mm256_add_ps(self.0, self.1)) }
     }
 }

@@ -19,43 +19,53 @@ pub(super) fn is_available() -> bool {
 #[derive(Clone, Copy)]
 struct Avx512(__m512);
 
-// SAFETY (of every block): the caller vouches for the instructions, and an array of the right length for the reads.
 impl Lanes for Avx512 {
     #[inline(always)]
     unsafe fn zero() -> Self {
+        // SAFETY: the caller's: the processor has AVX-512 F.
         Self(unsafe { _mm512_setzero_ps() })
     }
 
     #[inline(always)]
     unsafe fn from_f32(from: &[f32; LANES]) -> Self {
+        // SAFETY: the caller's; the array has the 16 floats that are read.
         Self(unsafe { _mm512_loadu_ps(from.as_ptr()) })
     }
 
     #[inline(always)]
     unsafe fn from_f16(from: &[f16; LANES]) -> Self {
+        // SAFETY: the caller's; the array has the 16 times 2 bytes that are read.
         Self(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())) })
     }
 
     #[inline(always)]
     unsafe fn from_bf16(from: &[bf16; LANES]) -> Self {
         // A bfloat16 is the upper half of an f32.
-        let wide = unsafe { _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.as_ptr().cast())) };
-        Self(unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide)) })
+        // SAFETY: the caller's; the array has the 16 times 2 bytes that are read.
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.as_ptr().cast()));
+            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide)))
+        }
     }
 
     #[inline(always)]
     unsafe fn from_i8(from: &[i8; LANES]) -> Self {
-        let wide = unsafe { _mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast())) };
-        Self(unsafe { _mm512_cvtepi32_ps(wide) })
+        // SAFETY: the caller's; the array has the 16 bytes that are read.
+        unsafe {
+            let wide = _mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()));
+            Self(_mm512_cvtepi32_ps(wide))
+        }
     }
 
     #[inline(always)]
     unsafe fn add_product(self, a: Self, b: Self) -> Self {
+        // SAFETY: the caller's: the processor has AVX-512 F.
         Self(unsafe { _mm512_fmadd_ps(a.0, b.0, self.0) })
     }
 
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
+        // SAFETY: the caller's: the processor has AVX-512 DQ, and AVX2 with it.
         unsafe {
             let (low, high) = (_mm512_castps512_ps256(self.0), _mm512_extractf32x8_ps::<1>(self.0));
             super::avx2::sum_of_eight(_mm256_add_ps(low, high))

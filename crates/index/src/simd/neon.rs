@@ -10,27 +10,30 @@ use super::{BYTES, Element, LANES, Lanes};
 #[derive(Clone, Copy)]
 struct Neon([float32x4_t; 4]);
 
-// SAFETY (of every block): aarch64 has NEON, and an array of the right length vouches for the reads.
 impl Lanes for Neon {
     #[inline(always)]
     unsafe fn zero() -> Self {
+        // SAFETY: every aarch64 processor has NEON.
         Self([unsafe { vdupq_n_f32(0.0) }; 4])
     }
 
     #[inline(always)]
     unsafe fn from_f32(from: &[f32; LANES]) -> Self {
+        // SAFETY: every aarch64 processor has NEON; the part of the array has the 4 floats that are read.
         Self(std::array::from_fn(|four| unsafe { vld1q_f32(from[4 * four..][..4].as_ptr()) }))
     }
 
     #[inline(always)]
     unsafe fn from_f16(from: &[f16; LANES]) -> Self {
         // The conversion of four at a time is not in stable Rust; `half` has it in assembly.
+        // SAFETY: the caller's: the processor has NEON.
         unsafe { Self::from_f32(&from.map(f16::to_f32)) }
     }
 
     #[inline(always)]
     unsafe fn from_bf16(from: &[bf16; LANES]) -> Self {
         // A bfloat16 is the upper half of an f32.
+        // SAFETY: every aarch64 processor has NEON; the part of the array has the 4 times 2 bytes that are read.
         Self(std::array::from_fn(|four| unsafe {
             vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(
                 from[4 * four..][..4].as_ptr().cast(),
@@ -40,17 +43,20 @@ impl Lanes for Neon {
 
     #[inline(always)]
     unsafe fn from_i8(from: &[i8; LANES]) -> Self {
+        // SAFETY: the caller's: the processor has NEON.
         unsafe { Self::from_f32(&from.map(f32::from)) }
     }
 
     #[inline(always)]
     unsafe fn add_product(self, a: Self, b: Self) -> Self {
+        // SAFETY: every aarch64 processor has NEON.
         Self(std::array::from_fn(|four| unsafe { vfmaq_f32(self.0[four], a.0[four], b.0[four]) }))
     }
 
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
         let [a, b, c, d] = self.0;
+        // SAFETY: every aarch64 processor has NEON.
         unsafe {
             let four = vaddq_f32(vaddq_f32(a, c), vaddq_f32(b, d));
             let two = vadd_f32(vget_low_f32(four), vget_high_f32(four));

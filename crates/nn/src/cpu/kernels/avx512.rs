@@ -33,7 +33,7 @@ macro_rules! operator {
             type Output = Self;
             #[inline(always)]
             fn $name(self, other: Self) -> Self {
-                // SAFETY: see the module.
+                // SAFETY: a register of this kind exists only under `run`, which has the features.
                 Self(unsafe { $intrinsic(self.0, other.0) })
             }
         }
@@ -43,7 +43,6 @@ operator!(Add, add, _mm512_add_ps);
 operator!(Sub, sub, _mm512_sub_ps);
 operator!(Mul, mul, _mm512_mul_ps);
 
-// SAFETY of all blocks: see the module.
 impl Lanes for Avx512 {
     const LANES: usize = 16;
     const ROWS: usize = 8;
@@ -54,6 +53,7 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         Self(unsafe { _mm512_set1_ps(value) })
     }
 
@@ -61,7 +61,11 @@ impl Lanes for Avx512 {
     fn load(from: &[f32]) -> Self {
         let floats = from.as_ptr();
         Self(match from.len() {
+            // SAFETY: only jobs under `run` reach this, and it has AVX-512 F; the slice has the 16 floats that are
+            // read.
             16.. => unsafe { _mm512_loadu_ps(floats) },
+            // SAFETY: only jobs under `run` reach this, and it has AVX-512 F; the mask leaves only the floats that the
+            // slice has to be read.
             count => unsafe { _mm512_maskz_loadu_ps(first(count), floats) },
         })
     }
@@ -70,59 +74,74 @@ impl Lanes for Avx512 {
     fn store(self, to: &mut [f32]) {
         let floats = to.as_mut_ptr();
         match to.len() {
+            // SAFETY: only jobs under `run` reach this, and it has AVX-512 F; the slice has room for the 16 floats that
+            // are written.
             16.. => unsafe { _mm512_storeu_ps(floats, self.0) },
+            // SAFETY: only jobs under `run` reach this, and it has AVX-512 F; the mask leaves only the floats that the
+            // slice has to be written.
             count => unsafe { _mm512_mask_storeu_ps(floats, first(count), self.0) },
         }
     }
 
     #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, term.0) })
     }
 
     #[inline(always)]
     fn max(self, other: Self) -> Self {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         Self(unsafe { _mm512_max_ps(self.0, other.0) })
     }
 
     #[inline(always)]
     fn min(self, other: Self) -> Self {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         Self(unsafe { _mm512_min_ps(self.0, other.0) })
     }
 
     #[inline(always)]
     fn over(self, other: Self) -> Self {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         Self(unsafe { _mm512_div_ps(self.0, other.0) })
     }
 
     #[inline(always)]
     fn bits_to_exponent(self) -> Self {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         Self(unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(self.0))) })
     }
 
     #[inline(always)]
     fn first_or(self, count: usize, other: Self) -> Self {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         Self(unsafe { _mm512_mask_mov_ps(other.0, first(count), self.0) })
     }
 
     #[inline(always)]
     fn prefetch<T>(address: *const T) {
+        // SAFETY: part of SSE, which all of x86-64 has; an address that is no valid one is not read.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 
     #[inline(always)]
     fn no_sums() -> Self::Sums {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         unsafe { _mm512_setzero_si512() }
     }
 
     #[inline(always)]
     fn quad(activations: [u8; 4]) -> Self::Quad {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         unsafe { _mm512_set1_epi32(i32::from_le_bytes(activations)) }
     }
 
     #[inline(always)]
     fn dot(sums: Self::Sums, activations: Self::Quad, weights: &[[i8; 4]]) -> Self::Sums {
         assert!(weights.len() >= Self::LANES, "a register of weights");
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 VNNI; the assertion leaves 16 times 4 bytes to
+        // read.
         unsafe {
             _mm512_dpbusd_epi32(sums, activations, _mm512_loadu_si512(weights.as_ptr().cast()))
         }
@@ -130,26 +149,32 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn to_floats(sums: Self::Sums) -> Self {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         Self(unsafe { _mm512_cvtepi32_ps(sums) })
     }
 
     #[inline(always)]
     fn sum(self) -> f32 {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         unsafe { _mm512_reduce_add_ps(self.0) }
     }
 
     #[inline(always)]
     fn largest(self) -> f32 {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         unsafe { _mm512_reduce_max_ps(self.0) }
     }
 
     #[inline(always)]
     fn smallest(self) -> f32 {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         unsafe { _mm512_reduce_min_ps(self.0) }
     }
 
     #[inline(always)]
     fn store_bytes(self, to: &mut [u8]) {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 BW; 16 bytes are written where the slice has
+        // them, else the mask leaves those that it has.
         unsafe {
             let bytes = _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(self.0));
             match to.len() {
@@ -191,7 +216,7 @@ impl Lanes for Avx512 {
 /// Pairs, pairs of pairs, and so on: 64 shuffles instead of 256 moves.
 #[inline(always)]
 fn transposed(rows: [Avx512; 16]) -> [Avx512; 16] {
-    // SAFETY: see the module.
+    // SAFETY: a register of this kind exists only under `run`, which has AVX-512 F.
     unsafe {
         let mut quads = [_mm512_setzero_pd(); 16];
         for g in (0..16).step_by(4) {
