@@ -17,7 +17,7 @@ pub(crate) fn prepare_for_training() {
     // SAFETY: the option is a number that the allocator reads later; -1 is for no purging.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
     if std::env::var_os("CANDLE_NUM_THREADS").is_none() {
-        // SAFETY: no other thread runs that could read the environment now.
+        // SAFETY: the one other thread there is now waits for signals and reads no environment.
         unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
     }
 }
