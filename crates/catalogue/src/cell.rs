@@ -25,7 +25,7 @@ pub enum Scope {
 pub struct Measured {
     /// The mean over all judged queries.
     pub value: f64,
-    /// Queries in which documents of one score stand on both sides of the cut-off, or differ in grade.
+    /// Queries in which ties could change the value, or documents of one score stand on both sides of the cut-off.
     pub tied_queries: usize,
     /// The mean if every tie were broken for the worst.
     pub worst: f64,

@@ -210,7 +210,7 @@ fn outcome(
 fn measured(evaluation: &Evaluation) -> IndexMap<String, Measured> {
     let one = |measured: &nir_eval::Measured| Measured {
         value: measured.value,
-        tied_queries: measured.ties.crossing,
+        tied_queries: measured.ties.open,
         worst: measured.ties.worst,
         best: measured.ties.best,
     };

@@ -78,6 +78,9 @@ pub struct Measured {
 pub struct Ties {
     /// Queries in which the documents just inside and just outside the cut-off have one score.
     pub crossing: usize,
+    /// Queries whose value ties can change, and those of `crossing`: at the cut-off, documents of one score may also be
+    /// worth the same.
+    pub open: usize,
     /// The value if every tie fell the best way.
     pub best: f64,
     /// The value if every tie fell the worst way.
@@ -163,11 +166,13 @@ struct Column {
     best: Vec<f64>,
     worst: Vec<f64>,
     crossing: usize,
+    open: usize,
 }
 
 impl Column {
     fn new(measure: Measure) -> Self {
-        Self { measure, per_query: vec![], best: vec![], worst: vec![], crossing: 0 }
+        let (per_query, best, worst) = (vec![], vec![], vec![]);
+        Self { measure, per_query, best, worst, crossing: 0, open: 0 }
     }
 
     fn add(&mut self, ordered: &Ordered, policy: Policy) {
@@ -181,13 +186,16 @@ impl Column {
         self.best.push(best);
         self.worst.push(worst);
         let last_rank = self.measure.last_rank(&ordered.ranking);
-        self.crossing += usize::from(ordered.tie_crosses(last_rank));
+        let crosses = ordered.tie_crosses(last_rank);
+        self.crossing += usize::from(crosses);
+        self.open += usize::from(crosses || best.total_cmp(&worst).is_ne());
     }
 
     fn finish(self) -> Measured {
         let summary = |values: &[f64]| self.measure.summarise(values);
         let ties = Ties {
             crossing: self.crossing,
+            open: self.open,
             best: summary(&self.best),
             worst: summary(&self.worst),
         };

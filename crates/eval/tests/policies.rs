@@ -35,7 +35,8 @@ fn a_tie_goes_to_the_larger_doc_id() {
         evaluate(&qrels(&[("q", "10", 1)]), &run, &measures(&["RR"]), Policy::TREC_EVAL_9).unwrap();
     assert_eq!(value(&evaluation), 0.5);
     let ties = evaluation.measured[0].ties;
-    assert_eq!((ties.worst, ties.best, ties.crossing), (0.5, 1.0, 0));
+    // Nothing is cut off, but either document may stand first: 1/2 or 1.
+    assert_eq!((ties.worst, ties.best, ties.crossing, ties.open), (0.5, 1.0, 0, 1));
 }
 
 #[test]
@@ -62,6 +63,21 @@ fn a_constant_scorer_has_the_widest_bounds() {
     assert_eq!(bounds[3], (1.0, 1.0, 0)); // nothing lies beyond the fourth document
     assert_eq!(bounds[4], (0.0, 1.0, 0));
     assert_eq!(bounds[5], (0.5, 1.0, 1)); // d b, or any two of a b c
+    // All but R@4, which has every document whatever their order.
+    let open: Vec<_> = evaluation.measured.iter().map(|m| m.ties.open).collect();
+    assert_eq!(open, [1, 1, 1, 0, 1, 1]);
+}
+
+#[test]
+fn a_tie_of_documents_that_are_worth_the_same_is_open_only_where_it_is_cut() {
+    let run = run(&[("q", "a", 1.0), ("q", "b", 1.0)]);
+    let judged = qrels(&[("q", "a", 1), ("q", "b", 1)]);
+    let ties = |name| {
+        evaluate(&judged, &run, &measures(&[name]), Policy::TREC_EVAL_9).unwrap().measured[0].ties
+    };
+    assert_eq!((ties("RR").crossing, ties("RR").open), (0, 0));
+    assert_eq!((ties("P@1").worst, ties("P@1").best), (1.0, 1.0));
+    assert_eq!((ties("P@1").crossing, ties("P@1").open), (1, 1));
 }
 
 #[test]

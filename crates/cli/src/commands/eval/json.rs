@@ -41,7 +41,7 @@ fn of_measure(measured: &Measured) -> (String, Value) {
     let ties = measured.ties;
     let value = json!({
         "value": measured.value,
-        "ties": { "crossing": ties.crossing, "worst": ties.worst, "best": ties.best },
+        "ties": { "open": ties.open, "crossing": ties.crossing, "worst": ties.worst, "best": ties.best },
     });
     (measured.measure.to_string(), value)
 }

@@ -134,13 +134,13 @@ fn add_queries(text: &mut String, run: &Scored) {
 }
 
 fn add_ties(text: &mut String, run: &Scored) {
-    let open = |m: &&Measured| m.ties.crossing > 0 || m.ties.worst < m.ties.best;
+    let open = |m: &&Measured| m.ties.open > 0;
     for measured in run.evaluation.measured.iter().filter(open) {
         let ties = measured.ties;
         writeln!(
             text,
-            "  ties leave {} between {:.4} and {:.4}; they cross the cut-off in {} queries",
-            measured.measure, ties.worst, ties.best, ties.crossing
+            "  ties leave {} between {:.4} and {:.4}, in {} queries; they cross the cut-off in {}",
+            measured.measure, ties.worst, ties.best, ties.open, ties.crossing
         )
         .expect("a string takes any text");
     }
