@@ -19,6 +19,8 @@ pub struct Card {
     pub licence: Option<String>,
     /// One sentence: how it departs from the paper. Absent where it does not.
     pub differs: Option<String>,
+    /// Why weights of the hub are named by a branch and not by a commit. Absent where none are.
+    pub unpinned: Option<String>,
 }
 
 /// A number that the paper, or a system we follow, prints.

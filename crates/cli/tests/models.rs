@@ -249,3 +249,30 @@ fn damaged_weights_in_the_hubs_cache_are_set_aside_and_not_used() {
     assert_says(&error, &["is damaged: its content has another hash", "set aside as"]);
     assert!(!blob.exists() && blob.with_extension("damaged").exists());
 }
+
+/// Weights that name a branch are refused by `--strict`, unless the card says why no commit is known.
+#[test]
+fn a_branch_needs_a_reason() {
+    let nir = Nir::new();
+    let papers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/papers.toml");
+    nir.write("configs/papers.toml", &fs::read_to_string(papers).unwrap());
+    let hub = METHOD.replace("\"file:model\"", "\"hf:org/name\"\nrevision   = \"main\"");
+    let path = "configs/dense/mine.toml";
+    nir.write(path, &hub);
+    let strict = ["check", "--strict"];
+    let problem = "configs/dense/mine.toml: `hf:org/name@main`: name a commit, or say in the card why none is known";
+    assert_says(&nir.run(&strict).error(), &[problem]);
+
+    let reason = "unpinned = \"the hub could not be asked\"\n\n[[stage]]";
+    nir.write(path, &hub.replace("[[stage]]", reason));
+    let finished = nir.run(&strict);
+    finished.ok();
+    let said = "unpinned: configs/dense/mine.toml: `hf:org/name@main`: the hub could not be asked";
+    assert_says(&finished.stderr(), &[said]);
+
+    nir.write(path, &METHOD.replace("[[stage]]", reason));
+    assert_says(
+        &nir.run(&["check"]).error(),
+        &["`unpinned` gives a reason, and no weights are named by a branch"],
+    );
+}

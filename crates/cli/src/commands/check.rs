@@ -6,6 +6,7 @@ use anyhow::Result;
 use nir_catalogue::{Cell, Comparison, ConfigError, Library, Method, Sweep, read_cells};
 use nir_data::Manifests;
 use nir_eval::Measure;
+use nir_nn::checkpoint::Wanted;
 use nir_report::Question;
 use toml::Spanned;
 
@@ -19,7 +20,8 @@ use crate::root::Root;
 #[derive(clap::Args)]
 #[command(after_help = "Example: nir check && echo all is well")]
 pub(crate) struct Args {
-    /// Also refuse weights that name a branch in place of a commit: they may change under a result.
+    /// Also refuse weights that name a branch in place of a commit, as they may change under a result, unless the config's
+    /// card says why (`unpinned = "…"`); the reasons are printed.
     #[arg(long)]
     strict: bool,
 }
@@ -31,10 +33,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let cells = root.results().map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
     let mut problems = problems(&library, &manifests, &cells);
     let unpinned = unpinned(&library);
-    if args.strict {
-        problems.extend(unpinned.iter().map(|weights| format!("{weights}: name a commit")));
-    } else if !unpinned.is_empty() {
-        errln!("{} weights to pin; `nir check --strict` lists them", unpinned.len());
+    match args.strict {
+        true => problems.extend(unpinned.iter().filter_map(Unpinned::problem)),
+        false if unpinned.is_empty() => {}
+        false => errln!("{} weights to pin; `nir check --strict` lists them", unpinned.len()),
+    }
+    for reason in unpinned.iter().filter(|_| args.strict).filter_map(Unpinned::excuse) {
+        errln!("unpinned: {reason}");
     }
     for problem in &problems {
         errln!("error: {problem}");
@@ -57,6 +62,7 @@ fn problems(library: &Library, manifests: &Manifests, cells: &[Cell]) -> Vec<Str
     for method in library.methods.values() {
         problems.extend(Pipeline::new(method, library).err().map(|error| format!("{error:#}")));
         problems.extend(claims(method, manifests));
+        problems.extend(idle_reason(method, library));
     }
     for comparison in library.comparisons.values() {
         problems.extend(comparison_problems(comparison, library, manifests));
@@ -76,18 +82,54 @@ fn problems(library: &Library, manifests: &Manifests, cells: &[Cell]) -> Vec<Str
     problems
 }
 
-/// Weights of the hub that no commit holds fast, each with its config.
-fn unpinned(library: &Library) -> Vec<String> {
-    let pipelines =
-        library.methods.values().filter_map(|method| Pipeline::new(method, library).ok());
-    let mut unpinned = Vec::new();
-    for pipeline in pipelines {
-        let weights = pipeline.steps.iter().flat_map(|step| step.recipe.weights());
-        let weights = weights.filter(|wanted| wanted.revision().is_some() && !wanted.is_pinned());
-        let path = pipeline.method.source.path();
-        unpinned.extend(weights.map(|wanted| format!("{path}: `{wanted}`")));
+/// Weights of the hub that no commit holds fast.
+struct Unpinned {
+    /// The path of the config.
+    config: String,
+    /// `hf:org/name@main`.
+    weights: String,
+    /// What the config says of it.
+    reason: Option<String>,
+}
+
+impl Unpinned {
+    fn problem(&self) -> Option<String> {
+        let Self { config, weights, reason } = self;
+        let advice = "name a commit, or say in the card why none is known (`unpinned = \"…\"`)";
+        reason.is_none().then(|| format!("{config}: `{weights}`: {advice}"))
     }
-    unpinned
+
+    fn excuse(&self) -> Option<String> {
+        let Self { config, weights, reason } = self;
+        reason.as_ref().map(|reason| format!("{config}: `{weights}`: {reason}"))
+    }
+}
+
+fn unpinned(library: &Library) -> Vec<Unpinned> {
+    library.methods.values().flat_map(|method| unpinned_of(method, library)).collect()
+}
+
+fn unpinned_of(method: &Method, library: &Library) -> Vec<Unpinned> {
+    let Ok(pipeline) = Pipeline::new(method, library) else { return Vec::new() };
+    let weights = pipeline.steps.iter().flat_map(|step| step.recipe.weights());
+    let weights = weights.filter(|wanted| wanted.revision().is_some() && !wanted.is_pinned());
+    let one = |wanted: Wanted| Unpinned {
+        config: method.source.path().to_owned(),
+        weights: wanted.to_string(),
+        reason: method.card.unpinned.clone(),
+    };
+    weights.map(one).collect()
+}
+
+/// A reason for what is not so.
+fn idle_reason(method: &Method, library: &Library) -> Option<String> {
+    let idle = method.card.unpinned.is_some() && unpinned_of(method, library).is_empty();
+    let path = method.source.path();
+    idle.then(|| {
+        format!(
+            "{path}: `unpinned` gives a reason, and no weights are named by a branch: leave it out"
+        )
+    })
 }
 
 fn claims(method: &Method, manifests: &Manifests) -> Vec<String> {
