@@ -32,6 +32,33 @@ pub struct Config {
     position_embedding_type: Option<String>,
 }
 
+/// What the `bert_config.json` that BERT was published with says.
+const PUBLISHED: [&str; 11] = [
+    "attention_probs_dropout_prob",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "hidden_size",
+    "initializer_range",
+    "intermediate_size",
+    "max_position_embeddings",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "type_vocab_size",
+    "vocab_size",
+];
+
+/// Whether this is a `config.json` from before `transformers` wrote `model_type` into it: every key of BERT's own file,
+/// its two types of tokens, and no class but BERT's. RoBERTa, ALBERT and ELECTRA differ in one of them.
+pub(super) fn is_old(keys: &serde_json::Value) -> bool {
+    let classes = keys["architectures"].as_array().into_iter().flatten();
+    let is_bert =
+        |class: &serde_json::Value| class.as_str().unwrap_or_default().starts_with("Bert");
+    PUBLISHED.iter().all(|&key| keys.get(key).is_some())
+        && keys["type_vocab_size"] == 2
+        && keys.get("embedding_size").is_none()
+        && classes.into_iter().all(is_bert)
+}
+
 fn gelu() -> String {
     "gelu".to_owned()
 }

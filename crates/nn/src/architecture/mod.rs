@@ -10,7 +10,6 @@ pub mod roberta;
 
 use std::path::Path;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Activation, Error, Result};
@@ -131,14 +130,14 @@ impl Architecture {
 
     /// Reads the text of a `config.json`.
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Kind {
-            model_type: Option<String>,
-        }
-        let Kind { model_type } = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let keys: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| error.to_string())?;
         let known = || ARCHITECTURES.map(|(name, _)| name).join(", ");
-        let Some(model_type) = model_type else {
-            return Err(format!("has no `model_type`: expected one of {}", known()));
+        let Some(model_type) = model_type(&keys) else {
+            return Err(format!(
+                "has no `model_type`, and its keys are not those of BERT's own `bert_config.json`: write `model_type`, one of {}, into it",
+                known()
+            ));
         };
         match ARCHITECTURES.iter().find(|(name, _)| *name == model_type) {
             Some((_, read)) => read(text)?.checked(),
@@ -153,6 +152,11 @@ impl Architecture {
             false => Err(format!("{heads} heads cannot share a hidden size of {hidden}")),
         }
     }
+}
+
+/// What the file says, or what an old one must mean.
+fn model_type(keys: &serde_json::Value) -> Option<&str> {
+    keys["model_type"].as_str().or_else(|| bert::is_old(keys).then_some("bert"))
 }
 
 /// Only embeddings of absolute positions are known here; a checkpoint with others must not run as if it had these.
@@ -174,6 +178,32 @@ mod tests {
             error,
             "`model_type` is `t5`: expected one of bert, dpr, distilbert, roberta, xlm-roberta, camembert, electra"
         );
+    }
+
+    /// What Google's `bert_config.json` says of BERT base.
+    const OLD_BERT: &str = r#""attention_probs_dropout_prob": 0.1, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
+        "hidden_size": 768, "initializer_range": 0.02, "intermediate_size": 3072, "max_position_embeddings": 512,
+        "num_attention_heads": 12, "num_hidden_layers": 12, "vocab_size": 30522"#;
+
+    #[test]
+    fn a_bert_from_before_there_was_a_model_type_is_known_by_its_keys() {
+        let old = |more: &str| Architecture::parse(&format!("{{{OLD_BERT}{more}}}"));
+        for saved_by in ["", r#", "architectures": ["BertForSequenceClassification"]"#] {
+            let found = old(&format!(r#", "type_vocab_size": 2{saved_by}"#)).unwrap();
+            assert_eq!(found.names.block, "encoder.layer");
+            assert_eq!((found.sizes.layers, found.sizes.first_position), (12, 0));
+            assert_eq!(found.sizes.norm_eps, 1e-12);
+        }
+        // RoBERTa's files of those days have the same keys, but one type of token.
+        for other in [
+            r#", "type_vocab_size": 1"#,
+            r#", "type_vocab_size": 2, "architectures": ["ElectraModel"]"#,
+            r#", "type_vocab_size": 2, "embedding_size": 128"#,
+            "",
+        ] {
+            let error = old(other).unwrap_err();
+            assert!(error.starts_with("has no `model_type`, and its keys are not"), "{error}");
+        }
     }
 
     #[test]
