@@ -42,7 +42,7 @@ type Encode = Box<dyn Fn(&[&str]) -> Result<Table>>;
 
 fn bind<H>(model: &Model<H>, template: &[&str], max_length: usize) -> Result<Bound> {
     let template = template.iter().map(|&text| text.to_owned()).collect();
-    let input = Input { template, special_tokens: true, max_length, fill: None };
+    let input = Input { template, lower_case: false, special_tokens: true, max_length, fill: None };
     Ok(model.tokenizer.bind(&input, Truncation::Longest)?)
 }
 

@@ -48,8 +48,13 @@ impl Tokens {
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// One text, or two that the tokenizer joins as a pair. `{text}` and `{title}` stand for the fields of a document;
-    /// a query has only `{text}`. Prefixes and prompts are part of it: `["query: {text}"]`.
+    /// a query has only `{text}`. Prefixes and prompts are part of it: `["query: {text}"]`. What stands behind a bar
+    /// belongs to the field and goes with it where it is empty: `["{title| [SEP] }{text}"]`.
     pub template: Vec<String>,
+    /// Whether the fields are put into lower case before they are written into the template, as Python's `str.lower`
+    /// does; for models that were trained so although their tokenizer keeps case.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lower_case: bool,
     /// Whether the tokenizer adds its own, such as `[CLS]` and `[SEP]`; they survive truncation.
     pub special_tokens: bool,
     /// Tokens that are kept, special ones included.
@@ -97,27 +102,45 @@ impl Input {
 
     /// The texts of the template with its fields filled in.
     pub fn texts(&self, field: impl Fn(&str) -> String) -> Vec<String> {
-        self.template.iter().map(|template| fill(template, &field)).collect()
+        // Both this and Python's `str.lower` follow Unicode's full mappings, the final sigma included; they differ only in
+        // letters that one of the two versions of Unicode lacks.
+        let field = |name: &str| match self.lower_case {
+            true => field(name).to_lowercase(),
+            false => field(name),
+        };
+        self.template.iter().map(|template| fill(template, field)).collect()
     }
 }
 
-/// A space after a field that is empty goes with it: `{title} {text}` without a title is the text.
+/// What belongs to a field that is empty goes with it, and so does one space: `{title} {text}` and `{title| [SEP] }{text}`
+/// without a title are the text.
 fn fill(template: &str, field: impl Fn(&str) -> String) -> String {
     let (mut text, mut gone) = (String::new(), false);
     for piece in pieces(template) {
         match piece {
-            Piece::Text(piece) if gone => text.push_str(piece.strip_prefix(' ').unwrap_or(piece)),
+            Piece::Text(piece) if gone => {
+                text.push_str(piece.strip_prefix(' ').unwrap_or(piece));
+                gone = false;
+            }
             Piece::Text(piece) => text.push_str(piece),
-            Piece::Field(name) => text.push_str(&field(name)),
+            Piece::Field { name, behind } => {
+                let value = field(name);
+                gone = value.is_empty();
+                text.push_str(&value);
+                text.push_str(if gone { "" } else { behind });
+            }
         }
-        gone = matches!(piece, Piece::Field(name) if field(name).is_empty());
     }
     text
 }
 
 enum Piece<'a> {
     Text(&'a str),
-    Field(&'a str),
+    Field {
+        name: &'a str,
+        /// What stands behind its bar.
+        behind: &'a str,
+    },
 }
 
 /// Cuts `"query: {text}"` into its pieces; a brace that is never closed is text.
@@ -125,8 +148,9 @@ fn pieces(template: &str) -> Vec<Piece<'_>> {
     let (mut pieces, mut rest) = (Vec::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         let Some((name, behind)) = after.split_once('}') else { break };
+        let (name, own) = name.split_once('|').unwrap_or((name, ""));
         pieces.push(Piece::Text(before));
-        pieces.push(Piece::Field(name));
+        pieces.push(Piece::Field { name, behind: own });
         rest = behind;
     }
     pieces.push(Piece::Text(rest));
@@ -137,7 +161,7 @@ fn check_fields(template: &str, fields: &[&str]) -> std::result::Result<(), Stri
     let found: Vec<&str> = pieces(template)
         .into_iter()
         .filter_map(|piece| match piece {
-            Piece::Field(name) => Some(name),
+            Piece::Field { name, .. } => Some(name),
             Piece::Text(_) => None,
         })
         .collect();
@@ -409,7 +433,7 @@ mod tests {
 
     fn input(template: &[&str]) -> Input {
         let template = template.iter().map(|&text| text.to_owned()).collect();
-        Input { template, special_tokens: true, max_length: 8, fill: None }
+        Input { template, lower_case: false, special_tokens: true, max_length: 8, fill: None }
     }
 
     #[test]
@@ -418,6 +442,32 @@ mod tests {
         assert_eq!(input(&["query: {text}"]).texts(field), ["query: tea"]);
         assert_eq!(input(&["{title} {text}"]).texts(field), ["tea"]);
         assert_eq!(input(&["{title}", "{text} {"]).texts(field), ["", "tea {"]);
+    }
+
+    #[test]
+    fn what_belongs_to_an_empty_field_goes_with_it() {
+        let titled = |title: &'static str| {
+            move |name: &str| if name == "title" { title.to_owned() } else { "tea".to_owned() }
+        };
+        let dpr = input(&["{title| [SEP] }{text}"]);
+        assert_eq!(dpr.texts(titled("Drinks")), ["Drinks [SEP] tea"]);
+        assert_eq!(dpr.texts(titled("")), ["tea"]);
+        // Without a bar a separator stays.
+        assert_eq!(input(&["{title} [SEP] {text}"]).texts(titled("")), ["[SEP] tea"]);
+        assert_eq!(dpr.check(&["title", "text"]), Ok(()));
+        assert_eq!(
+            input(&["{titel| [SEP] }{text}"]).check(&["title", "text"]).unwrap_err(),
+            "`template` names `{titel}`: expected {title}, {text}"
+        );
+    }
+
+    /// What Python 3.11 gives for `"ΟΔΥΣΣΕΥΣ İSTANBUL Straẞe ǅ Σ".lower()`.
+    #[test]
+    fn fields_are_lowered_as_python_does_and_the_template_is_not() {
+        let field = |_: &str| "ΟΔΥΣΣΕΥΣ İSTANBUL Straẞe ǅ Σ".to_owned();
+        let lower = Input { lower_case: true, ..input(&["[CLS] [Q] {text}"]) };
+        assert_eq!(lower.texts(field), ["[CLS] [Q] οδυσσευς i̇stanbul straße ǆ σ"]);
+        assert_eq!(input(&["{text}"]).texts(field), [field("")]);
     }
 
     #[test]

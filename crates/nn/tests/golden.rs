@@ -66,7 +66,10 @@ impl Case {
             other => panic!("{other}"),
         };
         let max_length = self.max_length;
-        (Input { template, special_tokens: true, max_length, fill: None }, truncation)
+        (
+            Input { template, lower_case: false, special_tokens: true, max_length, fill: None },
+            truncation,
+        )
     }
 
     fn tokens(&self) -> Tokens {

@@ -83,7 +83,8 @@ impl MiniLm {
 
     fn tokens(&self, texts: &[&str], max_length: usize) -> Vec<Tokens> {
         let template = vec!["{text}".to_owned()];
-        let input = Input { template, special_tokens: true, max_length, fill: None };
+        let input =
+            Input { template, lower_case: false, special_tokens: true, max_length, fill: None };
         let bound = self.model.tokenizer.bind(&input, Truncation::Longest).unwrap();
         texts.iter().map(|text| bound.encode(|_| (*text).to_owned()).unwrap()).collect()
     }

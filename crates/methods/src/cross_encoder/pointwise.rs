@@ -118,7 +118,7 @@ impl Algorithm for Config {
 impl Config {
     fn input(&self) -> Input {
         let (template, max_length) = (self.template.clone(), self.max_length);
-        Input { template, special_tokens: true, max_length, fill: None }
+        Input { template, lower_case: false, special_tokens: true, max_length, fill: None }
     }
 
     fn check_classes(&self, found: usize) -> Result<()> {

@@ -18,6 +18,10 @@
 //! | `pool`       | first token, mean, mean without the first tokens, BERT's pooler, last token      |
 //! | `P`          | a projection where the checkpoint has one (ANCE: linear and layer norm)          |
 //!
+//! Two things of a contract are easily missed. ANCE was trained on lower-cased text although RoBERTa's tokenizer keeps case:
+//! `lower_case` in `query` and `document`. And DPR joins a title by `[SEP]`, but a passage without one is its text alone:
+//! `"{title| [SEP] }{text}"`.
+//!
 //! Try it: `nir run dense/minilm-l6 --on pocket`. Take `pooling = "cls"` instead of `mean` and see how much a wrong
 //! contract costs, although every number still looks like a number.
 
