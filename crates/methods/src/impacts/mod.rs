@@ -12,11 +12,12 @@ use nir_core::{
     Contribution, Corpus, DocNo, Hasher, Progress, Queries, Query, Ranking, Result, Retriever, Run,
     Search,
 };
+use nir_nn::{Tokenizer, Tokens};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use index::{Index, Searcher, Storage};
 
-use crate::neural::shards;
+use crate::neural::{count_tokens, shards};
 use crate::{Context, Stage};
 
 /// Terms with weights above zero, each term once.
@@ -47,6 +48,28 @@ pub enum QueryWeighting {
     Model,
     /// How often the tokenizer finds them: no model is run for a query.
     Tokens,
+    /// 1 for each, however often the tokenizer finds it: likewise.
+    Binary,
+}
+
+impl QueryWeighting {
+    /// The vectors of queries that no model has to read; none where one has to.
+    pub(crate) fn bags(
+        self,
+        tokenizer: &Tokenizer,
+        queries: &[Tokens],
+    ) -> Option<Vec<SparseVector>> {
+        let weight: fn(f32) -> f32 = match self {
+            Self::Model => return None,
+            Self::Tokens => |count| count,
+            Self::Binary => |_| 1.0,
+        };
+        let bag = |tokens| {
+            let counts = count_tokens(tokenizer, tokens).into_iter();
+            counts.map(|(id, count)| (id, weight(count))).collect()
+        };
+        Some(queries.iter().map(bag).collect())
+    }
 }
 
 /// Quantised where that is asked for; what becomes zero is left out, and so are terms of no weight.

@@ -16,8 +16,10 @@
 //! | `w_ij` | the masked-language-model logit of word `j` at token `i`, `[tokens, vocab]`             |
 //! | `w_j`  | the weight of word `j` in the text, `[vocab]`, mostly zero                               |
 //!
-//! SPLADE-doc is `query_weighting = "tokens"`: a query is its own words, each as often as it occurs, and no model runs
-//! when a query comes. `quantisation` makes integers of the weights as Anserini does.
+//! SPLADE-doc is `query_weighting = "binary"`: a query is the set of its own words, each of weight 1 however often it
+//! occurs, and no model runs when a query comes (naver/splade, `splade/models/transformer_rep.py`, `SpladeDoc`); with
+//! `"tokens"` a word counts as often as it occurs. Special tokens are no words here; the authors leave `[UNK]` in.
+//! `quantisation` makes integers of the weights as Anserini does.
 //!
 //! Try it: `nir run sparse/splade-max --on pocket`, and look at `terms_per_document` in the result.
 
@@ -34,7 +36,7 @@ use crate::impacts::{
     Index, Quantisation, QueryWeighting, SparseVector, Weigh, WeighQueries, quantised, retriever,
 };
 use crate::neural::{
-    bind, check_weights, count_tokens, digest, document_token, document_tokens, load, piece,
+    bind, check_weights, digest, document_token, document_tokens, load, piece,
     query_tokens, wanted, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
@@ -150,14 +152,9 @@ struct Splade {
 impl WeighQueries for Splade {
     fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>> {
         let tokens = query_tokens(&self.query_tokens, queries)?;
-        match self.query_weighting {
-            QueryWeighting::Model => {
-                self.expand(&self.queries, &tokens, |i| queries[i].text.clone())
-            }
-            QueryWeighting::Tokens => Ok(tokens
-                .iter()
-                .map(|tokens| count_tokens(&self.queries.tokenizer, tokens))
-                .collect()),
+        match self.query_weighting.bags(&self.queries.tokenizer, &tokens) {
+            Some(bags) => Ok(bags),
+            None => self.expand(&self.queries, &tokens, |i| queries[i].text.clone()),
         }
     }
 
@@ -255,6 +252,14 @@ mod tests {
             let bread = 162; // its only token, by the fixture's `inputs.json`
             for (name, score) in lent.named(&found) {
                 assert!((score - expected(name, tensor)[bread]).abs() < 1e-4, "{name}: {score}");
+            }
+
+            // Twice the word is twice its weight as a count, and the same as a set.
+            let twice = lent.named(&lent.retrieve(&config, "bread bread"));
+            let config = Config { query_weighting: QueryWeighting::Binary, ..config };
+            let as_set = lent.named(&lent.retrieve(&config, "bread bread"));
+            for (name, score) in lent.named(&found) {
+                assert!(twice.contains(&(name, 2.0 * score)) && as_set.contains(&(name, score)));
             }
         }
     }

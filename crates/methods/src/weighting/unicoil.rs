@@ -37,8 +37,8 @@ use crate::impacts::{
     Index, Quantisation, QueryWeighting, SparseVector, Weigh, WeighQueries, quantised, retriever,
 };
 use crate::neural::{
-    bind, check_weights, count_tokens, digest, document_token, document_tokens, load, per_token,
-    piece, query_tokens, wanted, weighted_pieces,
+    bind, check_weights, digest, document_token, document_tokens, load, per_token, piece,
+    query_tokens, wanted, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -130,12 +130,9 @@ struct UniCoil {
 impl WeighQueries for UniCoil {
     fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>> {
         let tokens = query_tokens(&self.query_tokens, queries)?;
-        match self.query_weighting {
-            QueryWeighting::Model => self.weigh(&tokens, |a, b| a + b, |i| queries[i].text.clone()),
-            QueryWeighting::Tokens => Ok(tokens
-                .iter()
-                .map(|tokens| count_tokens(&self.model.tokenizer, tokens))
-                .collect()),
+        match self.query_weighting.bags(&self.model.tokenizer, &tokens) {
+            Some(bags) => Ok(bags),
+            None => self.weigh(&tokens, |a, b| a + b, |i| queries[i].text.clone()),
         }
     }
 
