@@ -22,7 +22,8 @@
 //!
 //! Without candidates it is a retriever and every passage is scored: exact. With `plaid` vectors are a centroid and a few
 //! bits for each number, and most passages are ruled out by their centroids alone (Santhanam et al., CIKM 2022): `recall@10`
-//! in the result says what that misses. After another stage, `use = "max_sim"` scores
+//! in the result says what that misses; with `centroids = "auto"` there are as many centroids as the authors' code takes,
+//! `2^⌊log2(16 · √tokens)⌋`, which serves collections of any size. After another stage, `use = "max_sim"` scores
 //! that stage's candidates with the same vectors. They are mapped from the cache: 2 bytes for each number in `f16`, so
 //! 8.8 million passages of 70 tokens take 160 GB, and half of that in `int8`.
 //!
@@ -46,8 +47,8 @@ use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, check_finite, norm
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    self, check_weights, digest, document_token, document_tokens, load, piece, pieces, shards,
-    wanted,
+    self, check_weights, digest, document_token, document_tokens, load, piece, pieces,
+    shards, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -95,8 +96,8 @@ pub struct Marker {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pruning {
-    /// Centroids that tokens lie near.
-    pub centroids: usize,
+    /// Centroids that tokens lie near: so many, or as many as the authors take.
+    pub centroids: CentroidCount,
     /// Bits for each number of what is left: 1, 2 or 4.
     pub bits: usize,
     /// Tokens that centroids are learned from.
@@ -109,6 +110,42 @@ pub struct Pruning {
     pub threshold: f32,
     /// Documents that are left then; a quarter of them is compared in full.
     pub documents: usize,
+}
+
+/// How many centroids there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected a number of centroids, or \"auto\"")]
+pub enum CentroidCount {
+    /// So many.
+    Fixed(usize),
+    /// By a rule.
+    Rule(CentroidRule),
+}
+
+/// A rule for their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CentroidRule {
+    /// `2^⌊log2(16 · √tokens)⌋`.
+    Auto,
+}
+
+impl CentroidCount {
+    /// For a collection of so many tokens.
+    fn of(self, tokens: usize) -> usize {
+        match self {
+            Self::Fixed(centroids) => centroids,
+            Self::Rule(CentroidRule::Auto) => auto_centroids(tokens),
+        }
+    }
+}
+
+/// As ColBERT's code has it (`colbert/indexing/collection_indexer.py`), with the tokens counted where it estimates them.
+/// Below 256 tokens, where that would be more than there are tokens, the largest power of two that is not.
+fn auto_centroids(tokens: usize) -> usize {
+    let rule = 16.0 * (tokens as f64).sqrt();
+    let most = rule.min(tokens as f64).max(1.0);
+    1 << most.log2() as u32
 }
 
 /// Lloyd's iterations for centroids.
@@ -129,12 +166,15 @@ impl Pruning {
 
     /// The compressed tokens of all shards with their lists, from the cache or made now.
     fn bind(&self, shards: &[Shard], recipe: &str, context: &Context<'_>) -> Result<Plaid> {
-        let Self { centroids, bits, sample, seed, .. } = *self;
+        let Self { bits, sample, seed, .. } = *self;
+        let centroids = self.centroids.of(shards.iter().map(|shard| shard.tokens.tokens()).sum());
+        context.resources.note("vectors", "centroids", &centroids.to_string());
         let mut key = Hasher::new("plaid");
         key.part(recipe).part(context.corpus_digest.hex()).part(context.backend.to_string());
         key.part(format!("{centroids} {bits} {sample} {seed}"));
         let folder = context.resources.artifact("indexes", key.digest(), &mut |folder| {
-            let code = ResidualCode::train(self.learn(shards)?, bits, &tokens(shards, sample));
+            let code =
+                ResidualCode::train(self.learn(shards, centroids)?, bits, &tokens(shards, sample));
             let storage = TokenStorage::Residual(Box::new(code));
             let dim = shards[0].tokens.dim();
             let mut file = TokenWriter::create(&folder.join(VECTORS), dim, storage)?;
@@ -145,14 +185,14 @@ impl Pruning {
         Ok(Plaid::open(&folder.join(LISTS), TokenMatrix::open(&folder.join(VECTORS))?)?)
     }
 
-    fn learn(&self, shards: &[Shard]) -> Result<Centroids> {
-        let Self { centroids, sample, seed, .. } = *self;
+    fn learn(&self, shards: &[Shard], centroids: usize) -> Result<Centroids> {
+        let Self { sample, seed, .. } = *self;
         let dim = shards[0].tokens.dim();
         let tokens = tokens(shards, sample);
         let count = tokens.len() / dim;
         if count < centroids {
             return Err(format!(
-                "{centroids} centroids cannot be learned from {count} tokens: write fewer `centroids`"
+                "{centroids} centroids cannot be learned from {count} tokens: write fewer `centroids`, or \"auto\""
             )
             .into());
         }
@@ -662,7 +702,7 @@ mod tests {
         let mut config = config(&folder, PLAIN);
         let exact = lent.retrieve(&config, "bread and water");
         let everywhere = Pruning {
-            centroids: 8,
+            centroids: CentroidCount::Fixed(8),
             bits: 4,
             sample: 1000,
             seed: 1,
@@ -679,10 +719,39 @@ mod tests {
         config.plaid = Some(Pruning { documents: 4, nprobe: 1, ..everywhere.clone() });
         assert!(lent.recall(&config, "bread").unwrap() < 1.0);
 
-        config.plaid = Some(Pruning { centroids: 1000, ..everywhere });
+        let auto = CentroidCount::Rule(CentroidRule::Auto);
+        config.plaid = Some(Pruning { centroids: auto, nprobe: 1000, ..everywhere.clone() });
+        let found = lent.retrieve(&config, "bread and water");
+        assert_eq!((found.len(), found[0].doc), (exact.len(), exact[0].doc));
+
+        config.plaid = Some(Pruning { centroids: CentroidCount::Fixed(1000), ..everywhere });
         let error = lent.try_build(&config).err().unwrap().to_string();
         assert!(error.contains("1000 centroids cannot be learned"), "{error}");
         assert!(Algorithm::check(&MaxSim(config)).unwrap_err().contains("leave it out"));
+    }
+
+    #[test]
+    fn the_authors_rule_gives_a_power_of_two_that_a_tiny_collection_can_fill() {
+        // 16 · √1,000,000 = 16,000, and 2^13 = 8,192 is the last power of two below; 16 · √256 = 256.
+        assert_eq!(auto_centroids(1_000_000), 8192);
+        assert_eq!(auto_centroids(256), 256);
+        // 16 · √255 = 255.5 is more than 255 tokens; of 20 tokens 16 may be centroids.
+        assert_eq!(auto_centroids(255), 128);
+        assert_eq!([20, 2, 1, 0].map(auto_centroids), [16, 2, 1, 1]);
+        // MS MARCO's passages: 8,841,823 of about 67 tokens.
+        assert_eq!(auto_centroids(592_402_141), 262_144);
+    }
+
+    #[test]
+    fn a_number_of_centroids_is_a_number_or_the_rule() {
+        let read = |value: &str| {
+            toml::from_str::<toml::Table>(&format!("x = {value}")).unwrap()["x"].clone()
+        };
+        let count = |value: &str| read(value).try_into::<CentroidCount>();
+        assert_eq!(count("64"), Ok(CentroidCount::Fixed(64)));
+        assert_eq!(count("\"auto\""), Ok(CentroidCount::Rule(CentroidRule::Auto)));
+        let error = count("\"many\"").unwrap_err().to_string();
+        assert!(error.contains("expected a number of centroids, or \"auto\""), "{error}");
     }
 
     #[test]
