@@ -87,10 +87,7 @@ impl Tensors {
     fn new(files: Vec<File>, name: &str, backend: &Backend) -> Self {
         let mut shapes = BTreeMap::new();
         for (number, file) in files.iter().enumerate() {
-            let place = |(name, shape): (String, Vec<usize>)| {
-                (modern(&name), Place { file: number, name, shape })
-            };
-            shapes.extend(file.shapes().into_iter().map(place));
+            shapes.extend(places(number, file));
         }
         let scales: Vec<String> = shapes.keys().map(|name| format!("{name}{SCALE}")).collect();
         for scale in scales {
@@ -99,6 +96,25 @@ impl Tensors {
         let (backend, checkpoint) = (backend.clone(), name.to_owned());
         let (taken, missing, dtype) = (BTreeSet::new(), Vec::new(), DType::F32);
         Self { files, shapes, taken, missing, backend, dtype, checkpoint }
+    }
+
+    /// Opens another file of the checkpoint: heads that its authors saved apart. Its tensors are accounted for like all
+    /// others, and none may have the name of one that is there.
+    pub fn also(&mut self, path: &Path) -> Result<()> {
+        let file = match path.extension().is_some_and(|extension| extension == "safetensors") {
+            true => safetensors(path)?,
+            false => pytorch(path)?,
+        };
+        for (name, place) in places(self.files.len(), &file) {
+            if self.shapes.insert(name.clone(), place).is_some() {
+                let path = path.display();
+                return Err(self.problem(format!(
+                    "`{name}` is in {path} and among the other weights: expected it once"
+                )));
+            }
+        }
+        self.files.push(file);
+        Ok(())
     }
 
     /// Where the model will run.
@@ -218,6 +234,14 @@ impl Tensors {
     fn problem(&self, problem: String) -> Error {
         Error::Tensors { checkpoint: self.checkpoint.clone(), problem }
     }
+}
+
+/// Where the tensors of a file are, which is the one of this number.
+fn places(number: usize, file: &File) -> impl Iterator<Item = (String, Place)> {
+    let place = move |(name, shape): (String, Vec<usize>)| {
+        (modern(&name), Place { file: number, name, shape })
+    };
+    file.shapes().into_iter().map(place)
 }
 
 fn open(weights: &Weights) -> Result<Vec<File>> {

@@ -20,7 +20,8 @@
 //!
 //! The `0` is the authors' code's (luyug/COIL, `modeling.py` and the retrievers), not the paper's: a match that is worse
 //! than orthogonal counts as none. They leave `[SEP]` out by `--no_sep`, as all released checkpoints were trained. A
-//! token that the query repeats is matched each time. Without `cls` in the config the method is COIL-tok.
+//! token that the query repeats is matched each time. Without `cls` in the config the method is COIL-tok. The authors' code
+//! saves both layers in a `model.pt` of their own beside the encoder's weights; `heads` names it, and nothing in it is run.
 //!
 //! Search is exact: every document is scored. Each shard of the cache is an inverted index of its own. Vectors are mapped
 //! from there, 32 numbers for each token and 768 for each document, in `storage`; 4 bytes for each token stay in memory,
@@ -31,7 +32,7 @@
 
 use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nir_core::{
@@ -39,7 +40,7 @@ use nir_core::{
     Result, Retriever, Run, Scored,
 };
 use nir_index::{Matrix, MatrixWriter, Simd, Storage};
-use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::checkpoint::{Checkpoint, Location, Wanted};
 use nir_nn::heads::PerToken;
 use nir_nn::{
     Architecture, Bound, Hidden, Input, Model, Pooling, Role, Rows, Tensors, Tokens, check_finite,
@@ -63,6 +64,9 @@ pub struct Config {
     /// The commit of the weights on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// The file of the layers below, where the authors' code saved them apart from the encoder: `model.pt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heads: Option<String>,
     /// Patterns of tensors that the checkpoint has and this method does not use.
     pub ignore: Vec<String>,
     /// The name of the linear layer that makes a token's vector.
@@ -132,14 +136,14 @@ impl Config {
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let corpus = &*context.corpus;
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
-        let folders =
-            shards(context, &format!("coil {checkpoint} {parts}"), &mut |folder, rows| {
-                let tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
-                let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
-                write(folder, &vectors(model, &tokens, text)?, model.head.widths(), self.storage)?;
-                task.advance(u64::from(rows.end - rows.start));
-                Ok(())
-            })?;
+        let recipe = format!("coil {checkpoint} {parts}");
+        let folders = shards(context, &recipe, &mut |folder, rows| {
+            let tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
+            let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
+            write(folder, &vectors(model, &tokens, text)?, model.head.widths(), self.storage)?;
+            task.advance(u64::from(rows.end - rows.start));
+            Ok(())
+        })?;
         folders.iter().map(|folder| Lists::open(folder)).collect()
     }
 }
@@ -351,6 +355,14 @@ fn add_best(docs: &[u32], mut products: impl Iterator<Item = f32>, scores: &mut 
     }
 }
 
+/// The path of a checkpoint's file that must be there.
+fn file(checkpoint: &Checkpoint, name: &str) -> Result<PathBuf> {
+    checkpoint.file(name).ok_or_else(|| {
+        let (place, found) = (checkpoint.name(), checkpoint.files().collect::<Vec<_>>().join(", "));
+        format!("{place}: has no file `{name}`, which `heads` names; it has {found}").into()
+    })
+}
+
 /// The model with the ways of writing texts.
 struct Reader {
     model: Arc<Model<Heads>>,
@@ -361,7 +373,10 @@ struct Reader {
 impl Reader {
     fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
         let weights = &config.weights()[0];
+        let checkpoint = context.resources.checkpoint(weights)?;
+        let heads = config.heads.as_ref().map(|name| file(&checkpoint, name)).transpose()?;
         let model = load(context, weights, &config.ignore, |architecture, tensors| {
+            heads.iter().try_for_each(|heads| tensors.also(heads))?;
             Heads::load(architecture, tensors, &config.token, config.cls.as_ref())
         })?;
         Ok(Self {
@@ -511,10 +526,45 @@ mod tests {
         assert_eq!(lists.scores(&text(&[5], &[[1.0, 2.0]], &[])), [3.0, 0.0]);
     }
 
+    /// The fixture, with the encoder in `model.safetensors` and PyTorch's own `model.pt` of the heads beside it.
+    fn as_the_authors_save_it(folder: &str) -> tempfile::TempDir {
+        let apart = tempfile::tempdir().unwrap();
+        for name in ["config.json", "tokenizer.json", "model.pt"] {
+            fs::copy(Path::new(folder).join(name), apart.path().join(name)).unwrap();
+        }
+        let weights = Path::new(folder).join("model.safetensors");
+        let mut tensors =
+            candle_core::safetensors::load(weights, &candle_core::Device::Cpu).unwrap();
+        tensors.retain(|name, _| !name.contains("_proj."));
+        candle_core::safetensors::save(&tensors, apart.path().join("model.safetensors")).unwrap();
+        apart
+    }
+
     #[test]
-    fn a_tiny_checkpoint_ranks_as_all_pairs_of_tokens_do() {
-        let (folder, expected) = fixture("coil");
-        let config: Config = toml::from_str(&format!(
+    fn heads_are_read_from_a_file_of_their_own() {
+        let (folder, _) = fixture("coil");
+        let apart = as_the_authors_save_it(&folder);
+        let apart = apart.path().to_str().unwrap();
+        let lent = Lent::new(sentence_and_word());
+        let query = lent.corpus().text(DocNo(0));
+        let found = lent.retrieve(&config(apart, "heads = \"model.pt\""), query);
+        assert_eq!(found, lent.retrieve(&config(&folder, ""), query));
+
+        let without = lent.try_build(&config(apart, "")).err().unwrap().to_string();
+        assert!(without.contains("`cls_proj.weight`"), "{without}");
+        let error =
+            lent.try_build(&config(apart, "heads = \"heads.pt\"")).err().unwrap().to_string();
+        assert!(
+            error.contains("has no file `heads.pt`, which `heads` names; it has config.json"),
+            "{error}"
+        );
+        let twice =
+            lent.try_build(&config(&folder, "heads = \"model.pt\"")).err().unwrap().to_string();
+        assert!(twice.contains("among the other weights: expected it once"), "{twice}");
+    }
+
+    fn config(folder: &str, more: &str) -> Config {
+        toml::from_str(&format!(
             r#"
             weights  = "file:{folder}"
             ignore   = ["pooler.*"]
@@ -524,9 +574,16 @@ mod tests {
             document = {{ template = ["{{text}}"], special_tokens = true, max_length = 40 }}
             storage  = "f32"
             depth    = 10
+            {more}
             "#
         ))
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn a_tiny_checkpoint_ranks_as_all_pairs_of_tokens_do() {
+        let (folder, expected) = fixture("coil");
+        let config = config(&folder, "");
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
         let cls = |case: &str| {
             dot(&expected("sentence", "cls_projected"), &expected(case, "cls_projected"))

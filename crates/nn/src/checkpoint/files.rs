@@ -20,7 +20,7 @@ pub(super) const SAFETENSORS_INDEX: &str = "model.safetensors.index.json";
 pub(super) const PYTORCH: &str = "pytorch_model.bin";
 
 /// What stands at the top of a repository, beside the weights.
-pub(super) const KNOWN: [&str; 18] = [
+pub(super) const KNOWN: [&str; 19] = [
     CONFIG,
     // The tokenizer, in one file, or as its parts.
     "tokenizer.json",
@@ -41,6 +41,8 @@ pub(super) const KNOWN: [&str; 18] = [
     "1_Pooling/config.json",
     // ColBERT's settings, by the Stanford code.
     "artifact.metadata",
+    // COIL's heads, by the authors' code, beside the weights of its encoder.
+    "model.pt",
     // Looked for before PyTorch's.
     SAFETENSORS,
     SAFETENSORS_INDEX,

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import shutil
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
@@ -372,6 +373,9 @@ def save_model(f: Fixture, model: nn.Module, folder: Path) -> None:
     tied = {"cls.predictions.decoder.weight"} & tensors.keys()
     tensors = {k: v for k, v in tensors.items() if k not in tied}
     save_file((f.rename or dict)(tensors), folder / "model.safetensors", metadata={"format": "pt"})
+    if f.model is Coil:
+        # As COIL's save_pretrained has it: a state_dict without the encoder's tensors.
+        torch.save(OrderedDict((k, v) for k, v in tensors.items() if "_proj." in k), folder / "model.pt")
 
 
 def check_reloads(f: Fixture, model: nn.Module, folder: Path) -> None:
