@@ -41,6 +41,7 @@ pub const ALGORITHMS: &[Entry] = &[
     algorithm!(hybrid::linear::Config, "hybrid", "hybrid/linear.rs"),
     algorithm!(hybrid::comb_sum::Config, "hybrid", "hybrid/comb_sum.rs"),
     algorithm!(hybrid::comb_mnz::Config, "hybrid", "hybrid/comb_mnz.rs"),
+    algorithm!(hybrid::product::Config, "hybrid", "hybrid/product.rs"),
     algorithm!(run_file::Config, "", "run_file.rs"),
 ];
 

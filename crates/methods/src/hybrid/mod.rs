@@ -1,10 +1,12 @@
 //! Several systems joined into one ranking.
 //!
-//! Every fuser works query by query: a document's parts from each run are added up, in the order of the runs, in f64.
+//! Every fuser works query by query, in f64: a document's parts from each run are added up, in the order of the runs, or
+//! multiplied.
 
 pub mod comb_mnz;
 pub mod comb_sum;
 pub mod linear;
+pub mod product;
 pub mod rrf;
 
 mod normalise;
