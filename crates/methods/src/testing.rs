@@ -70,6 +70,11 @@ impl Lent {
         &*self.corpus
     }
 
+    /// How many artifacts of a kind were made.
+    pub(crate) fn artifacts(&self, kind: &str) -> usize {
+        fs::read_dir(self.folder.path().join(kind)).into_iter().flatten().count()
+    }
+
     /// Binds a recipe to the collection.
     pub(crate) fn build(&self, config: &impl Algorithm) -> Stage {
         self.try_build(config).unwrap()

@@ -32,7 +32,7 @@ use nir_core::{
     Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Ranking,
     Result, Retriever, Run, Search,
 };
-use nir_index::{Matrix, MatrixWriter};
+use nir_index::{Matrix, MatrixWriter, Storage};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::{Projection, Vector};
 use nir_nn::{Bound, Hidden, Input, Model, Pooling, Role, Similarity, Tokens, normalise};
@@ -40,8 +40,8 @@ use serde::{Deserialize, Serialize};
 
 use super::index::{Index, Searcher};
 use crate::neural::{
-    Vocabulary, bind, check_weights, digest, document_token, document_tokens, load_with, pieces,
-    query_tokens, shards, wanted,
+    Vocabulary, bind, check_weights, digest, document_token, document_tokens, load_with,
+    pieces, query_tokens, shards, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -140,19 +140,18 @@ impl Config {
 
     /// The vectors of all documents, ready to be searched.
     fn encode(&self, context: &Context<'_>, encoder: &Encoder) -> Result<Searcher> {
-        let storage = self.index.storage();
         let mut checkpoint = digest(context, &self.weights()[0])?;
         if let Some(vocabulary) = &self.vocabulary {
             checkpoint = format!("{checkpoint} {}", digest(context, &vocabulary.wanted())?);
         }
-        let recipe = format!("{} {storage:?}", self.recipe(&checkpoint));
+        let recipe = self.recipe(&checkpoint);
         let (corpus, dim) = (&*context.corpus, encoder.model.head.dim());
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
         let folders = shards(context, &recipe, &mut |folder, rows| {
             let tokens = document_tokens(&encoder.tokens, corpus, rows.clone())?;
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
             let vectors = encoder.vectors(&tokens, text)?;
-            let mut file = MatrixWriter::create(&folder.join(VECTORS), dim, storage)?;
+            let mut file = MatrixWriter::create(&folder.join(VECTORS), dim, Storage::F32)?;
             vectors.chunks_exact(dim).try_for_each(|vector| file.push(vector))?;
             file.finish()?;
             task.advance(u64::from(rows.end - rows.start));
@@ -413,6 +412,24 @@ mod tests {
             config.index = table["index"].clone().try_into().unwrap();
             assert_eq!(lent.named(&lent.retrieve(&config, "water")), lent.named(&exact), "{index}");
             assert_eq!(lent.recall(&config, "water"), Some(1.0), "{index}");
+        }
+    }
+
+    /// However an index keeps them, the vectors of documents are encoded once.
+    #[test]
+    fn two_storages_share_vectors() {
+        let (folder, _) = fixture("bert");
+        let mut config = config(&folder, "pooling = \"mean\"\nignore = [\"pooler.*\"]");
+        let lent = Lent::new(many());
+        let exact = lent.retrieve(&config, "water");
+        assert_eq!((lent.artifacts("vectors"), lent.artifacts("indexes")), (1, 0));
+        for (made, storage) in [(1, Storage::F16), (2, Storage::Bf16), (3, Storage::Int8)] {
+            config.index = Index::Flat { storage };
+            let found = lent.retrieve(&config, "water");
+            assert_eq!((lent.artifacts("vectors"), lent.artifacts("indexes")), (1, made));
+            // Eight bits of a fraction: scores agree to 1 in 100, and are rounded all the same.
+            assert!((found[0].score / exact[0].score - 1.0).abs() < 0.01, "{storage:?}");
+            assert_ne!(found[0].score, exact[0].score);
         }
     }
 

@@ -7,6 +7,7 @@
 //! | `hnsw_rs` | the same, built by the crate of that name and then laid out flat              | approximate |
 //! | `ivf`     | codes in the lists of a coarse quantiser, the best of them scored again       | approximate |
 //!
+//! Vectors come from the cache in `f32`, whatever an index makes of them, so that changing `storage` encodes nothing anew.
 //! Whatever the structure, the score of a document is the inner product of the stored vectors. An approximate search may
 //! miss documents: how many of the exact ten best it finds is measured over the very queries of a run, apart from the
 //! clock, and stands in the result as `recall@10`.
@@ -100,7 +101,7 @@ const VECTORS: &str = "vectors.matrix";
 const INDEX: &str = "index";
 
 impl Index {
-    pub(super) fn storage(&self) -> Storage {
+    fn storage(&self) -> Storage {
         match self {
             Self::Flat { storage }
             | Self::Hnsw { storage, .. }
@@ -133,14 +134,15 @@ impl Index {
         }
     }
 
-    /// Makes vectors searchable; `recipe` names everything that decides what they are.
+    /// Makes vectors searchable, which are in `f32`; `recipe` names everything that decides what they are. However numbers
+    /// are kept in the index, the encoder's are kept once.
     pub(super) fn bind(
         &self,
         shards: Vec<Matrix>,
         recipe: &str,
         context: &Context<'_>,
     ) -> Result<Searcher> {
-        if let Self::Flat { .. } = self {
+        if let Self::Flat { storage: Storage::F32 } = self {
             return Ok(Searcher { exact: Flat::new(shards)?, approximate: None });
         }
         let written = serde_json::to_string(&self.built()).expect("a config is plain data");
@@ -169,7 +171,7 @@ impl Index {
         let matrix = joined(shards, &folder.join(VECTORS), self.storage())?;
         let path = folder.join(INDEX);
         match *self {
-            Self::Flat { .. } => unreachable!("shards are searched as they are"),
+            Self::Flat { .. } => {}
             Self::Hnsw { m, ef_construction, seed, .. } => {
                 build_hnsw(&path, matrix, HnswParams { m, ef_construction, seed })?;
             }
@@ -196,8 +198,9 @@ impl Index {
     /// Opens what [`Index::build`] wrote.
     fn open(&self, folder: &Path) -> Result<Searcher> {
         let (vectors, path) = (folder.join(VECTORS), folder.join(INDEX));
+        let exact = Flat::new(vec![Matrix::open(&vectors)?])?;
         let structure = match *self {
-            Self::Flat { .. } => unreachable!("shards are searched as they are"),
+            Self::Flat { .. } => return Ok(Searcher { exact, approximate: None }),
             Self::Hnsw { ef, .. } | Self::HnswRs { ef, .. } => {
                 Structure::Graph(Graph::open(&path, Matrix::open(&vectors)?)?, ef)
             }
@@ -210,10 +213,7 @@ impl Index {
                 Structure::Lists { lists, probe, candidates, matrix: Matrix::open(&vectors)? }
             }
         };
-        Ok(Searcher {
-            exact: Flat::new(vec![Matrix::open(&vectors)?])?,
-            approximate: Some(structure),
-        })
+        Ok(Searcher { exact, approximate: Some(structure) })
     }
 }
 
