@@ -8,17 +8,24 @@ use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Query, Result
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::PerToken;
 use nir_nn::{
-    Architecture, Bound, Input, Model, Role, Rows, Tensors, Tokens, Truncation, check_finite,
-    check_prompt, numbers,
+    Architecture, Bound, Encoder, Input, Model, Role, Rows, Tensors, Tokens, Truncation,
+    check_finite, check_prompt, numbers,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
 
-/// Documents whose vectors are kept in one file. A killed run loses what it has of one: less than a minute's work of a
-/// small encoder on a CPU.
-const SHARD: u32 = 4096;
+/// Multiplications of an encoder that are kept in one shard: what a killed run loses. One core with AVX2 does 2 to 5 · 10^10
+/// a second in f32, so this is less than a minute's work.
+const SHARD_ON_CPU: u64 = 1_000_000_000_000;
+/// The same on a GPU, which does a hundred times as many, and wants more texts at once.
+const SHARD_ON_GPU: u64 = 64 * SHARD_ON_CPU;
+/// Documents in a shard at most, as all of their vectors are in memory together.
+const SHARD_DOCUMENTS: usize = 4096;
+/// Shards of a collection at most: each is mapped into memory, and Linux allows 65,530 mappings. Where there would be more,
+/// each holds twice as much, and so on; then even one of them is a small part of the whole.
+const MOST_SHARDS: u64 = 16_384;
 
 /// A location with its revision, as a config's `check` has found it to be sound.
 pub(crate) fn wanted(location: &Location, revision: Option<&String>) -> Wanted {
@@ -130,28 +137,73 @@ pub(crate) fn document_tokens(
     rows.into_par_iter().map(|row| document_token(bound, corpus, DocNo(row))).collect()
 }
 
+/// What it takes to encode a document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// Of the encoder, for each token.
+    multiplications: u64,
+    /// Tokens of a document at most.
+    max_length: usize,
+}
+
+impl Effort {
+    pub(crate) fn new(encoder: &Encoder, document: &Bound) -> Self {
+        let multiplications = encoder.multiplications();
+        Self { multiplications, max_length: document.max_length() }
+    }
+
+    /// Of a text of so many bytes, with four bytes to a token: an estimate that needs no tokenizer.
+    fn of(self, bytes: usize) -> u64 {
+        self.multiplications * bytes.div_ceil(4).clamp(1, self.max_length.max(1)) as u64
+    }
+}
+
 /// Has `make` turn every shard of the collection into a folder of files, unless that shard's texts have been through the
 /// same encoder before; `encoder` names everything that decides what it makes of a text. Returns the folders in order.
 pub(crate) fn shards(
     context: &Context<'_>,
     encoder: &str,
+    effort: Effort,
     make: &mut dyn FnMut(&std::path::Path, Range<u32>) -> Result<()>,
 ) -> Result<Vec<PathBuf>> {
-    let documents = context.corpus.len() as u32;
-    let starts = (0..documents).step_by(SHARD as usize);
-    let shard = |start: u32| {
-        let rows = start..documents.min(start + SHARD);
+    let corpus = &*context.corpus;
+    let size = |row| corpus.title(DocNo(row)).len() + corpus.text(DocNo(row)).len();
+    let most = if context.backend.device().is_cpu() { SHARD_ON_CPU } else { SHARD_ON_GPU };
+    let shard = |rows: Range<u32>| {
         let mut key = Hasher::new("encoded");
         key.part(encoder).part(context.backend.to_string());
-        for row in rows.clone() {
-            let doc = DocNo(row);
-            key.part(context.corpus.title(doc)).part(context.corpus.text(doc));
+        for doc in rows.clone().map(DocNo) {
+            key.part(corpus.title(doc)).part(corpus.text(doc));
         }
         context
             .resources
             .artifact("vectors", key.digest(), &mut |folder| make(folder, rows.clone()))
     };
-    starts.map(shard).collect()
+    let rows = cut(corpus.len() as u32, |row| effort.of(size(row)), most);
+    rows.into_iter().map(shard).collect()
+}
+
+/// Cuts rows into ranges whose efforts add up to `most`, or little more where one row alone is above it.
+fn cut(rows: u32, effort: impl Fn(u32) -> u64, mut most: u64) -> Vec<Range<u32>> {
+    let all: u64 = (0..rows).map(&effort).sum();
+    while all / most >= MOST_SHARDS {
+        most *= 2;
+    }
+    let (mut ranges, mut sum) = (Vec::<Range<u32>>::new(), 0);
+    for row in 0..rows {
+        let effort = effort(row);
+        match ranges.last_mut() {
+            Some(range) if sum + effort <= most && range.len() < SHARD_DOCUMENTS => {
+                range.end = row + 1;
+                sum += effort;
+            }
+            _ => {
+                ranges.push(row..row + 1);
+                sum = effort;
+            }
+        }
+    }
+    ranges
 }
 
 /// How often each token of a query occurs; special tokens do not count.
@@ -210,4 +262,46 @@ pub(crate) fn per_token(
         Ok(())
     })?;
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_full_when_the_next_document_would_be_too_much() {
+        // 3 + 4 + 3 = 10 fits, 2 more does not; 12 alone is above 10 and stands alone.
+        let efforts = [3, 4, 3, 2, 12, 1, 9];
+        let found = cut(7, |row| efforts[row as usize], 10);
+        assert_eq!(found, [0..3, 3..4, 4..5, 5..7]);
+        assert!(cut(0, |_| 1, 10).is_empty());
+    }
+
+    #[test]
+    fn a_shard_has_no_more_documents_than_memory_should_hold() {
+        assert_eq!(cut(10_000, |_| 1, u64::MAX), [0..4096, 4096..8192, 8192..10_000]);
+    }
+
+    #[test]
+    fn a_collection_of_too_many_shards_has_larger_ones() {
+        // One row for each shard would be 40,000 of them; four are 10,000.
+        let found = cut(40_000, |_| 10, 10);
+        assert_eq!((found.len(), found[0].clone()), (10_000, 0..4));
+    }
+
+    #[test]
+    fn an_effort_is_that_of_the_tokens_that_are_kept() {
+        let effort = Effort { multiplications: 100, max_length: 8 };
+        // 5 bytes are 2 tokens; 400 bytes would be 100, of which 8 are kept; an empty text still has its special tokens.
+        assert_eq!([5, 400, 0].map(|bytes| effort.of(bytes)), [200, 800, 100]);
+    }
+
+    #[test]
+    fn a_shard_of_a_twelve_layer_encoder_takes_less_than_a_minute() {
+        // BERT base: 12 · (4 · 768² + 2 · 768 · 3072) = 84,934,656 multiplications a token, 11,773 tokens to a shard; one
+        // core of a common processor does 2 · 10^10 of them a second.
+        let bert: u64 = 12 * (4 * 768 * 768 + 2 * 768 * 3072);
+        assert_eq!((bert, SHARD_ON_CPU / bert), (84_934_656, 11_773));
+        assert!(SHARD_ON_CPU / 20_000_000_000 < 60);
+    }
 }

@@ -39,6 +39,7 @@ impl Hidden {
 pub struct Encoder {
     form: Form,
     hidden: usize,
+    multiplications: u64,
     backend: Backend,
 }
 
@@ -51,11 +52,17 @@ impl Encoder {
     /// Prepares a loaded trunk for a backend.
     pub fn new(trunk: Trunk, backend: &Backend) -> Result<Self> {
         let hidden = trunk.sizes.hidden;
+        let multiplications = trunk.sizes.multiplications();
         let form = match backend.is_packed() {
             true => Form::Packed(Box::new(Packed::new(trunk, backend.arithmetic())?)),
             false => Form::Plain(trunk),
         };
-        Ok(Self { form, hidden, backend: backend.clone() })
+        Ok(Self { form, hidden, multiplications, backend: backend.clone() })
+    }
+
+    /// What a token takes in the dense layers; see [`Sizes::multiplications`](crate::architecture::Sizes::multiplications).
+    pub fn multiplications(&self) -> u64 {
+        self.multiplications
     }
 
     /// Width of the hidden states.

@@ -284,6 +284,11 @@ impl Tokenizer {
 }
 
 impl Bound {
+    /// Tokens of a text at most.
+    pub fn max_length(&self) -> usize {
+        self.input.max_length
+    }
+
     /// Tokens of a text whose fields are given by name.
     pub fn encode(&self, field: impl Fn(&str) -> String) -> Result<Tokens> {
         let mut texts = self.input.texts(field).into_iter();

@@ -40,7 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use super::index::{Index, Searcher};
 use crate::neural::{
-    Vocabulary, bind, check_weights, digest, document_token, document_tokens, load_with,
+    Effort, Vocabulary, bind, check_weights, digest, document_token, document_tokens, load_with,
     pieces, query_tokens, shards, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
@@ -147,7 +147,8 @@ impl Config {
         let recipe = self.recipe(&checkpoint);
         let (corpus, dim) = (&*context.corpus, encoder.model.head.dim());
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
-        let folders = shards(context, &recipe, &mut |folder, rows| {
+        let effort = Effort::new(&encoder.model.encoder, &encoder.tokens);
+        let folders = shards(context, &recipe, effort, &mut |folder, rows| {
             let tokens = document_tokens(&encoder.tokens, corpus, rows.clone())?;
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
             let vectors = encoder.vectors(&tokens, text)?;

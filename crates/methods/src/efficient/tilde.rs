@@ -44,8 +44,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    Vocabulary, bind, check_weights, count_tokens, digests, document_token, document_tokens,
-    load_with, piece, query_tokens, shards, wanted, weighted_pieces,
+    Effort, Vocabulary, bind, check_weights, count_tokens, digests, document_token,
+    document_tokens, load_with, piece, query_tokens, shards, wanted, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -142,7 +142,8 @@ impl Config {
         let model = &reader.model;
         let corpus = &*context.corpus;
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
-        let folders = shards(context, &recipe, &mut |folder, rows| {
+        let effort = Effort::new(&model.encoder, &reader.document_tokens);
+        let folders = shards(context, &recipe, effort, &mut |folder, rows| {
             let mut tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
             tokens.iter_mut().for_each(|tokens| tokens.ids[0] = DOC);
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
@@ -155,19 +156,29 @@ impl Config {
             Ok(())
         })?;
         let matrices = folders.iter().map(|folder| Matrix::open(&folder.join(STATES)));
-        Ok(Passages(matrices.collect::<std::result::Result<_, _>>()?))
+        Ok(Passages::new(matrices.collect::<std::result::Result<_, _>>()?))
     }
 }
 
 const STATES: &str = "states.matrix";
 
-/// `z_d` of all documents, in files of which all but the last have the same number of rows.
-struct Passages(Vec<Matrix>);
+/// `z_d` of all documents, in files with the row that each begins at.
+struct Passages(Vec<(usize, Matrix)>);
 
 impl Passages {
+    fn new(matrices: Vec<Matrix>) -> Self {
+        let mut next = 0;
+        let placed = |matrix: Matrix| {
+            next += matrix.len();
+            (next - matrix.len(), matrix)
+        };
+        Self(matrices.into_iter().map(placed).collect())
+    }
+
     fn read(&self, doc: DocNo, state: &mut [f32]) {
-        let rows = self.0[0].len();
-        self.0[doc.row() / rows].read(doc.row() % rows, state);
+        let place = self.0.partition_point(|&(first, _)| first <= doc.row()) - 1;
+        let (first, matrix) = &self.0[place];
+        matrix.read(doc.row() - first, state);
     }
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use index::{Index, Searcher, Storage};
 
-use crate::neural::{count_tokens, shards};
+use crate::neural::{Effort, count_tokens, shards};
 use crate::{Context, Stage};
 
 /// Terms with weights above zero, each term once.
@@ -94,6 +94,8 @@ pub(crate) trait WeighQueries: Send + Sync {
 pub(crate) trait Weigh: WeighQueries {
     /// The vectors of some documents of the collection, in order.
     fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>>;
+    /// What a document takes.
+    fn effort(&self) -> Effort;
 }
 
 /// Encodes and indexes the collection, and searches it. `recipe` names everything that decides a document's vector.
@@ -135,7 +137,7 @@ fn build(
 ) -> Result<Searcher> {
     let corpus = &*context.corpus;
     let task = context.progress.begin("weighing terms", "documents", corpus.len() as u64);
-    let folders = shards(context, recipe, &mut |folder, rows| {
+    let folders = shards(context, recipe, weigh.effort(), &mut |folder, rows| {
         let vectors = weigh.documents(corpus, rows)?;
         task.advance(vectors.len() as u64);
         Ok(write(&folder.join(VECTORS), &vectors)?)

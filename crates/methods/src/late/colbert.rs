@@ -47,7 +47,7 @@ use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, check_finite, norm
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    self, check_weights, digest, document_token, document_tokens, load, piece, pieces,
+    self, Effort, check_weights, digest, document_token, document_tokens, load, piece, pieces,
     shards, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
@@ -558,7 +558,8 @@ impl Config {
         let corpus = &*context.corpus;
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
         let recipe = format!("colbert {checkpoint} {parts}");
-        let folders = shards(context, &recipe, &mut |folder, rows| {
+        let effort = Effort::new(&model.encoder, &reader.document_tokens);
+        let folders = shards(context, &recipe, effort, &mut |folder, rows| {
             let mut tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
             tokens.iter_mut().for_each(|tokens| tokens.ids[1] = reader.document_marker);
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();

@@ -36,7 +36,7 @@ use crate::impacts::{
     Index, Quantisation, QueryWeighting, SparseVector, Weigh, WeighQueries, quantised, retriever,
 };
 use crate::neural::{
-    bind, check_weights, digest, document_token, document_tokens, load, piece,
+    Effort, bind, check_weights, digest, document_token, document_tokens, load, piece,
     query_tokens, wanted, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
@@ -164,6 +164,10 @@ impl WeighQueries for Splade {
 }
 
 impl Weigh for Splade {
+    fn effort(&self) -> Effort {
+        Effort::new(&self.documents.encoder, &self.document_tokens)
+    }
+
     fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>> {
         let tokens = document_tokens(&self.document_tokens, corpus, rows.clone())?;
         let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();

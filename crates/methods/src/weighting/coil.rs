@@ -50,7 +50,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    bind, check_weights, digest, document_token, document_tokens, load, piece, pieces,
+    Effort, bind, check_weights, digest, document_token, document_tokens, load, piece, pieces,
     query_tokens, shards, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
@@ -137,7 +137,8 @@ impl Config {
         let corpus = &*context.corpus;
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
         let recipe = format!("coil {checkpoint} {parts}");
-        let folders = shards(context, &recipe, &mut |folder, rows| {
+        let effort = Effort::new(&model.encoder, &reader.document_tokens);
+        let folders = shards(context, &recipe, effort, &mut |folder, rows| {
             let tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
             write(folder, &vectors(model, &tokens, text)?, model.head.widths(), self.storage)?;

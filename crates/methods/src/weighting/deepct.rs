@@ -43,7 +43,7 @@ use super::words::{
     Collection, Names, WeighWords, WeightedWords, Word, WordModel, encoding, retriever,
 };
 use crate::impacts::{Index, SparseVector, Storage};
-use crate::neural::{check_weights, digest, wanted};
+use crate::neural::{Effort, check_weights, digest, wanted};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -147,6 +147,10 @@ struct DeepCt {
 }
 
 impl WeighWords for DeepCt {
+    fn effort(&self) -> Effort {
+        self.model.effort()
+    }
+
     fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<WeightedWords>> {
         let documents = self.model.documents(corpus, rows)?;
         let one = |words| analysed(&frequencies(words, self.scale), &*self.analyzer);

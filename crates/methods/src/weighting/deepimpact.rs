@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use super::words::{Names, WeighWords, WeightedWords, Word, WordModel, encoding, retriever, words};
 use crate::impacts::{Index, Quantisation, Storage, quantised};
-use crate::neural::{check_weights, digest, pieces, wanted};
+use crate::neural::{Effort, check_weights, digest, pieces, wanted};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -121,6 +121,10 @@ struct DeepImpact {
 }
 
 impl WeighWords for DeepImpact {
+    fn effort(&self) -> Effort {
+        self.model.effort()
+    }
+
     fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<WeightedWords>> {
         let documents = self.model.documents(corpus, rows)?;
         let one = |words| quantised(impacts(words), self.quantisation).into_iter().collect();

@@ -37,7 +37,7 @@ use crate::impacts::{
     Index, Quantisation, QueryWeighting, SparseVector, Weigh, WeighQueries, quantised, retriever,
 };
 use crate::neural::{
-    bind, check_weights, digest, document_token, document_tokens, load, per_token, piece,
+    Effort, bind, check_weights, digest, document_token, document_tokens, load, per_token, piece,
     query_tokens, wanted, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
@@ -142,6 +142,10 @@ impl WeighQueries for UniCoil {
 }
 
 impl Weigh for UniCoil {
+    fn effort(&self) -> Effort {
+        Effort::new(&self.model.encoder, &self.document_tokens)
+    }
+
     fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>> {
         let tokens = document_tokens(&self.document_tokens, corpus, rows.clone())?;
         let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();

@@ -17,7 +17,9 @@ use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Input, Model, Role, Tokenizer, Tokens};
 
 use crate::impacts::{Index, Searcher, SparseVector, WeighQueries, searching};
-use crate::neural::{bind, document_token, document_tokens, load, per_token, pieces, shards};
+use crate::neural::{
+    Effort, bind, document_token, document_tokens, load, per_token, pieces, shards,
+};
 use crate::{Context, Stage};
 
 /// Words with weights above zero, each word once.
@@ -27,6 +29,9 @@ pub(super) type WeightedWords = BTreeMap<String, f32>;
 pub(super) trait WeighWords: Send + Sync {
     /// The words of some documents of the collection, in order.
     fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<WeightedWords>>;
+
+    /// What a document takes.
+    fn effort(&self) -> Effort;
 
     /// The words of a query.
     fn query(&self, query: &Query) -> Result<WeightedWords>;
@@ -109,7 +114,7 @@ fn build(
 fn encode(context: &Context<'_>, name: &str, weigh: &dyn WeighWords) -> Result<Vec<PathBuf>> {
     let corpus = &*context.corpus;
     let task = context.progress.begin("weighing words", "documents", corpus.len() as u64);
-    shards(context, name, &mut |folder, rows| {
+    shards(context, name, weigh.effort(), &mut |folder, rows| {
         let documents = weigh.documents(corpus, rows)?;
         task.advance(documents.len() as u64);
         Ok(write(&folder.join(WORDS), &documents)?)
@@ -251,6 +256,11 @@ impl WordModel {
         role: Role,
     ) -> Result<Bound> {
         bind(context, weights, &self.model, input, role)
+    }
+
+    /// What a document takes.
+    pub(super) fn effort(&self) -> Effort {
+        Effort::new(&self.model.encoder, &self.tokens)
     }
 
     /// The model's tokenizer.

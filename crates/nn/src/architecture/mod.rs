@@ -50,6 +50,16 @@ pub struct Sizes {
     pub activation: Activation,
 }
 
+impl Sizes {
+    /// Multiplications of the blocks' dense layers for each token: four of `hidden` by `hidden`, two of `hidden` by
+    /// `intermediate`. The products between tokens come on top, for texts of usual lengths a tenth.
+    pub fn multiplications(&self) -> u64 {
+        let [hidden, inner, layers] =
+            [self.hidden, self.intermediate, self.layers].map(|n| n as u64);
+        layers * (4 * hidden * hidden + 2 * hidden * inner)
+    }
+}
+
 /// What an architecture calls its tensors. Names of the trunk stand below a prefix that the checkpoint decides; names
 /// of a block stand below `{block}.{number}`; names of heads are whole.
 #[derive(Debug)]
