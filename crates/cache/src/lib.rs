@@ -43,6 +43,7 @@ mod error;
 mod lock;
 mod manifest;
 mod stamp;
+pub mod unfinished;
 mod work;
 
 pub use cache::{Cache, Found, Item, Name, Tell, size};

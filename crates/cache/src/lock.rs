@@ -6,11 +6,13 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+
+use crate::unfinished::Guard;
 
 /// How often an owner touches its locks.
 pub(crate) const BEAT: Duration = Duration::from_secs(15);
@@ -53,7 +55,8 @@ impl std::fmt::Display for Owner {
 /// A held lock; given up, and its file removed, when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    path: PathBuf,
+    /// None once it is given up.
+    path: Option<Guard>,
     file: Arc<File>,
 }
 
@@ -98,15 +101,17 @@ impl Lock {
         file.write_all(&serde_json::to_vec(&Owner::this())?)?;
         let file = Arc::new(file);
         HELD.lock().expect("no thread died holding the list").push(Arc::downgrade(&file));
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self { path: Some(Guard::new(path)), file })
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         // The file goes while the lock is held, and whoever opened it meanwhile sees that it is gone (`is_at`).
-        if is_at(&self.file, &self.path) {
-            let _ = fs::remove_file(&self.path);
+        let Some(path) = self.path.take() else { return };
+        match is_at(&self.file, path.path()) {
+            true => drop(path),
+            false => path.keep(), // another's by now
         }
     }
 }

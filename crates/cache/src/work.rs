@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::CacheError;
 use crate::lock::Lock;
+use crate::unfinished::Guard;
 
 /// An owner that cannot be asked is given up after so long without a sign of life.
 const ABANDONED: Duration = Duration::from_hours(24);
@@ -19,7 +20,8 @@ pub(crate) const CLAIMS: &str = "claims";
 /// A folder under construction; removed when it is dropped before it got its name.
 #[derive(Debug)]
 pub(crate) struct Work {
-    folder: PathBuf,
+    // Removed before the lock is given up.
+    folder: Guard,
     _lock: Lock,
 }
 
@@ -31,8 +33,8 @@ impl Work {
         let begin = |folder: &Path| {
             let lock = Lock::try_take(&folder.with_extension(LOCK), ABANDONED)?;
             let lock = lock.map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))?;
-            fs::create_dir(folder)?;
-            Ok(Self { folder: folder.to_owned(), _lock: lock })
+            let (folder, ()) = Guard::making(folder, |folder| fs::create_dir(folder))?;
+            Ok(Self { folder, _lock: lock })
         };
         let made = tempfile::Builder::new()
             .prefix("")
@@ -43,14 +45,7 @@ impl Work {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.folder
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed by the next sweep.
-        let _ = fs::remove_dir_all(&self.folder);
+        self.folder.path()
     }
 }
 

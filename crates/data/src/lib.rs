@@ -28,7 +28,6 @@ mod spool;
 mod store;
 mod topics;
 pub mod trec;
-pub mod unfinished;
 mod unpack;
 mod whole;
 
@@ -52,6 +51,7 @@ pub use manifest::{
 };
 pub use manifest_error::ManifestError;
 pub use manifests::Manifests;
+pub use nir_cache::unfinished;
 pub use open::{OpenError, open};
 pub use origin::{Origin, OriginFile, OriginSource};
 pub use read_error::ReadError;

@@ -6,14 +6,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
-use nir_core::Digest;
+use candle_core::{DType, Device, Tensor};
+use nir_core::{Digest, Hasher};
 use nir_data::unfinished::Guard;
 
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
 use crate::{Error, Result};
 
+/// The name of the tensor that holds the digest of all others.
+const CONTENT: &str = "content";
 /// The name of the file in the folder of the model.
 pub const FILE: &str = "training.safetensors";
 
@@ -61,6 +63,8 @@ impl State {
             all.insert("best.step".to_owned(), Tensor::new(best.step as u32, &Device::Cpu)?);
             all.extend(best.weights.iter().map(|(name, x)| (format!("best/{name}"), x.clone())));
         }
+        let content = content(&all)?.hex().into_bytes();
+        all.insert(CONTENT.to_owned(), Tensor::new(content, &Device::Cpu)?);
         write(&folder.join(FILE), &all)
     }
 
@@ -78,6 +82,12 @@ impl State {
         }
         let all = candle_core::safetensors::load(&path, device)?;
         let saved = Saved { path: &path, all };
+        if saved.get(CONTENT)?.to_vec1::<u8>()? != content(&saved.all)?.hex().into_bytes() {
+            return Err(Error::Unfit(format!(
+                "{}: is damaged: it does not hold what was saved; remove it to begin anew",
+                path.display()
+            )));
+        }
         if saved.get("recipe")?.to_vec1::<u8>()? != digest.hex().into_bytes() {
             return Err(Error::Unfit(format!(
                 "{}: was begun by another recipe or on other data; remove it to begin anew",
@@ -124,6 +134,26 @@ impl Saved<'_> {
             weights: self.all.iter().filter_map(weight).collect(),
         }))
     }
+}
+
+/// The digest of all tensors with their names, whatever the order in which they lie in the file.
+fn content(all: &HashMap<String, Tensor>) -> Result<Digest> {
+    let sorted: BTreeMap<&String, &Tensor> =
+        all.iter().filter(|(name, _)| *name != CONTENT).collect();
+    let mut hasher = Hasher::new("training");
+    for (name, tensor) in sorted {
+        hasher.part(name).part(bytes(&tensor.flatten_all()?)?);
+    }
+    Ok(hasher.digest())
+}
+
+fn bytes(flat: &Tensor) -> candle_core::Result<Vec<u8>> {
+    Ok(match flat.dtype() {
+        DType::U8 => flat.to_vec1::<u8>()?,
+        DType::U32 => flat.to_vec1::<u32>()?.into_iter().flat_map(u32::to_le_bytes).collect(),
+        DType::F64 => flat.to_vec1::<f64>()?.into_iter().flat_map(f64::to_le_bytes).collect(),
+        _ => flat.to_vec1::<f32>()?.into_iter().flat_map(f32::to_le_bytes).collect(),
+    })
 }
 
 /// Writes tensors under a temporary name, waits for the disk, and renames; the temporary file is not left behind.

@@ -179,6 +179,25 @@ fn another_recipe_does_not_go_on_with_what_was_begun() {
 }
 
 #[test]
+fn a_damaged_training_does_not_go_on() {
+    let shop = Workshop::new();
+    let recipe = recipe(DENSE, &in_batch(), 12);
+    shop.train(&recipe, "begun", &mut Losses::until(6)).unwrap();
+    let path = shop.models().join("begun/training.safetensors");
+    let good = fs::read(&path).unwrap();
+    for share in 1..10 {
+        let mut bytes = good.clone();
+        let at = good.len() * share / 10;
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let error = shop.train(&recipe, "begun", &mut ()).unwrap_err().to_string();
+        assert!(error.contains("damaged"), "byte {at}: {error}");
+    }
+    fs::write(&path, good).unwrap();
+    shop.train(&recipe, "begun", &mut ()).unwrap().unwrap();
+}
+
+#[test]
 fn a_batch_of_one_cluster_trains() {
     let shop = Workshop::new();
     let loss = in_batch().replace("negatives = 2", "clusters = \"clusters.tsv\"\nnegatives = 2");
