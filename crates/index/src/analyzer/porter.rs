@@ -74,20 +74,31 @@ impl<L: Copy + Eq + From<u8>> Word<'_, L> {
         self.0[i] == L::from(letter)
     }
 
+    /// Which letters are consonants, in one pass: y is a vowel after a consonant, `toy` has one vowel, `syzygy` three.
+    fn consonants(&self) -> impl Iterator<Item = bool> {
+        (0..self.0.len()).scan(false, |before, i| {
+            *before = !self.is_vowel(i) && !(self.is(i, b'y') && *before);
+            Some(*before)
+        })
+    }
+
     fn is_consonant(&self, i: usize) -> bool {
-        if b"aeiou".iter().any(|&vowel| self.is(i, vowel)) {
-            return false;
+        match self.is(i, b'y') {
+            true => self.consonants().nth(i).expect("there is a letter at `i`"),
+            false => !self.is_vowel(i),
         }
-        // y is a vowel after a consonant: `toy` has one vowel, `syzygy` three.
-        !self.is(i, b'y') || i == 0 || !self.is_consonant(i - 1)
+    }
+
+    /// One of the five; y is looked at elsewhere.
+    fn is_vowel(&self, i: usize) -> bool {
+        b"aeiou".iter().any(|&vowel| self.is(i, vowel))
     }
 
     /// `m` of the first `len` letters: how often a vowel is followed by a consonant.
     fn measure(&self, len: usize) -> usize {
         let mut m = 0;
         let mut after_vowel = false;
-        for i in 0..len {
-            let consonant = self.is_consonant(i);
+        for consonant in self.consonants().take(len) {
             m += usize::from(consonant && after_vowel);
             after_vowel = !consonant;
         }
@@ -95,7 +106,7 @@ impl<L: Copy + Eq + From<u8>> Word<'_, L> {
     }
 
     fn has_vowel(&self, len: usize) -> bool {
-        (0..len).any(|i| !self.is_consonant(i))
+        self.consonants().take(len).any(|consonant| !consonant)
     }
 
     /// `*d`: the word ends in a doubled consonant.
@@ -257,6 +268,24 @@ mod tests {
     #[test]
     fn two_letters_stay() {
         assert_eq!((stemmed("is").as_str(), stemmed("as").as_str()), ("is", "as"));
+    }
+
+    /// The definition, letter by letter back to the first.
+    fn consonant_by_the_paper(word: &[u8], i: usize) -> bool {
+        !b"aeiou".contains(&word[i])
+            && (word[i] != b'y' || i == 0 || !consonant_by_the_paper(word, i - 1))
+    }
+
+    #[test]
+    fn consonants_are_those_of_the_paper() {
+        for word in ["toy", "syzygy", "yyyyy", "ayyy", "yay", "rhythm", "by", "y"] {
+            let mut letters = word.as_bytes().to_vec();
+            let knife = Word(&mut letters);
+            for (i, consonant) in knife.consonants().enumerate() {
+                assert_eq!(consonant, consonant_by_the_paper(word.as_bytes(), i), "{word} {i}");
+                assert_eq!(consonant, knife.is_consonant(i), "{word} {i}");
+            }
+        }
     }
 
     #[test]

@@ -106,6 +106,12 @@ impl Class {
         self.is_letter() || matches!(self, Self::Numeric | Self::Katakana | Self::ExtendNumLet)
     }
 
+    /// Joins two characters that it stands between, if they are of the right classes.
+    fn is_mark(self) -> bool {
+        use Class::{DoubleQuote, MidLetter, MidNum, MidNumLet, SingleQuote};
+        matches!(self, MidLetter | MidNum | MidNumLet | SingleQuote | DoubleQuote)
+    }
+
     /// No boundary between two neighbours, whatever comes after.
     fn joins(self, next: Self) -> bool {
         match (self, next) {
@@ -185,16 +191,49 @@ const ASCII: [Class; 128] = {
     classes
 };
 
-/// Calls `emit` with every word of `text`, in order.
+/// Calls `emit` with every word of `text`, in order. Takes time in proportion to the text, whatever is in it.
+///
+/// No run is longer than [`MAX_UNITS`], so only as much is looked at. What comes later could make a run longer, never
+/// shorter, and a run that is too long is cut as if the text ended there: which is where the look ends.
 pub(crate) fn words<'t>(text: &'t str, mut emit: impl FnMut(&'t str)) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let run = capped_run(rest);
+    let mut window = Window { text, start: 0, end: 0, units: 0 };
+    let (mut start, mut blank) = (0, 0);
+    while window.advance_to(start) {
+        let run = run(&text[start..window.end], blank - start.min(blank));
         if run.is_word {
-            emit(&rest[..run.len]);
+            emit(&text[start..start + run.len]);
         }
-        rest = &rest[run.len..];
+        blank = blank.max(start + run.blank);
+        start += run.len;
     }
+}
+
+/// As many characters from `start` on as [`MAX_UNITS`] allow.
+struct Window<'t> {
+    text: &'t str,
+    start: usize,
+    end: usize,
+    /// How long it is in UTF-16.
+    units: usize,
+}
+
+impl Window<'_> {
+    /// Lets it begin at `start`, which is not beyond its end; returns whether there is anything in it.
+    fn advance_to(&mut self, start: usize) -> bool {
+        self.units -= units(&self.text[self.start..start]);
+        self.start = start;
+        while let Some(c) = first_char(self.text, self.end)
+            && self.units + c.len_utf16() <= MAX_UNITS
+        {
+            self.units += c.len_utf16();
+            self.end += c.len_utf8();
+        }
+        self.start < self.end
+    }
+}
+
+fn units(text: &str) -> usize {
+    text.chars().map(char::len_utf16).sum()
 }
 
 /// Characters without a boundary between them.
@@ -202,59 +241,70 @@ struct Run {
     /// In bytes, at least one character.
     len: usize,
     is_word: bool,
+    /// How many bytes from its start on are known to be underscores and what extends them, and so no word by themselves.
+    blank: usize,
 }
 
-fn capped_run(text: &str) -> Run {
-    let run = run(text);
-    // A byte is at most one unit, so that a short run needs no counting.
-    if run.len <= MAX_UNITS || text[..run.len].encode_utf16().count() <= MAX_UNITS {
-        return run;
-    }
-    self::run(up_to_max_units(text))
-}
-
-fn up_to_max_units(text: &str) -> &str {
-    let mut units = 0;
-    let end = text.char_indices().find(|(_, c)| {
-        units += c.len_utf16();
-        units > MAX_UNITS
-    });
-    end.map_or(text, |(end, _)| &text[..end])
-}
-
-fn run(text: &str) -> Run {
-    let (class, first) = character(text, 0).expect("there is text left");
+/// The run at the start of `text`, of which the first `blank` bytes are known from an earlier run.
+fn run(text: &str, blank: usize) -> Run {
+    let first = first_char(text, 0).expect("there is text left");
+    let class = Class::of(first);
+    let first_end = first.len_utf8();
     let end = match class {
-        Class::Ideograph | Class::Modifier => Some(first),
+        Class::Ideograph | Class::Modifier => Some(extended(text, first_end)),
         Class::Complex | Class::ComplexMark => Some(complex(text)),
-        Class::Pictograph => Some(pictograph(text, first)),
+        Class::Pictograph => Some(pictograph(text, extended(text, first_end))),
         Class::Extend => joined_pictograph(text),
-        Class::RegionalIndicator => flag(text, first),
-        Class::Other => keycap(&text[..first]),
-        _ if class.is_core() => core_run(text, class, first),
+        Class::RegionalIndicator => flag(text, extended(text, first_end)),
+        Class::Other => keycap(text, first),
+        Class::ExtendNumLet => return line(text, first_end.max(blank)),
+        _ if class.is_core() => Some(core_run(text, class, extended(text, first_end)).0),
         _ => None,
     };
-    end.map_or_else(|| between_words(text), |len| Run { len, is_word: true })
+    let word = end.map(|len| Run { len, is_word: true, blank: 0 });
+    word.unwrap_or_else(|| Run { len: between_words(text, class), is_word: false, blank: 0 })
 }
 
-/// One character that begins no word, or a line drawn with it: what extends it may still begin one.
-fn between_words(text: &str) -> Run {
+/// A run that begins with an underscore and is known to go on to `end`: a word if it holds more, else a line drawn with
+/// it. What extends a line may still begin a word.
+fn line(text: &str, end: usize) -> Run {
+    let (end, is_word) = core_run(text, Class::ExtendNumLet, extended(text, end));
     let first = first_char(text, 0).expect("there is text left");
-    let line = if Class::of(first) == Class::ExtendNumLet { text.len() } else { first.len_utf8() };
-    Run { len: line - text[..line].trim_start_matches(first).len(), is_word: false }
+    match is_word {
+        true => Run { len: end, is_word, blank: 0 },
+        false => {
+            Run { len: text.len() - text.trim_start_matches(first).len(), is_word, blank: end }
+        }
+    }
 }
 
-/// The class of the character at `start`, and where it ends with all that extends it (WB4).
-fn character(text: &str, start: usize) -> Option<(Class, usize)> {
-    let c = first_char(text, start)?;
-    let mut end = start + c.len_utf8();
+/// What begins no word: one character, or marks that have nothing to extend.
+fn between_words(text: &str, first: Class) -> usize {
+    let mut chars = text.chars();
+    chars.next();
+    if first == Class::Extend {
+        let more = |c: char| c != ZERO_WIDTH_JOINER && Class::of(c) == Class::Extend;
+        return text.len() - chars.as_str().trim_start_matches(more).len();
+    }
+    text.len() - chars.as_str().len()
+}
+
+/// Where a character ends with all that extends it (WB4), if it ends at `end` without.
+fn extended(text: &str, mut end: usize) -> usize {
     while let Some(next) = first_char(text, end)
         && !next.is_ascii()
         && Class::of(next).extends()
     {
         end += next.len_utf8();
     }
-    Some((Class::of(c), end))
+    end
+}
+
+/// The class of the character at `start`, and where it ends with all that extends it, if `wanted` is true of it.
+fn character(text: &str, start: usize, wanted: impl Fn(Class) -> bool) -> Option<(Class, usize)> {
+    let c = first_char(text, start)?;
+    let class = Class::of(c);
+    wanted(class).then(|| (class, extended(text, start + c.len_utf8())))
 }
 
 fn first_char(text: &str, start: usize) -> Option<char> {
@@ -264,26 +314,27 @@ fn first_char(text: &str, start: usize) -> Option<char> {
     }
 }
 
-/// Letters, digits, Katakana and what joins them, from a first character that ends at `end`.
-fn core_run(text: &str, first: Class, mut end: usize) -> Option<usize> {
+/// Letters, digits, Katakana and what joins them, from a first character that ends at `end`: where they end, and whether
+/// there is more than underscores.
+fn core_run(text: &str, first: Class, mut end: usize) -> (usize, bool) {
     let mut before = first;
     let mut is_word = first != Class::ExtendNumLet;
     while let Some((class, joined_end)) = joined(text, before, end) {
         is_word |= class != Class::ExtendNumLet;
         (before, end) = (class, joined_end);
     }
-    is_word.then_some(end)
+    (end, is_word)
 }
 
 /// What joins a run that ends at `end` in a character of class `before`: the class it then ends in, and where.
 fn joined(text: &str, before: Class, end: usize) -> Option<(Class, usize)> {
-    let (class, class_end) = character(text, end)?;
+    let joins = |class: Class| before.joins(class) || class.is_mark();
+    let (class, class_end) = character(text, end, joins)?;
     if before.joins(class) {
         return Some((class, class_end));
     }
-    if let Some((next, next_end)) = character(text, class_end)
-        && before.joins_over(class, next)
-    {
+    let joins_over = |next| before.joins_over(class, next);
+    if let Some((next, next_end)) = character(text, class_end, joins_over) {
         let last = if class == Class::DoubleQuote { Class::Quoted } else { next };
         return Some((last, next_end));
     }
@@ -294,9 +345,7 @@ fn joined(text: &str, before: Class, end: usize) -> Option<(Class, usize)> {
 /// Characters of a script without spaces, with their marks.
 fn complex(text: &str) -> usize {
     let mut end = 0;
-    while let Some((class, next_end)) = character(text, end)
-        && class.is_complex()
-    {
+    while let Some((_, next_end)) = character(text, end, Class::is_complex) {
         end = next_end;
     }
     end
@@ -305,7 +354,7 @@ fn complex(text: &str) -> usize {
 /// Pictographs tied by zero width joiners (WB3c): a family is one word.
 fn pictograph(text: &str, mut end: usize) -> usize {
     while text[..end].ends_with(ZERO_WIDTH_JOINER)
-        && let Some((Class::Pictograph, next_end)) = character(text, end)
+        && let Some((_, next_end)) = character(text, end, |class| class == Class::Pictograph)
     {
         end = next_end;
     }
@@ -314,8 +363,7 @@ fn pictograph(text: &str, mut end: usize) -> usize {
 
 /// Two regional indicators (WB15); one alone is no word.
 fn flag(text: &str, first: usize) -> Option<usize> {
-    let (class, end) = character(text, first)?;
-    (class == Class::RegionalIndicator).then_some(end)
+    character(text, first, |class| class == Class::RegionalIndicator).map(|(_, end)| end)
 }
 
 /// A joiner with nothing before it still joins a pictograph (WB3c).
@@ -327,8 +375,10 @@ fn joined_pictograph(text: &str) -> Option<usize> {
 }
 
 /// `#` or `*` as a key of a telephone; digits with a key are numbers already.
-fn keycap(character: &str) -> Option<usize> {
-    (character.starts_with(['#', '*']) && character.contains(KEYCAP)).then_some(character.len())
+fn keycap(text: &str, key: char) -> Option<usize> {
+    matches!(key, '#' | '*')
+        .then(|| extended(text, key.len_utf8()))
+        .filter(|&end| text[..end].contains(KEYCAP))
 }
 
 #[cfg(test)]
@@ -363,5 +413,89 @@ mod tests {
     fn a_long_word_is_cut_as_if_the_text_ended() {
         let word = "x".repeat(600);
         assert_eq!(cut(&word).iter().map(|word| word.len()).collect::<Vec<_>>(), [255, 255, 90]);
+    }
+
+    /// The rule as it is said: a run over all that is left, and if it is too long, one over the first 255 units.
+    fn cut_with_the_end_in_view(text: &str) -> Vec<&str> {
+        let (mut all, mut rest) = (Vec::new(), text);
+        while !rest.is_empty() {
+            let mut found = run(rest, 0);
+            if units(&rest[..found.len]) > MAX_UNITS {
+                let mut window = Window { text: rest, start: 0, end: 0, units: 0 };
+                window.advance_to(0);
+                found = run(&rest[..window.end], 0);
+            }
+            if found.is_word {
+                all.push(&rest[..found.len]);
+            }
+            rest = &rest[found.len..];
+        }
+        all
+    }
+
+    /// One character of each class that a rule names, and of each length in UTF-8.
+    const KINDS: [&str; 26] = [
+        "a",
+        "é",
+        "א",
+        "1",
+        "カ",
+        "_",
+        "\u{203f}",
+        ":",
+        ",",
+        ".",
+        "'",
+        "\"",
+        "\u{301}",
+        "\u{e0100}",
+        "ก",
+        "\u{e31}",
+        "漢",
+        "😀",
+        "\u{1f3fd}",
+        "🇩",
+        "\u{200d}",
+        "#",
+        "\u{20e3}",
+        " ",
+        "𝒳",
+        "\u{fe0f}",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn looking_no_further_than_a_word_cuts_the_same(
+            pieces in proptest::collection::vec((proptest::collection::vec(0..KINDS.len(), 1..4), 1..300usize), 0..6),
+        ) {
+            let pieces = pieces.into_iter().map(|(kinds, times)| {
+                kinds.iter().map(|&kind| KINDS[kind]).collect::<String>().repeat(times)
+            });
+            let text: String = pieces.collect();
+            proptest::prop_assert_eq!(cut(&text), cut_with_the_end_in_view(&text));
+        }
+    }
+
+    /// Each of these took time in proportion to the square of its length, or would where a look ahead is repeated: a
+    /// million characters would take hours.
+    #[test]
+    fn a_million_of_anything_is_cut_at_once() {
+        for (piece, words) in [
+            ("a", 1_000_000_usize.div_ceil(255)),
+            ("_", 0),
+            ("\u{301}", 0),
+            ("_\u{301}", 0),
+            ("_\u{1f3fd}", 1_000_000),
+            ("\u{200d}", 0),
+            ("#\u{301}", 0),
+            ("ก", 1_000_000_usize.div_ceil(255)),
+            ("漢", 1_000_000),
+            // 255 of them, and an apostrophe that then joins nothing.
+            ("a'", 2_000_000_usize.div_ceil(256)),
+            ("'", 0),
+            ("🇩\u{301}", 500_000),
+        ] {
+            assert_eq!(cut(&piece.repeat(1_000_000)).len(), words, "{piece}");
+        }
     }
 }
