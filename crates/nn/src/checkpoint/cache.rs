@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use hf_hub::{Cache, CacheRepo, Repo};
 use serde::Deserialize;
 
 use super::error::{CheckpointError, io_at};
@@ -23,6 +24,7 @@ use super::location::Revision;
 
 /// The folders of one repository.
 pub(super) struct RepoCache {
+    names: CacheRepo,
     root: PathBuf,
     locks: PathBuf,
 }
@@ -35,13 +37,15 @@ struct Tree {
 
 impl RepoCache {
     pub(super) fn new(cache: &Path, repo: &str) -> Self {
-        let name = format!("models--{}", repo.replace('/', "--"));
-        Self { root: cache.join(&name), locks: cache.join(".locks").join(name) }
+        let repo = Repo::model(repo.to_owned());
+        let name = repo.folder_name();
+        let names = Cache::new(cache.to_owned()).repo(repo);
+        Self { names, root: cache.join(&name), locks: cache.join(".locks").join(name) }
     }
 
     /// Where the files of a commit are, if any are.
     pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
-        self.root.join("snapshots").join(commit)
+        self.names.pointer_path(commit)
     }
 
     /// Where a content belongs.

@@ -4,12 +4,14 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use futures_util::StreamExt;
-use hf_hub::HFError;
+use ureq::Body;
+use ureq::http::Response;
+use ureq::http::header::CONTENT_RANGE;
 
 use super::cache::remove;
+use super::client::each_piece;
 use super::error::{CheckpointError, io_at};
-use super::promise::Promise;
+use super::promise::{Promise, header};
 use super::remote::{Remote, Stop};
 
 /// A file on its way.
@@ -35,32 +37,33 @@ impl<'a> Download<'a> {
         Self { remote, commit, name, promise, part: target.with_extension("incomplete"), target }
     }
 
-    /// Attempts until the content is there, or until too many in a row brought nothing new.
-    pub(super) async fn run(&self) -> Result<(), CheckpointError> {
+    /// Attempts until the content is there, or until too many in a row brought too little.
+    pub(super) fn run(&self) -> Result<(), CheckpointError> {
         let (mut fruitless, mut longest) = (0, length(&self.part).unwrap_or(0));
         loop {
-            let cause = match self.attempt().await {
+            let cause = match self.attempt() {
                 Ok(()) => return Ok(()),
                 Err(Stop::Fatal(error)) => return Err(error),
                 Err(Stop::Again(cause)) => cause,
             };
             let received = length(&self.part).unwrap_or(0);
-            fruitless = if received > longest { 0 } else { fruitless + 1 };
+            let enough = longest + self.remote.patience().pace.bytes.max(1);
+            fruitless = if received >= enough { 0 } else { fruitless + 1 };
             longest = longest.max(received);
             if fruitless >= self.remote.patience().attempts {
                 return Err(self.cut(received, cause));
             }
-            self.remote.wait(fruitless).await;
+            self.remote.wait(fruitless);
         }
     }
 
     /// Asks once for what is missing; the content has its name afterwards if it is right.
-    async fn attempt(&self) -> Result<(), Stop> {
+    fn attempt(&self) -> Result<(), Stop> {
         let have = self.resumable()?;
         self.remote.report.begin(self.name, self.promise.size);
         self.remote.report.advance(have);
         if have < self.promise.size || have == 0 {
-            self.append(have).await?;
+            self.append(have)?;
         }
         let actual = self.promise.hash(&self.part).map_err(io_at(&self.part))?;
         if actual == self.promise.etag {
@@ -82,45 +85,68 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Appends what follows byte `have` to the part.
-    async fn append(&self, have: u64) -> Result<(), Stop> {
-        let stopped = |error: HFError| self.remote.stop(self.name, &error);
-        let request = self.remote.model.download_file_stream();
-        let request = request.filename(self.name).revision(self.commit);
-        let range = (have > 0).then_some(have..self.promise.size);
-        let (_, mut stream) = request.maybe_range(range).send().await.map_err(stopped)?;
-        let mut part = self.open()?;
-        let mut len = have;
-        while let Some(bytes) = stream.next().await {
-            let bytes = bytes.map_err(stopped)?;
-            len += bytes.len() as u64;
+    /// Appends what follows byte `have` to the part, or begins it anew where the server does.
+    fn append(&self, have: u64) -> Result<(), Stop> {
+        let range = (have > 0).then(|| format!("bytes={have}-{}", self.promise.size - 1));
+        let mut response = self.remote.get(self.commit, self.name, range.as_deref())?;
+        let start = self.start(&response, have)?;
+        self.check_room(self.promise.size - start)?;
+        let mut part = self.open(start)?;
+        let mut len = start;
+        each_piece(&mut response, self.remote.patience().pace, |piece| {
+            len += piece.len() as u64;
             if len > self.promise.size {
-                return Err(self.too_long(have)?);
+                return Err(self.too_long()?);
             }
-            part.write_all(&bytes).map_err(io_at(&self.part))?;
-            self.remote.report.advance(bytes.len() as u64);
-        }
+            part.write_all(piece).map_err(io_at(&self.part))?;
+            self.remote.report.advance(piece.len() as u64);
+            Ok(())
+        })?;
         match len < self.promise.size {
             true => Err(Stop::Again("the connection was closed".to_owned())),
             false => Ok(()),
         }
     }
 
-    fn open(&self) -> Result<File, CheckpointError> {
-        let mut options = OpenOptions::new();
-        options.create(true).append(true).open(&self.part).map_err(io_at(&self.part))
+    /// Where the server's bytes belong.
+    fn start(&self, response: &Response<Body>, have: u64) -> Result<u64, Stop> {
+        let range = header(response.headers(), CONTENT_RANGE.as_str());
+        let from = range.and_then(|range| range.trim().strip_prefix("bytes ")?.split('-').next());
+        match (response.status().as_u16(), from.and_then(|from| from.trim().parse::<u64>().ok())) {
+            (206, Some(from)) if from == have => Ok(have),
+            (206, _) => {
+                remove(&self.part)?;
+                Err(Stop::Again("it resumed at another place than asked".to_owned()))
+            }
+            _ => Ok(0),
+        }
     }
 
-    /// More bytes came than are missing: the server sent the whole where the rest was asked for, or it is another file.
-    fn too_long(&self, have: u64) -> Result<Stop, CheckpointError> {
+    fn check_room(&self, needed: u64) -> Result<(), CheckpointError> {
+        let folder = self.part.parent().expect("a file of the cache is in a folder");
+        let free = fs4::available_space(folder).map_err(io_at(folder))?;
+        let spare = self.remote.patience().spare;
+        if needed <= free.saturating_sub(spare) {
+            return Ok(());
+        }
+        let (asked, file) = (self.remote.asked(), self.name.to_owned());
+        Err(CheckpointError::NoRoom { asked, file, needed, free, spare })
+    }
+
+    fn open(&self, start: u64) -> Result<File, CheckpointError> {
+        let mut options = OpenOptions::new();
+        match start {
+            0 => options.write(true).create(true).truncate(true),
+            _ => options.append(true),
+        };
+        options.open(&self.part).map_err(io_at(&self.part))
+    }
+
+    /// More bytes came than the hub promised: it is another file.
+    fn too_long(&self) -> Result<Stop, CheckpointError> {
         remove(&self.part)?;
-        Ok(match have {
-            0 => {
-                let problem = format!("it is longer than the {} bytes promised", self.promise.size);
-                Stop::Fatal(self.remote.answer(self.name, problem))
-            }
-            _ => Stop::Again("the server does not resume".to_owned()),
-        })
+        let problem = format!("it is longer than the {} bytes promised", self.promise.size);
+        Ok(Stop::Fatal(self.remote.answer(self.name, problem)))
     }
 
     fn complete(&self) -> Result<(), CheckpointError> {

@@ -160,6 +160,25 @@ pub enum CheckpointError {
         /// Of what should have come.
         expected: String,
     },
+    /// The disk has less room than the file needs.
+    #[error(
+        "{}: `{file}` needs {needed} more bytes, and {} has {free} free, of which {spare} stay so; free some space, or \
+         let HF_HUB_CACHE name a folder on another disk",
+        asked.wanted,
+        asked.cache.display()
+    )]
+    NoRoom {
+        /// By whom, and where.
+        asked: Box<Asked>,
+        /// Which file.
+        file: String,
+        /// How many bytes are to come.
+        needed: u64,
+        /// How many the disk has.
+        free: u64,
+        /// How many of them stay free.
+        spare: u64,
+    },
     /// The disk is full.
     #[error("{}: the disk is full; free some space and start again, what is there is kept", .0.display())]
     DiskFull(PathBuf),

@@ -16,6 +16,7 @@
 
 mod blobs;
 mod cache;
+mod client;
 mod download;
 mod error;
 mod files;
@@ -34,7 +35,7 @@ pub use error::{Asked, CheckpointError};
 pub use hub::Hub;
 pub use location::{InvalidLocation, Location, Revision, Wanted};
 pub use report::Report;
-pub use settings::{Patience, Settings, Token};
+pub use settings::{Pace, Patience, Settings, Token};
 
 use error::io_at;
 use files::{CONFIG, Format};

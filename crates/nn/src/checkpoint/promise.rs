@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use reqwest::header::HeaderMap;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use ureq::http::HeaderMap;
 
 /// A content, as the hub promises it.
 #[derive(Debug, Clone, PartialEq, Eq)]

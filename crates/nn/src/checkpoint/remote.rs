@@ -1,45 +1,56 @@
 //! One repository at the hub: what a revision has, and downloads that end in the right file.
 //!
-//! hf-hub finds the repository, sends the token, follows redirects and speaks the hub's storage protocols. Three things
-//! it does not do, as of 1.0.0, so they are done here:
+//! Of hf-hub only the names in the cache are used, in a release that brings neither a client nor a storage protocol. Its
+//! clients bring a second HTTP client and a second TLS library (from 1.0 on also the protocol of the hub's storage), and
+//! its downloads do not verify what came, nor resume in a later process. What is needed of the hub is little and documented:
 //!
-//! - **Resume.** Its `download_file` creates `<etag>.incomplete` anew at every attempt (`repository/download.rs`,
-//!   `stream_response_to_file_with_progress`), so a cut at 99 % costs everything. Its `download_file_stream` takes a
-//!   range of bytes; appending that to the same `.incomplete` resumes, also what an earlier process began. The stream
-//!   exists in the asynchronous interface only, hence the small runtime here instead of the feature `blocking`.
-//! - **Verify.** It compares neither length nor hash, and stores what an error page says under the file's name. Here
-//!   a content gets its name when its hash is the one that the hub promised.
-//! - **Say the hash first.** Its `get_file_metadata` follows the redirect of a large file to the storage, where the
-//!   hub's headers are gone, and its listings drop the sha256. One `HEAD` of our own reads them.
+//! ```text
+//! GET  /api/models/{repo}/revision/{revision}   the commit and the names of its files
+//! HEAD /{repo}/resolve/{commit}/{file}          length and hash of a file, before any redirect to the storage
+//! GET  /{repo}/resolve/{commit}/{file}          the file, or a range of it; the storage behind the redirect serves ranges
+//! ```
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
-use std::path::Path;
 
-use hf_hub::repository::ModelInfo;
-use hf_hub::{HFClient, HFError, HFRepository, RepoTypeModel};
-use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use serde::Deserialize;
+use ureq::Body;
+use ureq::http::{HeaderMap, Response, StatusCode, Uri};
 
 use super::cache::{RepoCache, make_folder_of};
+use super::client::{Client, each_piece, is_passing};
 use super::download::{Download, length};
-use super::error::{Asked, CheckpointError, io_at};
+use super::error::{Asked, CheckpointError};
 use super::files::{self, Format};
 use super::location::{Revision, Wanted};
 use super::promise::{Promise, header};
 use super::report::Report;
 use super::settings::{Patience, Settings};
 
+/// More of a listing is not read; repositories with a hundred thousand files have less.
+const LISTING: usize = 32 << 20;
+
 /// A repository at the hub.
 pub(super) struct Remote<'a> {
     settings: &'a Settings,
     wanted: &'a Wanted,
     repo: &'a str,
-    pub(super) model: HFRepository<RepoTypeModel>,
-    /// Follows no redirect: the hub's own headers are wanted.
-    direct: Client,
+    client: Client<'a>,
     cache: &'a RepoCache,
     pub(super) report: &'a dyn Report,
+}
+
+/// What the hub says of a revision.
+#[derive(Deserialize)]
+struct Listing {
+    sha: Option<String>,
+    #[serde(default)]
+    siblings: Vec<Sibling>,
+}
+
+/// A file of it.
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
 }
 
 /// Why an attempt brought no file.
@@ -64,15 +75,11 @@ impl<'a> Remote<'a> {
         cache: &'a RepoCache,
         report: &'a dyn Report,
     ) -> Result<Self, CheckpointError> {
-        let wrong = |error: HFError| CheckpointError::Endpoint {
+        let client = Client::new(settings).map_err(|problem| CheckpointError::Endpoint {
             endpoint: settings.endpoint.clone(),
-            problem: error.to_string(),
-        };
-        let hub = hub(settings).map_err(wrong)?;
-        let direct = client(settings, redirect::Policy::none()).map_err(HFError::from);
-        let (org, name) = hf_hub::split_id(repo);
-        let model = hub.model(org, name);
-        Ok(Self { settings, wanted, repo, model, direct: direct.map_err(wrong)?, cache, report })
+            problem,
+        })?;
+        Ok(Self { settings, wanted, repo, client, cache, report })
     }
 
     pub(super) fn patience(&self) -> &Patience {
@@ -80,26 +87,21 @@ impl<'a> Remote<'a> {
     }
 
     /// Before the next attempt, after so many in vain.
-    pub(super) async fn wait(&self, fruitless: u32) {
-        tokio::time::sleep(self.patience().backoff * 2u32.pow(fruitless.min(6)) / 2).await;
+    pub(super) fn wait(&self, fruitless: u32) {
+        std::thread::sleep(self.patience().backoff * 2u32.pow(fruitless.min(6)) / 2);
     }
 
     /// Brings all that belongs to the checkpoint into the cache; returns the commit.
     pub(super) fn fetch(&self, revision: &Revision) -> Result<String, CheckpointError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(io_at(Path::new("the runtime")))?.block_on(self.fetch_all(revision))
-    }
-
-    async fn fetch_all(&self, revision: &Revision) -> Result<String, CheckpointError> {
-        let (commit, names) = self.list(revision).await?;
+        let (commit, names) = self.list(revision)?;
         let format = Format::check(&names, &self.wanted.to_string())?;
         for name in files::beside_weights(&names) {
-            self.fetch_file(&commit, &name).await?;
+            self.fetch_file(&commit, &name)?;
         }
         // The index of shards is here by now.
         let folder = self.cache.snapshot(&commit);
         for name in files::weights(format, &folder, |name| names.contains(name))? {
-            self.fetch_file(&commit, &name).await?;
+            self.fetch_file(&commit, &name)?;
         }
         self.cache.settle(&commit)?;
         self.cache.remember(revision, &commit)?;
@@ -107,140 +109,123 @@ impl<'a> Remote<'a> {
     }
 
     /// The commit of a revision and the names of its files.
-    async fn list(
-        &self,
-        revision: &Revision,
-    ) -> Result<(String, BTreeSet<String>), CheckpointError> {
-        let answer = self.model.info().revision(revision.as_str()).send().await;
-        let ModelInfo { sha, siblings, .. } =
-            answer.map_err(|error| self.explain("list of files", &error))?;
-        let Some(Ok(Revision::Commit(commit))) = sha.as_deref().map(str::parse) else {
-            return Err(self.answer("list of files", "it names no commit".to_owned()));
+    fn list(&self, revision: &Revision) -> Result<(String, BTreeSet<String>), CheckpointError> {
+        let url = self.url(&["api", "models", self.repo, "revision"], &[revision.as_str()])?;
+        // Fewer attempts than at a file: what the cache has can take its place.
+        let json = self.again(2.min(self.patience().attempts), || self.read_listing(&url))?;
+        let wrong = |problem: String| self.answer(LIST, problem);
+        let listing: Listing =
+            serde_json::from_slice(&json).map_err(|error| wrong(error.to_string()))?;
+        let Some(Ok(Revision::Commit(commit))) = listing.sha.as_deref().map(str::parse) else {
+            return Err(wrong("it names no commit".to_owned()));
         };
-        let names = siblings.unwrap_or_default().into_iter().map(|file| file.rfilename);
+        let names = listing.siblings.into_iter().map(|file| file.rfilename);
         Ok((commit, names.filter(|name| files::is_inside(name)).collect()))
     }
 
+    fn read_listing(&self, url: &Uri) -> Result<Vec<u8>, Stop> {
+        let response = self.client.get(url, None).map_err(Stop::Again)?;
+        let mut response = self.accepted(LIST, response)?;
+        let mut json = Vec::new();
+        each_piece(&mut response, self.patience().pace, |piece| {
+            json.extend_from_slice(piece);
+            match json.len() > LISTING {
+                true => Err(Stop::Fatal(
+                    self.answer(LIST, format!("it is longer than {LISTING} bytes")),
+                )),
+                false => Ok(()),
+            }
+        })?;
+        Ok(json)
+    }
+
     /// Brings one file into the snapshot.
-    async fn fetch_file(&self, commit: &str, name: &str) -> Result<(), CheckpointError> {
+    fn fetch_file(&self, commit: &str, name: &str) -> Result<(), CheckpointError> {
         if self.cache.snapshot(commit).join(name).exists() {
             return Ok(());
         }
-        let promise = self.promised(commit, name).await?;
+        let promise = self.again(self.patience().attempts, || self.promised(commit, name))?;
         let target = self.cache.blob(&promise.etag);
         let _lock = self.cache.lock(&promise.etag)?;
         // A content that several commits share is there once.
         if length(&target) != Some(promise.size) {
             make_folder_of(&target)?;
-            Download::new(self, commit, name, &promise, target).run().await?;
+            Download::new(self, commit, name, &promise, target).run()?;
         }
         self.cache.link(commit, name, &promise.etag)
     }
 
-    /// What the hub promises of a file.
-    async fn promised(&self, commit: &str, name: &str) -> Result<Promise, CheckpointError> {
+    /// What the hub promises of a file. A renamed repository is followed; the storage is not, for the hub's headers are
+    /// gone there.
+    fn promised(&self, commit: &str, name: &str) -> Result<Promise, Stop> {
+        let url = self.file_url(commit, name)?;
+        let read = |response: &Response<Body>| {
+            Promise::read(response.headers(), response.status().is_redirection())
+        };
+        let response = self.client.head(&url, |response| read(response).is_some());
+        let response = self.accepted(name, response.map_err(Stop::Again)?)?;
+        read(&response).ok_or_else(|| Stop::Fatal(self.answer(name, unchecked(response.headers()))))
+    }
+
+    /// The file, or a range of it.
+    pub(super) fn get(
+        &self,
+        commit: &str,
+        name: &str,
+        range: Option<&str>,
+    ) -> Result<Response<Body>, Stop> {
+        let url = self.file_url(commit, name)?;
+        self.accepted(name, self.client.get(&url, range).map_err(Stop::Again)?)
+    }
+
+    /// Attempts until one succeeds or ends all others.
+    fn again<T>(
+        &self,
+        attempts: u32,
+        attempt: impl Fn() -> Result<T, Stop>,
+    ) -> Result<T, CheckpointError> {
         let mut fruitless = 0;
         loop {
-            let cause = match self.ask(commit, name).await {
-                Ok(promise) => return Ok(promise),
+            let cause = match attempt() {
+                Ok(found) => return Ok(found),
                 Err(Stop::Fatal(error)) => return Err(error),
                 Err(Stop::Again(cause)) => cause,
             };
             fruitless += 1;
-            if fruitless >= self.patience().attempts {
+            if fruitless >= attempts {
                 return Err(self.unreachable(cause));
             }
-            self.wait(fruitless).await;
+            self.wait(fruitless);
         }
     }
 
-    /// `HEAD` of a file. What leads elsewhere at the hub is followed, as for a renamed repository; the storage is not.
-    async fn ask(&self, commit: &str, name: &str) -> Result<Promise, Stop> {
-        let mut url = self.url(commit, name)?;
-        for _ in 0..5 {
-            let mut request = self.direct.head(url.clone());
-            if let Some(token) = &self.settings.token {
-                request = request.bearer_auth(&token.0);
-            }
-            let response = request.send().await.map_err(|error| Stop::Again(chain(&error)))?;
-            match self.follow(name, &url, &response)? {
-                ControlFlow::Break(promise) => return Ok(promise),
-                ControlFlow::Continue(next) => url = next,
-            }
-        }
-        Err(Stop::Fatal(self.answer(name, "too many redirects".to_owned())))
-    }
-
-    /// The promise of an answer, or where to ask else.
-    fn follow(
-        &self,
-        name: &str,
-        url: &Url,
-        response: &Response,
-    ) -> Result<ControlFlow<Promise, Url>, Stop> {
+    /// The answer, if it brings what was asked for.
+    fn accepted(&self, what: &str, response: Response<Body>) -> Result<Response<Body>, Stop> {
         let (status, headers) = (response.status(), response.headers());
-        if !status.is_success() && !status.is_redirection() {
-            return Err(self.no_file(name, status, headers));
+        if status.is_success() || status.is_redirection() {
+            return Ok(response);
         }
-        if let Some(promise) = Promise::read(headers, status.is_redirection()) {
-            return Ok(ControlFlow::Break(promise));
-        }
-        let next = header(headers, LOCATION.as_str()).and_then(|next| url.join(next).ok());
-        // The token must not leave the hub.
-        match next.filter(|next| next.origin() == url.origin()) {
-            Some(next) => Ok(ControlFlow::Continue(next)),
-            None => Err(Stop::Fatal(self.answer(name, unchecked(headers)))),
-        }
-    }
-
-    fn no_file(&self, name: &str, status: StatusCode, headers: &HeaderMap) -> Stop {
         if is_passing(status) {
-            return Stop::Again(format!("it answered {status}"));
+            return Err(Stop::Again(format!("it answered {status}")));
         }
         let message = header(headers, "x-error-message").unwrap_or_default();
-        Stop::Fatal(self.refusal(name, status, header(headers, "x-error-code"), message))
+        Err(Stop::Fatal(self.refusal(what, status, header(headers, "x-error-code"), message)))
     }
 
-    fn url(&self, commit: &str, name: &str) -> Result<Url, CheckpointError> {
-        let base = format!("{}/{}/resolve/{commit}", self.settings.endpoint, self.repo);
-        let wrong = |problem: String| self.answer(name, problem);
-        let mut url = Url::parse(&base).map_err(|error| wrong(error.to_string()))?;
-        url.path_segments_mut()
-            .map_err(|()| wrong("the endpoint is no address of a server".to_owned()))?
-            .extend(name.split('/'));
-        Ok(url)
+    fn file_url(&self, commit: &str, name: &str) -> Result<Uri, CheckpointError> {
+        let parts: Vec<&str> = name.split('/').collect();
+        self.url(&[self.repo, "resolve", commit], &parts)
     }
 
-    /// Whether an error of hf-hub ends a download.
-    pub(super) fn stop(&self, name: &str, error: &HFError) -> Stop {
-        match error {
-            HFError::Request { source, .. } => Stop::Again(chain(source)),
-            HFError::Xet { .. } | HFError::RateLimited { .. } => Stop::Again(error.to_string()),
-            HFError::Http { context } if is_passing(context.status) => {
-                Stop::Again(format!("it answered {}", context.status))
-            }
-            error => Stop::Fatal(self.explain(name, error)),
-        }
-    }
-
-    /// An error of hf-hub in our words.
-    fn explain(&self, what: &str, error: &HFError) -> CheckpointError {
-        let context = match error {
-            HFError::Request { source, .. } if source.is_decode() => {
-                return self.answer(what, chain(source));
-            }
-            HFError::Request { source, .. } => return self.unreachable(chain(source)),
-            HFError::Http { context }
-            | HFError::AuthRequired { context }
-            | HFError::Forbidden { context }
-            | HFError::RateLimited { context, .. }
-            | HFError::RepoNotFound { context: Some(context), .. }
-            | HFError::RevisionNotFound { context: Some(context), .. }
-            | HFError::EntryNotFound { context: Some(context), .. } => context,
-            other => return self.answer(what, other.to_string()),
-        };
-        let message = context.server_message.as_deref().unwrap_or_default();
-        self.refusal(what, context.status, context.error_code.as_deref(), message)
+    /// An address below the endpoint; what is `foreign` may have any characters.
+    fn url(&self, own: &[&str], foreign: &[&str]) -> Result<Uri, CheckpointError> {
+        let foreign = foreign.iter().map(|part| escaped(part));
+        let parts: Vec<String> = own.iter().map(ToString::to_string).chain(foreign).collect();
+        let url = format!("{}/{}", self.settings.endpoint, parts.join("/"));
+        url.parse().map_err(|problem| CheckpointError::Endpoint {
+            endpoint: self.settings.endpoint.clone(),
+            problem: format!("`{url}` is no address: {problem}"),
+        })
     }
 
     /// The hub says what is wrong in `X-Error-Code`; for strangers a missing repository is a 401 like a private one.
@@ -258,7 +243,6 @@ impl<'a> Remote<'a> {
             (status @ (401 | 403), _) => {
                 CheckpointError::Refused { asked, status, message: message.to_owned() }
             }
-            _ if is_passing(status) => self.unreachable(format!("it answered {status}")),
             _ => self.answer(what, format!("it answered {status} {message}").trim().to_owned()),
         }
     }
@@ -276,45 +260,21 @@ impl<'a> Remote<'a> {
     }
 }
 
-fn hub(settings: &Settings) -> Result<HFClient, HFError> {
-    HFClient::builder()
-        .endpoint(&settings.endpoint)
-        .cache_dir(&settings.cache)
-        // Without a token hf-hub would look into the environment itself. A line feed cannot be sent in a header, so
-        // this one is not.
-        .token(settings.token.as_ref().map_or("\n", |token| &token.0))
-        .client(client(settings, redirect::Policy::default())?)
-        // Downloads are repeated here, and the listing soon gives way to what the cache has.
-        .retry_max_attempts(2)
-        .retry_base_delay(settings.patience.backoff / 2)
-        .build()
-}
+/// What messages call the answer of `list`.
+const LIST: &str = "list of files";
 
-fn client(settings: &Settings, redirects: redirect::Policy) -> reqwest::Result<Client> {
-    // What is compressed on the way can be neither resumed nor compared with a size.
-    let identity = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    Client::builder()
-        .default_headers(HeaderMap::from_iter([identity]))
-        .connect_timeout(settings.patience.connect)
-        .read_timeout(settings.patience.silence)
-        .user_agent(concat!("nir/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirects)
-        .build()
+/// A part of a path, as RFC 3986 has it: other bytes than the unreserved ones by their number.
+fn escaped(part: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    part.bytes().map(byte).collect()
 }
 
 fn unchecked(headers: &HeaderMap) -> String {
     let (etag, size) = (header(headers, "etag"), header(headers, "content-length"));
     format!("nothing to check it by: its ETag {etag:?} is no hash, or its size {size:?} is none")
-}
-
-/// Whether asking again may help.
-fn is_passing(status: StatusCode) -> bool {
-    status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
-}
-
-/// The causes of an error: reqwest's own words say only that something failed at an address, which is known.
-fn chain(error: &reqwest::Error) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
 }

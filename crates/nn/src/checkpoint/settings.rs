@@ -31,17 +31,30 @@ impl fmt::Debug for Token {
     }
 }
 
-/// How long a download waits and how often it tries.
+/// How long a download waits, how often it tries, and what it leaves of the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// For a connection.
     pub connect: Duration,
-    /// For the next bytes; a slow server is fine, a silent one is not.
+    /// For the next bytes.
     pub silence: Duration,
-    /// Attempts in a row that bring no new byte.
+    /// The slowest that a server may be.
+    pub pace: Pace,
+    /// Attempts in a row that each bring fewer bytes than the pace asks of one window.
     pub attempts: u32,
     /// Between the first two of them; doubled after each.
     pub backoff: Duration,
+    /// Bytes of the disk that stay free.
+    pub spare: u64,
+}
+
+/// At least so many bytes in each window of time: else a server that sends a byte now and then is never done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How many bytes.
+    pub bytes: u64,
+    /// The length of a window.
+    pub within: Duration,
 }
 
 impl Patience {
@@ -49,8 +62,11 @@ impl Patience {
     pub const INTERNET: Self = Self {
         connect: Duration::from_secs(10),
         silence: Duration::from_mins(1),
+        // 1 KiB a second: slower than any line that a model of 100 MB would be fetched over.
+        pace: Pace { bytes: 60 << 10, within: Duration::from_mins(1) },
         attempts: 5,
         backoff: Duration::from_millis(500),
+        spare: 256 << 20,
     };
 }
 

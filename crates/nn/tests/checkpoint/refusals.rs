@@ -3,7 +3,7 @@
 use nir_nn::checkpoint::{Hub, Wanted};
 
 use crate::server::{
-    COMMIT, Fault, Server, at, noise, offline, pinned, settings, tiny, with_token,
+    COMMIT, Fault, Server, TOKEN, at, noise, offline, pinned, settings, tiny, with_token,
 };
 
 /// The message of an open that must fail.
@@ -92,6 +92,50 @@ fn a_file_that_cannot_be_checked_is_not_taken() {
     let (server, cache) = (Server::start(&[Fault::OddEtag]), tempfile::tempdir().unwrap());
     let message = refused(&server.hub(cache.path()), &pinned());
     assert_says(&message, &["nothing to check it by", "../x"]);
+}
+
+/// A byte each 10 ms is never silent, and would take 50 minutes for the weights.
+#[test]
+fn a_hub_that_drips_is_given_up_and_what_came_is_kept() {
+    let (server, cache) = (Server::start(&[Fault::Drip]), tempfile::tempdir().unwrap());
+    let message = refused(&server.hub(cache.path()), &pinned());
+    assert_says(&message, &["`model.safetensors` ended after", "came in 400ms, fewer than 1000"]);
+    assert_says(&message, &["what came is kept"]);
+    server.set(&[]);
+    server.hub(cache.path()).open(&pinned(), &()).unwrap();
+}
+
+#[test]
+fn a_listing_has_an_end() {
+    let (server, cache) = (Server::start(&[Fault::DripList]), tempfile::tempdir().unwrap());
+    let message = refused(&server.hub(cache.path()), &pinned());
+    assert_says(&message, &["cannot be reached", "came in 400ms, fewer than 1000"]);
+    server.set(&[Fault::LongList]);
+    let message = refused(&server.hub(cache.path()), &pinned());
+    assert_says(&message, &["list of files", "it is longer than 33554432 bytes"]);
+}
+
+#[test]
+fn a_file_that_does_not_fit_on_the_disk_is_refused_before_it_is_written() {
+    let (server, cache) = (Server::start(&[]), tempfile::tempdir().unwrap());
+    let mut settings = server.settings(cache.path());
+    settings.patience.spare = u64::MAX;
+    let message = refused(&Hub::new(settings), &pinned());
+    assert_says(&message, &["needs", "more bytes", "free some space", "HF_HUB_CACHE"]);
+    let blobs = cache.path().join("models--org--tiny/blobs");
+    assert!(std::fs::read_dir(blobs).unwrap().next().is_none());
+}
+
+/// A redirect leads where it likes, but the token is for the hub.
+#[test]
+fn the_storage_of_another_host_does_not_get_the_token() {
+    let (storage, cache) = (Server::start(&[]), tempfile::tempdir().unwrap());
+    let server = Server::start(&[]);
+    server.store_at(&storage.url);
+    with_token(server.settings(cache.path()), TOKEN).open(&pinned(), &()).unwrap();
+    let requests = storage.requests();
+    assert!(requests.iter().any(|request| request.path.starts_with("/storage/")));
+    assert!(requests.iter().all(|request| request.token.is_none()), "{requests:?}");
 }
 
 #[test]

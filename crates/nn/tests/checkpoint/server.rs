@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use nir_nn::checkpoint::{Hub, Patience, Report, Settings, Token, Wanted};
+use nir_nn::checkpoint::{Hub, Pace, Patience, Report, Settings, Token, Wanted};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -25,6 +25,12 @@ pub(crate) enum Fault {
     Cut { after: usize, times: usize },
     /// Sends so many bytes of the weights and then nothing, without hanging up, once.
     Silent { after: usize },
+    /// Sends the weights a byte at a time, without end.
+    Drip,
+    /// Sends the listing a byte at a time, without end.
+    DripList,
+    /// Sends a listing of more bytes than any has.
+    LongList,
     /// Sends other bytes of the same length for the weights.
     WrongWeights,
     /// Sends another `tokenizer.json` of the same length.
@@ -62,6 +68,8 @@ struct State {
     requests: Mutex<Vec<Request>>,
     /// Bytes of the weights that were sent.
     served: Mutex<usize>,
+    /// Where large files are; nothing for this server.
+    storage: Mutex<String>,
 }
 
 /// A hub that runs until the test ends.
@@ -108,6 +116,7 @@ impl Server {
             faults: Mutex::new(faults.to_vec()),
             requests: Mutex::default(),
             served: Mutex::default(),
+            storage: Mutex::default(),
         });
         let shared = Arc::clone(&state);
         thread::spawn(move || {
@@ -122,6 +131,11 @@ impl Server {
 
     pub(crate) fn set(&self, faults: &[Fault]) {
         *self.state.faults.lock().unwrap() = faults.to_vec();
+    }
+
+    /// Lets another server be its storage.
+    pub(crate) fn store_at(&self, url: &str) {
+        url.clone_into(&mut self.state.storage.lock().unwrap());
     }
 
     /// Its requests so far; forgets them.
@@ -154,8 +168,10 @@ pub(crate) fn settings(endpoint: &str, cache: &Path) -> Settings {
         patience: Patience {
             connect: Duration::from_secs(5),
             silence: Duration::from_secs(5),
+            pace: Pace { bytes: 1_000, within: Duration::from_millis(400) },
             attempts: 2,
             backoff: Duration::from_millis(2),
+            spare: 0,
         },
     }
 }
@@ -219,11 +235,20 @@ struct Reply {
     until: Option<usize>,
     /// How long it waits before it hangs up.
     pause: Duration,
+    /// How long it waits after each byte.
+    drip: Option<Duration>,
 }
 
 impl Reply {
     fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), until: None, pause: Duration::ZERO }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            until: None,
+            pause: Duration::ZERO,
+            drip: None,
+        }
     }
 
     fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -243,7 +268,12 @@ impl Reply {
             write!(stream, "{name}: {value}\r\n")?;
         }
         write!(stream, "content-length: {}\r\n\r\n", self.body.len())?;
-        if with_body {
+        if let Some(pause) = self.drip.filter(|_| with_body) {
+            for byte in self.body.chunks(1) {
+                stream.write_all(byte)?;
+                thread::sleep(pause);
+            }
+        } else if with_body {
             stream.write_all(&self.body[..self.until.unwrap_or(self.body.len())])?;
             thread::sleep(self.pause);
         }
@@ -288,8 +318,12 @@ impl State {
         let names = self.files.keys().map(|name| format!(r#"{{"rfilename":"{name}"}}"#));
         let siblings = names.collect::<Vec<_>>().join(",");
         let json = format!(r#"{{"id":"{REPO}","sha":"{COMMIT}","siblings":[{siblings}]}}"#);
-        let body = if self.has(Fault::Page) { "<html>".to_owned() } else { json };
-        Reply { body: body.into(), ..Reply::new(200) }
+        let body = match () {
+            () if self.has(Fault::Page) => "<html>".to_owned(),
+            () if self.has(Fault::LongList) => " ".repeat(33 << 20),
+            () => json,
+        };
+        Reply { body: body.into(), drip: self.drip(Fault::DripList), ..Reply::new(200) }
     }
 
     fn resolve(&self, request: &Request, name: &str) -> Reply {
@@ -318,7 +352,10 @@ impl State {
         let hash = sha256(bytes);
         let reply = match self.has(Fault::NoStorage) {
             true => self.content(request, "large", bytes),
-            false => Reply::new(302).header("location", format!("/storage/{hash}")),
+            false => {
+                let storage = self.storage.lock().unwrap();
+                Reply::new(302).header("location", format!("{storage}/storage/{hash}"))
+            }
         };
         reply
             .header("x-linked-etag", format!("\"{hash}\""))
@@ -360,9 +397,14 @@ impl State {
             let (until, pause) = self.cut().unwrap_or((usize::MAX, Duration::ZERO));
             let sent = until.min(reply.body.len());
             (reply.until, reply.pause) = (Some(sent), pause);
+            reply.drip = self.drip(Fault::Drip);
             *self.served.lock().unwrap() += sent;
         }
         reply
+    }
+
+    fn drip(&self, fault: Fault) -> Option<Duration> {
+        self.has(fault).then_some(Duration::from_millis(10))
     }
 
     /// Where this answer is cut, and what is waited then; one time less is left.
