@@ -3,11 +3,14 @@
 //! Bytes go to `<name>.part` first. A cut connection is resumed where it ended (`Range`, guarded by `If-Range` where the
 //! server gave a validator), also by a later process: `<name>.part.json` remembers where the part came from. Only a file
 //! that passed its checksums gets its name. Two processes take turns by a lock file.
+//!
+//! Nothing goes on for ever, whatever a server does: [`Patience`] says how slow it may be, how long a file may be whose
+//! length nobody has said, and how much of the disk stays free.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nir_core::{Progress, Task};
 use serde::{Deserialize, Serialize};
@@ -17,17 +20,32 @@ use ureq::{Agent, Body};
 use crate::checksum::{Mismatch, Sums};
 use crate::manifest::RemoteFile;
 
-/// How long a download waits and how often it tries.
+/// What a download may take: how long it waits, how often it tries, how much it writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// For a connection, and again for the first byte of an answer.
     pub answer: Duration,
-    /// For the next bytes of a file; a slow server is fine, a silent one is not.
+    /// For the next bytes of a file.
     pub silence: Duration,
-    /// Attempts at one mirror in a row that bring no new byte.
+    /// The slowest that a server may be.
+    pub pace: Pace,
+    /// Attempts at one mirror in a row that each bring fewer bytes than the pace asks of one window.
     pub attempts: u32,
     /// Between the first two of them; doubled after each.
     pub backoff: Duration,
+    /// Bytes of a file whose length the manifest does not say.
+    pub longest: u64,
+    /// Bytes of the disk that stay free.
+    pub spare: u64,
+}
+
+/// At least so many bytes in each window of time: else a server that sends a byte now and then is never done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How many bytes.
+    pub bytes: u64,
+    /// The length of a window.
+    pub within: Duration,
 }
 
 impl Patience {
@@ -35,8 +53,13 @@ impl Patience {
     pub const INTERNET: Self = Self {
         answer: Duration::from_secs(30),
         silence: Duration::from_mins(1),
+        // 1 KiB a second: a collection of 1 GB would take eleven days.
+        pace: Pace { bytes: 60 << 10, within: Duration::from_mins(1) },
         attempts: 5,
         backoff: Duration::from_secs(1),
+        // MS MARCO's documents, the largest file of a known collection, are 8 GB packed.
+        longest: 64 << 30,
+        spare: 256 << 20,
     };
 }
 
@@ -56,6 +79,21 @@ pub enum DownloadError {
     Manual {
         /// Its name.
         file: String,
+    },
+    /// The disk has less room than the file needs.
+    #[error(
+        "{path}: {needed} more bytes are to come, and the disk has {free} free, of which {spare} stay so; free some space \
+         and start again, or let `NIR_CACHE` name a folder on another disk"
+    )]
+    NoRoom {
+        /// The part that was to be written.
+        path: PathBuf,
+        /// How many bytes were to come.
+        needed: u64,
+        /// How many the disk has.
+        free: u64,
+        /// How many of them stay free.
+        spare: u64,
     },
     /// The disk is full.
     #[error("{path}: the disk is full; free some space and start again, what is there is kept")]
@@ -95,6 +133,25 @@ pub enum Answer {
         /// How many it promised.
         total: u64,
     },
+    /// It does not say how long the file is, and goes on and on.
+    #[error(
+        "sends more than {longest} bytes, and neither it nor the manifest says how many there are; if they are right, \
+         add `bytes` to the file in the manifest"
+    )]
+    Endless {
+        /// As many as were waited for.
+        longest: u64,
+    },
+    /// It sends too little at a time, each time.
+    #[error("sent {received} bytes in {within:?}, fewer than {fewest}; what came is kept")]
+    Slow {
+        /// How many came in the last window of time.
+        received: u64,
+        /// How long that is.
+        within: Duration,
+        /// How many there should have been.
+        fewest: u64,
+    },
     /// It resumed somewhere else than asked.
     #[error("resumed at another place than asked")]
     Resumed,
@@ -131,8 +188,8 @@ pub fn download(
     }
     let mut attempts = Vec::new();
     for url in &file.urls {
-        let part = Part::new(file, &target, url);
-        match part.fetch(&agent(patience), patience, progress) {
+        let part = Part::new(file, &target, url, patience);
+        match part.fetch(&agent(patience), progress) {
             Ok(sums) => return Ok((target, sums)),
             Err(Stop::Mirror(answer)) => attempts.push((url.clone(), answer)),
             Err(Stop::Fatal(error)) => return Err(error),
@@ -213,6 +270,7 @@ struct Part<'a> {
     file: &'a RemoteFile,
     url: &'a str,
     target: &'a Path,
+    patience: &'a Patience,
     /// What is there so far.
     bytes: PathBuf,
     /// What is known of it.
@@ -220,30 +278,27 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn new(file: &'a RemoteFile, target: &'a Path, url: &'a str) -> Self {
+    fn new(file: &'a RemoteFile, target: &'a Path, url: &'a str, patience: &'a Patience) -> Self {
         let beside = |end: &str| target.with_file_name(format!("{}.{end}", file.name));
-        Self { file, url, target, bytes: beside("part"), state: beside("part.json") }
+        let (bytes, state) = (beside("part"), beside("part.json"));
+        Self { file, url, target, patience, bytes, state }
     }
 
-    /// Attempts until the file is there, or until this mirror brought nothing new too often.
-    fn fetch(
-        &self,
-        agent: &Agent,
-        patience: &Patience,
-        progress: &dyn Progress,
-    ) -> Result<Sums, Stop> {
+    /// Attempts until the file is there, or until this mirror brought too little too often.
+    fn fetch(&self, agent: &Agent, progress: &dyn Progress) -> Result<Sums, Stop> {
         let (mut fruitless, mut longest) = (0, self.len());
         loop {
             let failure = match self.attempt(agent, progress)? {
                 Ok(sums) => return Ok(sums),
                 Err(failure) => failure,
             };
-            fruitless = if self.len() > longest { 0 } else { fruitless + 1 };
+            let enough = longest + self.patience.pace.bytes.max(1);
+            fruitless = if self.len() >= enough { 0 } else { fruitless + 1 };
             longest = longest.max(self.len());
-            if !failure.again || fruitless >= patience.attempts {
+            if !failure.again || fruitless >= self.patience.attempts {
                 return Err(Stop::Mirror(failure.answer));
             }
-            std::thread::sleep(patience.backoff * 2u32.pow(fruitless.min(6)) / 2);
+            std::thread::sleep(self.patience.backoff * 2u32.pow(fruitless.min(6)) / 2);
         }
     }
 
@@ -290,11 +345,12 @@ impl<'a> Part<'a> {
             Err(failure) => return Ok(Err(failure)),
         };
         let total = number(response, header::CONTENT_LENGTH.as_str()).map(|rest| start + rest);
-        if let (Some(offered), Some(expected)) = (total, self.file.bytes)
-            && offered != expected
+        if let Some(offered) = total
+            && let Some(answer) = self.wrong_length(offered)
         {
-            return Ok(Err(stop(Answer::Size { offered, expected })));
+            return Ok(Err(stop(answer)));
         }
+        self.check_room(total.or(self.file.bytes).map_or(1, |total| total - start))?;
         self.remember(response)?;
         let task = progress.begin(&self.file.name, "bytes", total.or(self.file.bytes).unwrap_or(0));
         task.advance(start);
@@ -331,22 +387,58 @@ impl<'a> Part<'a> {
         task: &dyn Task,
     ) -> Result<Result<u64, Failure>, DownloadError> {
         let mut part = self.open_at(start)?;
+        let mut meter = Meter::new(self.patience.pace);
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 1 << 16];
         let mut len = start;
         loop {
             let read = match body.read(&mut buffer) {
                 Ok(0) => return Ok(Ok(len)),
-                Ok(read) => read,
+                Ok(read) => read as u64,
                 Err(error) => return Ok(Err(again(Answer::Transport(error.to_string())))),
             };
-            len += read as u64;
-            if let Some(expected) = self.file.bytes.filter(|expected| len > *expected) {
+            if let Some(answer) = self.too_long(len + read) {
                 self.forget()?;
-                return Ok(Err(stop(Answer::Size { offered: len, expected })));
+                return Ok(Err(stop(answer)));
             }
-            part.write_all(&buffer[..read]).map_err(io_at(&self.bytes))?;
-            task.advance(read as u64);
+            // Others write on the disk too.
+            if len / LOOK != (len + read) / LOOK {
+                self.check_room(1)?;
+            }
+            len += read;
+            part.write_all(&buffer[..read as usize]).map_err(io_at(&self.bytes))?;
+            task.advance(read);
+            if let Some(answer) = meter.slow(read) {
+                return Ok(Err(again(answer)));
+            }
+        }
+    }
+
+    /// Whether a file of this length cannot be the right one.
+    fn wrong_length(&self, offered: u64) -> Option<Answer> {
+        match self.file.bytes {
+            Some(expected) if offered != expected => Some(Answer::Size { offered, expected }),
+            _ => self.too_long(offered),
+        }
+    }
+
+    /// Whether a file of at least this length cannot be the right one.
+    fn too_long(&self, offered: u64) -> Option<Answer> {
+        let longest = self.patience.longest;
+        match self.file.bytes {
+            Some(expected) => (offered > expected).then_some(Answer::Size { offered, expected }),
+            None => (offered > longest).then_some(Answer::Endless { longest }),
+        }
+    }
+
+    /// So many more bytes must leave the disk what it is to keep.
+    fn check_room(&self, needed: u64) -> Result<(), DownloadError> {
+        let folder = self.target.parent().unwrap_or(Path::new("."));
+        let free = fs4::available_space(folder).map_err(io_at(folder))?;
+        let spare = self.patience.spare;
+        match needed <= free.saturating_sub(spare) {
+            true => Ok(()),
+            false => Err(DownloadError::NoRoom { path: self.bytes.clone(), needed, free, spare }),
         }
     }
 
@@ -442,6 +534,34 @@ impl<'a> Part<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Bytes after which the disk is looked at again.
+const LOOK: u64 = 16 << 20;
+
+/// Watches that bytes come fast enough.
+struct Meter {
+    pace: Pace,
+    since: Instant,
+    bytes: u64,
+}
+
+impl Meter {
+    fn new(pace: Pace) -> Self {
+        Self { pace, since: Instant::now(), bytes: 0 }
+    }
+
+    /// So many more came; an answer if those of a whole window were too few.
+    fn slow(&mut self, bytes: u64) -> Option<Answer> {
+        self.bytes += bytes;
+        if self.since.elapsed() < self.pace.within {
+            return None;
+        }
+        let Self { pace, bytes: received, .. } = *self;
+        *self = Self::new(pace);
+        let (within, fewest) = (pace.within, pace.bytes);
+        (received < fewest).then_some(Answer::Slow { received, within, fewest })
     }
 }
 

@@ -35,7 +35,7 @@ pub use cache::{Cache, CacheError, NoCacheFolder, cache_folder};
 pub use checksum::{Mismatch, Sums};
 pub use dataset::{Dataset, DatasetError, Labels, State};
 pub use descriptor::{is_standard_input, is_standard_output};
-pub use download::{Answer, DownloadError, Patience, download};
+pub use download::{Answer, DownloadError, Pace, Patience, download};
 pub use fetch::{Fetch, Fetched};
 pub use folder::embedded_files;
 pub use formats::{

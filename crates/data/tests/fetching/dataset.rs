@@ -8,7 +8,7 @@ use std::time::Duration;
 use nir_core::{DocNo, Silent};
 use nir_data::{
     Cache, Dataset, DatasetError, Fetch, Fetched, ImportError, Licence, Manifests, OriginSource,
-    Patience, State, Sums,
+    Pace, Patience, State, Sums,
 };
 use tempfile::TempDir;
 
@@ -17,8 +17,11 @@ use crate::server::{Do, Server};
 const QUICK: Patience = Patience {
     answer: Duration::from_secs(2),
     silence: Duration::from_millis(300),
+    pace: Pace { bytes: 1_000, within: Duration::from_millis(400) },
     attempts: 2,
     backoff: Duration::from_millis(1),
+    longest: 1 << 20,
+    spare: 0,
 };
 
 /// Three documents, two queries and three judgements as BEIR packs them.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nir_core::Silent;
-use nir_data::{Answer, DownloadError, Patience, RemoteFile, Sums, download};
+use nir_data::{Answer, DownloadError, Pace, Patience, RemoteFile, Sums, download};
 use tempfile::TempDir;
 
 use crate::server::{Do, Server};
@@ -12,8 +12,11 @@ use crate::server::{Do, Server};
 const QUICK: Patience = Patience {
     answer: Duration::from_secs(2),
     silence: Duration::from_millis(300),
+    pace: Pace { bytes: 1_000, within: Duration::from_millis(400) },
     attempts: 3,
     backoff: Duration::from_millis(1),
+    longest: 1 << 20,
+    spare: 0,
 };
 
 fn body() -> Vec<u8> {
@@ -114,6 +117,59 @@ fn a_file_that_changed_meanwhile_is_begun_anew() {
 fn a_silent_server_is_given_up_and_asked_again() {
     let (server, _) = succeeds(&[Do::FallSilentAfter(70_000), Do::Serve]);
     assert_eq!(server.requests()[1].range.as_deref(), Some("bytes=70000-"));
+}
+
+/// A byte each 10 ms is never silent, and would take half an hour for 200,000 of them.
+#[test]
+fn a_server_that_drips_is_given_up_and_what_came_is_kept() {
+    let (server, folder) = (Server::start(&body(), &[Do::Drip]), TempDir::new().unwrap());
+    let error = fetch(&file(&[server.file()]), folder.path()).unwrap_err().to_string();
+    assert!(error.contains("bytes in 400ms, fewer than 1000; what came is kept"), "{error}");
+    assert_eq!(server.requests().len(), 3);
+    assert_eq!(left(folder.path()), ["file.bin.part", "file.bin.part.json"]);
+    let good = Server::start(&body(), &[Do::Serve]);
+    fetch(&file(&[good.file()]), folder.path()).unwrap();
+    assert_ne!(good.requests()[0].range, None);
+}
+
+/// Each connection brings something new, and at this rate the last byte would come after 200,000 of them.
+#[test]
+fn a_server_that_sends_a_byte_and_hangs_up_is_given_up() {
+    let server = Server::start(&body(), &[Do::CutAfter(1)]);
+    fails(&file(&[server.file()]));
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn a_file_without_a_length_ends_where_the_bound_is() {
+    let unknown = |server: &Server| RemoteFile { bytes: None, md5: None, ..file(&[server.file()]) };
+    let server = Server::start(&body(), &[Do::Endless]);
+    let folder = TempDir::new().unwrap();
+    let error = fetch(&unknown(&server), folder.path()).unwrap_err().to_string();
+    assert!(error.contains("sends more than 1048576 bytes, and neither it nor the"), "{error}");
+    assert!(error.contains("add `bytes` to the file in the manifest"), "{error}");
+    assert!(left(folder.path()).is_empty());
+    assert_eq!(server.requests().len(), 1, "asking again would bring the same");
+    // Where the manifest says the length, that is the bound.
+    let answer = fails(&file(&[server.file()]));
+    assert!(matches!(answer, Answer::Size { offered, expected: 200_000 } if offered > 200_000));
+    // And a length that the server says is believed up to the same bound.
+    let long = Server::start(&vec![0; (1 << 20) + 1], &[Do::Serve]);
+    assert_eq!(fails(&unknown(&long)), Answer::Endless { longest: 1 << 20 });
+}
+
+#[test]
+fn what_does_not_fit_on_the_disk_is_refused_before_it_is_written() {
+    for script in [Do::Serve, Do::Endless] {
+        let (server, folder) = (Server::start(&body(), &[script]), TempDir::new().unwrap());
+        let full = Patience { spare: u64::MAX, ..QUICK };
+        let file = file(&[server.file()]);
+        let error = download(&file, folder.path(), &full, &Silent).unwrap_err();
+        let DownloadError::NoRoom { needed, .. } = &error else { panic!("{error}") };
+        assert_eq!(*needed, 200_000);
+        assert!(error.to_string().contains("free some space and start again"), "{error}");
+        assert!(left(folder.path()).is_empty());
+    }
 }
 
 #[test]

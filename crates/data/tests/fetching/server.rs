@@ -17,6 +17,10 @@ pub(crate) enum Do {
     CutAfter(usize),
     /// Sends a few bytes at a time with pauses.
     Slowly,
+    /// Sends a byte now and then.
+    Drip,
+    /// Says no length, and sends for as long as somebody listens.
+    Endless,
     /// Sends so many bytes and then nothing, without hanging up.
     FallSilentAfter(usize),
     /// Sends other bytes of the same length.
@@ -112,7 +116,13 @@ fn act(mut stream: TcpStream, body: &[u8], what: &Do, request: &Request) -> std:
         Do::Serve | Do::Redirect(_) => send(&mut stream, body, asked, "\"one\"", body.len()),
         Do::IgnoreRange => send(&mut stream, body, None, "\"one\"", body.len()),
         Do::CutAfter(bytes) => send(&mut stream, body, asked, "\"one\"", from + bytes),
-        Do::Slowly => slowly(&mut stream, body, asked),
+        Do::Slowly => pieces(&mut stream, body, asked, body.len() / 8, Duration::from_millis(60)),
+        Do::Drip => pieces(&mut stream, body, asked, 1, Duration::from_millis(10)),
+        Do::Endless => {
+            write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
+            while stream.write_all(&[b'x'; 1 << 14]).is_ok() {}
+            Ok(())
+        }
         Do::FallSilentAfter(bytes) => {
             send(&mut stream, body, asked, "\"one\"", from + bytes)?;
             thread::sleep(Duration::from_secs(20));
@@ -173,12 +183,18 @@ fn head(
     write!(stream, "etag: {etag}\r\ncontent-length: {rest}\r\nconnection: close\r\n\r\n")
 }
 
-fn slowly(stream: &mut TcpStream, body: &[u8], asked: Option<usize>) -> std::io::Result<()> {
+fn pieces(
+    stream: &mut TcpStream,
+    body: &[u8],
+    asked: Option<usize>,
+    bytes: usize,
+    pause: Duration,
+) -> std::io::Result<()> {
     head(stream, body, asked, "\"one\"")?;
-    for piece in body[asked.unwrap_or(0)..].chunks(body.len() / 8) {
+    for piece in body[asked.unwrap_or(0)..].chunks(bytes) {
         stream.write_all(piece)?;
         stream.flush()?;
-        thread::sleep(Duration::from_millis(60));
+        thread::sleep(pause);
     }
     Ok(())
 }
