@@ -19,6 +19,7 @@ pub mod layers;
 mod model;
 mod packed;
 mod pooling;
+mod prefix;
 mod prompts;
 pub mod tensors;
 mod tokens;

@@ -10,9 +10,12 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::processors::roberta::RobertaProcessing;
-use tokenizers::{AddedToken, Model as _, TruncationParams, TruncationStrategy};
+use tokenizers::{
+    AddedToken, Encoding, Model as _, TruncationParams, TruncationStrategy, truncate_encodings,
+};
 
 use crate::checkpoint::Checkpoint;
+use crate::prefix::{Cuts, LONGEST, NoStart, Start};
 use crate::{Error, Result};
 
 /// The tokens of one text, or of a pair of texts.
@@ -188,9 +191,12 @@ pub struct Tokenizer {
 /// A tokenizer that writes texts down in one way.
 #[derive(Debug, Clone)]
 pub struct Bound {
-    /// Cuts nothing.
-    whole: tokenizers::Tokenizer,
+    /// Cuts nothing by itself.
     inner: tokenizers::Tokenizer,
+    /// Where a text that is too long may be cut before it is tokenized.
+    cuts: Cuts,
+    /// How its tokens are cut afterwards, before special ones are added.
+    truncation: TruncationParams,
     input: Input,
     /// The token to fill up with, and whether it is seen.
     fill: Option<(u32, bool)>,
@@ -237,13 +243,13 @@ impl Tokenizer {
                 self.name, input.max_length, self.positions
             )));
         }
-        let mut inner = self.inner.clone();
-        inner.with_truncation(Some(self.truncation(input, truncation)?)).expect("the stride is 0");
         let fill = |fill: &Fill| Ok::<_, Error>((self.id(&fill.token)?, fill.seen));
         let fill = input.fill.as_ref().map(fill).transpose()?;
-        let mut whole = self.inner.clone();
-        whole.with_truncation(None).expect("nothing to check");
-        Ok(Bound { whole, inner, input: input.clone(), fill })
+        let truncation = self.truncation(input, truncation)?;
+        let mut inner = self.inner.clone();
+        inner.with_truncation(None).expect("nothing to check");
+        let cuts = Cuts::of(&inner);
+        Ok(Bound { inner, cuts, truncation, input: input.clone(), fill })
     }
 
     fn truncation(&self, input: &Input, truncation: Truncation) -> Result<TruncationParams> {
@@ -251,11 +257,7 @@ impl Tokenizer {
             Truncation::Longest => TruncationStrategy::LongestFirst,
             Truncation::Second => TruncationStrategy::OnlySecond,
         };
-        let pair = input.template.len() == 2;
-        let added = self
-            .inner
-            .get_post_processor()
-            .map_or(0, |post| tokenizers::PostProcessor::added_tokens(post, pair));
+        let added = added(&self.inner, input.template.len() == 2);
         if input.special_tokens && input.max_length <= added {
             return Err(Error::Unfit(format!(
                 "{}: `max_length` is {}, and the special tokens alone take {added}",
@@ -290,16 +292,16 @@ impl Bound {
     }
 
     /// Tokens of a text whose fields are given by name.
+    ///
+    /// Of a long text only the start is tokenized, as much as decides the tokens that are kept. Where that is more than
+    /// 2 MiB, because the tokenizer's own steps allow no cut in them (one word, or nothing but white space) or because both
+    /// texts of a pair are longer and it must be known which is the longest, that is an error.
     pub fn encode(&self, field: impl Fn(&str) -> String) -> Result<Tokens> {
         let mut texts = self.input.texts(field).into_iter();
         let first = texts.next().expect("a checked template has a text");
-        let special = self.input.special_tokens;
         // An empty second text is none, as the reference library has it.
-        let encoded = match texts.next().filter(|second| !second.is_empty()) {
-            Some(second) => self.pair(first, second),
-            None => self.inner.encode(first, special),
-        };
-        let encoded = encoded.map_err(|error| self.cannot(&error))?;
+        let second = texts.next().filter(|second| !second.is_empty());
+        let encoded = self.tokenized(&first, second.as_deref())?;
         let mut ids = encoded.get_ids().to_vec();
         let mut types = encoded.get_type_ids().to_vec();
         let mut unseen = 0;
@@ -311,12 +313,67 @@ impl Bound {
         Ok(Tokens { ids, types, unseen })
     }
 
-    /// A pair is tokenized whole and cut afterwards: the tokenizer itself would stop each text at `max_length` first, and
-    /// then no longer know which of the two is the longer (tokenizers 0.23.2).
-    fn pair(&self, first: String, second: String) -> tokenizers::Result<tokenizers::Encoding> {
-        let first = self.whole.encode(first, false)?;
-        let second = self.whole.encode(second, false)?;
-        self.inner.post_process(first, Some(second), self.input.special_tokens)
+    /// The tokens are cut here: the tokenizer itself would stop each text at `max_length` first, and then no longer know
+    /// which of two is the longer (tokenizers 0.23.2); and it would keep all that it cuts off, for a pair in every
+    /// combination of both.
+    fn tokenized(&self, first: &str, second: Option<&str>) -> Result<Encoding> {
+        let (first, second) = match second {
+            Some(second) => {
+                self.starts(first, second).map(|(first, second)| (first, Some(second)))?
+            }
+            None => (self.start(first, self.enough())?.tokens, None),
+        };
+        let room = self.room(second.is_some());
+        let cut = truncate_encodings(first, second, &room);
+        let (mut first, mut second) = cut.map_err(|error| self.cannot(&error))?;
+        first.take_overflowing();
+        second.as_mut().map(Encoding::take_overflowing);
+        let encoded = self.inner.post_process(first, second, self.input.special_tokens);
+        encoded.map_err(|error| self.cannot(&error))
+    }
+
+    /// What special tokens leave of the length.
+    fn room(&self, pair: bool) -> TruncationParams {
+        let added = if self.input.special_tokens { added(&self.inner, pair) } else { 0 };
+        let max_length = self.truncation.max_length - added;
+        TruncationParams { max_length, ..self.truncation }
+    }
+
+    /// Enough tokens of each text of a pair to cut them as the whole texts would be: no longer text may look shorter than
+    /// the other.
+    fn starts(&self, first: &str, second: &str) -> Result<(Encoding, Encoding)> {
+        let (mut enough, mut starts) = (self.enough(), None);
+        while starts.is_none() {
+            let (one, two) = (self.start(first, enough)?, self.start(second, enough)?);
+            let longest = one.tokens.len().max(two.tokens.len());
+            let decided = self.truncation.strategy == TruncationStrategy::OnlySecond
+                || match (one.whole, two.whole) {
+                    (true, true) => true,
+                    (true, false) => two.tokens.len() > one.tokens.len(),
+                    (false, true) => one.tokens.len() > two.tokens.len(),
+                    (false, false) => false,
+                };
+            enough = 2 * longest + 1;
+            starts = decided.then_some((one.tokens, two.tokens));
+        }
+        Ok(starts.expect("the loop ends with them"))
+    }
+
+    /// More tokens than are kept of any text.
+    fn enough(&self) -> usize {
+        self.input.max_length + 1
+    }
+
+    fn start(&self, text: &str, enough: usize) -> Result<Start> {
+        self.cuts.start(&self.inner, text, enough).map_err(|problem| match problem {
+            NoStart::Tokenizer(error) => self.cannot(&error),
+            NoStart::TooLong => Error::Unfit(format!(
+                "a text of {} bytes that begins `{}` would have to be tokenized beyond {LONGEST} bytes: it has no end of \
+                 a word for as long, or both texts of a pair are longer; take it out, or cut it",
+                text.len(),
+                text.chars().take(30).collect::<String>()
+            )),
+        })
     }
 
     fn cannot(&self, error: &tokenizers::Error) -> Error {
@@ -325,6 +382,12 @@ impl Bound {
             self.input.max_length
         ))
     }
+}
+
+/// How many special tokens a tokenizer adds.
+fn added(tokenizer: &tokenizers::Tokenizer, pair: bool) -> usize {
+    let post = tokenizer.get_post_processor();
+    post.map_or(0, |post| tokenizers::PostProcessor::added_tokens(post, pair))
 }
 
 /// The tokenizer's own file first; else what the libraries of the time would have built.
