@@ -22,6 +22,8 @@ mod recipe;
 mod registry;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tiny;
 
 pub use explanation::Explanation;
 pub use pipeline::{ShapeError, check_shapes};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nir_core::{
-    Corpus, Digest, Encode, Expander, Fuser, Hasher, Progress, Reranker, Result, Retriever,
-    Rewriter, TrecRun,
+    Corpus, Digest, Encode, Expander, Fuser, Hasher, Progress, Queries, Ranking, Reranker, Result,
+    Retriever, Rewriter, Run, TrecRun,
 };
 use nir_index::{Analyzer, LexicalIndex};
 use nir_nn::Backend;
@@ -101,6 +101,10 @@ pub trait Recipe: fmt::Debug + Send + Sync {
 
 impl<A: Algorithm> Recipe for A {
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
+        // Nothing can be learned from no documents, and none is found. A run file may name some, and must say so.
+        if A::SHAPE == Shape::Retriever && context.corpus.len() == 0 && self.files().is_empty() {
+            return Ok(Stage::Retriever(Box::new(Nothing)));
+        }
         Algorithm::build(self, context)
     }
 
@@ -123,6 +127,15 @@ impl<A: Algorithm> Recipe for A {
     fn canonical(&self) -> String {
         let parameters = serde_json::to_string(self).expect("a config is plain data");
         format!("{} {parameters}", A::NAME)
+    }
+}
+
+/// Finds nothing, as every method does in a collection without documents.
+struct Nothing;
+
+impl Retriever for Nothing {
+    fn retrieve(&self, queries: &Queries) -> Result<Run> {
+        Ok(queries.iter().map(|_| Ranking::default()).collect())
     }
 }
 

@@ -14,7 +14,7 @@ use nir_nn::Backend;
 use nir_nn::checkpoint::{Checkpoint, Wanted};
 use tempfile::TempDir;
 
-use crate::{Algorithm, Context, Resources, Stage};
+use crate::{Algorithm, Context, Recipe, Resources, Stage};
 
 /// A cache in a folder of its own, and a collection.
 pub(crate) struct Lent {
@@ -82,7 +82,7 @@ impl Lent {
 
     /// Binds a recipe that may be wrong.
     pub(crate) fn try_build(&self, config: &impl Algorithm) -> Result<Stage> {
-        config.build(&self.context())
+        Recipe::build(config, &self.context())
     }
 
     fn context(&self) -> Context<'_> {
@@ -99,6 +99,14 @@ impl Lent {
     pub(crate) fn retrieve(&self, config: &impl Algorithm, query: &str) -> Ranking {
         let Stage::Retriever(retriever) = self.build(config) else { panic!("it is no retriever") };
         one(retriever.retrieve(&queries(query)).unwrap())
+    }
+
+    /// What a retriever finds for one query, if it can be built over the collection.
+    pub(crate) fn try_retrieve(&self, recipe: &dyn Recipe, query: &str) -> Result<Ranking> {
+        let Stage::Retriever(retriever) = recipe.build(&self.context())? else {
+            panic!("it is no retriever")
+        };
+        Ok(one(retriever.retrieve(&queries(query))?))
     }
 
     /// What share of the ten best documents an approximate retriever finds for one query; none for an exact one.

@@ -16,8 +16,8 @@ use std::path::Path;
 
 use nir_core::{Corpus, DocNo, Hasher, Ranking, Result};
 use nir_index::codes::{
-    Code, FastScan, Ivf, IvfWriter, KMeans, Layout, OpqTraining, PqTraining, Probe, Rescore,
-    ScalarQuantiser, SignBits,
+    Code, FastScan, Ivf, IvfWriter, KMeans, Layout, OpqTraining, PqTraining, Probe,
+    ProductQuantiser, Rescore, ScalarQuantiser, SignBits,
 };
 use nir_index::{
     Flat, Graph, HnswParams, HnswRsParams, Matrix, MatrixWriter, Storage, build_hnsw, build_hnsw_rs,
@@ -97,6 +97,8 @@ pub enum Codes {
 
 /// Lloyd's iterations, for lists and for codes.
 const ITERATIONS: usize = 10;
+/// As many as four bits can name.
+const CODES: usize = 16;
 const VECTORS: &str = "vectors.matrix";
 const INDEX: &str = "index";
 
@@ -182,7 +184,7 @@ impl Index {
                 let learner = Learner::new(&matrix, lists, sample, seed)?;
                 match *code {
                     Codes::Pq { pieces, rotation } => {
-                        learner.write(&path, FastScan::new(learner.product(pieces, rotation)))?;
+                        learner.write(&path, FastScan::new(learner.product(pieces, rotation)?))?;
                     }
                     Codes::Int8 {} => {
                         let code = ScalarQuantiser::train(&learner.rows, matrix.dim());
@@ -251,11 +253,25 @@ impl<'a> Learner<'a> {
         Ok(Self { matrix, lists, seed, rows })
     }
 
-    fn product(&self, pieces: usize, rotation: usize) -> nir_index::codes::ProductQuantiser {
+    fn product(&self, pieces: usize, rotation: usize) -> Result<ProductQuantiser> {
+        let (dim, count) = (self.matrix.dim(), self.rows.len() / self.matrix.dim());
+        if count < CODES {
+            return Err(format!(
+                "{CODES} codes for each piece cannot be learned from {count} vectors (of {} documents): take the code \
+                 `int8` or `sign`, or the index `flat`",
+                self.matrix.len()
+            )
+            .into());
+        }
+        if rotation > dim {
+            return Err(
+                format!("`rotation` is {rotation}, and a vector has {dim} components").into()
+            );
+        }
         let rotation = Some(OpqTraining { dim: rotation, iterations: ITERATIONS });
-        let seed = self.seed;
-        PqTraining { pieces, centroids: 16, iterations: ITERATIONS, rotation, seed }
-            .train(&self.rows, self.matrix.dim())
+        let (centroids, seed) = (CODES, self.seed);
+        let training = PqTraining { pieces, centroids, iterations: ITERATIONS, rotation, seed };
+        Ok(training.train(&self.rows, dim))
     }
 
     fn write<C: Code>(&self, path: &Path, code: C) -> Result<()> {
