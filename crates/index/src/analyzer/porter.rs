@@ -77,7 +77,7 @@ impl<L: Copy + Eq + From<u8>> Word<'_, L> {
     /// Which letters are consonants, in one pass: y is a vowel after a consonant, `toy` has one vowel, `syzygy` three.
     fn consonants(&self) -> impl Iterator<Item = bool> {
         (0..self.0.len()).scan(false, |before, i| {
-            *before = !self.is_vowel(i) && !(self.is(i, b'y') && *before);
+            *before = !(self.is_vowel(i) || self.is(i, b'y') && *before);
             Some(*before)
         })
     }

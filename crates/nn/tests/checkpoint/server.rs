@@ -350,12 +350,11 @@ impl State {
 
     fn large(&self, request: &Request, bytes: &[u8]) -> Reply {
         let hash = sha256(bytes);
-        let reply = match self.has(Fault::NoStorage) {
-            true => self.content(request, "large", bytes),
-            false => {
-                let storage = self.storage.lock().unwrap();
-                Reply::new(302).header("location", format!("{storage}/storage/{hash}"))
-            }
+        let reply = if self.has(Fault::NoStorage) {
+            self.content(request, "large", bytes)
+        } else {
+            let storage = self.storage.lock().unwrap();
+            Reply::new(302).header("location", format!("{storage}/storage/{hash}"))
         };
         reply
             .header("x-linked-etag", format!("\"{hash}\""))
