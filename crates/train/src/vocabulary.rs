@@ -2,24 +2,36 @@
 //! Schuster and Nakajima, ICASSP 2012; as in BERT: Devlin, Chang, Lee and Toutanova, NAACL 2019.
 //!
 //! Pairs of pieces are joined, the most frequent first, until there are enough. Departure: the paper joins the pair that
-//! raises the likelihood of the text most; the library's trainer counts pairs, as byte-pair encoding does.
+//! raises the likelihood of the text most; here pairs are counted, as byte-pair encoding does (Sennrich, Haddow and Birch,
+//! ACL 2016, algorithm 1), and as the trainer of the `tokenizers` crate does.
+//!
+//! The counting is our own ([`merges`]) because that trainer gives another vocabulary at every run: it numbers the pieces
+//! `##c` in the order of a hash map, and breaks ties between equally frequent pairs by those numbers. Words, their
+//! normalisation and `tokenizer.json` are still the library's.
+//!
+//! Try it: `nir train configs/training/vocabulary.toml --data FOLDER`
+
+mod merges;
 
 use std::path::PathBuf;
 
 use nir_data::write_whole;
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainerBuilder};
+use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{
-    AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
-    TokenizerBuilder,
+    AddedToken, DecoderWrapper, NormalizerWrapper, OffsetReferential, OffsetType,
+    PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder,
 };
 
 use crate::recipe::{Data, Task};
 use crate::texts::Texts;
 use crate::{Error, Folders, Result};
+use merges::Merges;
 
 /// BERT's, in the order of their numbers: padding is 0.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
@@ -61,32 +73,82 @@ impl Recipe {
         Ok(path)
     }
 
-    /// The text of `tokenizer.json`.
-    pub fn learn<'t>(&self, texts: impl Iterator<Item = &'t str> + Send) -> Result<String> {
-        let special = |token: &&str| AddedToken::from(token.to_owned().to_owned(), true);
-        let mut trainer = WordPieceTrainerBuilder::new()
-            .vocab_size(self.size)
-            .min_frequency(self.min_frequency)
-            .limit_alphabet(self.alphabet)
-            .special_tokens(SPECIAL.iter().map(special).collect())
-            .show_progress(false)
-            .build();
-        let mut tokenizer = chain()?;
-        tokenizer.train(&mut trainer, texts).map_err(|error| unfit(&error))?;
-        tokenizer.to_string(true).map_err(|error| unfit(&error))
+    /// The text of `tokenizer.json`: the same for the same texts, in whatever order and on any number of threads.
+    pub fn learn<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Result<String> {
+        let texts: Vec<&str> = texts.collect();
+        let words = count(&texts)?;
+        let limits = merges::Limits {
+            size: self.size,
+            min_frequency: self.min_frequency,
+            alphabet: self.alphabet,
+        };
+        let pieces = Merges::new(&SPECIAL, &words, limits).pieces();
+        let mut tokenizer = chain(&pieces)?;
+        let special = SPECIAL.iter().map(|token| AddedToken::from((*token).to_owned(), true));
+        tokenizer
+            .add_special_tokens(special.collect::<Vec<_>>())
+            .and_then(|_| tokenizer.to_string(true))
+            .map_err(|error| unfit(&error))
     }
 }
 
-/// BERT's chain: lower case without accents, words and punctuation, `[CLS] … [SEP]`.
-fn chain() -> Result<Tokenizer> {
+/// Texts that one task of the thread pool splits into words.
+const PART: usize = 1024;
+
+/// How often each word occurs, in the order of their bytes.
+fn count(texts: &[&str]) -> Result<Vec<(String, u64)>> {
+    let tokenizer = chain(&[])?;
+    let parts: Vec<FxHashMap<String, u64>> = texts
+        .par_chunks(PART)
+        .map(|texts| {
+            let mut counts = FxHashMap::default();
+            for text in texts {
+                split(&tokenizer, text, |word| *counts.entry(word.to_owned()).or_default() += 1)?;
+            }
+            Ok(counts)
+        })
+        .collect::<Result<_>>()?;
+    let mut counts: FxHashMap<String, u64> = FxHashMap::default();
+    for (word, count) in parts.into_iter().flatten() {
+        *counts.entry(word).or_default() += count;
+    }
+    let mut words: Vec<(String, u64)> = counts.into_iter().collect();
+    words.sort_unstable();
+    Ok(words)
+}
+
+/// Gives the words of a text to `take`, as the tokenizer will see them.
+fn split(tokenizer: &Tokenizer, text: &str, mut take: impl FnMut(&str)) -> Result<()> {
+    use tokenizers::{NormalizedString, Normalizer, PreTokenizedString, PreTokenizer};
+    let mut normal = NormalizedString::from(text);
+    if let Some(normalizer) = tokenizer.get_normalizer() {
+        normalizer.normalize(&mut normal).map_err(|error| unfit(&error))?;
+    }
+    let mut words = PreTokenizedString::from(normal);
+    if let Some(splitter) = tokenizer.get_pre_tokenizer() {
+        splitter.pre_tokenize(&mut words).map_err(|error| unfit(&error))?;
+    }
+    let words = words.get_splits(OffsetReferential::Original, OffsetType::Byte);
+    words.into_iter().for_each(|(word, ..)| take(word));
+    Ok(())
+}
+
+/// BERT's chain: lower case without accents, words and punctuation, `pieces` by their numbers, `[CLS] … [SEP]`.
+fn chain(pieces: &[String]) -> Result<Tokenizer> {
     let number = |token: &str| {
         let number = SPECIAL.iter().position(|special| *special == token);
         (token.to_owned(), number.expect("the token is one of the five") as u32)
     };
-    let model = WordPiece::builder()
-        .unk_token("[UNK]".to_owned())
-        .build()
-        .map_err(|error| unfit(&error))?;
+    // The library's builder wants a map of a crate of its own; its file format wants none.
+    let numbers: serde_json::Map<_, _> =
+        pieces.iter().cloned().zip((0..).map(serde_json::Value::from)).collect();
+    let model: WordPiece = serde_json::from_value(serde_json::json!({
+        "unk_token": "[UNK]",
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
+        "vocab": numbers,
+    }))
+    .map_err(|error| unfit(&error))?;
     TokenizerBuilder::default()
         .with_model(model)
         .with_normalizer(Some(NormalizerWrapper::from(BertNormalizer::default())))
