@@ -22,6 +22,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use nir_index::Simd;
+
+use output::errln;
 
 /// Run the methods of a curated list of papers on information retrieval, and measure them.
 #[derive(Parser)]
@@ -58,7 +61,14 @@ enum Command {
     Man(commands::man::Args),
 }
 
+/// What clap ends with as well: the command was not begun.
+const NOT_BEGUN: u8 = 2;
+
 fn main() -> ExitCode {
+    if let Err(problem) = Simd::check() {
+        errln!("error: {problem}");
+        return ExitCode::from(NOT_BEGUN);
+    }
     match Cli::try_parse() {
         Ok(cli) => output::end(signals::listen().context("signals").and_then(|()| run(cli)), 1),
         Err(message) => output::usage(&message),

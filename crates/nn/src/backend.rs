@@ -6,7 +6,7 @@ use std::str::FromStr;
 use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::Arithmetic;
+use crate::cpu::{Arithmetic, Simd};
 use crate::{Error, Result};
 
 /// The arithmetic of the encoder. A dimension of a run: results in different precisions are different results.
@@ -125,12 +125,14 @@ impl Backend {
     }
 }
 
-/// `cpu f32`, `cuda:0 bf16`: what decides the last bits of a result.
+/// `cpu f32`, `cuda:0 bf16`: what decides the last bits of a result. A processor whose kernels round otherwise than all
+/// others is told apart: `cpu scalar f32`.
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.device.location() {
             candle_core::DeviceLocation::Cuda { gpu_id } => write!(f, "cuda:{gpu_id} ")?,
-            _ => f.write_str("cpu ")?,
+            _ if Simd::detect().is_fused() => f.write_str("cpu ")?,
+            _ => f.write_str("cpu scalar ")?,
         }
         self.precision.fmt(f)
     }

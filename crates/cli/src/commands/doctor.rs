@@ -84,9 +84,9 @@ fn processor() -> Finding {
 
 fn simd() -> Finding {
     let name = Simd::get().name();
-    Finding::ok("simd", name).with(
-        (name == "portable").then_some("scores are the same, only slower; a newer processor helps"),
-    )
+    Finding::ok("simd", name).with((name == "scalar").then_some(
+        "searches are slower, and models differ in their last digits; a newer processor helps",
+    ))
 }
 
 const GIB: u64 = 1 << 30;

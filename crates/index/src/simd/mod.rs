@@ -103,15 +103,24 @@ impl Simd {
     /// The widest level there is, or the one that `NIR_SIMD` names.
     ///
     /// # Panics
-    /// If `NIR_SIMD` names a level that this processor does not have.
+    /// If `NIR_SIMD` names a level that this processor does not have: a program says so first, with [`Simd::check`].
     pub fn get() -> Self {
         static SIMD: OnceLock<Simd> = OnceLock::new();
-        *SIMD.get_or_init(|| match std::env::var("NIR_SIMD") {
-            Ok(name) => Self::named(&name).unwrap_or_else(|| {
-                panic!("NIR_SIMD is `{name}`: expected one of {}", Self::names().join(", "))
+        *SIMD.get_or_init(|| Self::chosen().unwrap_or_else(|problem| panic!("{problem}")))
+    }
+
+    /// What is wrong with `NIR_SIMD`, if something is.
+    pub fn check() -> Result<(), String> {
+        Self::chosen().map(drop)
+    }
+
+    fn chosen() -> Result<Self, String> {
+        match std::env::var("NIR_SIMD") {
+            Ok(name) => Self::named(&name).ok_or_else(|| {
+                format!("NIR_SIMD is `{name}`: expected one of {}", Self::names().join(", "))
             }),
-            Err(_) => *Self::all().last().expect("scalar is always there"),
-        })
+            Err(_) => Ok(*Self::all().last().expect("scalar is always there")),
+        }
     }
 
     /// Every level of this processor, the narrowest first.

@@ -11,7 +11,7 @@
 //! The factor `1 / √d` is in the weights of the queries already, and `log2 e` too: `exp(x) = 2^(x log2 e)`, and powers
 //! of two are cheaper. The sum of the softmax divides the result, which is shorter than the weights.
 
-use super::kernels::{Job, Lanes, Simd};
+use super::kernels::{Job, Lanes, Simd, total};
 use super::linear::{Block, Panel, Strided, float_tile};
 use super::math::exp2;
 
@@ -174,11 +174,9 @@ fn power<V: Lanes>(scores: &mut [f32]) -> f32 {
         most = most.max(V::load(part).first_or(part.len(), nothing));
     }
     let most = V::splat(most.largest());
-    let mut sum = V::splat(0.0);
-    for part in scores.chunks_mut(V::LANES) {
+    total(scores.chunks_mut(V::LANES), |sum: V, part| {
         let power = exp2(V::load(part) - most);
-        sum = sum + power.first_or(part.len(), V::splat(0.0));
         power.store(part);
-    }
-    sum.sum()
+        sum + power.first_or(part.len(), V::splat(0.0))
+    })
 }

@@ -13,7 +13,7 @@
 
 use rayon::prelude::*;
 
-use super::kernels::{Job, Lanes, Simd};
+use super::kernels::{Job, Lanes, Simd, total};
 use super::math::{GELU, GELU_END, exp2, gelu, gelu_slope};
 
 /// Floats that one task takes, about: a second-level cache holds them.
@@ -142,11 +142,7 @@ impl Job for SoftmaxBackward<'_> {
 /// Lanes beyond the end of a row are loaded as zero and add nothing.
 #[inline(always)]
 fn sum_of<V: Lanes>(parts: impl Iterator<Item = V>) -> f32 {
-    let mut sum = V::splat(0.0);
-    for part in parts {
-        sum = sum + part;
-    }
-    sum.sum()
+    total(parts, |sum: V, part| sum + part)
 }
 
 /// What a layer norm's gradients are made of.

@@ -5,7 +5,7 @@
 //! y = (x - mean(x)) / √(var(x) + ε) · weight + bias
 //! ```
 
-use super::kernels::{Job, Lanes, Simd};
+use super::kernels::{Job, Lanes, Simd, total};
 use super::{Norm, ShapeError};
 
 /// The weight and bias of a normalisation.
@@ -52,18 +52,14 @@ impl Job for Apply<'_> {
 #[inline(always)]
 fn normalise<V: Lanes>(row: &mut [f32], norm: &LayerNorm) {
     let width = row.len() as f32;
-    let mut sum = V::splat(0.0);
-    for part in row.chunks(V::LANES) {
-        sum = sum + V::load(part);
-    }
-    let mean = V::splat(sum.sum() / width);
-    let mut squares = V::splat(0.0);
-    for part in row.chunks(V::LANES) {
+    let sum = total(row.chunks(V::LANES), |sum: V, part| sum + V::load(part));
+    let mean = V::splat(sum / width);
+    let squares = total(row.chunks(V::LANES), |squares: V, part| {
         // Lanes beyond the row are the mean itself, so that they differ from it by nothing.
         let difference = V::load(part).first_or(part.len(), mean) - mean;
-        squares = difference.mul_add(difference, squares);
-    }
-    let scale = V::splat(1.0 / (squares.sum() / width + norm.eps).sqrt());
+        difference.mul_add(difference, squares)
+    });
+    let scale = V::splat(1.0 / (squares / width + norm.eps).sqrt());
     for (at, part) in row.chunks_mut(V::LANES).enumerate() {
         let at = at * V::LANES;
         let value = (V::load(part) - mean) * scale;

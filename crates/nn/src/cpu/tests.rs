@@ -254,6 +254,24 @@ proptest! {
         }
     }
 
+    /// AVX2, AVX-512 and NEON fuse every multiply-add and sum in one order; portable code on x86-64 rounds twice.
+    #[test]
+    fn every_instruction_set_gives_the_same_bits(
+        shape in shapes(), lengths in prop::collection::vec(0..40_usize, 1..6), seed in 1..u64::MAX
+    ) {
+        let random = &mut Random(seed);
+        let model = Model::new(shape, 2, random);
+        let sequences = sequences(&lengths, shape.hidden, random);
+        for arithmetic in [Arithmetic::F32, Arithmetic::Int8] {
+            let fused = Simd::available().into_iter().filter(|simd| simd.is_fused());
+            let all: Vec<Vec<u32>> = fused
+                .map(|simd| forward(&model.pack(arithmetic, simd), &sequences, Rows::All))
+                .map(|states| states.into_iter().map(f32::to_bits).collect())
+                .collect();
+            prop_assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{arithmetic:?}");
+        }
+    }
+
     #[test]
     fn the_first_rows_alone_are_those_of_all(
         shape in shapes(), lengths in prop::collection::vec(1..30_usize, 1..12), seed in 1..u64::MAX
@@ -322,6 +340,19 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_instruction_set_is_the_widest_that_a_name_allows() {
+    let name = |name| Simd::widest(name).map(Simd::name);
+    assert_eq!(
+        [name("sse9"), name("scalar"), name("neon")],
+        [None, Some("scalar"), Some("scalar")]
+    );
+    for simd in Simd::available() {
+        assert_eq!(Simd::widest(simd.name()), Some(simd));
+    }
+    assert_eq!(Simd::widest("avx512"), Simd::available().last().copied());
 }
 
 fn levels() -> Vec<(Simd, Arithmetic)> {

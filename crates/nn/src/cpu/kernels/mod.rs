@@ -2,6 +2,9 @@
 //!
 //! Every kernel of [`crate::cpu`] is written once, over [`Lanes`], and compiled for each instruction set inside a
 //! function that enables it. What differs between processors is a file of one-line wrappers.
+//!
+//! The bits are the same with AVX2, AVX-512 and NEON: outputs are summed input by input, rows by [`total`], and every
+//! multiply-add is fused. Portable code on x86-64 alone rounds twice where the others round once.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -10,11 +13,16 @@ mod avx512;
 mod portable;
 
 use std::ops::{Add, Mul, Sub};
+use std::sync::OnceLock;
 
 use portable::Portable;
 
 /// Registers in a row of a tile: three leave room for eight rows of sums among the 32 registers of AVX-512.
 pub(super) const ACROSS: usize = 3;
+
+/// Names of instruction sets, the narrower first. NEON has no kernels of its own here: a compiler makes them of the
+/// portable ones.
+const LEVELS: [&str; 4] = ["scalar", "neon", "avx2", "avx512"];
 
 /// The instructions that kernels use. A value exists only where the processor has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +38,26 @@ enum Level {
 }
 
 impl Simd {
-    /// The widest instructions of this processor.
+    /// The widest instructions of this processor, and none wider than `NIR_SIMD` allows (`scalar`, `avx2`, `avx512`,
+    /// `neon`), which the kernels of search structures read too.
+    ///
+    /// # Panics
+    /// If `NIR_SIMD` is none of these.
     pub fn detect() -> Self {
-        *Self::available().last().expect("portable code runs everywhere")
+        static SIMD: OnceLock<Simd> = OnceLock::new();
+        *SIMD.get_or_init(|| match std::env::var("NIR_SIMD") {
+            Ok(name) => Self::widest(&name).unwrap_or_else(|| {
+                panic!("NIR_SIMD is `{name}`: expected one of {}", LEVELS.join(", "))
+            }),
+            Err(_) => *Self::available().last().expect("portable code runs everywhere"),
+        })
+    }
+
+    /// The widest instructions of this processor that are no wider than those of a name; `None` for an unknown name.
+    pub fn widest(name: &str) -> Option<Self> {
+        let most = LEVELS.iter().position(|level| *level == name)?;
+        let rank = |simd: &Self| LEVELS.iter().position(|level| *level == simd.name());
+        Self::available().into_iter().rfind(|simd| rank(simd).is_some_and(|rank| rank <= most))
     }
 
     /// Everything that this processor can run, the slowest first.
@@ -51,6 +76,12 @@ impl Simd {
             }
         }
         levels
+    }
+
+    /// Whether a multiply-add is rounded once, as all of these do but portable code on x86-64: all that are give the same
+    /// bits.
+    pub fn is_fused(self) -> bool {
+        cfg!(target_arch = "aarch64") || self.0 != Level::Portable
     }
 
     /// `scalar`, `avx2` or `avx512`.
@@ -101,6 +132,33 @@ pub(super) trait Job {
     fn run<V: Lanes>(self) -> Self::Output;
 }
 
+/// Running sums of a row: one register of AVX-512, two of AVX2, four of NEON.
+const SUMS: usize = 16;
+
+/// The sum over a row that comes in parts of a register, in one order on every processor: number `i` goes to running sum
+/// `i mod 16`, and the sixteen sums are then halved four times. `add` adds a part to the register of its sums.
+#[inline(always)]
+pub(super) fn total<V: Lanes, T>(
+    mut parts: impl Iterator<Item = T>,
+    mut add: impl FnMut(V, T) -> V,
+) -> f32 {
+    let mut sums = [V::splat(0.0); SUMS / 4];
+    'parts: loop {
+        for sum in &mut sums[..SUMS / V::LANES] {
+            let Some(part) = parts.next() else { break 'parts };
+            *sum = add(*sum, part);
+        }
+    }
+    let mut width = SUMS / V::LANES;
+    while width > 1 {
+        width /= 2;
+        for i in 0..width {
+            sums[i] = sums[i] + sums[i + width];
+        }
+    }
+    sums[0].sum()
+}
+
 /// A register of floats.
 pub(super) trait Lanes:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
@@ -145,7 +203,7 @@ pub(super) trait Lanes:
     /// Rounds values of 0 to 255, takes [`Self::BYTE_OFFSET`] off and writes as many bytes as `to` has room for.
     fn store_bytes(self, to: &mut [u8]);
 
-    /// The sum of the lanes. The same order everywhere: halves, then halves of halves.
+    /// The sum of the lanes: halves, then halves of halves. Of a row, take [`total`].
     #[inline(always)]
     fn sum(self) -> f32 {
         self.fold(|a, b| a + b)
