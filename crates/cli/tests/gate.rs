@@ -16,6 +16,7 @@ use nir_catalogue::{Comparison, Source};
 use nir_core::{RankedList, TrecRun};
 use nir_data::trec::{read_run, write_run};
 use nir_gate::{Baseline, Check, Row, Verdict, What, compare, rankings};
+use nir_index::Simd;
 
 const BM25: &str = r#"[card]
 name  = "mine"
@@ -181,6 +182,58 @@ fn cls_taken_for_mean_pooling() {
     assert_line(&lines, &["nDCG@10", "± 0.002", "MOVED"]);
 }
 
+/// The gate with the kernels of another instruction set, and nothing in the cache that the first computed.
+fn gate_on(nir: &Nir, simd: &str, more: &[&str]) -> Finished {
+    let arguments = [&GATE, &NO_COSTS[..], more].concat();
+    let mut command = nir.command(&arguments);
+    let cache = format!("cache-{simd}");
+    Finished(command.env("NIR_SIMD", simd).env("NIR_CACHE", nir.path(&cache)).output().unwrap())
+}
+
+/// The instruction sets of this processor.
+fn instruction_sets() -> Vec<&'static str> {
+    Simd::all().into_iter().map(Simd::name).collect()
+}
+
+#[test]
+fn lexical_rankings_are_the_same_on_every_instruction_set() {
+    for method in ["lexical/bm25", "lexical/bm25-impacts", "hybrid/rrf-bm25-rm3"] {
+        let nir = with_baseline(method, "", SAME, &NO_COSTS);
+        for simd in instruction_sets() {
+            let out = gate_on(&nir, simd, &[]).ok();
+            assert!(out.starts_with("nothing moved: 4 checks"), "{simd}: {out}");
+        }
+    }
+}
+
+#[test]
+fn an_encoder_has_a_tolerance_on_another_instruction_set_and_on_no_other_account() {
+    let nir = with_baseline("mine/dense.toml", DENSE, SAME, &NO_COSTS);
+    let sets = instruction_sets();
+    for simd in &sets {
+        let out = gate_on(&nir, simd, &[]).ok();
+        let is_other = Some(simd) != sets.last();
+        assert!(out.contains("nothing moved: "), "{simd}: {out}");
+        let note = format!("{simd} this: scores of the best ten may differ by 1e-5 of the largest");
+        assert_eq!(out.contains(&note), is_other, "{simd}: {out}");
+    }
+    edit(&nir, "mine/dense.toml", "\"mean\"", "\"cls\"");
+    for simd in sets {
+        let lines = moved(&gate_on(&nir, simd, &[]));
+        assert_line(&lines, &["rankings", "query ", "MOVED"]);
+    }
+}
+
+#[test]
+fn an_unknown_instruction_set_is_an_error_of_the_users() {
+    let error = Finished(Nir::new().command(&["list"]).env("NIR_SIMD", "sse9").output().unwrap());
+    assert!(
+        error.error().contains("NIR_SIMD is `sse9`: expected one of scalar"),
+        "{}",
+        error.stderr()
+    );
+}
+
 /// Without `of` in the list, `of` is a term like any other; so is a word that no list has, in its place.
 #[test]
 fn a_dropped_stop_word() {
@@ -291,7 +344,7 @@ fn planted(change: impl Fn(&str, &mut Lines)) -> Vec<What> {
     let nir = with_baseline("lexical/bm25", "", SAME, &NO_COSTS);
     let baseline = read_baseline(&nir);
     let run = each_list(&read_run(&nir.path("bm25.trec")).unwrap(), change);
-    let now = Row { rankings: rankings(&run), ..baseline.rows[0].clone() };
+    let now = Row { rankings: rankings(&run, false), ..baseline.rows[0].clone() };
     let text = comparison("lexical/bm25", SAME);
     let comparison = Comparison::parse(Source::new("ci.toml", text)).unwrap();
     let checks = compare(&baseline, &[(now, &comparison.gates[0])], "debug").unwrap();

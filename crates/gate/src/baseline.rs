@@ -8,7 +8,7 @@ use nir_core::{Digest, Hasher, RankedList, TrecRun};
 use serde::{Deserialize, Serialize};
 
 /// How many documents of each ranking are kept by name, so that a change can be shown and not only noticed.
-const BEST: usize = 10;
+pub(crate) const BEST: usize = 10;
 
 /// What a comparison is held against: `results/gate/<comparison>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,16 @@ pub struct Row {
     pub rankings: IndexMap<String, RankedQuery>,
 }
 
+impl Row {
+    /// What computed it: the instruction set of a processor (`avx512`), or another device by its name.
+    pub fn computed_by(&self) -> &str {
+        match self.provenance.device.as_str() {
+            "cpu" => self.provenance.machine.get("simd").map_or("cpu", String::as_str),
+            device => device,
+        }
+    }
+}
+
 /// What the stages of a method cost in one build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,15 +81,21 @@ pub struct StageRatio {
     pub ratio: f64,
 }
 
-/// The ranking of one query: a digest of all of it, and its best documents by name. In a file, one line of both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The ranking of one query: a digest of all of it, and its best documents by name. In a file, one line:
+/// `digest doc_id doc_id … | score score …`, the scores only where a model computed them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct RankedQuery {
     /// Over every `doc_id` and score, in order.
     pub digest: String,
     /// The `doc_id`s of the best ten.
     pub best: Vec<String>,
+    /// Their scores, or none.
+    pub scores: Vec<f32>,
 }
+
+/// What stands between names and scores.
+const SCORES: &str = "|";
 
 impl RankedQuery {
     /// Of one list of a run, in the order it has.
@@ -89,26 +105,54 @@ impl RankedQuery {
             hasher.part(doc_id).part((entry.score as f32).to_le_bytes());
         }
         let best = list.iter().take(BEST).map(|(doc_id, _)| doc_id.to_owned()).collect();
-        Self { digest: hasher.digest().short(), best }
+        Self { digest: hasher.digest().short(), best, scores: Vec::new() }
+    }
+
+    /// The same with the scores of its best documents.
+    pub fn with_scores(list: &RankedList) -> Self {
+        let scores = list.iter().take(BEST).map(|(_, entry)| entry.score as f32).collect();
+        Self { scores, ..Self::new(list) }
     }
 }
 
 impl From<String> for RankedQuery {
     fn from(line: String) -> Self {
         let mut words = line.split(' ').filter(|word| !word.is_empty()).map(str::to_owned);
-        Self { digest: words.next().unwrap_or_default(), best: words.collect() }
+        let digest = words.next().unwrap_or_default();
+        let mut best: Vec<String> = words.collect();
+        let scores = take_scores(&mut best).unwrap_or_default();
+        Self { digest, best, scores }
     }
+}
+
+/// Takes the second half of the words, where that is one number for each word of the first.
+fn take_scores(words: &mut Vec<String>) -> Option<Vec<f32>> {
+    let half = words.len() / 2;
+    if words.len() % 2 == 0 || words[half] != SCORES {
+        return None;
+    }
+    let scores = words[half + 1..].iter().map(|word| word.parse().ok()).collect::<Option<_>>()?;
+    words.truncate(half);
+    Some(scores)
 }
 
 impl From<RankedQuery> for String {
-    fn from(RankedQuery { digest, best }: RankedQuery) -> Self {
-        std::iter::once(digest).chain(best).collect::<Vec<_>>().join(" ")
+    fn from(RankedQuery { digest, best, scores }: RankedQuery) -> Self {
+        let mut words = vec![digest];
+        words.extend(best);
+        if !scores.is_empty() {
+            words.push(SCORES.to_owned());
+            words.extend(scores.iter().map(f32::to_string));
+        }
+        words.join(" ")
     }
 }
 
-/// The ranking of every query of a run.
-pub fn rankings(run: &TrecRun) -> IndexMap<String, RankedQuery> {
-    run.iter().map(|(query_id, list)| (query_id.to_owned(), RankedQuery::new(list))).collect()
+/// The ranking of every query of a run; with scores where a model computed them, as those may differ in their last digits
+/// from processor to processor.
+pub fn rankings(run: &TrecRun, has_model: bool) -> IndexMap<String, RankedQuery> {
+    let ranked = if has_model { RankedQuery::with_scores } else { RankedQuery::new };
+    run.iter().map(|(query_id, list)| (query_id.to_owned(), ranked(list))).collect()
 }
 
 /// A baseline that cannot be read.
@@ -173,6 +217,22 @@ mod tests {
         let line = String::from(ranking.clone());
         assert!(line.ends_with(" d0 d1 d2 d3 d4 d5 d6 d7 d8 d9"), "{line}");
         assert_eq!(RankedQuery::from(line), ranking);
+    }
+
+    #[test]
+    fn scores_read_back_to_the_last_bit() {
+        let mut list = RankedList::default();
+        [("|", 0.1), ("b", -3e-9), ("1", f64::from(f32::MAX))]
+            .into_iter()
+            .for_each(|(doc_id, score)| list.push(doc_id, score, 0));
+        let ranking = RankedQuery::with_scores(&list);
+        assert_eq!(ranking.scores, [0.1_f32, -3e-9, f32::MAX]);
+        let line = String::from(ranking.clone());
+        assert!(line.contains(" | b 1 | 0.1 -0.000000003 "), "{line}");
+        assert_eq!(RankedQuery::from(line), ranking);
+        for names in ["1111 |", "1111 a | b", "1111", ""] {
+            assert_eq!(String::from(RankedQuery::from(names.to_owned())), names, "no scores in it");
+        }
     }
 
     #[test]

@@ -1,15 +1,37 @@
 //! Holding rows against a baseline.
+//!
+//! What no model computed is the same on every processor, and is compared so. The numbers of a model are the same on
+//! processors of one instruction set; between two, they may differ in their last digits, and documents whose scores are that
+//! near may change places. So where another instruction set (or another device) computed the baseline, the best ten of each
+//! query are compared within a tolerance ([`Nearness`]), and what lies below them not at all.
 
 use std::fmt;
 
 use indexmap::IndexMap;
 use nir_catalogue::{Gate, Rankings};
 
-use crate::baseline::{Baseline, Costs, RankedQuery, Row, short};
+use crate::baseline::{BEST, Baseline, Costs, RankedQuery, Row, short};
 use crate::clock::REFERENCE;
 
 /// A difference of exactly the tolerance is within it, though decimal fractions are not exact in binary.
 const ROUNDING: f64 = 1e-9;
+
+/// What is allowed between two instruction sets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Nearness {
+    /// Between a document's two scores, as a share of the largest score of the ranking.
+    pub scores: f64,
+    /// Between two values of a measure, where its gate allows less: a document that changes places takes its grade along.
+    pub measures: f64,
+}
+
+impl Nearness {
+    /// By the precision of the model: rounding a number to 8 or 16 bits makes a step of what was a last digit.
+    pub fn of(precision: &str) -> Self {
+        let scores = if precision == "f32" { 1e-5 } else { 1e-2 };
+        Self { scores, measures: 0.005 }
+    }
+}
 
 /// One thing that was held against the baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +129,20 @@ pub enum GateError {
         /// The builds there are.
         known: String,
     },
+    /// Its rankings were computed by another instruction set, and it has no scores of them.
+    #[error(
+        "holds no scores of `{method}` on {dataset}, which {was} computed and {now} does now; --update --reason \"…\""
+    )]
+    NoScores {
+        /// The method.
+        method: String,
+        /// The dataset.
+        dataset: String,
+        /// What computed the baseline.
+        was: String,
+        /// What computes now.
+        now: String,
+    },
     /// Its costs are ratios to another workload.
     #[error(
         "holds costs beside the reference {found}, this program has {REFERENCE}; --update --reason \"…\""
@@ -156,7 +192,7 @@ impl Pair<'_> {
         for (name, &value) in &self.now.measures {
             checks.push(self.measure(name, value)?);
         }
-        checks.push(self.rankings());
+        checks.push(self.rankings()?);
         if let Some(now) = self.now.costs.get(build) {
             checks.extend(self.costs(self.recorded_costs(build)?, now));
         }
@@ -200,7 +236,8 @@ impl Pair<'_> {
                 known: self.was.measures.keys().cloned().collect::<Vec<_>>().join(", "),
             });
         };
-        let tolerance = self.gate.tolerance(name);
+        let near = self.nearness().map_or(0.0, |near| near.measures);
+        let tolerance = self.gate.tolerance(name).max(near);
         // What is no number lies within no tolerance.
         let is_held = (now - was).abs() <= tolerance + ROUNDING;
         let [was, now] = distinguished(was, now);
@@ -208,36 +245,67 @@ impl Pair<'_> {
         Ok(self.check(What::Measure(name.to_owned()), moved(!is_held), words))
     }
 
-    fn rankings(&self) -> Check {
-        let Some([was, now]) = self.first_difference() else {
-            let run = short(&self.now.provenance.run);
-            return self.check(
-                What::Rankings,
-                Verdict::Held,
-                [run.clone(), run, "the same".into()],
-            );
-        };
-        let (verdict, allowed) = match self.gate.rankings {
-            Rankings::Same => (Verdict::Moved, "the same"),
-            Rankings::Free => (Verdict::Held, "any"),
-        };
-        self.check(What::Rankings, verdict, [was, now, allowed.to_owned()])
+    /// What is allowed because another instruction set computed the numbers of a model; none where that is not so.
+    fn nearness(&self) -> Option<Nearness> {
+        let precision = self.now.precision.as_ref()?;
+        (self.was.computed_by() != self.now.computed_by()).then(|| Nearness::of(precision))
     }
 
-    /// The first query whose ranking differs, and where: in words, then and now.
-    fn first_difference(&self) -> Option<[String; 2]> {
+    fn rankings(&self) -> Result<Check, GateError> {
+        let found = match self.nearness() {
+            Some(near) => self.first_difference(|was, now| far(was, now, near.scores)),
+            None => {
+                self.first_difference(|was, now| is_other(was, now).then(|| first_rank(was, now)))
+            }
+        };
+        let (verdict, allowed) = match (self.gate.rankings, self.nearness()) {
+            (Rankings::Free, _) => (Verdict::Held, "any".to_owned()),
+            (Rankings::Same, None) => (moved(found.is_some()), "the same".to_owned()),
+            (Rankings::Same, Some(near)) => {
+                self.has_scores()?;
+                let allowed = format!("scores ± {:e} of the largest, to rank {BEST}", near.scores);
+                (moved(found.is_some()), allowed)
+            }
+        };
+        let runs = || [self.was, self.now].map(|row| short(&row.provenance.run));
+        let [was, now] = found.unwrap_or_else(runs);
+        Ok(self.check(What::Rankings, verdict, [was, now, allowed]))
+    }
+
+    /// A ranking that differs can only be held within a tolerance if its scores were written down.
+    fn has_scores(&self) -> Result<(), GateError> {
+        let lacks = |(query, was): (&String, &RankedQuery)| {
+            let differs = self.now.rankings.get(query).is_some_and(|now| is_other(was, now));
+            differs && was.scores.len() != was.best.len()
+        };
+        match self.was.rankings.iter().any(lacks) {
+            false => Ok(()),
+            true => Err(GateError::NoScores {
+                method: self.now.method.clone(),
+                dataset: self.now.dataset.clone(),
+                was: self.was.computed_by().to_owned(),
+                now: self.now.computed_by().to_owned(),
+            }),
+        }
+    }
+
+    /// The first query whose ranking is there only once or differs, as `differs` says: in words, then and now.
+    fn first_difference(
+        &self,
+        differs: impl Fn(&RankedQuery, &RankedQuery) -> Option<[String; 2]>,
+    ) -> Option<[String; 2]> {
         let (was, now) = (&self.was.rankings, &self.now.rankings);
         let mut queries = now.keys().chain(was.keys().filter(|query| !now.contains_key(*query)));
-        let query = queries.find(|&query| was.get(query) != now.get(query))?;
-        let words = match (was.get(query), now.get(query)) {
-            (Some(was), Some(now)) => first_rank(was, now),
-            (was, _) => [was.is_some(), was.is_none()].map(|there| match there {
-                true => "a ranking".to_owned(),
-                false => "none".to_owned(),
-            }),
-        };
-        let [was, now] = words;
-        Some([format!("query {query}, {was}"), now])
+        queries.find_map(|query| {
+            let [was, now] = match (was.get(query), now.get(query)) {
+                (Some(was), Some(now)) => differs(was, now)?,
+                (was, _) => [was.is_some(), was.is_none()].map(|there| match there {
+                    true => "a ranking".to_owned(),
+                    false => "none".to_owned(),
+                }),
+            };
+            Some([format!("query {query}, {was}"), now])
+        })
     }
 
     fn recorded_costs(&self, build: &str) -> Result<&Costs, GateError> {
@@ -299,9 +367,43 @@ fn inputs(row: &Row) -> IndexMap<String, String> {
         |what: &str, (name, digest): (&String, &String)| (format!("{what} {name}"), digest.clone());
     inputs.extend(source.inputs.iter().map(|one| named("config of", one)));
     inputs.extend(source.weights.iter().map(|one| named("weights of", one)));
+    if let Some(precision) = &row.precision {
+        inputs.insert("precision".to_owned(), precision.clone());
+        inputs.insert("computed by".to_owned(), row.computed_by().to_owned());
+    }
     inputs
-        .extend(row.precision.iter().map(|precision| ("precision".to_owned(), precision.clone())));
-    inputs
+}
+
+fn is_other(was: &RankedQuery, now: &RankedQuery) -> bool {
+    was.digest != now.digest || was.best != now.best
+}
+
+/// The first of the best documents whose two scores are further apart than `tolerance`, in words. A document that is among
+/// the best only once was near them the other time: its other score is taken for the last of that list.
+fn far(was: &RankedQuery, now: &RankedQuery, tolerance: f64) -> Option<[String; 2]> {
+    if !is_other(was, now) {
+        return None;
+    }
+    if was.best.len() != now.best.len() {
+        return Some(first_rank(was, now));
+    }
+    let sizes = was.scores.iter().chain(&now.scores).map(|score| score.abs());
+    let allowed = tolerance * f64::from(sizes.fold(0.0, f32::max));
+    let only_now = now.best.iter().filter(|doc_id| !was.best.contains(doc_id));
+    was.best.iter().chain(only_now).find_map(|doc_id| {
+        let [before, after] = [was, now].map(|ranking| score(ranking, doc_id));
+        // What is no number lies within no tolerance.
+        let is_near = (f64::from(before) - f64::from(after)).abs() <= allowed;
+        (!is_near).then(|| [format!("`{doc_id}`: {before}"), after.to_string()])
+    })
+}
+
+/// The score of one of the best documents; of another, the last of them, which was above it. Where a list holds all that
+/// was found there is no such document, and no number.
+fn score(ranking: &RankedQuery, doc_id: &str) -> f32 {
+    let below = (ranking.best.len() == BEST).then_some(BEST - 1);
+    let place = ranking.best.iter().position(|best| best == doc_id).or(below);
+    place.and_then(|place| ranking.scores.get(place)).copied().unwrap_or(f32::NAN)
 }
 
 /// The first rank at which two different rankings of a query differ, in words.

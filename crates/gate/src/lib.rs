@@ -15,5 +15,5 @@ mod output;
 
 pub use baseline::{Baseline, BaselineError, Costs, RankedQuery, Row, StageRatio, rankings};
 pub use clock::{Clock, REFERENCE, Work};
-pub use compare::{Check, GateError, Verdict, What, compare};
+pub use compare::{Check, GateError, Nearness, Verdict, What, compare};
 pub use output::{JunitError, annotations, junit};

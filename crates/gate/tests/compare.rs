@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use nir_catalogue::Gate;
-use nir_gate::{Baseline, Check, GateError, REFERENCE, Row, Verdict, What, compare};
+use nir_gate::{Baseline, Check, GateError, REFERENCE, RankedQuery, Row, Verdict, What, compare};
 
 const GATE: &str = r#"methods = ["bm25"]
 rankings = "same"
@@ -77,6 +77,95 @@ fn a_ranking_is_shown_where_it_first_differs() {
     let remove = |row: &mut Row| drop(row.rankings.shift_remove("q1"));
     assert_eq!(found(GATE, remove), moved("rankings", "query q1, a ranking", "none"));
     assert_eq!(found(&GATE.replace("same", "free"), remove), []);
+}
+
+/// Ten documents, `a` to `j`, with scores from 10 down to 1, changed as `scores` says.
+fn ten(names: &str, scores: &[(usize, f32)]) -> RankedQuery {
+    let mut all: Vec<f32> = (1..=10_u8).rev().map(f32::from).collect();
+    scores.iter().for_each(|&(place, score)| all[place] = score);
+    let best = names.chars().map(String::from).collect();
+    RankedQuery { digest: names.to_owned(), best, scores: all }
+}
+
+/// What moved between two rankings of a model of this precision, computed by `avx512` and now by `simd`.
+fn model(was: RankedQuery, now: RankedQuery, precision: &str, simd: &str) -> Result<Found, String> {
+    let gate: Gate = toml::from_str(GATE).unwrap();
+    let with = |ranking: RankedQuery, simd: &str| {
+        let mut row = Row { precision: Some(precision.to_owned()), ..row() };
+        row.rankings = [("q1".to_owned(), ranking)].into_iter().collect();
+        row.provenance.machine.insert("simd".to_owned(), simd.to_owned());
+        row.measures["nDCG@10"] += if simd == "avx512" { 0.0 } else { 0.004 };
+        row
+    };
+    let (comparison, reason) = ("ci.toml".to_owned(), "the first".to_owned());
+    let baseline = Baseline { comparison, reason, rows: vec![with(was, "avx512")] };
+    let checks = compare(&baseline, &[(with(now, simd), &gate)], "debug");
+    let checks = checks.map_err(|error| error.to_string())?.into_iter();
+    let checks = checks.filter(|check| check.verdict == Verdict::Moved);
+    Ok(checks.map(|one| (one.what.to_string(), one.verdict, one.was, one.now)).collect())
+}
+
+#[test]
+fn a_score_of_a_model_may_be_near_on_another_instruction_set_and_only_there() {
+    let was = || ten("abcdefghij", &[]);
+    // 1e-5 of the largest score, 10, is 1e-4.
+    let near = || RankedQuery { digest: "other".into(), ..ten("abcdefghij", &[(3, 7.000_09)]) };
+    assert_eq!(model(was(), near(), "f32", "avx2"), Ok(vec![]));
+    let below = "query q1, scores, or below rank 10: abcdefghij";
+    assert_eq!(model(was(), near(), "f32", "avx512"), Ok(moved("rankings", below, "other")));
+    let far = ten("abcdefghij", &[(3, 7.000_2)]);
+    let far = || RankedQuery { digest: "other".into(), ..far.clone() };
+    assert_eq!(
+        model(was(), far(), "f32", "avx2"),
+        Ok(moved("rankings", "query q1, `d`: 7", "7.0002"))
+    );
+    // 1e-2 of it is 0.1.
+    assert_eq!(model(was(), far(), "int8", "avx2"), Ok(vec![]));
+    let no_number = ten("abcdefghij", &[(3, f32::NAN)]);
+    let no_number = RankedQuery { digest: "other".into(), ..no_number };
+    assert_eq!(
+        model(was(), no_number, "int8", "avx2"),
+        Ok(moved("rankings", "query q1, `d`: 7", "NaN"))
+    );
+}
+
+#[test]
+fn documents_change_places_only_where_their_scores_are_near() {
+    let near = |names: &str| ten(names, &[(3, 7.0), (4, 7.0), (9, 1.0)]);
+    let to = |names: &str| model(near("abcdefghij"), near(names), "f32", "avx2");
+    assert_eq!(to("abcedfghij"), Ok(vec![]), "d and e have one score");
+    assert_eq!(to("abdcefghij"), Ok(moved("rankings", "query q1, `c`: 8", "7")));
+    // Below rank ten nobody knows the scores, but they are at most that of the tenth.
+    assert_eq!(to("abcdefghix"), Ok(vec![]), "x was near the tenth");
+    assert_eq!(to("xbcdefghij"), Ok(moved("rankings", "query q1, `a`: 10", "1")));
+    let found_all = |names: &str| RankedQuery { scores: vec![2.0, 1.0], ..ten(names, &[]) };
+    let found = model(found_all("ab"), found_all("ax"), "f32", "avx2");
+    assert_eq!(
+        found,
+        Ok(moved("rankings", "query q1, `b`: 1", "NaN")),
+        "there is no other document"
+    );
+}
+
+#[test]
+fn a_baseline_without_scores_cannot_be_near() {
+    let bare =
+        |digest: &str| RankedQuery { digest: digest.into(), scores: vec![], ..ten("abc", &[]) };
+    assert_eq!(model(bare("1"), bare("1"), "f32", "avx2"), Ok(vec![]), "it is the same");
+    let error = model(bare("1"), ten("abc", &[]), "f32", "avx2").unwrap_err();
+    assert!(
+        error.contains("holds no scores of `bm25` on toy, which avx512 computed and avx2 does now")
+    );
+}
+
+#[test]
+fn another_instruction_set_excuses_nothing_that_no_model_computed() {
+    let elsewhere = |row: &mut Row| {
+        row.provenance.machine.insert("simd".to_owned(), "neon".to_owned());
+        row.rankings["q1"].digest = "3333".to_owned();
+    };
+    let below = "query q1, scores, or below rank 2: 1111";
+    assert_eq!(found(GATE, elsewhere), moved("rankings", below, "3333"));
 }
 
 #[test]

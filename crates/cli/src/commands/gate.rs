@@ -10,8 +10,8 @@ use nir_catalogue::{Comparison, Gate, Library, Provenance, Source};
 use nir_data::{Dataset, check_output};
 use nir_eval::{Measure, Policy, evaluate};
 use nir_gate::{
-    Baseline, Check, Clock, Costs, REFERENCE, Row, StageRatio, Verdict, What, Work, annotations,
-    compare, junit, rankings,
+    Baseline, Check, Clock, Costs, Nearness, REFERENCE, Row, StageRatio, Verdict, What, Work,
+    annotations, compare, junit, rankings,
 };
 use nir_report::Question;
 
@@ -28,7 +28,9 @@ use crate::table::Table;
 /// Run a small comparison and fail if measures, rankings or costs moved since its baseline.
 ///
 /// FILE is a comparison with at least one [[gate]], as configs/ci.toml. Everything is ranked anew, whatever the cache holds,
-/// and no result is written. Exit status: 0 if nothing moved, 1 if something did, 2 if it could not be told.
+/// and no result is written. Rankings with `rankings = "same"` must be the same to the last bit; only where a model's numbers
+/// were computed by another instruction set or device than the baseline's, scores and measures have a tolerance, which is
+/// printed. Exit status: 0 if nothing moved, 1 if something did, 2 if it could not be told.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir gate configs/ci.toml
@@ -95,6 +97,9 @@ fn hold(args: &Args, against: &Against, found: &Found<'_>) -> Result<ExitCode> {
     let rows = found.rows(args, |rows| against.is_settled(rows))?;
     let checks = against.checks(&rows)?;
     publish(args, &checks, found)?;
+    if let Some(note) = against.other_arithmetic(&rows) {
+        outln!("{note}")?;
+    }
     verdict(&checks, &against.place)
 }
 
@@ -151,6 +156,21 @@ impl Against {
     fn checks(&self, rows: &[(Row, &Gate)]) -> Result<Vec<Check>> {
         let Some(before) = &self.before else { return Ok(Vec::new()) };
         compare(before, rows, &build()).with_context(|| self.place.display().to_string())
+    }
+
+    /// What is compared otherwise because another instruction set or device computed the baseline's models.
+    fn other_arithmetic(&self, rows: &[(Row, &Gate)]) -> Option<String> {
+        let before = self.before.as_ref()?;
+        rows.iter().find_map(|(now, _)| {
+            let (precision, now_by) = (now.precision.as_ref()?, now.computed_by());
+            let was_by = before.row(&now.dataset, &now.method)?.computed_by();
+            let Nearness { scores, measures } = Nearness::of(precision);
+            (was_by != now_by).then(|| {
+                format!(
+                    "models: {was_by} computed the baseline, {now_by} this: scores of the best ten may differ by {scores:e} of the largest, measures by {measures}"
+                )
+            })
+        })
     }
 
     /// Whether more samples would change nothing: no cost moved, or there is nothing to compare with.
@@ -319,7 +339,7 @@ fn row(pipeline: &Pipeline, dataset: &Dataset, fresh: &Fresh, measures: &[Measur
         measures: measured.map(|one| (one.measure.to_string(), one.value)).collect(),
         costs: IndexMap::new(),
         provenance: provenance(pipeline, dataset.digest.hex(), origin, &fresh.origins),
-        rankings: rankings(&fresh.run),
+        rankings: rankings(&fresh.run, fresh.origins.precision.is_some()),
     })
 }
 
