@@ -26,7 +26,7 @@ pub(crate) fn write(recipe: &Recipe, vocab: usize, outcome: &Outcome) -> String 
         "# {summary}\n\n\
          Trained by `nir train`: {kind} of {parameters} parameters, {layers} blocks of width {hidden}, {vocab} word pieces.\n\n\
          ## Figures\n\n{measured}\nA small pool says which weights to keep, not how good a model is: measure it with `nir run`.\n\n\
-         ## Recipe\n\nThe same recipe on the same data, machine and number of threads gives the same weights.\n\n\
+         ## Recipe\n\nThe same recipe on the same data and kind of processor gives the same weights.\n\n\
          ```json\n{recipe_text}\n```\n",
         summary = recipe.summary,
         parameters = outcome.parameters,

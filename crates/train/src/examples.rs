@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use nir_core::TrecRun;
@@ -71,8 +71,13 @@ pub fn write(path: &Path, lines: &[Line<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// Where a teacher's scores come from.
-pub enum Teacher {
+/// A teacher's scores, and the file that they come from.
+pub struct Teacher {
+    path: PathBuf,
+    scores: Scores,
+}
+
+enum Scores {
     /// A run that it wrote.
     Run(TrecRun),
     /// Its vectors: any pair has a score, the inner product.
@@ -85,7 +90,7 @@ pub enum Teacher {
 }
 
 /// Vectors by the name of a text.
-pub struct Vectors(BTreeMap<String, Vec<f32>>);
+struct Vectors(BTreeMap<String, Vec<f32>>);
 
 impl Vectors {
     fn new((names, vectors): (Vec<String>, candle_core::Tensor)) -> Result<Self> {
@@ -96,30 +101,35 @@ impl Vectors {
 impl Teacher {
     /// Opens what a recipe of the task `vectors` wrote, or else a run.
     pub fn open(path: &Path) -> Result<Self> {
-        if path.extension().is_none_or(|extension| extension != "safetensors") {
-            return Ok(Self::Run(read_run(path)?));
-        }
-        let stored = Stored::load(path, &Device::Cpu)?;
-        let (queries, documents) = (Vectors::new(stored.queries)?, Vectors::new(stored.documents)?);
-        Ok(Self::Vectors { queries, documents })
+        let are_vectors = path.extension().is_some_and(|extension| extension == "safetensors");
+        let scores = match are_vectors {
+            true => {
+                let Stored { queries, documents } = Stored::load(path, &Device::Cpu)?;
+                let (queries, documents) = (Vectors::new(queries)?, Vectors::new(documents)?);
+                Scores::Vectors { queries, documents }
+            }
+            false => Scores::Run(read_run(path)?),
+        };
+        Ok(Self { path: path.to_owned(), scores })
     }
 
     /// The score of a pair.
     pub fn score(&self, query: &str, document: &str) -> Result<f32> {
-        let found = match self {
-            Self::Run(run) => {
+        let found = match &self.scores {
+            Scores::Run(run) => {
                 let list = run.get(query);
                 let entry = list.and_then(|list| list.iter().find(|(id, _)| *id == document));
                 entry.map(|(_, entry)| entry.score as f32)
             }
-            Self::Vectors { queries, documents } => {
+            Scores::Vectors { queries, documents } => {
                 let (query, document) = (queries.0.get(query), documents.0.get(document));
                 query.zip(document).map(|(q, d)| q.iter().zip(d).map(|(q, d)| q * d).sum())
             }
         };
         found.ok_or_else(|| {
             let problem = format!(
-                "the teacher has no score of document `{document}` for query `{query}`: let it score all candidates of the training set"
+                "{}: the teacher has no score of document `{document}` for query `{query}`: let it score all candidates of the training set",
+                self.path.display()
             );
             Error::Unfit(problem)
         })

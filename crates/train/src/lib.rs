@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A training is a function of its recipe: batches, gaps and draws depend on the seed and the number of the step alone,
-//! so that one which is killed goes on bit for bit, and two of one recipe on one machine with one number of threads
-//! give the same weights.
+//! so that one which is killed goes on bit for bit, and two of one recipe on one kind of processor give the same bytes, at
+//! any number of threads.
 
 mod card;
 pub mod clusters;

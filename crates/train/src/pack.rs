@@ -32,7 +32,7 @@ impl Recipe {
     pub fn make(&self, folders: &Folders<'_>) -> Result<PathBuf> {
         let from = folders.models.join(&self.model);
         let mut packed = HashMap::new();
-        for (name, tensor) in candle_core::safetensors::load(from.join(FILE), &Device::Cpu)? {
+        for (name, tensor) in state::read(&from.join(FILE), &Device::Cpu)? {
             if tensor.rank() == 2 {
                 let (bytes, scales) = pack(&tensor)?;
                 packed.insert(format!("{name}{SCALE}"), scales);

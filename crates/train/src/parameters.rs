@@ -10,7 +10,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::recipe::{Head, Model};
-use crate::{Error, Result};
+use crate::{Error, Result, state};
 
 /// Where a trunk stands in a larger model, as `transformers` saves it.
 const TRUNK: &str = "bert.";
@@ -112,7 +112,7 @@ fn load(folder: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
     let checkpoint = Checkpoint::in_folder(folder)?;
     let mut all = BTreeMap::new();
     for path in checkpoint.weights().paths() {
-        all.extend(candle_core::safetensors::load(path, device)?);
+        all.extend(state::read(path, device)?);
     }
     Ok(all)
 }

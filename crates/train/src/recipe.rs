@@ -266,11 +266,26 @@ pub struct Validation {
     pub measure: String,
 }
 
+/// Numbers of a network; more is a slip of the pen.
+const MOST_NUMBERS: usize = 1 << 32;
+/// The same of its width.
+const MOST_WIDTH: usize = 1 << 16;
+
 impl Recipe {
     /// What cannot be meant, though each value by itself could be.
     pub fn check(&self) -> Result<()> {
         let blocks = |amounts: &[f64]| amounts.len() == self.model.layers;
-        let rules: [(bool, &str); 8] = [
+        let numbers = self
+            .model
+            .layers
+            .checked_mul(4 * self.model.hidden.saturating_add(self.model.intermediate));
+        let largest = numbers.and_then(|rows| rows.checked_mul(self.model.hidden));
+        let rules: [(bool, &str); 9] = [
+            (
+                largest.is_some_and(|numbers| numbers < MOST_NUMBERS)
+                    && self.model.hidden < MOST_WIDTH,
+                "`model.layers`, `model.hidden` and `model.intermediate` make a network of more than 4 billion numbers",
+            ),
             (
                 blocks(&self.model.identity.look) && blocks(&self.model.identity.carry),
                 "`model.identity` needs one `look` and one `carry` for each of `model.layers`",

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use nir_core::{Digest, Hasher};
 use nir_data::unfinished::Guard;
 
@@ -80,25 +80,27 @@ impl State {
         if !path.exists() {
             return Ok(None);
         }
-        let all = candle_core::safetensors::load(&path, device)?;
-        let saved = Saved { path: &path, all };
-        if saved.get(CONTENT)?.to_vec1::<u8>()? != content(&saved.all)?.hex().into_bytes() {
-            return Err(Error::Unfit(format!(
-                "{}: is damaged: it does not hold what was saved; remove it to begin anew",
-                path.display()
-            )));
+        let saved = Saved { path: &path, all: read(&path, device)? };
+        let text = |name: &str, digest: &Digest| {
+            let digits = digest.hex().into_bytes();
+            let saved = saved.of(name, &[digits.len()], DType::U8)?.to_vec1::<u8>()?;
+            Ok::<bool, Error>(saved == digits)
+        };
+        if !text(CONTENT, &content(&saved.all)?)? {
+            return saved.damaged("is damaged: it does not hold what was saved".to_owned());
         }
-        if saved.get("recipe")?.to_vec1::<u8>()? != digest.hex().into_bytes() {
+        if !text("recipe", digest)? {
             return Err(Error::Unfit(format!(
                 "{}: was begun by another recipe or on other data; remove it to begin anew",
                 path.display()
             )));
         }
         for (name, var) in parameters.learning() {
-            var.set(saved.get(&format!("weights/{name}"))?)?;
-            optimiser.moments[name].slice_set(saved.get(&format!("moments/{name}"))?, 0, 0)?;
+            let moments = &optimiser.moments[name];
+            var.set(saved.like(&format!("weights/{name}"), var)?)?;
+            moments.slice_set(saved.like(&format!("moments/{name}"), moments)?, 0, 0)?;
         }
-        Ok(Some(Self { step: saved.number("step")?, best: saved.best()? }))
+        Ok(Some(Self { step: saved.number("step")?, best: saved.best(parameters)? }))
     }
 }
 
@@ -108,32 +110,55 @@ struct Saved<'a> {
 }
 
 impl Saved<'_> {
-    fn get(&self, name: &str) -> Result<&Tensor> {
-        self.all.get(name).ok_or_else(|| {
-            Error::Unfit(format!(
-                "{}: has no `{name}`; remove it to begin anew",
-                self.path.display()
-            ))
-        })
+    /// A tensor that must have this shape and type.
+    fn of(&self, name: &str, dims: &[usize], dtype: DType) -> Result<&Tensor> {
+        match self.all.get(name) {
+            Some(tensor) if tensor.dims() == dims && tensor.dtype() == dtype => Ok(tensor),
+            Some(tensor) => self.damaged(format!(
+                "`{name}` is {:?} of {:?}, expected {dims:?} of {dtype:?}",
+                tensor.dims(),
+                tensor.dtype()
+            )),
+            None => self.damaged(format!("it has no `{name}`")),
+        }
+    }
+
+    fn like(&self, name: &str, tensor: &Tensor) -> Result<&Tensor> {
+        self.of(name, tensor.dims(), tensor.dtype())
     }
 
     fn number(&self, name: &str) -> Result<usize> {
-        Ok(self.get(name)?.to_scalar::<u32>()? as usize)
+        Ok(self.of(name, &[], DType::U32)?.to_scalar::<u32>()? as usize)
     }
 
-    fn best(&self) -> Result<Option<Best>> {
+    fn best(&self, parameters: &Parameters) -> Result<Option<Best>> {
         if !self.all.contains_key("best.value") {
             return Ok(None);
         }
-        let weight = |(name, x): (&String, &Tensor)| {
-            Some((name.strip_prefix("best/")?.to_owned(), x.clone()))
+        let weight = |(name, var): (&String, &Var)| {
+            Ok((name.clone(), self.like(&format!("best/{name}"), var)?.clone()))
         };
         Ok(Some(Best {
-            value: self.get("best.value")?.to_scalar::<f64>()?,
+            value: self.of("best.value", &[], DType::F64)?.to_scalar::<f64>()?,
             step: self.number("best.step")?,
-            weights: self.all.iter().filter_map(weight).collect(),
+            weights: parameters.vars.iter().map(weight).collect::<Result<_>>()?,
         }))
     }
+
+    fn damaged<T>(&self, problem: String) -> Result<T> {
+        let path = self.path.display();
+        Err(Error::Unfit(format!("{path}: {problem}; remove it to begin anew")))
+    }
+}
+
+/// Reads the tensors of a file that a recipe made.
+pub(crate) fn read(path: &Path, device: &Device) -> Result<HashMap<String, Tensor>> {
+    candle_core::safetensors::load(path, device).map_err(|error| {
+        let error = error.to_string();
+        let first = error.lines().next().unwrap_or_default();
+        let path = path.display();
+        Error::Unfit(format!("{path}: no complete safetensors file ({first}); make it anew"))
+    })
 }
 
 /// The digest of all tensors with their names, whatever the order in which they lie in the file.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use nir_nn::checkpoint::{Hub, Location, Wanted};
 use nir_nn::heads::Vector;
 use nir_nn::{Backend, Input, Model, Pooling, Similarity, Tokens, Truncation, normalise};
@@ -115,19 +115,30 @@ impl Stored {
 
     /// Reads it back.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let mut all = candle_core::safetensors::load(path, device)?;
-        let mut take = |name: &str| {
-            all.remove(name).ok_or_else(|| {
-                Error::Unfit(format!(
-                    "{}: has no `{name}`: make it with a recipe of the task `vectors`",
-                    path.display()
-                ))
-            })
+        let mut all = state::read(path, device)?;
+        let unfit = |problem: &str| {
+            let path = path.display();
+            Error::Unfit(format!("{path}: {problem}: make it with a recipe of the task `vectors`"))
+        };
+        let mut take = |name: &str, rank: usize, dtype: DType| match all.remove(name) {
+            Some(tensor) if tensor.rank() == rank && tensor.dtype() == dtype => Ok(tensor),
+            Some(_) => Err(unfit(&format!("`{name}` has another shape or type"))),
+            None => Err(unfit(&format!("has no `{name}`"))),
         };
         let mut one = |kind: &str| {
-            let names = take(&format!("{kind}.names"))?.to_vec1::<u8>()?;
-            let names = String::from_utf8_lossy(&names).lines().map(str::to_owned).collect();
-            Ok::<_, Error>((names, take(kind)?))
+            let names = take(&format!("{kind}.names"), 1, DType::U8)?.to_vec1::<u8>()?;
+            let names = String::from_utf8(names)
+                .map_err(|_| unfit(&format!("`{kind}.names` is no text in UTF-8")))?;
+            let names: Vec<String> = names.lines().map(str::to_owned).collect();
+            let vectors = take(kind, 2, DType::F32)?;
+            match vectors.dim(0)? == names.len() {
+                true => Ok((names, vectors)),
+                false => Err(unfit(&format!(
+                    "{} names and {} vectors of {kind}",
+                    names.len(),
+                    vectors.dim(0)?
+                ))),
+            }
         };
         Ok(Self { queries: one("queries")?, documents: one("documents")? })
     }

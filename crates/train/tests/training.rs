@@ -191,7 +191,7 @@ fn a_damaged_training_does_not_go_on() {
         bytes[at] ^= 1;
         fs::write(&path, bytes).unwrap();
         let error = shop.train(&recipe, "begun", &mut ()).unwrap_err().to_string();
-        assert!(error.contains("damaged"), "byte {at}: {error}");
+        assert!(error.contains("anew"), "byte {at}: {error}");
     }
     fs::write(&path, good).unwrap();
     shop.train(&recipe, "begun", &mut ()).unwrap().unwrap();

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "cpu")]
     device: String,
 
-    /// Threads [default: one for each core]. Another number may change the last bits of the weights.
+    /// Threads [default: one for each core]. What is made is the same at any number.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -59,13 +59,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let folders = Folders { data: &data, models: &args.models, output: &output };
     let backend = || Backend::new(&args.device, Precision::F32);
     let made = match source.parse::<Kind>()?.task {
-        Task::Vocabulary => source.parse::<vocabulary::Recipe>()?.make(&folders)?,
-        Task::Negatives => source.parse::<negatives::Recipe>()?.make(&folders)?,
-        Task::Clusters => source.parse::<clusters::Recipe>()?.make(&folders)?,
-        Task::Pack => source.parse::<pack::Recipe>()?.make(&folders)?,
-        Task::Vectors => source.parse::<vectors::Recipe>()?.make(&folders, &backend()?)?,
-        Task::Train => weights(&source.parse()?, &folders, &backend()?)?,
+        Task::Vocabulary => source.parse::<vocabulary::Recipe>()?.make(&folders),
+        Task::Negatives => source.parse::<negatives::Recipe>()?.make(&folders),
+        Task::Clusters => source.parse::<clusters::Recipe>()?.make(&folders),
+        Task::Pack => source.parse::<pack::Recipe>()?.make(&folders),
+        Task::Vectors => source.parse::<vectors::Recipe>()?.make(&folders, &backend()?),
+        Task::Train => weights(&source.parse()?, &folders, &backend()?),
     };
+    let made = made.with_context(|| args.recipe.display().to_string())?;
     outln!("{}", made.display())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -75,10 +76,14 @@ fn data(args: &Args) -> Result<PathBuf> {
     given.context("a recipe reads texts: say where they are with --data FOLDER, or set NIR_DATA")
 }
 
-fn weights(recipe: &Recipe, folders: &Folders<'_>, backend: &Backend) -> Result<PathBuf> {
+fn weights(
+    recipe: &Recipe,
+    folders: &Folders<'_>,
+    backend: &Backend,
+) -> nir_train::Result<PathBuf> {
     let mut lines = Lines::new();
-    let outcome = train(recipe, folders, backend.device(), &mut lines)?
-        .context("nobody stops a training from here")?;
+    let outcome = train(recipe, folders, backend.device(), &mut lines)?;
+    let outcome = outcome.expect("`Lines` stops no training");
     errln!("{} parameters, {:.0} s", outcome.parameters, outcome.seconds);
     Ok(folders.output.join("model.safetensors"))
 }
