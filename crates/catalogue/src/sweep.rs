@@ -91,6 +91,14 @@ impl Sweep {
         }
         let mut groups: Vec<Group> = Vec::new();
         for grid in file.sweep {
+            let exact = grid.exact.values().map(count).fold(1, usize::saturating_mul);
+            let points = count(grid.index.as_ref()).saturating_add(exact);
+            if points > MOST_POINTS {
+                let message = format!(
+                    "this `[[sweep]]` makes {points} points, expected at most {MOST_POINTS}: leave values out of its lists"
+                );
+                return Err(source.error_at(grid.index.span(), message));
+            }
             let group = grid.group(name);
             let known = groups.iter().flat_map(|group| &group.points).map(|point| &point.name);
             let mut names: Vec<&String> =
@@ -162,6 +170,18 @@ impl Grid {
             Some(Point { name, label: words.join(" "), index })
         };
         Group { method: self.method.clone(), points: chosen.filter_map(point).collect() }
+    }
+}
+
+/// Points of one `[[sweep]]`; each is searched with all queries.
+const MOST_POINTS: usize = 10_000;
+
+/// How many ways there are to take one value from each list.
+fn count(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => list.iter().map(count).fold(0, usize::saturating_add),
+        Value::Table(table) => table.values().map(count).fold(1, usize::saturating_mul),
+        _ => 1,
     }
 }
 

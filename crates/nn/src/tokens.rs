@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tokenizers::models::bpe::BPE;
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::BertNormalizer;
+use tokenizers::normalizers::{BertNormalizer, Precompiled};
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::bert::BertProcessing;
@@ -228,8 +228,7 @@ impl Tokenizer {
     /// Reads a `tokenizer.json` without a checkpoint, for a model that is yet to be trained; returns it with the number of
     /// its tokens.
     pub fn in_file(path: &Path, positions: usize) -> Result<(Self, usize)> {
-        let mut inner = tokenizers::Tokenizer::from_file(path)
-            .map_err(|error| Error::file(path, format!("no tokenizer ({error})")))?;
+        let mut inner = tokenizer_json(path)?;
         inner.with_padding(None);
         let vocab = inner.get_vocab_size(true);
         Ok((Self { inner, name: path.display().to_string(), positions }, vocab))
@@ -393,8 +392,7 @@ fn added(tokenizer: &tokenizers::Tokenizer, pair: bool) -> usize {
 /// The tokenizer's own file first; else what the libraries of the time would have built.
 fn read(checkpoint: &Checkpoint) -> Result<tokenizers::Tokenizer> {
     if let Some(path) = checkpoint.file("tokenizer.json") {
-        return tokenizers::Tokenizer::from_file(&path)
-            .map_err(|error| Error::file(path, format!("no tokenizer ({error})")));
+        return tokenizer_json(&path);
     }
     if let Some(path) = checkpoint.file("vocab.txt") {
         return word_piece(checkpoint, &path);
@@ -405,6 +403,33 @@ fn read(checkpoint: &Checkpoint) -> Result<tokenizers::Tokenizer> {
             checkpoint.folder(),
             "has no tokenizer: expected tokenizer.json, vocab.txt, or vocab.json with merges.txt",
         )),
+    }
+}
+
+/// Reads a `tokenizer.json`. The library's reader panics where a decoder is no JSON and where a compiled normalizer is
+/// damaged (tokenizers 0.23.2), so both are read before.
+fn tokenizer_json(path: &Path) -> Result<tokenizers::Tokenizer> {
+    let no_tokenizer =
+        |error: &dyn std::fmt::Display| Error::file(path, format!("no tokenizer ({error})"));
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| no_tokenizer(&error))?;
+    check_compiled(&json["normalizer"]).map_err(|error| no_tokenizer(&error))?;
+    text.parse().map_err(|error: tokenizers::Error| no_tokenizer(&error))
+}
+
+/// Reads every normalizer that is compiled, in a sequence or by itself.
+fn check_compiled(normalizer: &serde_json::Value) -> serde_json::Result<()> {
+    if let Some(normalizers) = normalizer["normalizers"].as_array() {
+        normalizers.iter().try_for_each(check_compiled)?;
+    }
+    match normalizer["type"].as_str() {
+        Some("Precompiled") => {
+            // From text, as it borrows.
+            serde_json::from_str::<Precompiled>(&normalizer.to_string()).map(drop)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -107,6 +107,9 @@ pub(crate) struct MaskedLmNames {
     pub(crate) activation: Option<Activation>,
 }
 
+/// More than any encoder has: a damaged number is not counted up to.
+const MOST_LAYERS: usize = 1024;
+
 /// Reads one `config.json`.
 type Read = fn(&str) -> std::result::Result<Architecture, String>;
 
@@ -156,7 +159,10 @@ impl Architecture {
     }
 
     fn checked(self) -> std::result::Result<Self, String> {
-        let Sizes { hidden, heads, .. } = self.sizes;
+        let Sizes { hidden, heads, layers, .. } = self.sizes;
+        if layers > MOST_LAYERS {
+            return Err(format!("{layers} layers, expected at most {MOST_LAYERS}"));
+        }
         match heads > 0 && hidden % heads == 0 {
             true => Ok(self),
             false => Err(format!("{heads} heads cannot share a hidden size of {hidden}")),
