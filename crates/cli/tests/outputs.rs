@@ -444,6 +444,10 @@ fn a_program_that_is_told_to_end_leaves_nothing_half_made() {
             assert!(status.success() || status.signal() == Some(15), "{command:?}: {status:?}");
             let left = files_below(nir.folder.path());
             assert!(!left.iter().any(|path| is_neighbour(path)), "{command:?}: {left:?}");
+            // Locks stay for the next program to find that nobody holds them.
+            let work = left.iter().filter(|path| path.starts_with("cache/work"));
+            let half = work.filter(|path| path.extension().is_none_or(|end| end != "lock"));
+            assert_eq!(half.count(), 0, "{command:?}: {left:?}");
             let samples = left
                 .iter()
                 .filter(|path| {
