@@ -59,6 +59,20 @@ fn library() -> Library {
     Library::parse(files(&configs, "toml").into_iter().map(source)).unwrap()
 }
 
+/// The second of README's two commands; it and the first build with one profile, so that it compiles nothing again.
+#[test]
+fn continuous_integration_runs_the_tests_as_the_readme_does() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let readme = read("README.md");
+    let commands: Vec<&str> = readme.lines().filter(|line| line.starts_with("cargo ")).collect();
+    let [first, second, ..] = commands[..] else { panic!("two commands, found {commands:?}") };
+    assert!(first.starts_with("cargo run --release"), "{first}");
+    assert!(second.starts_with("cargo test --release"), "{second}");
+    for place in [".ci/run", "CONTRIBUTING.md"] {
+        assert!(read(place).lines().any(|line| line.starts_with(second)), "{place}: {second}");
+    }
+}
+
 #[test]
 fn nothing_points_up_or_sideways() {
     for (name, allowed) in IMPORTS {
