@@ -101,6 +101,7 @@ impl Read {
         let template = if pair { vec!["{title}", "{text}"] } else { vec!["{text}"] };
         let input = Input {
             template: template.into_iter().map(str::to_owned).collect(),
+            lower_case: false,
             special_tokens: true,
             max_length,
             fill: None,
