@@ -101,7 +101,7 @@ fn late() -> Vec<Case> {
          document = {INPUT}\nstorage = \"f16\"",
         fixture("colbert").0
     );
-    let plaid = |centroids: usize| {
+    let plaid = |centroids: &str| {
         format!(
             "plaid = {{ centroids = {centroids}, bits = 4, sample = 100, seed = 1, nprobe = 2, threshold = -1.0, documents = 8 }}"
         )
@@ -109,9 +109,10 @@ fn late() -> Vec<Case> {
     // `bread` has three tokens, the others more.
     vec![
         case::<late::colbert::Config>(&config, "", 0),
-        case::<late::colbert::Config>(&config, &plaid(2), 1),
-        case::<late::colbert::Config>(&config, &plaid(9), 2),
-        case::<late::colbert::Config>(&config, &plaid(100), 34),
+        case::<late::colbert::Config>(&config, &plaid("\"auto\""), 0),
+        case::<late::colbert::Config>(&config, &plaid("2"), 1),
+        case::<late::colbert::Config>(&config, &plaid("9"), 2),
+        case::<late::colbert::Config>(&config, &plaid("100"), 34),
     ]
 }
 
