@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use nir_core::{Corpus, Silent};
-use nir_data::{DocumentFormat, Source, Store, read_documents};
+use nir_data::{Source, Store, document_format, read_documents};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,10 +15,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("expected two arguments: a file of documents and a new folder".into());
     };
     let source: Source = source.parse()?;
-    let format = DocumentFormat::guess(&source)?;
+    let format = document_format(&source)?;
     let start = Instant::now();
     Store::import(Path::new(dir), 0, &Silent, |import| {
-        Ok(read_documents(&source, format, &mut |doc| Ok(import.add(doc)?))?)
+        Ok(read_documents(&source, format, &mut |doc| Ok(import.add(doc)?)).map(drop)?)
     })?;
     println!("import: {:.2?}", start.elapsed());
 

@@ -11,8 +11,10 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
+use crate::bounds::{Counted, Expansion, Unpacked};
+use crate::malformed::readable;
 use crate::open::{BUFFER, decompressed};
-use crate::{OpenError, ReadError};
+use crate::{OpenError, ReadError, Source};
 
 type Reader = Box<dyn BufRead + Send>;
 
@@ -30,7 +32,8 @@ pub(crate) fn open_member(archive: &Path, member: &str) -> Result<Reader, ReadEr
 
 /// Refuses an archive where a file is needed, so that no header is taken for a line.
 pub(crate) fn refuse(path: &Path, mut reader: Reader) -> Result<Reader, ReadError> {
-    let start = reader.fill_buf().map_err(|error| failed(path, error))?;
+    let broken = |error| ReadError::Io { from: Source::file(path), line: 1, error };
+    let start = reader.fill_buf().map_err(broken)?;
     let member = if start.starts_with(ZIP) {
         zip_archive(path)?.name_for_index(0).and_then(Result::ok).map(|name| name.to_string())
     } else if start.get(TAR.0..).is_some_and(|rest| rest.starts_with(TAR.1)) {
@@ -39,7 +42,8 @@ pub(crate) fn refuse(path: &Path, mut reader: Reader) -> Result<Reader, ReadErro
     } else {
         return Ok(reader);
     };
-    Err(ReadError::NeedsMember { archive: path.to_owned(), member: member.unwrap_or_default() })
+    let member = readable(member.unwrap_or_default());
+    Err(ReadError::NeedsMember { archive: path.to_owned(), member })
 }
 
 fn is_zip(path: &Path) -> Result<bool, ReadError> {
@@ -65,9 +69,10 @@ fn zip_member(path: &Path, member: &str) -> Result<Reader, ReadError> {
     drop(entry);
     let mut file = archive.into_inner();
     file.seek(SeekFrom::Start(start)).map_err(|error| failed(path, error))?;
-    let raw = BufReader::with_capacity(BUFFER, file.take(packed));
+    let (raw, taken) = Counted::new(BufReader::with_capacity(BUFFER, file.take(packed)));
     let plain = unpacked(raw, method)
         .ok_or_else(|| failed(path, format!("`{member}` is packed with {method}")))?;
+    let plain = Unpacked::new(plain, taken, Expansion::USUAL);
     Ok(Box::new(BufReader::with_capacity(BUFFER, Whole::new(plain, size, Some(crc)))))
 }
 

@@ -13,14 +13,16 @@ use crate::cache::{Cache, CacheError};
 use crate::folder::Folder;
 use crate::import::STORE;
 use crate::import_error::ImportError;
+use crate::lines::BYTE_ORDER_MARK;
 use crate::manifest::{
-    Card, CorpusManifest, Documents, DocumentsPart, LabelsPart, Manifest, TopicParts, Topics,
+    Card, CorpusManifest, Documents, DocumentsPart, LabelsPart, Manifest, Scope, TopicParts, Topics,
 };
 use crate::manifest_error::ManifestError;
 use crate::origin::{Origin, OriginSource};
+use crate::overlap::Judged;
 use crate::store::{Store, content_hasher};
 use crate::topics::{TopicSet, dataset_digest};
-use crate::{Malformed, ReadError};
+use crate::{Malformed, NoOverlap, ReadError};
 
 /// A dataset ready to be run over.
 #[derive(Clone)]
@@ -45,6 +47,8 @@ pub struct Dataset {
     pub origin: OriginSource,
     /// The digest of all of it: results with the same digest compare.
     pub digest: Digest,
+    /// What there is to say of its files and of how they fit each other, a sentence each: for the user.
+    pub notes: Vec<String>,
 }
 
 /// The labels of each query: `hard`, `one word`.
@@ -88,11 +92,16 @@ pub enum DatasetError {
     #[error(transparent)]
     Query(#[from] nir_core::DuplicateQueryId),
     /// The user named documents and no queries.
-    #[error("{documents}: name the queries too; only a folder in BEIR's layout brings its own")]
+    #[error(
+        "{documents}: name the queries too (--queries); only a folder in BEIR's layout brings its own"
+    )]
     NoQueries {
         /// The documents.
         documents: String,
     },
+    /// The user's judgements are about something else.
+    #[error(transparent)]
+    NoOverlap(#[from] Box<NoOverlap>),
     /// A file of the user cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -133,7 +142,8 @@ impl Dataset {
         let digest = dataset_digest(corpus_digest, &topics, card.exclude_query_id);
         let name = manifest.name.clone();
         let TopicSet { queries, qrels } = topics;
-        Ok(Self {
+        let notes = notes(cache, manifest)?;
+        let mut dataset = Self {
             name,
             card,
             corpus,
@@ -144,7 +154,24 @@ impl Dataset {
             labels,
             origin,
             digest,
-        })
+            notes,
+        };
+        let misfits = dataset.misfits();
+        dataset.notes.extend(misfits);
+        Ok(dataset)
+    }
+
+    /// What of the judgements can count for nothing. A sample leaves judged documents out by its rule.
+    fn misfits(&self) -> Vec<String> {
+        let judged = Judged {
+            qrels: (&self.name, &self.qrels),
+            queries: ("its queries", &self.queries),
+            corpus: ("its documents", &*self.corpus),
+        };
+        match self.card.scope {
+            Scope::Full => judged.left_over().collect(),
+            Scope::Sample => Vec::new(),
+        }
     }
 
     /// Whether a dataset can be opened, without opening it.
@@ -170,6 +197,13 @@ impl Dataset {
         outside.dedup();
         outside.len()
     }
+}
+
+/// What there was to say of the files when they were imported.
+fn notes(cache: &Cache, manifest: &Manifest) -> Result<Vec<String>, CacheError> {
+    let found = [cache.corpus(&manifest.corpus.name)?, cache.dataset(&manifest.name)?];
+    let origins = found.into_iter().flatten().filter_map(|found| Origin::read(found.path()));
+    Ok(origins.flat_map(|origin| origin.notes).collect())
 }
 
 pub(crate) fn corpus_state(cache: &Cache, corpus: &CorpusManifest) -> Result<State, ManifestError> {
@@ -308,6 +342,7 @@ fn rows(folder: &Folder, file: &str, expected: &str) -> Result<Vec<[String; 2]>,
 fn lines(folder: &Folder, file: &str) -> Result<Vec<(u64, String)>, DatasetError> {
     let text = String::from_utf8(folder.read(file)?)
         .map_err(|_| malformed(folder, file, 1, "other bytes", "UTF-8"))?;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     Ok((1..).zip(text.lines().map(str::to_owned)).collect())
 }
 

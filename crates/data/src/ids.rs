@@ -1,18 +1,22 @@
-//! Lists of names: how a sample says which documents and queries it holds. One a line, sorted by bytes, perhaps gzip.
+//! Lists of names: how a sample says which documents and queries it holds. One a line, sorted by bytes, perhaps compressed.
 
 use std::collections::HashSet;
-use std::io::Read;
+use std::io::{self, Cursor};
 
 use crate::folder::Folder;
+use crate::lines::BYTE_ORDER_MARK;
 use crate::manifest_error::ManifestError;
+use crate::names::check_id;
+use crate::open::decompressed;
 
 /// Reads a list beside a manifest.
 pub(crate) fn read(folder: &Folder, file: &str) -> Result<Vec<String>, ManifestError> {
     let bytes = folder.read(file)?;
-    let text = plain(&bytes)
+    let text = plain(bytes)
         .map_err(|source| ManifestError::Read { path: folder.path_of(file), source })?;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     let ids: Vec<String> = text.lines().map(str::to_owned).collect();
-    let good = |id: &String| !id.is_empty() && !id.contains(char::is_whitespace);
+    let good = |id: &String| check_id("name", id).is_ok();
     if ids.iter().all(good) && ids.is_sorted_by(|a, b| a < b) {
         return Ok(ids);
     }
@@ -27,14 +31,8 @@ pub(crate) fn read_set(folder: &Folder, file: &str) -> Result<HashSet<String>, M
     Ok(read(folder, file)?.into_iter().collect())
 }
 
-fn plain(bytes: &[u8]) -> std::io::Result<String> {
-    let mut text = String::new();
-    if bytes.starts_with(b"\x1f\x8b") {
-        flate2::read::GzDecoder::new(bytes).read_to_string(&mut text)?;
-    } else {
-        (&*bytes).read_to_string(&mut text)?;
-    }
-    Ok(text)
+fn plain(bytes: Vec<u8>) -> io::Result<String> {
+    io::read_to_string(decompressed(Cursor::new(bytes))?)
 }
 
 #[cfg(test)]

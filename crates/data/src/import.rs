@@ -14,7 +14,9 @@ use crate::manifest::{
 use crate::origin::{Origin, OriginSource};
 use crate::store::{Import, Store};
 use crate::topics::{TopicSet, qrels_of, queries_of, translate};
-use crate::{DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Source, read_documents};
+use crate::{
+    DocumentFormat, DocumentRef, Notes, QrelsFormat, QueryFormat, Read, Source, read_documents,
+};
 
 /// Text has never been seen packed better than 1 to 20; an archive that holds more is an attack or an accident.
 const MOST_EXPANSION: u64 = 100;
@@ -44,15 +46,17 @@ pub(crate) fn documents(
     let most = incoming.bytes.saturating_mul(MOST_EXPANSION).max(ALWAYS_FINE);
     store(cache, manifest, incoming.origin, progress, |import| {
         let mut intake = Intake { name: &manifest.name, import, bytes: 0, most };
+        let mut said = Notes::default();
         for source in &incoming.sources {
-            read_documents(source, format, &mut |doc| match pattern {
+            let notes = read_documents(source, format, &mut |doc| match pattern {
                 None => intake.add(doc),
                 Some(pattern) => {
                     intake.add(DocumentRef { doc_id: &pattern.apply(doc.doc_id), ..doc })
                 }
             })?;
+            said.extend(notes);
         }
-        Ok(())
+        Ok(said)
     })
 }
 
@@ -71,7 +75,7 @@ pub(crate) fn sampled_documents(
             let (doc_id, title, text) = (parent.doc_id(doc), parent.title(doc), parent.text(doc));
             import.add(DocumentRef { doc_id, title, text })?;
         }
-        Ok(())
+        Ok(Notes::default())
     })
 }
 
@@ -81,19 +85,24 @@ fn store(
     manifest: &CorpusManifest,
     origin: OriginSource,
     progress: &dyn Progress,
-    fill: impl FnOnce(&mut Import) -> Result<(), BoxError>,
+    fill: impl FnOnce(&mut Import) -> Result<Notes, BoxError>,
 ) -> Result<(), ImportError> {
     let name = &manifest.name;
     let expected = manifest.count.unwrap_or(0) as u64;
     let recipe = manifest.recipe()?;
     let found = cache.folders().make_anew(&corpus_name(name), name, |folder| {
+        let mut notes = Notes::default();
+        let fill = |import: &mut Import| {
+            notes = fill(import)?;
+            Ok(())
+        };
         let store = Store::import(&folder.join(STORE), expected, progress, fill)
             .map_err(|error| ImportError::Store { corpus: name.clone(), error })?;
         check_count(name, "documents", store.len(), manifest.count)?;
         if let Documents::Sample(sample) = &manifest.documents {
             check_sampled_documents(manifest, sample, &store)?;
         }
-        Ok(Origin::new(origin, recipe).write(folder)?)
+        Ok(Origin::new(origin, recipe).noting(&notes).write(folder)?)
     });
     found.map(drop)
 }
@@ -114,14 +123,14 @@ fn sampled_rows(
 pub(crate) fn topics(
     cache: &Cache,
     manifest: &Manifest,
-    topics: &TopicSet,
+    Read { value: topics, notes }: &Read<TopicSet>,
     origin: OriginSource,
 ) -> Result<(), ImportError> {
     check_counts(&manifest.name, topics, &manifest.counts)?;
     let (name, recipe) = (&manifest.name, manifest.recipe()?);
     let found = cache.folders().make_anew(&dataset_name(name), name, |folder| {
         topics.write(folder)?;
-        Origin::new(origin, recipe).write(folder)
+        Origin::new(origin, recipe).noting(notes).write(folder)
     });
     Ok(found.map(drop)?)
 }
@@ -131,11 +140,11 @@ pub(crate) fn read_topics(
     parts: &TopicParts,
     queries: &[Source],
     qrels: &[Source],
-) -> Result<TopicSet, ImportError> {
+) -> Result<Read<TopicSet>, ImportError> {
     let read = qrels_of(qrels, parts.qrels.format)?;
     let qrels = translate(&read, &parts.qrels, parts.qrels.doc_id.as_ref())?;
-    let queries = queries_of(queries, parts.queries.format)?;
-    Ok(TopicSet { queries, qrels }.select(parts.queries.select))
+    let Read { value: queries, notes } = queries_of(queries, parts.queries.format)?;
+    Ok(Read { value: TopicSet { queries, qrels }.select(parts.queries.select), notes })
 }
 
 /// Reads queries and judgements of a plain folder: as TREC and MS MARCO write them, with the doc_ids of the dataset.
@@ -143,17 +152,19 @@ pub(crate) fn read_plain_topics(
     manifest: &Manifest,
     queries: &Source,
     qrels: &Source,
-) -> Result<TopicSet, ImportError> {
-    let queries = queries_of(std::slice::from_ref(queries), QueryFormat::Tsv)?;
+) -> Result<Read<TopicSet>, ImportError> {
+    let Read { value: queries, notes } =
+        queries_of(std::slice::from_ref(queries), QueryFormat::Tsv)?;
     let qrels = qrels_of(std::slice::from_ref(qrels), QrelsFormat::Trec)?;
     let topics = TopicSet { queries, qrels };
-    match &manifest.topics {
-        Topics::Sample(sample) => checked_sample(manifest, sample, topics),
+    let value = match &manifest.topics {
+        Topics::Sample(sample) => checked_sample(manifest, sample, topics)?,
         Topics::Files(parts) | Topics::Embedded(parts) => {
             let qrels = translate(&topics.qrels, &parts.qrels, None)?;
-            Ok(TopicSet { queries: topics.queries, qrels }.select(parts.queries.select))
+            TopicSet { queries: topics.queries, qrels }.select(parts.queries.select)
         }
-    }
+    };
+    Ok(Read { value, notes })
 }
 
 /// The part of `parent` that a sample names.
@@ -161,9 +172,10 @@ pub(crate) fn sampled_topics(
     manifest: &Manifest,
     sample: &QuerySample,
     parent: &TopicSet,
-) -> Result<TopicSet, ImportError> {
+) -> Result<Read<TopicSet>, ImportError> {
     let ids: HashSet<String> = ids::read_set(&manifest.folder, &sample.queries)?;
-    checked_sample(manifest, sample, parent.restrict(&ids))
+    let value = checked_sample(manifest, sample, parent.restrict(&ids))?;
+    Ok(Read { value, notes: Notes::default() })
 }
 
 fn checked_sample(

@@ -1,6 +1,7 @@
 //! Test collections from files: formats, manifests, fetching, sampling and the memory-mapped store.
 
 mod archive;
+mod bounds;
 mod cache;
 mod checksum;
 mod dataset;
@@ -10,6 +11,7 @@ mod fetch;
 mod files;
 mod folder;
 mod formats;
+mod grade;
 mod ids;
 mod import;
 mod import_error;
@@ -18,9 +20,13 @@ mod malformed;
 mod manifest;
 mod manifest_error;
 mod manifests;
+mod names;
+mod notes;
 mod open;
 mod origin;
+mod overlap;
 mod own;
+mod own_files;
 mod read_error;
 mod sample;
 mod source;
@@ -39,8 +45,8 @@ pub use download::{Answer, DownloadError, Pace, Patience, download};
 pub use fetch::{Fetch, Fetched};
 pub use folder::embedded_files;
 pub use formats::{
-    Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Visit, read_candidates,
-    read_documents, read_qrels, read_queries,
+    Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Visit, document_format,
+    read_any_qrels, read_any_queries, read_candidates, read_documents, read_qrels, read_queries,
 };
 pub use import_error::ImportError;
 pub use malformed::Malformed;
@@ -52,8 +58,10 @@ pub use manifest::{
 pub use manifest_error::ManifestError;
 pub use manifests::Manifests;
 pub use nir_cache::unfinished;
+pub use notes::{Notes, Read};
 pub use open::{OpenError, open};
 pub use origin::{Origin, OriginFile, OriginSource};
+pub use overlap::NoOverlap;
 pub use read_error::ReadError;
 pub use sample::{Drawn, SampleError, SampleRule, SampleRun, draw, write_sample};
 pub use source::Source;

@@ -3,6 +3,8 @@
 use std::io::{self, BufRead};
 use std::str;
 
+use crate::bounds::Exceeded;
+
 /// What some editors put at the start of a file in UTF-8.
 pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
@@ -12,21 +14,38 @@ pub(crate) enum Stop<E> {
     Read(io::Error),
     /// The line of this number is not UTF-8.
     Text(u64),
+    /// The line of this number holds a control character.
+    Control(u64, char),
+    /// The line of this number does not end in time.
+    Long(u64, Exceeded),
     /// What `each` said.
     Line(E),
 }
 
-/// Calls `each` with the number (from 1) and the text of every line, without its line feed.
+/// A line of text, without its line feed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TextLine<'l> {
+    /// From 1.
+    pub(crate) number: u64,
+    pub(crate) text: &'l str,
+    /// Whether all lines around it are ASCII, so that nobody needs to look for other white space.
+    pub(crate) ascii: bool,
+}
+
+/// Calls `each` with every line of at most `longest` bytes.
 ///
 /// Lines that lie whole in the reader's buffer are lent from there, and checked to be text all at once; only one cut by
 /// the end of the buffer is copied. The byte order mark that some editors put before the first line is not part of it.
+/// Control characters other than white space are refused: they belong to no name, and on a screen nobody sees them. So
+/// is a carriage return inside a line, which would make one line of many.
 pub(crate) fn for_each_line<E>(
     reader: &mut dyn BufRead,
-    mut each: impl FnMut(u64, &str) -> Result<(), E>,
+    longest: usize,
+    mut each: impl FnMut(TextLine<'_>) -> Result<(), E>,
 ) -> Result<(), Stop<E>> {
-    let mut each = |number, line: &str| match line.strip_prefix(BYTE_ORDER_MARK) {
-        Some(unmarked) if number == 1 => each(number, unmarked),
-        _ => each(number, line),
+    let mut each = |line: TextLine<'_>| match line.text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(text) if line.number == 1 => each(TextLine { text, ..line }),
+        _ => each(line),
     };
     let mut number = 0;
     let mut cut = Vec::new();
@@ -49,6 +68,9 @@ pub(crate) fn for_each_line<E>(
         let whole = memchr::memrchr(b'\n', rest).map_or(0, |at| at + 1);
         lines(&rest[..whole], &mut number, &mut each)?;
         cut.extend_from_slice(&rest[whole..]);
+        if cut.len() > longest {
+            return Err(Stop::Long(number + 1, Exceeded::Line(longest)));
+        }
         reader.consume(size);
     }
     lines(&cut, &mut number, &mut each)
@@ -58,17 +80,22 @@ pub(crate) fn for_each_line<E>(
 fn lines<E>(
     text: &[u8],
     number: &mut u64,
-    each: &mut impl FnMut(u64, &str) -> Result<(), E>,
+    each: &mut impl FnMut(TextLine<'_>) -> Result<(), E>,
 ) -> Result<(), Stop<E>> {
     let (text, wrong) = match str::from_utf8(text) {
         Ok(text) => (text, false),
         Err(error) => (until(text, error.valid_up_to()), true),
     };
+    let (ascii, controls) = (text.is_ascii(), may_hold_controls(text.as_bytes()));
     let mut rest = text;
     while !rest.is_empty() {
         let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
         *number += 1;
-        each(*number, &rest[..end]).map_err(Stop::Line)?;
+        let line = TextLine { number: *number, text: &rest[..end], ascii };
+        if let Some(control) = controls.then(|| control(line.text)).flatten() {
+            return Err(Stop::Control(line.number, control));
+        }
+        each(line).map_err(Stop::Line)?;
         rest = rest.get(end + 1..).unwrap_or_default();
     }
     if wrong { Err(Stop::Text(*number + 1)) } else { Ok(()) }
@@ -78,6 +105,19 @@ fn lines<E>(
 fn until(text: &[u8], at: usize) -> &str {
     let end = memchr::memrchr(b'\n', &text[..at]).map_or(0, |line| line + 1);
     str::from_utf8(&text[..end]).expect("the text is valid up to `at`")
+}
+
+/// Whether there is a byte that [`control`] has to look at: one pass without a branch, for many lines at once.
+fn may_hold_controls(text: &[u8]) -> bool {
+    let odd = |byte: u8| byte >= 0x7f || (byte < b' ' && byte != b'\n' && byte != b'\t');
+    text.iter().fold(false, |found, &byte| found | odd(byte))
+}
+
+/// The first control character of a line that is no white space, or that is a carriage return before its end.
+fn control(line: &str) -> Option<char> {
+    let white = |letter: char| matches!(letter, '\t' | '\u{b}' | '\u{c}');
+    let line = line.trim_end_matches('\r');
+    line.chars().find(|&letter| letter.is_control() && !white(letter))
 }
 
 /// The columns of a line: what lies between spaces, tabs and other control characters.
@@ -144,8 +184,8 @@ mod tests {
     fn lines(text: &[u8], buffer: usize) -> (Vec<(u64, String)>, Option<u64>) {
         let mut found = Vec::new();
         let mut reader = BufReader::with_capacity(buffer, text);
-        let stop = for_each_line(&mut reader, |number, line| {
-            found.push((number, line.to_owned()));
+        let stop = for_each_line(&mut reader, 1 << 20, |line| {
+            found.push((line.number, line.text.to_owned()));
             Ok::<_, ()>(())
         });
         match stop {
@@ -171,6 +211,36 @@ mod tests {
             let (before, wrong) = lines(b"one\ntwo\nth\xffree\nfour\n", buffer);
             assert_eq!((before.len(), wrong), (2, Some(3)), "a buffer of {buffer}");
         }
+    }
+
+    /// What stops the pass over `text` with lines of at most `longest` bytes.
+    fn stopped(text: &[u8], longest: usize) -> Option<Stop<()>> {
+        let mut reader = BufReader::with_capacity(8, text);
+        for_each_line(&mut reader, longest, |_| Ok(())).err()
+    }
+
+    #[test]
+    fn control_characters_are_found_and_white_space_is_not_one() {
+        for (text, line, control) in [
+            ("a b\nc\u{1}d\n", 2, '\u{1}'),
+            ("a\u{7f}\n", 1, '\u{7f}'),
+            ("é\u{9b}", 1, '\u{9b}'),
+            ("a\rb\n", 1, '\r'),
+        ] {
+            let found = stopped(text.as_bytes(), 100);
+            assert!(
+                matches!(found, Some(Stop::Control(at, odd)) if (at, odd) == (line, control)),
+                "{text:?}"
+            );
+        }
+        assert!(stopped("a\tb\r\nc\u{b}d\u{c}\u{a0}é\r\n".as_bytes(), 100).is_none());
+    }
+
+    #[test]
+    fn a_line_without_an_end_stops_at_the_limit() {
+        let text = [b"one\n".as_slice(), &[b'x'; 100]].concat();
+        assert!(matches!(stopped(&text, 50), Some(Stop::Long(2, Exceeded::Line(50)))));
+        assert!(stopped(&text, 100).is_none());
     }
 
     proptest! {

@@ -17,14 +17,24 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    /// `found` at `path:line`, where `expected` should be.
+    /// `found` at `path:line`, where `expected` should be. What is too long to be read is cut.
     pub fn new(
         path: &Path,
         line: u64,
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        Self { path: path.to_owned(), line, found: found.into(), expected: expected.into() }
+        let [found, expected] = [found.into(), expected.into()].map(readable);
+        Self { path: path.to_owned(), line, found, expected }
+    }
+}
+
+/// A text of at most a few lines: a file without line ends may be one word.
+pub(crate) fn readable(text: String) -> String {
+    const MOST: usize = 400;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => text[..end].to_owned() + "…",
+        None => text,
     }
 }
 
@@ -36,5 +46,7 @@ mod tests {
     fn it_reads_as_a_sentence() {
         let error = Malformed::new(Path::new("a/qrels"), 3, "`x`", "a whole number as grade");
         assert_eq!(error.to_string(), "a/qrels:3: found `x`, expected a whole number as grade");
+        let long = Malformed::new(Path::new("q"), 1, "é".repeat(5000), "a word");
+        assert_eq!(long.to_string(), format!("q:1: found {}…, expected a word", "é".repeat(400)));
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use nir_core::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::Notes;
 use crate::cache::{CacheError, read_json, write_json};
 use crate::checksum::Sums;
 
@@ -20,6 +21,9 @@ pub struct Origin {
     pub recipe: String,
     /// The version of this program that imported it.
     pub nir: String,
+    /// What there was to say of the files when they were read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A kind of source.
@@ -68,7 +72,14 @@ pub struct OriginFile {
 
 impl Origin {
     pub(crate) fn new(source: OriginSource, recipe: Digest) -> Self {
-        Self { source, recipe: recipe.hex(), nir: env!("CARGO_PKG_VERSION").into() }
+        let (recipe, nir) = (recipe.hex(), env!("CARGO_PKG_VERSION").into());
+        Self { source, recipe, nir, notes: Vec::new() }
+    }
+
+    /// With what there was to say of the files.
+    pub(crate) fn noting(mut self, notes: &Notes) -> Self {
+        self.notes.extend(notes.sentences());
+        self
     }
 
     pub(crate) fn write(&self, folder: &Path) -> Result<(), CacheError> {

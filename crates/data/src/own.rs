@@ -5,35 +5,30 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use nir_core::{Corpus, Digest, Hasher, Progress, Qrels};
+use nir_core::{Corpus, Digest, Hasher, Progress};
 
 use crate::cache::{Cache, own_name};
 use crate::dataset::{Dataset, DatasetError, Labels};
 use crate::files::sums;
 use crate::import::STORE;
 use crate::import_error::ImportError;
-use crate::manifest::{Card, Scope, Select};
+use crate::manifest::{Card, Scope};
 use crate::origin::{Origin, OriginFile, OriginSource};
+use crate::own_files::OwnFiles;
 use crate::spool::Spooled;
 use crate::topics::{TopicSet, dataset_digest};
-use crate::{DocumentFormat, OpenError, QrelsFormat, QueryFormat, ReadError, Source, Store};
-use crate::{read_documents, read_qrels, read_queries};
+use crate::{DocumentFormat, Notes, OpenError, ReadError, Source, Store};
+use crate::{document_format, read_documents};
 
 const PIECE: u64 = 1 << 20;
 
-/// The files of a user's own collection.
-struct OwnFiles {
-    documents: Source,
-    queries: Source,
-    qrels: Option<Source>,
-}
-
 impl Dataset {
-    /// Opens a user's own files; names tell their formats. Where there are judgements, queries that nobody judged are
-    /// left out.
+    /// Opens a user's own files; how they begin, or else their names, tell their formats. Where there are judgements,
+    /// queries that nobody judged are left out. What the files hold that does not belong together is counted in
+    /// [`Dataset::notes`]; where nothing does, that is an error.
     ///
     /// `documents` may be a folder laid out as BEIR does it (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`); then
-    /// `queries` and `qrels` need not be named.
+    /// `queries` and `qrels` need not be named. Of any other folder, all files are read as documents.
     ///
     /// Standard input (`-`) and other pipes are copied to a temporary file first, and their content tells the format.
     ///
@@ -56,46 +51,13 @@ impl Dataset {
             qrels.as_ref().map(Spooled::source),
         )?;
         let (store, corpus_origin) = own_corpus(&files.documents, cache, progress)?;
-        let topics = files.topics()?;
+        let (topics, said) = files.topics(&store)?;
         let used: Vec<&Source> = std::iter::once(&files.queries).chain(&files.qrels).collect();
         let origin = OriginSource::Own { files: origin_files(&used)? };
-        Ok(own_dataset(&files, store, topics, corpus_origin, origin))
+        let mut dataset = own_dataset(&files, store, topics, corpus_origin.source, origin);
+        dataset.notes = [corpus_origin.notes, said].concat();
+        Ok(dataset)
     }
-}
-
-impl OwnFiles {
-    fn find(
-        documents: &Source,
-        queries: Option<&Source>,
-        qrels: Option<&Source>,
-    ) -> Result<Self, DatasetError> {
-        let folder = documents.path.is_dir().then_some(documents.path.as_path());
-        let in_folder = |name: &str| folder.map(|folder| maybe_compressed(folder, name));
-        let judged = in_folder("qrels/test.tsv").filter(|qrels| qrels.path.is_file());
-        Ok(Self {
-            documents: in_folder("corpus.jsonl").unwrap_or_else(|| documents.clone()),
-            queries: queries
-                .cloned()
-                .or_else(|| in_folder("queries.jsonl"))
-                .ok_or_else(|| DatasetError::NoQueries { documents: documents.to_string() })?,
-            qrels: qrels.cloned().or(judged),
-        })
-    }
-
-    fn topics(&self) -> Result<TopicSet, ReadError> {
-        let queries = read_queries(&self.queries, QueryFormat::guess(&self.queries)?)?;
-        let Some(qrels) = &self.qrels else {
-            return Ok(TopicSet { queries, qrels: Qrels::default() });
-        };
-        let qrels = read_qrels(qrels, QrelsFormat::guess(qrels)?)?;
-        Ok(TopicSet { queries, qrels }.select(Select::Judged))
-    }
-}
-
-/// A file of a folder, plain or compressed; where there is none, the plain name, which the error then tells.
-fn maybe_compressed(folder: &Path, name: &str) -> Source {
-    let ends = ["", ".gz", ".zst"].map(|end| folder.join(format!("{name}{end}")));
-    Source::file(ends.iter().find(|path| path.is_file()).unwrap_or(&ends[0]))
 }
 
 fn own_dataset(
@@ -123,6 +85,7 @@ fn own_dataset(
         labels,
         origin,
         digest,
+        notes: Vec::new(),
     }
 }
 
@@ -145,39 +108,46 @@ fn own_card(queries: &Source) -> Card {
 }
 
 fn own_corpus(
-    source: &Source,
+    sources: &[Source],
     cache: &Cache,
     progress: &dyn Progress,
-) -> Result<(Store, OriginSource), DatasetError> {
-    let format = DocumentFormat::guess(source)?;
-    let key = key(source, format)?;
-    let found = cache.folders().make(&own_name(key), &source.to_string(), |folder| {
-        import(source, format, key, folder, progress)
-    })?;
+) -> Result<(Store, Origin), DatasetError> {
+    let files = sources
+        .iter()
+        .map(|source| Ok((source, document_format(source)?)))
+        .collect::<Result<Vec<_>, ReadError>>()?;
+    let key = key(&files)?;
+    let name = sources[0].to_string();
+    let found = cache
+        .folders()
+        .make(&own_name(key), &name, |folder| import(&files, key, folder, progress))?;
     let damaged = |error: crate::StoreError| DatasetError::Damaged {
         folder: found.path().to_owned(),
-        name: source.to_string(),
+        name: name.clone(),
         error: error.into(),
     };
     let store = Store::open(&found.file(STORE)).map_err(damaged)?;
-    let origin = Origin::read(found.path()).map(|origin| origin.source);
-    Ok((store, origin.unwrap_or(OriginSource::Own { files: Vec::new() })))
+    let unknown = || Origin::new(OriginSource::Own { files: Vec::new() }, key);
+    Ok((store, Origin::read(found.path()).unwrap_or_else(unknown)))
 }
 
 fn import(
-    source: &Source,
-    format: DocumentFormat,
+    files: &[(&Source, DocumentFormat)],
     key: Digest,
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
+    let mut notes = Notes::default();
     Store::import(&folder.join(STORE), 0, progress, |import| {
-        read_documents(source, format, &mut |doc| Ok(import.add(doc)?))?;
+        for (source, format) in files {
+            notes.extend(read_documents(source, *format, &mut |doc| Ok(import.add(doc)?))?);
+        }
         Ok(())
     })
-    .map_err(|error| ImportError::Store { corpus: source.to_string(), error })?;
-    let origin = OriginSource::Own { files: origin_files(&[source])? };
-    Ok(Origin::new(origin, key).write(folder)?)
+    .map_err(|error| ImportError::Store { corpus: files[0].0.to_string(), error })?;
+    let sources: Vec<&Source> = files.iter().map(|(source, _)| *source).collect();
+    let origin = OriginSource::Own { files: origin_files(&sources)? };
+    Ok(Origin::new(origin, key).noting(&notes).write(folder)?)
 }
 
 fn origin_files(sources: &[&Source]) -> Result<Vec<OriginFile>, ImportError> {
@@ -186,12 +156,18 @@ fn origin_files(sources: &[&Source]) -> Result<Vec<OriginFile>, ImportError> {
     sources.iter().map(file).collect()
 }
 
-/// The digest of a file's bytes, and of what is read from it and how.
-fn key(source: &Source, format: DocumentFormat) -> Result<Digest, ReadError> {
+/// What documents are made of a file, where this program and an earlier one do not agree.
+const READERS: &str = "readers 2";
+
+/// The digest of the files' bytes, and of what is read from them and how.
+fn key(files: &[(&Source, DocumentFormat)]) -> Result<Digest, ReadError> {
     let mut hasher = Hasher::new("own documents");
-    hasher.part(format!("{format:?}")).part(source.member.as_deref().unwrap_or_default());
-    hash_file(&source.path, &mut hasher)
-        .map_err(|error| OpenError { path: source.path.clone(), source: error })?;
+    hasher.part(READERS);
+    for (source, format) in files {
+        hasher.part(format!("{format:?}")).part(source.member.as_deref().unwrap_or_default());
+        hash_file(&source.path, &mut hasher)
+            .map_err(|error| OpenError { path: source.path.clone(), source: error })?;
+    }
     Ok(hasher.digest())
 }
 

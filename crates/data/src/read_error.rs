@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use nir_core::BoxError;
 
+use crate::bounds::is_exceeded;
+use crate::names::start;
 use crate::trec::TrecError;
 use crate::{Malformed, OpenError, Source};
 
@@ -17,7 +19,7 @@ pub enum ReadError {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// Reading stopped: a disk, a truncated or a damaged archive.
-    #[error("{from}:{line}: {error}; if the file was downloaded, delete it and fetch it again")]
+    #[error("{from}:{line}: {error}{}", next_step(.error))]
     Io {
         /// What was being read.
         from: Source,
@@ -60,13 +62,13 @@ pub enum ReadError {
         /// What is wrong with it.
         error: BoxError,
     },
-    /// A file whose name does not say how to read it.
-    #[error("{from}: the name does not tell the format: expected one of {}", .expected.join(", "))]
+    /// A file of which neither content nor name says how to read it.
+    #[error("{from}: neither content nor name tells the format: expected one of {expected}")]
     UnknownFormat {
         /// The file.
         from: Source,
         /// The names or endings that tell.
-        expected: &'static [&'static str],
+        expected: &'static str,
     },
     /// Whoever was reading wanted no more.
     #[error(transparent)]
@@ -82,11 +84,20 @@ impl From<TrecError> for ReadError {
     }
 }
 
+/// What to do about a file that broke off; a limit says so itself.
+fn next_step(error: &std::io::Error) -> &'static str {
+    match is_exceeded(error) {
+        true => "",
+        false => "; if the file was downloaded, delete it and fetch it again",
+    }
+}
+
 const LISTED: usize = 10;
 
 /// The first few names in backticks.
 fn listed(names: &[String]) -> String {
-    let mut list: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+    let mut list: Vec<String> =
+        names.iter().take(LISTED).map(|name| format!("`{}`", start(name))).collect();
     if names.len() > LISTED {
         list.push(format!("{} more", names.len() - LISTED));
     }

@@ -6,11 +6,13 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::open::PACKED_ENDINGS;
 use crate::{ReadError, archive, open};
 
 /// A file, or one member of an archive, written `archive.zip!folder/corpus.jsonl`.
 ///
-/// Compression is told by content: a file or member may be plain, gzip or zstd, an archive zip or (compressed) tar.
+/// Compression is told by content: a file or member may be plain, gzip, zstd, bzip2 or xz, an archive zip or
+/// (compressed) tar.
 /// Nothing is unpacked to disk: a source is read as a stream.
 ///
 /// ```
@@ -31,7 +33,18 @@ pub struct Source {
 }
 
 /// After one of these, `!` begins a member; anywhere else it belongs to the name.
-const ARCHIVES: [&str; 6] = [".zip!", ".tar!", ".tar.gz!", ".tgz!", ".tar.zst!", ".tzst!"];
+const ARCHIVES: [&str; 10] = [
+    ".zip!",
+    ".tar!",
+    ".tar.gz!",
+    ".tgz!",
+    ".tar.zst!",
+    ".tzst!",
+    ".tar.bz2!",
+    ".tbz2!",
+    ".tar.xz!",
+    ".txz!",
+];
 
 impl Source {
     /// A file of its own.
@@ -61,7 +74,7 @@ impl Source {
     pub(crate) fn plain_name(&self) -> String {
         let path = self.member.as_ref().map_or(self.path.as_path(), Path::new);
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name).to_owned()
+        PACKED_ENDINGS.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name).to_owned()
     }
 }
 

@@ -1,8 +1,7 @@
 //! Input that can be read once, put where it can be read again.
 //!
-//! A user's documents are hashed, their format is told from the name, and then they are read. Standard input and other
-//! pipes give their bytes once and have no name that tells anything. So their bytes are copied to the folder of
-//! temporary files first, as they are, and the first of them tell the format.
+//! A user's documents are hashed, their format is told from their first bytes, and then they are read. Standard input
+//! and other pipes give their bytes once. So these are copied to the folder of temporary files first, as they are.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, ErrorKind, Read};
@@ -33,12 +32,12 @@ impl Spooled {
 
     fn copy(source: &Source) -> io::Result<Self> {
         let folder = Guard::new(tempfile::Builder::new().prefix("nir-").tempdir()?.keep());
-        let copy = folder.path().join("copy");
+        // What looks like no other format is a table.
+        let copy = folder.path().join("copy.tsv");
         let mut file = File::create_new(&copy)?;
         io::copy(&mut reader(&source.path)?, &mut file)?;
-        let named = folder.path().join(format!("copy.{}", ending(&copy)?));
-        fs::rename(copy, &named)?;
-        let source = Source::file(named).shown_as(source.to_string());
+        refuse_archive(&copy)?;
+        let source = Source::file(copy).shown_as(source.to_string());
         Ok(Self { source, _folder: Some(folder) })
     }
 }
@@ -52,47 +51,20 @@ fn reader(path: &Path) -> io::Result<Box<dyn Read>> {
     Ok(if path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path)?) })
 }
 
-/// The ending of a name that tells the format which the content has.
-fn ending(path: &Path) -> io::Result<&'static str> {
+/// An archive needs the name of a member, and the copy of a pipe has no name to put it behind.
+fn refuse_archive(path: &Path) -> io::Result<()> {
     let mut file = crate::open(path).map_err(|error| error.source)?;
     let start = file.fill_buf()?;
     if start.starts_with(b"PK\x03\x04") || start.get(257..262) == Some(b"ustar") {
         let why = "an archive cannot be read from a pipe: save it, and name the member as archive.zip!member";
         return Err(io::Error::new(ErrorKind::InvalidInput, why));
     }
-    Ok(match start.trim_ascii_start() {
-        [b'P', b'A', b'R', b'1', ..] => "parquet",
-        [b'{', ..] => "jsonl",
-        [b'<', ..] => "trec",
-        // Documents of the SMART system are named `*.all`, its queries `*.qry`: this is read as either.
-        [b'.', b'I', b' ', ..] => "all.qry",
-        _ => "tsv",
-    })
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DocumentFormat, QueryFormat};
-
-    #[test]
-    fn the_first_bytes_tell_the_format() {
-        let root = tempfile::tempdir().unwrap();
-        let formats = [
-            ("d1\tgreen tea\n", DocumentFormat::Tsv, QueryFormat::Tsv),
-            ("{\"_id\": \"d1\"}\n", DocumentFormat::BeirJsonl, QueryFormat::BeirJsonl),
-            ("\n<DOC>\n", DocumentFormat::TrecSgml, QueryFormat::TrecTopics),
-            (".I 1\n.W\ntea\n", DocumentFormat::Smart, QueryFormat::Smart),
-            ("PAR1", DocumentFormat::Parquet, QueryFormat::Parquet),
-        ];
-        for (content, documents, queries) in formats {
-            let path = root.path().join("content");
-            fs::write(&path, content).unwrap();
-            let source = Source::file(format!("copy.{}", ending(&path).unwrap()));
-            assert_eq!(DocumentFormat::guess(&source).unwrap(), documents);
-            assert_eq!(QueryFormat::guess(&source).unwrap(), queries);
-        }
-    }
 
     #[test]
     fn a_file_stays_where_it_is() {

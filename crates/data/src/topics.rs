@@ -10,7 +10,7 @@ use nir_core::{Digest, Hasher, Qrels, Queries, Query};
 use crate::cache::{CacheError, at};
 use crate::import_error::ImportError;
 use crate::manifest::{DocIdPattern, QrelsPart, Select};
-use crate::{QrelsFormat, QueryFormat, ReadError, Source, read_qrels, read_queries};
+use crate::{Notes, QrelsFormat, QueryFormat, Read, ReadError, Source, read_qrels, read_queries};
 
 const QUERIES: &str = "queries.jsonl";
 const QRELS: &str = "qrels.txt";
@@ -50,7 +50,9 @@ impl TopicSet {
     /// Reads what [`TopicSet::write`] wrote.
     pub(crate) fn read(folder: &Path) -> Result<Self, ReadError> {
         Ok(Self {
-            queries: read_queries(&Source::file(folder.join(QUERIES)), QueryFormat::BeirJsonl)?,
+            // What there was to say of them was said when they were written.
+            queries: read_queries(&Source::file(folder.join(QUERIES)), QueryFormat::BeirJsonl)?
+                .value,
             qrels: read_qrels(&Source::file(folder.join(QRELS)), QrelsFormat::Trec)?,
         })
     }
@@ -76,10 +78,15 @@ pub(crate) fn dataset_digest(corpus: Digest, topics: &TopicSet, exclude_query_id
 }
 
 /// Reads queries from several files; one that stands in two of them word for word is taken once.
-pub(crate) fn queries_of(sources: &[Source], format: QueryFormat) -> Result<Queries, ImportError> {
+pub(crate) fn queries_of(
+    sources: &[Source],
+    format: QueryFormat,
+) -> Result<Read<Queries>, ImportError> {
     let mut all: Vec<Query> = Vec::new();
+    let mut said = Notes::default();
     for source in sources {
-        let more = read_queries(source, format)?;
+        let Read { value: more, notes } = read_queries(source, format)?;
+        said.extend(notes);
         if all.is_empty() {
             all = more.to_vec();
         } else {
@@ -90,7 +97,7 @@ pub(crate) fn queries_of(sources: &[Source], format: QueryFormat) -> Result<Quer
             all.extend(more.iter().filter(new).cloned());
         }
     }
-    Ok(Queries::new(all)?)
+    Ok(Read { value: Queries::new(all)?, notes: said })
 }
 
 /// Reads judgements from several files.

@@ -1,6 +1,6 @@
 //! TREC's two files: qrels (`query_id 0 doc_id grade`) and runs (`query_id Q0 doc_id rank score tag`).
 //!
-//! Runs of MS MARCO's own three columns (`query_id doc_id rank`) are read too. What trec_eval reads is read the same
+//! Qrels under BEIR's header and runs of MS MARCO's own three columns (`query_id doc_id rank`) are read too. What trec_eval reads is read the same
 //! way; what it would misread in silence (a score that is no number, a document found twice) is refused with its line.
 
 mod qrels;
@@ -12,7 +12,9 @@ mod write;
 use std::io::BufRead;
 use std::path::Path;
 
-use crate::lines::{Stop, for_each_line};
+use crate::bounds::JUDGEMENT_LINE;
+use crate::lines::{Stop, TextLine, for_each_line};
+use crate::names::{check_id, id_rule};
 use crate::{Malformed, OpenError};
 
 pub(crate) use qrels::qrels_from;
@@ -43,19 +45,54 @@ fn wrong<T>(line: u64, found: impl Into<String>, expected: impl Into<String>) ->
     Err(Wrong { line, found: found.into(), expected: expected.into() })
 }
 
-/// Calls `each` with the number and the text of every line; `path` names the file in errors.
+/// Refuses names that cannot be told from others or that no run could hold; `line` is the one they stand on.
+#[inline]
+fn check_ids(line: TextLine<'_>, query_id: &str, doc_id: &str) -> Result<(), Wrong> {
+    // Columns end at ASCII white space, and a pass over lines refuses control characters: the rest is not ASCII.
+    if line.ascii { Ok(()) } else { check_other_ids(line.number, query_id, doc_id) }
+}
+
+#[cold]
+fn check_other_ids(line: u64, query_id: &str, doc_id: &str) -> Result<(), Wrong> {
+    for (what, id) in [("query_id", query_id), ("doc_id", doc_id)] {
+        check_id(what, id).or_else(|found| wrong(line, found, id_rule(what)))?;
+    }
+    Ok(())
+}
+
+/// Calls `each` with every line; `path` names the file in errors.
 fn read_lines(
     reader: &mut dyn BufRead,
     path: &Path,
-    each: impl FnMut(u64, &str) -> Result<(), Wrong>,
+    each: impl FnMut(TextLine<'_>) -> Result<(), Wrong>,
 ) -> Result<(), TrecError> {
-    for_each_line(reader, each).map_err(|stop| match stop {
+    for_each_line(reader, JUDGEMENT_LINE, each).map_err(|stop| match stop {
         Stop::Read(source) => OpenError { path: path.to_owned(), source }.into(),
-        Stop::Text(line) => {
-            Malformed::new(path, line, "bytes that are not UTF-8", "text in UTF-8").into()
+        Stop::Text(line) => Malformed::new(path, line, "bytes that are not UTF-8", NOT_UTF8).into(),
+        Stop::Control(line, control) => {
+            let found = format!("the control character U+{:04X}", u32::from(control));
+            Malformed::new(path, line, found, expected_for(control)).into()
+        }
+        Stop::Long(line, exceeded) => {
+            Malformed::new(path, line, exceeded.to_string(), "lines of a few columns").into()
         }
         Stop::Line(Wrong { line, found, expected }) => {
             Malformed::new(path, line, found, expected).into()
         }
     })
+}
+
+/// What is expected in place of other bytes, and how to get there.
+const NOT_UTF8: &str =
+    "text in UTF-8 (`iconv -f UTF-16 -t UTF-8` or `iconv -f LATIN1 -t UTF-8` makes it of others)";
+
+/// What is expected where a control character stands.
+fn expected_for(control: char) -> &'static str {
+    match control {
+        '\r' => "lines that end with LF or CR LF (`tr '\\r' '\\n'` makes them)",
+        '\0' => {
+            "text in UTF-8 without control characters; `iconv -f UTF-16 -t UTF-8` makes it of UTF-16"
+        }
+        _ => "text without control characters",
+    }
 }

@@ -90,3 +90,42 @@ fn documents_without_queries_say_what_is_missing() {
     };
     assert!(error.to_string().contains("docs.tsv: name the queries too"));
 }
+
+#[test]
+fn every_file_of_a_folder_that_is_not_beirs_holds_documents() {
+    let own = own(false);
+    let disk = own.folder.path().join("disk");
+    fs::create_dir_all(disk.join("b")).unwrap();
+    fs::write(disk.join("b/1"), "<DOC><DOCNO>d3</DOCNO>milk</DOC>").unwrap();
+    fs::write(disk.join("a.tsv"), "d1\ttea\n").unwrap();
+    fs::write(disk.join(".hidden"), "no document").unwrap();
+    let cache = Cache::at(own.folder.path().join("cache"));
+    let open = || {
+        let (documents, queries) = (Source::file(&disk), Some(&own.queries));
+        Dataset::from_files(&cache, &documents, queries, None, &Silent).unwrap()
+    };
+    let first = open();
+    let ids: Vec<&str> = (0..2).map(|row| first.corpus.doc_id(nir_core::DocNo(row))).collect();
+    assert_eq!((ids, first.corpus.len()), (vec!["d1", "d3"], 2), "in the order of their paths");
+    fs::write(disk.join("b/2"), "<DOC><DOCNO>d4</DOCNO>tea</DOC>").unwrap();
+    assert_ne!(open().corpus_digest, first.corpus_digest);
+}
+
+#[test]
+fn what_is_said_of_an_import_is_said_again_when_it_is_found() {
+    let own = own(true);
+    fs::write(own.folder.path().join("docs.tsv"), "id\ttext\nd1\ttea\n\nd2\t\n").unwrap();
+    let first = own.open().unwrap().notes;
+    assert_eq!(first.len(), 4, "{first:?}");
+    assert!(first[0].contains("header line") && first[1].contains("1 blank line"), "{first:?}");
+    assert!(first[2].contains("neither title nor text") && first[3].contains("left out"));
+    assert_eq!(own.open().unwrap().notes, first);
+}
+
+#[test]
+fn judgements_of_another_collection_are_refused() {
+    let own = own(true);
+    fs::write(own.folder.path().join("qrels.txt"), "q1 0 D1 1\n").unwrap();
+    let Err(error) = own.open() else { panic!("no judged document is there") };
+    assert!(matches!(error, DatasetError::NoOverlap(_)), "{error}");
+}

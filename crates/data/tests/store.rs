@@ -114,7 +114,8 @@ fn the_digest_is_of_the_documents_and_not_of_the_file() {
     let store = |path: &Path, format| {
         let dir = path.with_added_extension("store");
         Store::import(&dir, 0, &Silent, |import| {
-            Ok(read_documents(&Source::file(path), format, &mut |doc| Ok(import.add(doc)?))?)
+            Ok(read_documents(&Source::file(path), format, &mut |doc| Ok(import.add(doc)?))
+                .map(drop)?)
         })
         .unwrap()
         .digest()
@@ -278,7 +279,7 @@ proptest! {
         fs::write(&path, lines.collect::<String>()).unwrap();
         let store = Store::import(&dir, 0, &Silent, |import| {
             let source = Source::file(&path);
-            Ok(read_documents(&source, DocumentFormat::Tsv, &mut |doc| Ok(import.add(doc)?))?)
+            Ok(read_documents(&source, DocumentFormat::Tsv, &mut |doc| Ok(import.add(doc)?)).map(drop)?)
         }).unwrap();
         for pick in picks {
             let row = pick.index(texts.len());

@@ -98,19 +98,72 @@ fn what_is_wrong_in_a_run_is_told_with_its_line() {
 }
 
 #[test]
-fn qrels_may_have_comments_and_negative_grades() {
-    let (_folder, path) = file(b"# a comment\nq 0 a#1 2\nq 0 b -1\nq 0 a#1 2\np\t0\tc\t0\n");
+fn grades_may_be_negative_and_a_number_sign_is_part_of_a_name() {
+    let (_folder, path) = file(b"#q 0 a#1 2\n#q 0 #b -1\n#q 0 a#1 2.0\np\t0\tc\t0\n");
     let qrels = read_qrels(&path).unwrap();
     assert_eq!((qrels.len(), qrels.judgements()), (2, 3));
-    assert_eq!(qrels.get("q").unwrap()["a#1"], 2);
-    assert_eq!(qrels.get("q").unwrap()["b"], -1);
+    assert_eq!(qrels.get("#q").unwrap()["a#1"], 2);
+    assert_eq!(qrels.get("#q").unwrap()["#b"], -1);
+    let hashed = run("#q Q0 #b 1 2 t\n");
+    assert_eq!(hashed.get("#q").unwrap().doc_id(0), "#b");
+}
+
+#[test]
+fn a_byte_order_mark_belongs_to_no_name() {
+    let (_folder, path) = file("\u{feff}q 0 a 1\n".as_bytes());
+    assert_eq!(read_qrels(&path).unwrap().get("q").unwrap()["a"], 1);
+    assert!(run("\u{feff}q Q0 a 1 2 t\n").get("q").is_some());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all("\u{feff}q Q0 a 1 2 t\n".as_bytes()).unwrap();
+    let (_folder, path) = file(&gzip.finish().unwrap());
+    assert!(read_run(&path).unwrap().get("q").is_some());
+}
+
+#[test]
+fn names_that_nobody_could_tell_apart_are_refused_with_their_line() {
+    let id = "a doc_id without white space or control characters (run files are split at them)";
+    let text = "text without control characters";
+    let mac = "lines that end with LF or CR LF (`tr '\\r' '\\n'` makes them)";
+    let cases = [
+        ("run", "q Q0 a 1 2 t\nq Q0 \u{feff}b 2 1 t\n", "2: found `\\u{feff}b`", id),
+        ("run", "q Q0 a\u{a0}b 2 1 t\n", "1: found `a\\u{a0}b`", id),
+        ("run", "q Q0 a\u{1}b 2 1 t\n", "1: found the control character U+0001", text),
+        ("run", "q Q0 a 1 2 t\rq Q0 b 2 1 t\r", "1: found the control character U+000D", mac),
+        ("qrels", "q 0 a 1\nq 0 d\u{7f} 1\n", "2: found the control character U+007F", text),
+        ("qrels", "q 0 a\u{2003}b 1\n", "1: found `a\\u{2003}b`", id),
+        ("qrels", "q 0 a 1\rq 0 b 1\r", "1: found the control character U+000D", mac),
+        (
+            "qrels",
+            "q\0 0 a 1\n",
+            "1: found the control character U+0000",
+            "text in UTF-8 without control characters; `iconv -f UTF-16 -t UTF-8` makes it of UTF-16",
+        ),
+    ];
+    for (kind, content, found, expected) in cases {
+        assert_eq!(refused(content, kind), format!("file:{found}, expected {expected}"));
+    }
+    assert!(run("é Q0 größe 1 2 mein\u{a0}Lauf\n").get("é").is_some(), "a tag may be anything");
 }
 
 #[test]
 fn what_is_wrong_in_qrels_is_told_with_its_line() {
     let cases = [
-        ("q 0 a\n", "file:1: found 3 columns, expected four columns (`query_id 0 doc_id grade`)"),
-        ("q 0 a good\n", "file:1: found `good`, expected a whole number as grade"),
+        (
+            "q 0 a\n",
+            "file:1: found 3 columns, expected four columns (`query_id 0 doc_id grade`), or on the first line a header such as `query-id corpus-id score`",
+        ),
+        (
+            "# a comment\n",
+            "file:1: found 3 columns, expected four columns (`query_id 0 doc_id grade`), or on the first line a header such as `query-id corpus-id score`",
+        ),
+        (
+            "q 0 a good\n",
+            "file:1: found `good`, expected a whole number as grade, such as `1` or `1.0` (grades in between have to be scaled and rounded first)",
+        ),
+        (
+            "q 0 a 0.7\n",
+            "file:1: found `0.7`, expected a whole number as grade, such as `1` or `1.0` (grades in between have to be scaled and rounded first)",
+        ),
         (
             "q 0 a 1\nq 0 a 2\n",
             "file:2: found grade 2 for query `q` and document `a`, expected grade 1 as on an earlier line: keep one of the two",

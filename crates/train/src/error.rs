@@ -23,6 +23,11 @@ pub enum Error {
     /// Documents or queries cannot be read.
     #[error(transparent)]
     Read(#[from] nir_data::ReadError),
+    /// A file of texts that can be read and is not plain.
+    #[error(
+        "{0}: texts to train on have one `name TAB text` a line and no empty text; take the rest out"
+    )]
+    Texts(String),
 
     /// A run or judgements cannot be read.
     #[error(transparent)]

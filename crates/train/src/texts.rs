@@ -2,10 +2,18 @@
 
 use std::path::Path;
 
-use nir_data::{DocumentFormat, QueryFormat, Source, read_documents, read_queries};
+use nir_data::{DocumentFormat, Notes, QueryFormat, Source, read_documents, read_queries};
 use rustc_hash::FxHashMap;
 
 use crate::{Error, Result};
+
+/// What is trained on is what the recipe says: a file that had to be interpreted is refused.
+fn refuse(notes: &Notes) -> Result<()> {
+    match notes.sentences().next() {
+        None => Ok(()),
+        Some(note) => Err(Error::Texts(note)),
+    }
+}
 
 /// Documents or queries, in the order of their files.
 #[derive(Debug, Default)]
@@ -19,10 +27,12 @@ impl Texts {
     pub fn documents(paths: &[impl AsRef<Path>]) -> Result<Self> {
         let mut texts = Self::default();
         for path in paths {
-            read_documents(&Source::file(path.as_ref()), DocumentFormat::Tsv, &mut |document| {
+            let source = Source::file(path.as_ref());
+            let notes = read_documents(&source, DocumentFormat::Tsv, &mut |document| {
                 texts.add(document.doc_id, document.text);
                 Ok(())
             })?;
+            refuse(&notes)?;
         }
         Ok(texts)
     }
@@ -31,7 +41,9 @@ impl Texts {
     pub fn queries(paths: &[impl AsRef<Path>]) -> Result<Self> {
         let mut texts = Self::default();
         for path in paths {
-            for query in read_queries(&Source::file(path.as_ref()), QueryFormat::Tsv)?.iter() {
+            let read = read_queries(&Source::file(path.as_ref()), QueryFormat::Tsv)?;
+            refuse(&read.notes)?;
+            for query in read.value.iter() {
                 texts.add(&query.query_id, &query.text);
             }
         }

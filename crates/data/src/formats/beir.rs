@@ -1,94 +1,312 @@
-//! BEIR: `corpus.jsonl`, `queries.jsonl`, `qrels/<split>.tsv`.
+//! BEIR: `corpus.jsonl` and `queries.jsonl`, one JSON object a line.
 //! Thakur et al., NeurIPS 2021 (`thakur2021beir`).
+//!
+//! Read as the tools write it that make such files: a name may be a whole number (its digits are the name), a title or
+//! text may be null (nothing), and Anserini's `id` and `contents` stand for `_id` and `text` where those are missing.
+//! Half of a surrogate pair is read as U+FFFD and counted.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use nir_core::{Qrels, Queries};
-use serde::Deserialize;
+use nir_core::Queries;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
-use super::collect::{Judgements, QuerySet, grade};
+use super::collect::QuerySet;
+use super::input::Input;
 use super::lines::{Line, Lines};
 use super::{DocumentRef, Visit};
-use crate::{ReadError, Source};
+use crate::notes::Remark;
+use crate::{Notes, Read, ReadError, Source};
 
-/// The first line of every BEIR qrels file.
-pub(super) const QRELS_HEADER: &str = "query-id\tcorpus-id\tscore";
-
-/// A line of `corpus.jsonl`; other keys (`metadata`) are passed over.
+/// A line of either file; other keys (`metadata`) are passed over.
 #[derive(Deserialize)]
-struct DocumentLine<'l> {
-    #[serde(rename = "_id", borrow)]
-    doc_id: Cow<'l, str>,
+#[serde(bound(deserialize = "'de: 'l"))]
+struct Object<'l> {
+    #[serde(default, borrow, rename = "_id")]
+    beir_id: Value<'l>,
     #[serde(default, borrow)]
-    title: Cow<'l, str>,
-    #[serde(borrow)]
-    text: Cow<'l, str>,
+    id: Value<'l>,
+    #[serde(default, borrow)]
+    title: Value<'l>,
+    #[serde(default, borrow)]
+    text: Value<'l>,
+    #[serde(default, borrow)]
+    contents: Value<'l>,
 }
 
-/// A line of `queries.jsonl`; other keys (`metadata`) are passed over.
-#[derive(Deserialize)]
-struct QueryLine<'l> {
-    #[serde(rename = "_id", borrow)]
-    query_id: Cow<'l, str>,
-    #[serde(borrow)]
-    text: Cow<'l, str>,
+/// What stands under a key.
+#[derive(Default)]
+enum Value<'l> {
+    #[default]
+    Missing,
+    Null,
+    Text(Cow<'l, str>),
+    Whole(String),
+    /// By its kind.
+    Other(&'static str),
 }
 
-pub(super) fn documents(source: &Source, visit: &mut Visit<'_>) -> Result<(), ReadError> {
-    let mut lines = Lines::open(source)?;
-    while let Some(line) = lines.next_line()? {
-        let json: DocumentLine<'_> =
-            parse(&line, "a JSON object with the strings `_id`, `text` and perhaps `title`")?;
-        line.id("doc_id", &json.doc_id)?;
-        visit(DocumentRef { doc_id: &json.doc_id, title: &json.title, text: &json.text })
-            .map_err(ReadError::Stopped)?;
-    }
-    Ok(())
-}
+const DOCUMENT: &str =
+    "a JSON object with `_id` (or `id`), `text` (or `contents`) and perhaps `title`";
+const QUERY: &str = "a JSON object with `_id` (or `id`) and `text` (or `contents`)";
 
-pub(super) fn queries(source: &Source) -> Result<Queries, ReadError> {
-    let mut queries = QuerySet::new(source);
-    let mut lines = Lines::open(source)?;
-    while let Some(line) = lines.next_line()? {
-        let json: QueryLine<'_> = parse(&line, "a JSON object with the strings `_id` and `text`")?;
-        queries.add(line.number, &json.query_id, &json.text)?;
-    }
-    Ok(queries.finish())
-}
-
-pub(super) fn qrels(source: &Source) -> Result<Qrels, ReadError> {
-    let mut judgements = Judgements::new(source);
-    let mut lines = Lines::open(source)?;
-    while let Some(line) = lines.next_line()? {
-        if line.number == 1 {
-            check_header(&line)?;
-            continue;
-        }
-        if line.text.is_empty() {
-            continue; // some of BEIR's files hold blank lines
-        }
-        let [query_id, doc_id, score] = line.columns("`query_id TAB doc_id TAB grade`")?;
-        judgements.add(line.number, query_id, doc_id, grade(&line, score)?)?;
-    }
-    Ok(judgements.finish())
-}
-
-fn check_header(line: &Line<'_>) -> Result<(), ReadError> {
-    if line.text == QRELS_HEADER {
-        return Ok(());
-    }
-    Err(line.malformed(format!("`{}`", line.text), "the header `query-id TAB corpus-id TAB score`"))
-}
-
-fn parse<'l, T: Deserialize<'l>>(line: &Line<'l>, expected: &str) -> Result<T, ReadError> {
-    // serde would take an array for the fields of a struct in their order.
-    if line.text.starts_with('[') {
-        return Err(line.malformed("an array", expected));
-    }
-    serde_json::from_str(line.text).map_err(|error| {
-        let message = error.to_string();
-        // Every document is one line to serde_json: only the column says something.
-        let reason = message.split(" at line ").next().unwrap_or(&message);
-        line.malformed(format!("{reason} (column {})", error.column()), expected)
+pub(super) fn documents(input: Input<'_>, visit: &mut Visit<'_>) -> Result<Notes, ReadError> {
+    objects(input, DOCUMENT, &mut |line, mut object| {
+        let doc_id = object.id(line, DOCUMENT)?;
+        line.id("doc_id", &doc_id)?;
+        let (title, text) = (optional(line, "title", object.title)?, object.text);
+        let text = required(line, [("text", text), ("contents", object.contents)], DOCUMENT)?;
+        visit(DocumentRef { doc_id: &doc_id, title: &title, text: &text })
+            .map_err(ReadError::Stopped)
     })
+}
+
+pub(super) fn queries(input: Input<'_>) -> Result<Read<Queries>, ReadError> {
+    let mut queries = QuerySet::new(input.source);
+    let notes = objects(input, QUERY, &mut |line, mut object| {
+        let query_id = object.id(line, QUERY)?;
+        let text = required(line, [("text", object.text), ("contents", object.contents)], QUERY)?;
+        queries.add(line.number, &query_id, &text)
+    })?;
+    Ok(queries.finish(notes))
+}
+
+fn objects(
+    input: Input<'_>,
+    expected: &str,
+    each: &mut dyn FnMut(&Line<'_>, Object<'_>) -> Result<(), ReadError>,
+) -> Result<Notes, ReadError> {
+    let (source, mut notes) = (input.source, Notes::default());
+    let mut lines = Lines::of(input)?;
+    while let Some(line) = lines.next_row()? {
+        match serde_json::from_str(line.text) {
+            // serde would take an array for the fields of a struct in their order.
+            Ok(object) if !line.text.trim_start().starts_with('[') => each(&line, object)?,
+            Ok(_) => return Err(array(&line)),
+            Err(error) => match mended(source, &line, &mut notes) {
+                Some(text) => {
+                    let object = serde_json::from_str(&text)
+                        .map_err(|error| wrong(&line, &error, expected))?;
+                    each(&line, object)?;
+                }
+                None => return Err(wrong(&line, &error, expected)),
+            },
+        }
+    }
+    lines.note(&mut notes);
+    Ok(notes)
+}
+
+fn array(line: &Line<'_>) -> ReadError {
+    line.malformed("an array", "one JSON object a line (`jq -c '.[]'` makes that of an array)")
+}
+
+fn wrong(line: &Line<'_>, error: &serde_json::Error, expected: &str) -> ReadError {
+    if line.text.trim_start().starts_with('[') {
+        return array(line);
+    }
+    if line.text.contains('\r') {
+        return line.carriage_return();
+    }
+    let message = error.to_string();
+    // Every object is one line to serde_json: only the column says something.
+    let reason = message.split(" at line ").next().unwrap_or(&message);
+    line.malformed(format!("{reason} (column {})", error.column()), expected)
+}
+
+/// The line with U+FFFD in place of lone surrogates, if it has any; they are counted.
+fn mended(source: &Source, line: &Line<'_>, notes: &mut Notes) -> Option<String> {
+    let (text, count) = without_lone_surrogates(line.text);
+    if count == 0 {
+        return None;
+    }
+    notes.add(source, Remark::Surrogate, count, format_args!("at line {}", line.number));
+    Some(text)
+}
+
+/// A JSON text in which every escape of half a surrogate pair is written `\ufffd`, and how many there were.
+fn without_lone_surrogates(json: &str) -> (String, u64) {
+    let mut text = String::with_capacity(json.len());
+    let (mut rest, mut count) = (json, 0);
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        let (before, escape) = rest.split_at(at);
+        text.push_str(before);
+        let kept = match (surrogate(escape), escape.get(6..).and_then(surrogate)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(_), _) => 0,
+            // `\\` is one escape: what follows it is none.
+            (None, _) => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        text.push_str(&escape[..kept]);
+        if kept == 0 {
+            text.push_str("\\ufffd");
+            count += 1;
+        }
+        rest = &escape[if kept == 0 { 6 } else { kept }..];
+    }
+    text.push_str(rest);
+    (text, count)
+}
+
+/// The half of a pair whose escape `text` begins with.
+fn surrogate(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    let code = u32::from_str_radix(digits, 16).ok()?;
+    (0xd800..=0xdfff).contains(&code).then_some(code)
+}
+
+impl<'l> Object<'l> {
+    /// The name: `_id`, or `id` where there is none.
+    fn id(&mut self, line: &Line<'_>, expected: &str) -> Result<Cow<'l, str>, ReadError> {
+        let (key, value) = match std::mem::take(&mut self.beir_id) {
+            Value::Missing => ("id", std::mem::take(&mut self.id)),
+            value => ("_id", value),
+        };
+        match value {
+            Value::Text(text) => Ok(text),
+            Value::Whole(digits) => Ok(digits.into()),
+            Value::Missing => Err(missing(line, "`_id`", expected)),
+            Value::Null => Err(line.malformed(format!("`{key}`: null"), NAME)),
+            Value::Other(kind) => Err(line.malformed(format!("`{key}`: {kind}"), NAME)),
+        }
+    }
+}
+
+const NAME: &str = "a string or a whole number";
+
+/// The text under the first of two keys that is there.
+fn required<'l>(
+    line: &Line<'_>,
+    [first, second]: [(&str, Value<'l>); 2],
+    expected: &str,
+) -> Result<Cow<'l, str>, ReadError> {
+    match (first, second) {
+        ((_, Value::Missing), (_, Value::Missing)) => Err(missing(line, "`text`", expected)),
+        ((_, Value::Missing), (key, value)) | ((key, value), _) => optional(line, key, value),
+    }
+}
+
+fn optional<'l>(line: &Line<'_>, key: &str, value: Value<'l>) -> Result<Cow<'l, str>, ReadError> {
+    match value {
+        Value::Text(text) => Ok(text),
+        Value::Missing | Value::Null => Ok(Cow::Borrowed("")),
+        Value::Whole(_) => Err(line.malformed(format!("`{key}`: a number"), "a string or null")),
+        Value::Other(kind) => Err(line.malformed(format!("`{key}`: {kind}"), "a string or null")),
+    }
+}
+
+/// A key that is not there, told with those that are.
+fn missing(line: &Line<'_>, key: &str, expected: &str) -> ReadError {
+    let keys: Keys = serde_json::from_str(line.text).unwrap_or_default();
+    let keys: Vec<String> = keys.0.iter().map(|key| format!("`{key}`")).collect();
+    let there = if keys.is_empty() { "no key".to_owned() } else { keys.join(", ") };
+    line.malformed(format!("no {key} among {there}"), expected)
+}
+
+/// The first few keys of an object.
+#[derive(Default)]
+struct Keys(Vec<String>);
+
+impl<'l> Deserialize<'l> for Keys {
+    fn deserialize<D: Deserializer<'l>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(KeysVisitor)
+    }
+}
+
+struct KeysVisitor;
+
+impl<'l> Visitor<'l> for KeysVisitor {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'l>>(self, mut map: A) -> Result<Keys, A::Error> {
+        const SHOWN: usize = 8;
+        let mut keys = Vec::new();
+        while let Some((key, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
+            if keys.len() < SHOWN {
+                keys.push(crate::names::start(&key));
+            }
+        }
+        Ok(Keys(keys))
+    }
+}
+
+impl<'de: 'l, 'l> Deserialize<'de> for Value<'l> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'l> Visitor<'l> for ValueVisitor {
+    type Value = Value<'l>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'l str) -> Result<Value<'l>, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value<'l>, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value<'l>, E> {
+        Ok(Value::Whole(number.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value<'l>, E> {
+        Ok(Value::Whole(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value<'l>, E> {
+        Ok(Value::Other("a number that is not whole, or too large"))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value<'l>, E> {
+        Ok(Value::Other("true or false"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value<'l>, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'l>>(self, mut seq: A) -> Result<Value<'l>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Other("an array"))
+    }
+
+    fn visit_map<A: MapAccess<'l>>(self, mut map: A) -> Result<Value<'l>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Other("an object"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_of_pairs_are_told_from_pairs_and_from_escaped_backslashes() {
+        let cases = [
+            (r#""\ud83c\udf75""#, r#""\ud83c\udf75""#, 0),
+            (r#""\ud83c tea""#, r#""\ufffd tea""#, 1),
+            (r#""\udf75\ud83c""#, r#""\ufffd\ufffd""#, 2),
+            (r#""\ud83c\ud83c\udf75""#, r#""\ufffd\ud83c\udf75""#, 1),
+            (r#""\\ud83c""#, r#""\\ud83c""#, 0),
+            (r#""\uD83C\n\u00e9""#, r#""\ufffd\n\u00e9""#, 1),
+            (r#""é\ud8""#, r#""é\ud8""#, 0),
+            (r"\", r"\", 0),
+        ];
+        for (json, mended, count) in cases {
+            assert_eq!(without_lone_surrogates(json), (mended.to_owned(), count), "{json}");
+        }
+    }
 }

@@ -6,8 +6,9 @@ use nir_core::TrecRun;
 
 use super::Candidates;
 use super::collect::{QuerySet, named};
+use super::input::Input;
 use super::lines::{Line, Lines, malformed};
-use crate::{ReadError, Source};
+use crate::{Notes, Read, ReadError, Source};
 
 /// The candidates so far. Lines of different queries may be mixed, as in `top1000.dev.tsv`.
 struct Gathered<'s> {
@@ -16,12 +17,12 @@ struct Gathered<'s> {
     run: TrecRun,
 }
 
-pub(super) fn candidates(source: &Source) -> Result<Candidates, ReadError> {
+pub(super) fn candidates(source: &Source) -> Result<Read<Candidates>, ReadError> {
     let (queries, run) = (QuerySet::new(source), TrecRun::default());
     let mut gathered = Gathered { queries, texts: HashMap::new(), run };
-    let mut lines = Lines::open(source)?;
+    let mut lines = Lines::of(Input::open(source)?)?;
     let mut read = 0;
-    while let Some(line) = lines.next_line()? {
+    while let Some(line) = lines.next_row()? {
         let [query_id, doc_id, query, _passage] =
             line.columns("`query_id TAB doc_id TAB query TAB passage`")?;
         named(source, line.number, "doc_id", doc_id)?;
@@ -30,7 +31,10 @@ pub(super) fn candidates(source: &Source) -> Result<Candidates, ReadError> {
         read = line.number;
     }
     check_repeats(source, read, &gathered.run)?;
-    Ok(Candidates { queries: gathered.queries.finish(), run: gathered.run })
+    let mut notes = Notes::default();
+    lines.note(&mut notes);
+    let Read { value: queries, notes } = gathered.queries.finish(notes);
+    Ok(Read { value: Candidates { queries, run: gathered.run }, notes })
 }
 
 impl Gathered<'_> {

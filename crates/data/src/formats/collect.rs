@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use nir_core::{Qrels, Queries, Query};
 
-use super::lines::{Line, check_id, id_rule, malformed};
-use crate::{ReadError, Source};
+use super::lines::{Line, malformed};
+use crate::names::{check_id, id_rule};
+use crate::notes::Remark;
+use crate::{Notes, Read, ReadError, Source, grade};
 
 /// Queries so far, and the line of each.
 pub(super) struct QuerySet<'s> {
@@ -34,8 +36,16 @@ impl<'s> QuerySet<'s> {
         self.queries.len()
     }
 
-    pub(super) fn finish(self) -> Queries {
-        Queries::new(self.queries).expect("every query_id was checked when it was added")
+    /// All of them, with what else was met in their file.
+    pub(super) fn finish(self, mut notes: Notes) -> Read<Queries> {
+        let mut empty = self.queries.iter().filter(|query| query.text.trim().is_empty());
+        if let Some(first) = empty.next() {
+            let first = format!("is `{}`", first.query_id);
+            notes.add(self.from, Remark::EmptyQuery, 1 + empty.count() as u64, first);
+        }
+        let value =
+            Queries::new(self.queries).expect("every query_id was checked when it was added");
+        Read { value, notes }
     }
 }
 
@@ -80,6 +90,6 @@ pub(super) fn named(from: &Source, line: u64, what: &str, id: &str) -> Result<()
 }
 
 /// A grade: a whole number, perhaps negative.
-pub(super) fn grade(line: &Line<'_>, text: &str) -> Result<i32, ReadError> {
-    text.parse().map_err(|_| line.malformed(format!("grade `{text}`"), "a whole number"))
+pub(super) fn grade_of(line: &Line<'_>, text: &str) -> Result<i32, ReadError> {
+    grade::parse(text).ok_or_else(|| line.malformed(format!("grade `{text}`"), grade::EXPECTED))
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use memchr::memchr;
 
+use super::input::Input;
+use crate::bounds::{DOCUMENT, Exceeded};
 use crate::lines::BYTE_ORDER_MARK;
-use crate::{Malformed, ReadError, Source};
+use crate::names::{check_id, id_rule};
+use crate::notes::Remark;
+use crate::{Malformed, Notes, ReadError, Source};
 
-/// No document is longer; a file without line ends must not fill the memory.
-const LONGEST: usize = 64 << 20;
 const FIRST_BUFFER: usize = 256 << 10;
 
 /// Reads a source line by line. A line costs no allocation.
@@ -20,8 +22,13 @@ pub(crate) struct Lines<'s> {
     /// `buffer[start..end]` is read and not yet given out.
     start: usize,
     end: usize,
+    /// No line may be longer: a file without line ends must not fill the memory.
+    longest: usize,
     /// Lines given out so far.
     number: u64,
+    /// Lines that [`Lines::next_row`] passed over, and the first of them.
+    blank: u64,
+    first_blank: u64,
 }
 
 /// One line without its end.
@@ -33,10 +40,17 @@ pub(crate) struct Line<'l> {
 }
 
 impl<'s> Lines<'s> {
-    pub(crate) fn open(from: &'s Source) -> Result<Self, ReadError> {
-        let reader = from.open()?;
-        let buffer = vec![0; FIRST_BUFFER];
-        let mut lines = Self { from, reader, buffer, start: 0, end: 0, number: 0 };
+    pub(crate) fn of(input: Input<'s>) -> Result<Self, ReadError> {
+        Self::bounded(input, DOCUMENT)
+    }
+
+    /// With lines of at most about `longest` bytes: the buffer doubles until it is larger.
+    pub(crate) fn bounded(input: Input<'s>, longest: usize) -> Result<Self, ReadError> {
+        let (from, buffer) = (input.source, vec![0; FIRST_BUFFER.min(longest)]);
+        let reader = input.into_reader();
+        let (number, blank, first_blank) = (0, 0, 0);
+        let mut lines =
+            Self { from, reader, buffer, start: 0, end: 0, longest, number, blank, first_blank };
         lines.skip_byte_order_mark().map_err(|error| lines.io(error))?;
         Ok(lines)
     }
@@ -49,16 +63,44 @@ impl<'s> Lines<'s> {
         Ok(())
     }
 
+    /// The next line that is not blank; the others are counted.
+    pub(crate) fn next_row(&mut self) -> Result<Option<Line<'_>>, ReadError> {
+        while let Some((start, end)) = self.next_range().map_err(|error| self.io(error))? {
+            self.number += 1;
+            if !matches!(&self.buffer[start..end], b"" | b"\r") {
+                return self.line(start, end).map(Some);
+            }
+            self.blank += 1;
+            self.first_blank = if self.blank == 1 { self.number } else { self.first_blank };
+        }
+        Ok(None)
+    }
+
+    /// Says how many lines were passed over.
+    pub(crate) fn note(&self, notes: &mut Notes) {
+        if self.blank > 0 {
+            let first = format!("at line {}", self.first_blank);
+            notes.add(self.from, Remark::BlankLine, self.blank, first);
+        }
+    }
+
     /// The next line, less `\n` or `\r\n`.
     pub(crate) fn next_line(&mut self) -> Result<Option<Line<'_>>, ReadError> {
         let Some((start, end)) = self.next_range().map_err(|error| self.io(error))? else {
             return Ok(None);
         };
         self.number += 1;
+        self.line(start, end).map(Some)
+    }
+
+    fn line(&self, start: usize, end: usize) -> Result<Line<'_>, ReadError> {
         let bytes = &self.buffer[start..end];
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes).map_err(|error| self.not_utf8(bytes, error))?;
-        Ok(Some(Line { text, number: self.number, from: self.from }))
+        let line = Line { text, number: self.number, from: self.from };
+        // A file with carriage returns and not one line feed: what looks like its only line is all of them.
+        let all = self.number == 1 && self.start == end;
+        if all && text.contains('\r') { Err(line.carriage_return()) } else { Ok(line) }
     }
 
     /// Where the next line is in the buffer.
@@ -94,11 +136,10 @@ impl<'s> Lines<'s> {
     }
 
     fn grow(&mut self) -> io::Result<()> {
-        if self.end >= LONGEST {
-            let message = format!("a line of more than {} MiB", LONGEST >> 20);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        if self.end >= self.longest {
+            return Err(Exceeded::Line(self.longest).into());
         }
-        self.buffer.resize(2 * self.end, 0);
+        self.buffer.resize((2 * self.end).clamp(BYTE_ORDER_MARK.len(), self.longest), 0);
         Ok(())
     }
 
@@ -107,9 +148,14 @@ impl<'s> Lines<'s> {
     }
 
     fn not_utf8(&self, bytes: &[u8], error: std::str::Utf8Error) -> ReadError {
+        let line = Line { text: "", number: self.number, from: self.from };
+        if self.number == 1 && (bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")) {
+            let expected = "UTF-8 (`iconv -f UTF-16 -t UTF-8` makes it)";
+            return line.malformed("the byte order mark of UTF-16", expected);
+        }
         let at = error.valid_up_to();
         let found = format!("byte 0x{:02x} at position {} of the line", bytes[at], at + 1);
-        Line { text: "", number: self.number, from: self.from }.malformed(found, "UTF-8")
+        line.malformed(found, "UTF-8 (if it is Latin-1, `iconv -f LATIN1 -t UTF-8` makes it)")
     }
 }
 
@@ -144,35 +190,27 @@ impl<'l> Line<'l> {
         }
     }
 
-    fn wrong_columns(&self, expected: &str) -> ReadError {
+    pub(crate) fn wrong_columns(&self, expected: &str) -> ReadError {
         let found = match self.text.split('\t').count() {
-            _ if self.text.is_empty() => "an empty line".to_owned(),
+            _ if self.text.contains('\r') => return self.carriage_return(),
             1 => "no tab".to_owned(),
             n => format!("{n} columns"),
         };
         self.malformed(found, expected)
     }
 
-    /// `id` if it can stand in a run: not empty and without white space.
+    /// A line that may be many, by the line ends of old Macs.
+    pub(crate) fn carriage_return(&self) -> ReadError {
+        self.malformed(
+            "a carriage return inside the line",
+            "lines that end with LF or CR LF (`tr '\\r' '\\n'` makes them)",
+        )
+    }
+
+    /// `id` if it can stand in a run: one word that can be seen.
     pub(crate) fn id(&self, what: &str, id: &'l str) -> Result<&'l str, ReadError> {
         check_id(what, id).map_err(|found| self.malformed(found, id_rule(what)))
     }
-}
-
-/// What is wrong with a name, if anything.
-pub(crate) fn check_id<'i>(what: &str, id: &'i str) -> Result<&'i str, String> {
-    if id.is_empty() {
-        return Err(format!("an empty {what}"));
-    }
-    if id.contains(char::is_whitespace) {
-        return Err(format!("`{id}`"));
-    }
-    Ok(id)
-}
-
-/// The rule that [`check_id`] holds to.
-pub(crate) fn id_rule(what: &str) -> String {
-    format!("a {what} without white space (run files are split at it)")
 }
 
 /// An error about a line, or about a row of a file without lines.

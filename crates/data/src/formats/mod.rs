@@ -4,6 +4,8 @@ mod beir;
 mod candidates;
 mod collect;
 mod guess;
+mod header;
+mod input;
 mod lines;
 mod parquet;
 mod sgml;
@@ -15,7 +17,9 @@ use std::path::Path;
 use nir_core::{BoxError, Qrels, Queries, TrecRun};
 use serde::{Deserialize, Serialize};
 
-use crate::{ReadError, Source, trec};
+use crate::notes::Remark;
+use crate::{Notes, Read, ReadError, Source, trec};
+use input::Input;
 
 /// One document while its file is read: everything is borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +39,14 @@ pub type Visit<'v> = dyn FnMut(DocumentRef<'_>) -> Result<(), BoxError> + 'v;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentFormat {
-    /// `doc_id TAB text`: MS MARCO passages, ANTIQUE, one's own.
+    /// `doc_id TAB text`: MS MARCO passages, ANTIQUE, one's own; or the columns that a first line names (`id`, `title`,
+    /// `text` in any order).
     Tsv,
     /// `doc_id TAB url TAB title TAB body`: MS MARCO documents. The url is dropped.
     MsMarcoDocs,
-    /// One JSON object a line with `_id`, `title` and `text`: BEIR.
+    /// One JSON object a line with `_id`, `title` and `text`: BEIR; or with `id` and `contents`: Anserini.
     BeirJsonl,
-    /// `<DOC>` … `<DOCNO>` … `<TEXT>`: the TREC newswire collections.
+    /// `<DOC>` … `<DOCNO>` … `<TEXT>`: the TREC newswire collections and others in their mark-up.
     TrecSgml,
     /// `.I`, `.T`, `.W`: Cranfield, CACM and the other collections of the SMART system.
     Smart,
@@ -57,7 +62,7 @@ pub enum QueryFormat {
     Tsv,
     /// One JSON object a line with `_id` and `text`: BEIR.
     BeirJsonl,
-    /// `<top>`, `<num>`, `<title>`: the text is the title.
+    /// `<top>`, `<num>`, `<title>`, or `<topic number=…>`, `<query>`: the text is the title or query.
     TrecTopics,
     /// `.I`, `.W`. The query_id is the position from 1, as the judgements of these collections count.
     Smart,
@@ -69,7 +74,7 @@ pub enum QueryFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QrelsFormat {
-    /// `query_id 0 doc_id grade`: TREC and MS MARCO.
+    /// `query_id 0 doc_id grade`: TREC and MS MARCO. A header is read where there is one.
     Trec,
     /// `query-id TAB corpus-id TAB score` under that header: BEIR.
     BeirTsv,
@@ -95,43 +100,102 @@ pub fn read_documents(
     source: &Source,
     format: DocumentFormat,
     visit: &mut Visit<'_>,
-) -> Result<(), ReadError> {
+) -> Result<Notes, ReadError> {
+    let mut empty = Empty::default();
+    let mut notes = documents(Input::open(source)?, format, &mut |doc| {
+        empty.count(doc);
+        visit(doc)
+    })?;
+    if let Some(first) = empty.first {
+        notes.add(source, Remark::EmptyDocument, empty.count, format_args!("is `{first}`"));
+    }
+    Ok(notes)
+}
+
+fn documents(
+    input: Input<'_>,
+    format: DocumentFormat,
+    visit: &mut Visit<'_>,
+) -> Result<Notes, ReadError> {
     match format {
-        DocumentFormat::Tsv => tsv::documents(source, visit),
-        DocumentFormat::MsMarcoDocs => tsv::ms_marco_docs(source, visit),
-        DocumentFormat::BeirJsonl => beir::documents(source, visit),
-        DocumentFormat::TrecSgml => sgml::documents(source, visit),
-        DocumentFormat::Smart => smart::documents(source, visit),
-        DocumentFormat::Parquet => parquet::documents(source, visit),
+        DocumentFormat::Tsv => tsv::documents(input, visit),
+        DocumentFormat::MsMarcoDocs => tsv::ms_marco_docs(input, visit),
+        DocumentFormat::BeirJsonl => beir::documents(input, visit),
+        DocumentFormat::TrecSgml => sgml::documents(input, visit),
+        DocumentFormat::Smart => smart::documents(input, visit),
+        DocumentFormat::Parquet => parquet::documents(input, visit),
     }
 }
 
+/// Documents without a word so far.
+#[derive(Default)]
+struct Empty {
+    count: u64,
+    first: Option<String>,
+}
+
+impl Empty {
+    fn count(&mut self, doc: DocumentRef<'_>) {
+        // Nearly every text begins with a letter: this looks at one byte.
+        if doc.text.trim_start().is_empty() && doc.title.trim_start().is_empty() {
+            self.count += 1;
+            self.first.get_or_insert_with(|| doc.doc_id.to_owned());
+        }
+    }
+}
+
+/// How a file holds documents, by how it begins or else by its name.
+pub fn document_format(source: &Source) -> Result<DocumentFormat, ReadError> {
+    DocumentFormat::of(&Input::open(source)?)
+}
+
 /// Reads queries in the order of the file; a query_id may stand there once.
-pub fn read_queries(source: &Source, format: QueryFormat) -> Result<Queries, ReadError> {
+pub fn read_queries(source: &Source, format: QueryFormat) -> Result<Read<Queries>, ReadError> {
+    queries(Input::open(source)?, format)
+}
+
+/// Reads queries in the format that the file has, by how it begins or else by its name.
+pub fn read_any_queries(source: &Source) -> Result<Read<Queries>, ReadError> {
+    let input = Input::open(source)?;
+    let format = QueryFormat::of(&input)?;
+    queries(input, format)
+}
+
+fn queries(input: Input<'_>, format: QueryFormat) -> Result<Read<Queries>, ReadError> {
     match format {
-        QueryFormat::Tsv => tsv::queries(source),
-        QueryFormat::BeirJsonl => beir::queries(source),
-        QueryFormat::TrecTopics => sgml::topics(source),
-        QueryFormat::Smart => smart::queries(source),
-        QueryFormat::Parquet => parquet::queries(source),
+        QueryFormat::Tsv => tsv::queries(input),
+        QueryFormat::BeirJsonl => beir::queries(input),
+        QueryFormat::TrecTopics => sgml::topics(input),
+        QueryFormat::Smart => smart::queries(input),
+        QueryFormat::Parquet => parquet::queries(input),
     }
 }
 
 /// Reads judgements; a pair may stand there twice only with the same grade.
 pub fn read_qrels(source: &Source, format: QrelsFormat) -> Result<Qrels, ReadError> {
+    qrels(Input::open(source)?, format)
+}
+
+/// Reads judgements in the format that the file has, by how it begins or else by its name.
+pub fn read_any_qrels(source: &Source) -> Result<Qrels, ReadError> {
+    let input = Input::open(source)?;
+    let format = QrelsFormat::of(&input);
+    qrels(input, format)
+}
+
+fn qrels(input: Input<'_>, format: QrelsFormat) -> Result<Qrels, ReadError> {
     match format {
-        QrelsFormat::Trec => {
-            let name = source.to_string();
-            Ok(trec::qrels_from(&mut source.open()?, Path::new(&name))?)
+        QrelsFormat::Trec | QrelsFormat::BeirTsv => {
+            let name = input.source.to_string();
+            Ok(trec::qrels_from(&mut input.into_reader(), Path::new(&name))?)
         }
-        QrelsFormat::BeirTsv => beir::qrels(source),
-        QrelsFormat::Smart => smart::qrels(source),
-        QrelsFormat::Parquet => parquet::qrels(source),
+        QrelsFormat::Smart => smart::qrels(input),
+        QrelsFormat::Parquet => parquet::qrels(input),
     }
 }
 
 /// Reads a file of candidates.
-pub fn read_candidates(source: &Source) -> Result<Candidates, ReadError> {
+pub fn read_candidates(source: &Source) -> Result<Read<Candidates>, ReadError> {
     candidates::candidates(source)
 }
 

@@ -1,10 +1,14 @@
-//! Parquet with the columns of NanoBEIR (`zeta-alpha-ai` on the Hugging Face hub).
+//! Parquet with the columns of NanoBEIR (`zeta-alpha-ai` on the Hugging Face hub) and of what other tools write.
+//!
+//! Names may be strings or whole numbers, texts and titles null, grades whole numbers in any type. `id` and `contents`
+//! stand for `_id` and `text` where those are missing. Pages may be packed with snappy, gzip, zstd, brotli or lz4.
 //!
 //! Parquet is read from its end, so a compressed file or a member of an archive is first copied to an unnamed
 //! temporary file. An error names the row where other formats name the line.
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufRead, Read, Seek};
+use std::io::{self, BufRead, Read as _, Seek};
 
 use nir_core::{Qrels, Queries};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -12,35 +16,55 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use super::collect::{Judgements, QuerySet, named};
+use super::input::Input;
 use super::lines::malformed;
 use super::{DocumentRef, Visit};
-use crate::{ReadError, Source};
+use crate::bounds::Expansion;
+use crate::malformed::readable;
+use crate::names::start;
+use crate::{Notes, Read, ReadError, Source, grade};
 
 const MAGIC: [u8; 4] = *b"PAR1";
 
-pub(super) fn documents(source: &Source, visit: &mut Visit<'_>) -> Result<(), ReadError> {
-    let table = Table::open(source, &["_id", "text"], &["title"])?;
+/// A column by the names that it may have: the first of them that is there.
+type Names = &'static [&'static str];
+const ID: Names = &["_id", "id"];
+const TEXT: Names = &["text", "contents"];
+const TITLE: Names = &["title"];
+const QUERY: Names = &["query-id", "query_id"];
+const DOC: Names = &["corpus-id", "corpus_id", "doc_id"];
+const SCORE: Names = &["score", "grade", "relevance"];
+
+pub(super) fn documents(input: Input<'_>, visit: &mut Visit<'_>) -> Result<Notes, ReadError> {
+    let source = input.source;
+    let table = Table::open(input, &[ID, TEXT], &[TITLE])?;
+    let mut read = 0;
     table.rows(&mut |row| {
-        let doc_id = row.text("_id")?;
-        named(source, row.number, "doc_id", doc_id)?;
-        let title = if table.has("title") { row.text("title")? } else { "" };
-        visit(DocumentRef { doc_id, title, text: row.text("text")? }).map_err(ReadError::Stopped)
-    })
+        let doc_id = row.name(ID)?;
+        named(source, row.number, "doc_id", &doc_id)?;
+        let title = if table.has(TITLE) { row.text(TITLE)? } else { "" };
+        let text = row.text(TEXT)?;
+        // One text may stand for any number of rows, so a small file may hold more than a disk does.
+        read += (doc_id.len() + title.len() + text.len()) as u64;
+        Expansion::USUAL.check(read, table.bytes).map_err(|error| failed(source, error))?;
+        visit(DocumentRef { doc_id: &doc_id, title, text }).map_err(ReadError::Stopped)
+    })?;
+    Ok(Notes::default())
 }
 
-pub(super) fn queries(source: &Source) -> Result<Queries, ReadError> {
-    let mut queries = QuerySet::new(source);
-    Table::open(source, &["_id", "text"], &[])?
-        .rows(&mut |row| queries.add(row.number, row.text("_id")?, row.text("text")?))?;
-    Ok(queries.finish())
+pub(super) fn queries(input: Input<'_>) -> Result<Read<Queries>, ReadError> {
+    let mut queries = QuerySet::new(input.source);
+    Table::open(input, &[ID, TEXT], &[])?
+        .rows(&mut |row| queries.add(row.number, &row.name(ID)?, row.text(TEXT)?))?;
+    Ok(queries.finish(Notes::default()))
 }
 
-pub(super) fn qrels(source: &Source) -> Result<Qrels, ReadError> {
-    let mut judgements = Judgements::new(source);
-    let table = Table::open(source, &["query-id", "corpus-id"], &["score"])?;
+pub(super) fn qrels(input: Input<'_>) -> Result<Qrels, ReadError> {
+    let mut judgements = Judgements::new(input.source);
+    let table = Table::open(input, &[QUERY, DOC], &[SCORE])?;
     table.rows(&mut |row| {
-        let grade = if table.has("score") { row.grade("score")? } else { 1 };
-        judgements.add(row.number, row.text("query-id")?, row.text("corpus-id")?, grade)
+        let grade = if table.has(SCORE) { row.grade(SCORE)? } else { 1 };
+        judgements.add(row.number, &row.name(QUERY)?, &row.name(DOC)?, grade)
     })?;
     Ok(judgements.finish())
 }
@@ -50,27 +74,30 @@ struct Table<'s> {
     source: &'s Source,
     reader: SerializedFileReader<File>,
     columns: Vec<&'static str>,
+    /// How large the file is.
+    bytes: u64,
 }
 
 impl<'s> Table<'s> {
-    fn open(
-        source: &'s Source,
-        required: &[&'static str],
-        optional: &[&'static str],
-    ) -> Result<Self, ReadError> {
-        let reader =
-            SerializedFileReader::new(seekable(source)?).map_err(|error| failed(source, error))?;
+    fn open(input: Input<'s>, required: &[Names], optional: &[Names]) -> Result<Self, ReadError> {
+        let source = input.source;
+        let file = seekable(input)?;
+        let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+        let reader = SerializedFileReader::new(file).map_err(|error| failed(source, error))?;
         let schema = reader.metadata().file_metadata().schema();
-        let present = |name: &&&str| schema.get_fields().iter().any(|field| field.name() == **name);
-        if let Some(missing) = required.iter().find(|name| !present(name)) {
-            return Err(failed(source, format!("no column `{missing}`: found {}", names(schema))));
+        let is_there =
+            |name: &&&str| schema.get_fields().iter().any(|field| field.name() == **name);
+        let column = |names: &Names| names.iter().find(is_there).copied();
+        if let Some(missing) = required.iter().find(|names| column(names).is_none()) {
+            let error = format!("no column `{}`: found {}", missing.join("` or `"), names(schema));
+            return Err(failed(source, error));
         }
-        let columns = required.iter().chain(optional.iter().filter(present)).copied().collect();
-        Ok(Self { source, reader, columns })
+        let columns = required.iter().chain(optional).filter_map(column).collect();
+        Ok(Self { source, reader, columns, bytes })
     }
 
-    fn has(&self, column: &str) -> bool {
-        self.columns.contains(&column)
+    fn has(&self, column: Names) -> bool {
+        column.iter().any(|name| self.columns.contains(name))
     }
 
     fn rows(
@@ -91,7 +118,8 @@ impl<'s> Table<'s> {
     /// The schema less the columns that nobody reads.
     fn projection(&self) -> Type {
         let schema = self.reader.metadata().file_metadata().schema();
-        let fields = schema.get_fields().iter().filter(|field| self.has(field.name()));
+        let known = |name: &str| self.columns.contains(&name);
+        let fields = schema.get_fields().iter().filter(|field| known(field.name()));
         Type::group_type_builder(schema.name())
             .with_fields(fields.cloned().collect())
             .build()
@@ -108,28 +136,54 @@ struct NamedRow<'s> {
 }
 
 impl NamedRow<'_> {
-    fn field(&self, column: &str) -> &Field {
-        let mut columns = self.row.get_column_iter();
-        columns.find(|(name, _)| *name == column).expect("asked for in the projection").1
+    fn field(&self, column: Names) -> (&str, &Field) {
+        let in_row = |name: &&str| {
+            let mut columns = self.row.get_column_iter();
+            columns.find(|(found, _)| found == name).map(|(name, field)| (name.as_str(), field))
+        };
+        column.iter().find_map(in_row).expect("asked for in the projection")
     }
 
-    fn text(&self, column: &str) -> Result<&str, ReadError> {
-        match self.field(column) {
-            Field::Str(text) => Ok(text),
-            other => Err(self.wrong(column, other, "a string")),
+    /// A name: a string, or a whole number by its digits.
+    fn name(&self, column: Names) -> Result<Cow<'_, str>, ReadError> {
+        let (name, field) = self.field(column);
+        match field {
+            Field::Str(text) => Ok(text.as_str().into()),
+            Field::Bytes(bytes) => self.utf8(name, bytes.data()).map(Cow::Borrowed),
+            other => match whole(other) {
+                Some(number) => Ok(number.to_string().into()),
+                None => Err(self.wrong(name, other, "a string or a whole number")),
+            },
         }
     }
 
-    fn grade(&self, column: &str) -> Result<i32, ReadError> {
-        let field = self.field(column);
+    /// A text; null is none.
+    fn text(&self, column: Names) -> Result<&str, ReadError> {
+        match self.field(column) {
+            (_, Field::Str(text)) => Ok(text),
+            (name, Field::Bytes(bytes)) => self.utf8(name, bytes.data()),
+            (_, Field::Null) => Ok(""),
+            (name, other) => Err(self.wrong(name, other, "a string")),
+        }
+    }
+
+    /// What writers without string types leave.
+    fn utf8<'b>(&self, column: &str, bytes: &'b [u8]) -> Result<&'b str, ReadError> {
+        std::str::from_utf8(bytes).map_err(|_| {
+            let found = format!("other bytes in column `{column}` of row {}", self.number);
+            malformed(self.source, self.number, found, "UTF-8")
+        })
+    }
+
+    fn grade(&self, column: Names) -> Result<i32, ReadError> {
+        let (name, field) = self.field(column);
         let grade = match *field {
-            Field::Byte(grade) => Some(grade.into()),
-            Field::Short(grade) => Some(grade.into()),
-            Field::Int(grade) => Some(grade),
-            Field::Long(grade) => i32::try_from(grade).ok(),
-            _ => None,
+            Field::Float16(grade) => grade::of_f64(grade.to_f64()),
+            Field::Float(grade) => grade::of_f64(grade.into()),
+            Field::Double(grade) => grade::of_f64(grade),
+            _ => whole(field).and_then(|grade| grade.try_into().ok()),
         };
-        grade.ok_or_else(|| self.wrong(column, field, "a whole number"))
+        grade.ok_or_else(|| self.wrong(name, field, grade::EXPECTED))
     }
 
     fn wrong(&self, column: &str, found: &Field, expected: &str) -> ReadError {
@@ -138,22 +192,37 @@ impl NamedRow<'_> {
     }
 }
 
+/// A whole number of any width.
+fn whole(field: &Field) -> Option<i128> {
+    match *field {
+        Field::Byte(number) => Some(number.into()),
+        Field::Short(number) => Some(number.into()),
+        Field::Int(number) => Some(number.into()),
+        Field::Long(number) => Some(number.into()),
+        Field::UByte(number) => Some(number.into()),
+        Field::UShort(number) => Some(number.into()),
+        Field::UInt(number) => Some(number.into()),
+        Field::ULong(number) => Some(number.into()),
+        _ => None,
+    }
+}
+
 /// The source as a file that can be read from any place: itself where it is one, or else a copy.
-fn seekable(source: &Source) -> Result<File, ReadError> {
-    let mut reader = source.open()?;
+fn seekable(input: Input<'_>) -> Result<File, ReadError> {
+    let source = input.source;
     let io = |error| ReadError::Io { from: source.clone(), line: 1, error };
-    if !reader.fill_buf().map_err(io)?.starts_with(&MAGIC) {
+    if !input.head().starts_with(&MAGIC) {
         return Err(malformed(source, 1, "no parquet magic", "a file that begins with `PAR1`"));
     }
     match plain_file(source).map_err(io)? {
         Some(file) => Ok(file),
-        None => copy(&mut reader).map_err(io),
+        None => copy(&mut input.into_reader()).map_err(io),
     }
 }
 
-/// The file itself, if it is neither compressed nor a member of an archive.
+/// The file itself, if it is one, and neither compressed nor a member of an archive.
 fn plain_file(source: &Source) -> io::Result<Option<File>> {
-    if source.member.is_some() || source.path.as_os_str() == "-" {
+    if source.member.is_some() || !source.path.is_file() {
         return Ok(None);
     }
     let mut magic = [0; MAGIC.len()];
@@ -170,11 +239,13 @@ fn copy(reader: &mut dyn BufRead) -> io::Result<File> {
 }
 
 fn names(schema: &Type) -> String {
-    let names: Vec<String> =
-        schema.get_fields().iter().map(|field| format!("`{}`", field.name())).collect();
+    const SHOWN: usize = 12;
+    let shown = schema.get_fields().iter().take(SHOWN);
+    let names: Vec<String> = shown.map(|field| format!("`{}`", start(field.name()))).collect();
     names.join(", ")
 }
 
 fn failed(source: &Source, error: impl Into<nir_core::BoxError>) -> ReadError {
-    ReadError::Parquet { from: source.clone(), error: error.into() }
+    let error = readable(error.into().to_string()).into();
+    ReadError::Parquet { from: source.clone(), error }
 }

@@ -1,157 +1,255 @@
-//! TREC's mark-up: documents (`<DOC>`, `<DOCNO>`, `<TEXT>`) and topics (`<top>`, `<num>`, `<title>`).
+//! TREC's mark-up: documents (`<DOC>`, `<DOCNO>`, `<TEXT>`) and topics (`<top>` or `<topic>`, `<num>`, `<title>`).
 //!
 //! Neither is XML: topics close no element, documents hold stray `<` and `&`. So this looks for the few tags that
-//! matter. Tags inside a text are dropped and its layout (line ends, indents) becomes single spaces; entities stay.
+//! matter, in either case, wherever lines end. Tags inside a text are dropped, known entities are what they stand for,
+//! and the layout (line ends, indents) becomes single spaces.
+//!
+//! A document's title is what stands in `<TITLE>`, `<HEADLINE>`, `<HL>`, `<HEAD>` or `<TTL>`; its text what stands in
+//! `<TEXT>`, `<BODY>`, `<LP>` or `<LEADPARA>`, or in no element at all. Where that is nothing, its text is everything
+//! but name, title and dates: the collections without `<TEXT>`.
+
+mod entities;
+mod markup;
+mod records;
 
 use nir_core::Queries;
+use rustc_hash::FxHashSet;
 
-use super::collect::QuerySet;
-use super::lines::{Lines, malformed};
-use super::{DocumentRef, Visit};
-use crate::{ReadError, Source};
+use super::collect::{QuerySet, named};
+use super::input::Input;
+use super::lines::malformed;
+use super::{DocumentRef, Visit, push_words};
+use crate::{Notes, Read, ReadError, Source};
+use entities::decoded;
+use markup::{Markup, Piece, partners};
+use records::{Record, Records};
 
-/// Where the newswire collections keep a title.
-const TITLES: [&str; 3] = ["TITLE", "HEADLINE", "HL"];
-
-pub(super) fn documents(source: &Source, visit: &mut Visit<'_>) -> Result<(), ReadError> {
-    let mut records = Records::open(source, "DOC")?;
+pub(super) fn documents(input: Input<'_>, visit: &mut Visit<'_>) -> Result<Notes, ReadError> {
+    let source = input.source;
+    let mut records = Records::open(input, &["DOC"])?;
     while let Some(record) = records.next()? {
         document(source, &record, visit)?;
     }
-    Ok(())
+    Ok(Notes::default())
 }
+
+/// No page has so many tags; taking one apart costs 60 bytes for each.
+const MOST_PIECES: usize = 8 << 20;
 
 fn document(source: &Source, record: &Record, visit: &mut Visit<'_>) -> Result<(), ReadError> {
-    let doc_id = elements(&record.text, "DOCNO").next().unwrap_or_default().trim();
-    if doc_id.is_empty() {
+    let pieces = pieces(source, record, MOST_PIECES)?;
+    let Parts { name, number, title, text, other } = Parts::of(&pieces);
+    let attribute = record.attribute(&["id", "docno", "docid"]).unwrap_or_default();
+    let names = [name, attribute, number];
+    let Some(doc_id) = names.iter().find(|name| !name.is_empty()) else {
         return Err(malformed(source, record.line, "a <DOC> without a <DOCNO>", "one doc_id"));
-    }
-    super::collect::named(source, record.line, "doc_id", doc_id)?;
-    let (mut title, mut text) = (String::new(), String::new());
-    let titles = TITLES.iter().flat_map(|tag| elements(&record.text, tag));
-    titles.take(1).for_each(|content| push_words(&mut title, content));
-    elements(&record.text, "TEXT").for_each(|content| push_words(&mut text, content));
-    visit(DocumentRef { doc_id, title: &title, text: &text }).map_err(ReadError::Stopped)
+    };
+    named(source, record.line, "doc_id", doc_id)?;
+    let text = if text.is_empty() { &other } else { &text };
+    visit(DocumentRef { doc_id, title: &title, text }).map_err(ReadError::Stopped)
 }
 
-pub(super) fn topics(source: &Source) -> Result<Queries, ReadError> {
+/// A record cut into tags and texts, at most `most` of them.
+fn pieces<'r>(
+    source: &Source,
+    record: &'r Record,
+    most: usize,
+) -> Result<Vec<Piece<'r>>, ReadError> {
+    let pieces: Vec<Piece<'_>> = Markup::of(&record.text).take(most + 1).collect();
+    if pieces.len() > most {
+        let found = format!("a <{}> with more than {most} tags and texts", record.tag);
+        return Err(malformed(source, record.line, found, "a text with fewer tags"));
+    }
+    Ok(pieces)
+}
+
+/// What an element is to a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Name,
+    /// A second name, which counts where there is no other.
+    Number,
+    Title,
+    Text,
+    /// Not what the document says: numbers, dates, headers of protocols.
+    Apart,
+    /// Anything else.
+    Other,
+}
+
+const ROLES: [(&str, Role); 17] = [
+    ("docno", Role::Name),
+    ("docid", Role::Number),
+    ("title", Role::Title),
+    ("headline", Role::Title),
+    ("hl", Role::Title),
+    ("head", Role::Title),
+    ("ttl", Role::Title),
+    ("text", Role::Text),
+    ("body", Role::Text),
+    ("lp", Role::Text),
+    ("leadpara", Role::Text),
+    ("docoldno", Role::Apart),
+    ("dochdr", Role::Apart),
+    ("fileid", Role::Apart),
+    ("date", Role::Apart),
+    ("dd", Role::Apart),
+    ("date_time", Role::Apart),
+];
+
+fn role(name: &str) -> Role {
+    let known = ROLES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    known.map_or(Role::Other, |(_, role)| *role)
+}
+
+/// A document taken apart.
+#[derive(Default)]
+struct Parts {
+    name: String,
+    number: String,
+    title: String,
+    text: String,
+    other: String,
+}
+
+impl Parts {
+    fn of(pieces: &[Piece<'_>]) -> Self {
+        let partners = partners(pieces);
+        let (mut parts, mut open) = (Self::default(), OpenElements::default());
+        for (at, piece) in pieces.iter().enumerate() {
+            match (piece, partners[at]) {
+                (Piece::Text(text), _) => {
+                    if let Some(words) = parts.place(open.role()) {
+                        push_words(words, &decoded(text));
+                    }
+                }
+                (Piece::Open(tag), Some(end)) => open.begin(role(tag.name), end),
+                (Piece::Close(name), Some(_)) => open.end(role(name), at as u32),
+                _ => {}
+            }
+        }
+        parts
+    }
+
+    /// Where the words go that stand in an element of that role, or in none.
+    fn place(&mut self, role: Option<Role>) -> Option<&mut String> {
+        match role {
+            Some(Role::Name) => Some(&mut self.name),
+            Some(Role::Number) => Some(&mut self.number),
+            Some(Role::Title) => Some(&mut self.title),
+            Some(Role::Text) | None => Some(&mut self.text),
+            Some(Role::Other) => Some(&mut self.other),
+            Some(Role::Apart) => None,
+        }
+    }
+}
+
+/// The elements around a place in a document that a tag behind it closes.
+#[derive(Default)]
+struct OpenElements {
+    /// Those with a role, from the outermost; where they end.
+    with_role: Vec<(Role, u32)>,
+    /// Those of `with_role` before this have ended.
+    first: usize,
+    /// How many others there are.
+    others: usize,
+    /// Where those of `with_role` end that do not lie within one another.
+    ended: FxHashSet<u32>,
+}
+
+impl OpenElements {
+    fn begin(&mut self, role: Role, end: u32) {
+        match role {
+            Role::Other => self.others += 1,
+            role => self.with_role.push((role, end)),
+        }
+    }
+
+    fn end(&mut self, role: Role, at: u32) {
+        if role == Role::Other {
+            self.others -= 1;
+            return;
+        }
+        self.ended.insert(at);
+        while self.with_role.get(self.first).is_some_and(|(_, end)| self.ended.contains(end)) {
+            self.first += 1;
+        }
+    }
+
+    /// The outermost role decides.
+    fn role(&self) -> Option<Role> {
+        let outermost = self.with_role.get(self.first).map(|(role, _)| *role);
+        outermost.or((self.others > 0).then_some(Role::Other))
+    }
+}
+
+pub(super) fn topics(input: Input<'_>) -> Result<Read<Queries>, ReadError> {
+    let source = input.source;
     let mut queries = QuerySet::new(source);
-    let mut records = Records::open(source, "top")?;
+    let mut records = Records::open(input, &["top", "topic"])?;
     while let Some(record) = records.next()? {
-        let missing = |tag: &str| {
-            malformed(source, record.line, format!("a <top> without <{tag}>"), "<num> and <title>")
+        let missing = |what: &str| {
+            let found = format!("a <{}> without <{what}>", record.tag);
+            malformed(source, record.line, found, "<num> and <title>")
         };
-        let number = field(&record.text, "num", "Number:").ok_or_else(|| missing("num"))?;
-        let title = field(&record.text, "title", "Topic:").ok_or_else(|| missing("title"))?;
+        let topic = Topic::of(pieces(source, &record, MOST_PIECES)?);
+        let number = topic.field(&["num", "number"], "number:");
+        let number = number.or_else(|| record.attribute(&["number", "num", "id"]));
+        let number = number.ok_or_else(|| missing("num"))?;
+        let title = topic.field(&["title", "query"], "topic:").or_else(|| topic.bare());
+        let title = title.ok_or_else(|| missing("title"))?;
         queries.add(record.line, &number, &title)?;
     }
-    Ok(queries.finish())
+    Ok(queries.finish(Notes::default()))
 }
 
-/// The words of a field of a topic: to its end tag if it has one, or else to the next tag.
-fn field(topic: &str, tag: &str, label: &str) -> Option<String> {
-    let rest = after_tag(topic, tag)?;
-    let end = (0..rest.len()).find(|&at| markup(&rest[at..]).is_some()).unwrap_or(rest.len());
-    let content = rest[..end].trim();
-    let mut words = String::new();
-    push_words(&mut words, content.strip_prefix(label).unwrap_or(content));
-    Some(words)
+/// A topic taken apart.
+struct Topic<'t> {
+    pieces: Vec<Piece<'t>>,
+    partners: Vec<Option<u32>>,
 }
 
-/// What stands between `<tag>` and `</tag>`, for every such pair.
-fn elements<'t>(text: &'t str, tag: &'t str) -> impl Iterator<Item = &'t str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let content = after_tag(rest, tag)?;
-        let end = content.find(&format!("</{tag}>")).unwrap_or(content.len());
-        rest = &content[end..];
-        Some(&content[..end])
-    })
-}
-
-/// What follows the first `<tag>` or `<tag …>`.
-fn after_tag<'t>(text: &'t str, tag: &str) -> Option<&'t str> {
-    text.match_indices('<').find_map(|(at, _)| {
-        let length = markup(&text[at..])?;
-        let name = text[at + 1..at + length - 1].split_ascii_whitespace().next()?;
-        (name == tag).then(|| &text[at + length..])
-    })
-}
-
-/// How long the tag is that `text` begins with, if it does: `<` or `</`, a letter, up to `>` on the same line.
-fn markup(text: &str) -> Option<usize> {
-    let name = text.strip_prefix('<')?;
-    let name = name.strip_prefix('/').unwrap_or(name);
-    name.starts_with(|letter: char| letter.is_ascii_alphabetic()).then_some(())?;
-    let end = text.find(['>', '\n'])?;
-    text[end..].starts_with('>').then_some(end + 1)
-}
-
-/// Adds the words of `content`, one space between any two, without tags.
-fn push_words(to: &mut String, content: &str) {
-    let mut plain = String::with_capacity(content.len());
-    let mut rest = content;
-    while let Some(at) = rest.find('<') {
-        let length = markup(&rest[at..]);
-        plain.push_str(&rest[..at]);
-        plain.push(if length.is_some() { ' ' } else { '<' });
-        rest = &rest[at + length.unwrap_or(1)..];
-    }
-    plain.push_str(rest);
-    super::push_words(to, &plain);
-}
-
-/// A source cut at `<tag>` and `</tag>`, each of them on a line of its own.
-struct Records<'s> {
-    source: &'s Source,
-    lines: Lines<'s>,
-    tag: &'static str,
-}
-
-/// What stands between the two lines.
-struct Record {
-    /// The line of `<tag>`.
-    line: u64,
-    text: String,
-}
-
-impl<'s> Records<'s> {
-    fn open(source: &'s Source, tag: &'static str) -> Result<Self, ReadError> {
-        Ok(Self { source, lines: Lines::open(source)?, tag })
+impl<'t> Topic<'t> {
+    fn of(pieces: Vec<Piece<'t>>) -> Self {
+        Self { partners: partners(&pieces), pieces }
     }
 
-    fn next(&mut self) -> Result<Option<Record>, ReadError> {
-        let (open, close) = (format!("<{}>", self.tag), format!("</{}>", self.tag));
-        let mut record: Option<Record> = None;
-        while let Some(line) = self.lines.next_line()? {
-            let text = line.text.trim();
-            match &mut record {
-                None if text == open => {
-                    record = Some(Record { line: line.number, text: String::new() });
-                }
-                None if text.is_empty() => {}
-                None => return Err(line.malformed(format!("`{}`", start(text)), open)),
-                Some(_) if text == close => return Ok(record),
-                Some(_) if text == open => return Err(line.malformed(open, close)),
-                Some(record) => push_line(&mut record.text, line.text),
+    /// The words of the first of these fields that is there: to its end tag if it has one, or else to the next tag.
+    fn field(&self, names: &[&str], label: &str) -> Option<String> {
+        let is = |name: &&str| {
+            let opens = |piece: &Piece<'_>| matches!(piece, Piece::Open(tag) if tag.name.eq_ignore_ascii_case(name));
+            self.pieces.iter().position(opens)
+        };
+        let start = names.iter().find_map(is)?;
+        let tag = |piece: &Piece<'_>| !matches!(piece, Piece::Text(_));
+        let next = self.pieces[start + 1..].iter().position(tag).map(|after| start + 1 + after);
+        let end = self.partners[start].map(|end| end as usize).or(next);
+        let words = self.words(start + 1, end.unwrap_or(self.pieces.len()));
+        Some(without_label(&words, label).to_owned())
+    }
+
+    /// All of a topic without fields.
+    fn bare(&self) -> Option<String> {
+        let opens = |piece: &Piece<'_>| matches!(piece, Piece::Open(_));
+        let words = self.words(0, self.pieces.len());
+        (!words.is_empty() && !self.pieces.iter().any(opens)).then_some(words)
+    }
+
+    fn words(&self, start: usize, end: usize) -> String {
+        let mut words = String::new();
+        for piece in &self.pieces[start..end] {
+            if let Piece::Text(text) = piece {
+                push_words(&mut words, &decoded(text));
             }
         }
-        match record {
-            None => Ok(None),
-            Some(record) => {
-                let found = format!("{open} and then the end of the file");
-                Err(malformed(self.source, record.line, found, close))
-            }
-        }
+        words
     }
 }
 
-fn push_line(to: &mut String, line: &str) {
-    to.push_str(line);
-    to.push('\n');
-}
-
-/// Enough of a line to recognise it.
-fn start(line: &str) -> String {
-    line.chars().take(40).collect()
+/// The words behind `label`, if they begin with it.
+fn without_label<'w>(words: &'w str, label: &str) -> &'w str {
+    match words.split_at_checked(label.len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case(label) => rest.trim_start(),
+        _ => words,
+    }
 }

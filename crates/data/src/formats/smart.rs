@@ -10,10 +10,12 @@
 
 use nir_core::{Qrels, Queries};
 
-use super::collect::{Judgements, QuerySet, grade};
+use super::collect::{Judgements, QuerySet, grade_of};
+use super::input::Input;
 use super::lines::{Line, Lines, malformed};
 use super::{DocumentRef, Visit, push_words};
-use crate::{ReadError, Source};
+use crate::bounds::{DOCUMENT, Exceeded};
+use crate::{Notes, Read, ReadError};
 
 /// One record: its number and the words of its fields.
 #[derive(Default)]
@@ -24,18 +26,20 @@ struct Record {
     text: String,
 }
 
-pub(super) fn documents(source: &Source, visit: &mut Visit<'_>) -> Result<(), ReadError> {
-    records(source, &mut |record| {
+pub(super) fn documents(input: Input<'_>, visit: &mut Visit<'_>) -> Result<Notes, ReadError> {
+    records(input, &mut |record| {
         let repeated = record.text.strip_prefix(record.title.as_str());
         let text = repeated.unwrap_or(&record.text).trim_start();
         visit(DocumentRef { doc_id: &record.number, title: &record.title, text })
             .map_err(ReadError::Stopped)
-    })
+    })?;
+    Ok(Notes::default())
 }
 
-pub(super) fn queries(source: &Source) -> Result<Queries, ReadError> {
+pub(super) fn queries(input: Input<'_>) -> Result<Read<Queries>, ReadError> {
+    let source = input.source;
     let mut queries = QuerySet::new(source);
-    records(source, &mut |record| {
+    records(input, &mut |record| {
         if record.text.is_empty() {
             let found = format!("query {} without words", record.number);
             return Err(malformed(source, record.line, found, "a text under `.W`"));
@@ -43,17 +47,17 @@ pub(super) fn queries(source: &Source) -> Result<Queries, ReadError> {
         let position = queries.len() + 1;
         queries.add(record.line, &position.to_string(), &record.text)
     })?;
-    Ok(queries.finish())
+    Ok(queries.finish(Notes::default()))
 }
 
 /// `query doc code`, or `query doc 0 0` where every line is a relevant document.
-pub(super) fn qrels(source: &Source) -> Result<Qrels, ReadError> {
-    let mut judgements = Judgements::new(source);
-    let mut lines = Lines::open(source)?;
-    while let Some(line) = lines.next_line()? {
+pub(super) fn qrels(input: Input<'_>) -> Result<Qrels, ReadError> {
+    let mut judgements = Judgements::new(input.source);
+    let mut lines = Lines::of(input)?;
+    while let Some(line) = lines.next_row()? {
         let columns: Vec<&str> = line.text.split_ascii_whitespace().collect();
         let (query, doc, grade) = match columns[..] {
-            [query, doc, code] => (query, doc, grade(&line, code)?),
+            [query, doc, code] => (query, doc, grade_of(&line, code)?),
             [query, doc, "0", zero] if zero.parse() == Ok(0.0) => (query, doc, 1),
             _ => {
                 let found = format!("`{}`", line.text);
@@ -67,10 +71,10 @@ pub(super) fn qrels(source: &Source) -> Result<Qrels, ReadError> {
 
 /// Passes over the file record by record.
 fn records(
-    source: &Source,
+    input: Input<'_>,
     visit: &mut dyn FnMut(&Record) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
-    let mut lines = Lines::open(source)?;
+    let mut lines = Lines::of(input)?;
     let mut record: Option<Record> = None;
     let mut field = 'I';
     while let Some(line) = lines.next_line()? {
@@ -102,6 +106,10 @@ fn begin(line: &Line<'_>, number_text: &str) -> Result<Record, ReadError> {
 
 fn add(line: &Line<'_>, record: Option<&mut Record>, field: char) -> Result<(), ReadError> {
     match (record, field) {
+        (Some(record), _) if record.title.len() + record.text.len() > DOCUMENT => {
+            let found = Exceeded::Record(DOCUMENT).to_string();
+            return Err(line.malformed(found, "`.I number` before"));
+        }
         (Some(record), 'T') => push_words(&mut record.title, line.text),
         (Some(record), 'W') => push_words(&mut record.text, line.text),
         (Some(_), 'I') | (None, _) if !line.text.trim().is_empty() => {

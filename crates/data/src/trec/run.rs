@@ -7,20 +7,20 @@ use nir_core::{RankedList, TrecRun};
 use rustc_hash::FxHashMap;
 
 use super::seen::Seen;
-use super::{TrecError, Wrong, read_lines, score, wrong};
-use crate::lines::Columns;
+use super::{TrecError, Wrong, check_ids, read_lines, score, wrong};
+use crate::lines::{Columns, TextLine};
 use crate::open;
 
-/// Reads a run: plain, gzip or zstd, `-` for standard input.
+/// Reads a run, plain or compressed; `-` is standard input.
 ///
 /// The first line tells the format: six columns (more are part of the tag, as in trec_eval) or MS MARCO's three. A
 /// run of three columns has no scores; each line gets the rank below zero, which sorts as the ranks do.
 ///
-/// Lines of one query need not stand together. Refused are: a wrong number of columns, a score that is no number, and
-/// a document that a query found twice. A rank among six columns that is no whole number is kept as 0.
+/// Lines of one query need not stand together. Refused are: a wrong number of columns, a score that is no number, a name
+/// with control characters or other white space in it, and a document that a query found twice. A rank among six columns that is no whole number is kept as 0.
 pub fn read_run(path: &Path) -> Result<TrecRun, TrecError> {
     let mut reader = Reader::default();
-    read_lines(&mut open(path)?, path, |number, line| reader.line(number, line))?;
+    read_lines(&mut open(path)?, path, |line| reader.line(line))?;
     Ok(reader.finish())
 }
 
@@ -53,26 +53,28 @@ enum Format {
 }
 
 impl Reader {
-    fn line(&mut self, number: u64, line: &str) -> Result<(), Wrong> {
-        if line.trim_ascii_start().is_empty() {
+    fn line(&mut self, line: TextLine<'_>) -> Result<(), Wrong> {
+        let TextLine { number, text, .. } = line;
+        if text.trim_ascii_start().is_empty() {
             return Ok(());
         }
-        let line = match self.format {
-            Format::Unknown => return self.first(number, line),
-            Format::Trec => six_columns(number, line)?,
-            Format::MsMarco => three_columns(number, line)?,
+        let found = match self.format {
+            Format::Unknown => return self.first(line),
+            Format::Trec => six_columns(number, text)?,
+            Format::MsMarco => three_columns(number, text)?,
         };
-        if line.query_id != self.query_id {
-            self.turn_to(line.query_id);
+        check_ids(line, found.query_id, found.doc_id)?;
+        if found.query_id != self.query_id {
+            self.turn_to(found.query_id);
         }
-        self.block.push(number, &line, &self.query_id)
+        self.block.push(number, &found, &self.query_id)
     }
 
-    fn first(&mut self, number: u64, line: &str) -> Result<(), Wrong> {
-        let columns: Vec<&str> = Columns(line).collect();
+    fn first(&mut self, line: TextLine<'_>) -> Result<(), Wrong> {
+        let columns: Vec<&str> = Columns(line.text).collect();
         self.format = if columns.len() == 3 { Format::MsMarco } else { Format::Trec };
         columns.get(5).copied().unwrap_or_default().clone_into(&mut self.run.tag);
-        self.line(number, line)
+        self.line(line)
     }
 
     /// Puts the finished block away and makes ready for lines of `query_id`.

@@ -22,6 +22,19 @@ fn zstd(content: &[u8]) -> Vec<u8> {
     zstd::encode_all(content, 1).expect("memory takes everything")
 }
 
+fn bzip2(content: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(content).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
+}
+
+fn xz(content: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::with_preset(1);
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).expect("a usual preset");
+    encoder.write_all(content).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
+}
+
 fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, content) in members {
@@ -51,13 +64,20 @@ fn member(name: &str, content: &[u8], member: &str) -> Result<Vec<Document>, Str
 
 #[test]
 fn compression_is_told_by_content_not_by_name() {
-    let two_parts = [gzip(&DOCS.as_bytes()[..5]), gzip(&DOCS.as_bytes()[5..])].concat();
-    for content in
-        [DOCS.as_bytes().to_vec(), gzip(DOCS.as_bytes()), zstd(DOCS.as_bytes()), two_parts]
-    {
+    let (first, second) = DOCS.as_bytes().split_at(5);
+    let packers = [gzip, zstd, bzip2, xz];
+    let parts = packers.map(|pack| [pack(first), pack(second)].concat());
+    let whole = packers.map(|pack| pack(DOCS.as_bytes()));
+    for content in [DOCS.as_bytes().to_vec()].into_iter().chain(parts).chain(whole) {
         let sample = Sample::new("docs.tsv", content);
         assert_eq!(gather(&sample.source, DocumentFormat::Tsv).unwrap(), expected());
     }
+}
+
+#[test]
+fn a_text_that_begins_like_a_packed_file_is_a_text() {
+    let sample = Sample::new("docs.tsv", "BZh9\ttea\n");
+    assert_eq!(gather(&sample.source, DocumentFormat::Tsv).unwrap(), [document("BZh9", "", "tea")]);
 }
 
 #[test]
@@ -65,7 +85,9 @@ fn a_member_of_a_tar_archive_however_compressed() {
     let long_name = format!("{}/docs.tsv", "folder".repeat(30));
     for name in ["./data/docs.tsv", "docs.tsv", &long_name] {
         let archive = tar(&[("other.tsv", b"x"), (name, DOCS.as_bytes()), ("z.tsv", b"y\tz\n")]);
-        for packed in [archive.clone(), gzip(&archive), zstd(&archive)] {
+        for packed in
+            [archive.clone(), gzip(&archive), zstd(&archive), bzip2(&archive), xz(&archive)]
+        {
             assert_eq!(member("all.tar.gz", &packed, name).unwrap(), expected());
         }
     }
@@ -101,7 +123,8 @@ fn parquet_is_read_from_an_archive_too() {
 #[test]
 fn an_error_names_archive_member_and_line() {
     let bad: &[(&str, &[u8])] = &[("d.tsv", b"1\ta\n2\n")];
-    let message = "!d.tsv:2: found no tab, expected `doc_id TAB text`";
+    let message = "!d.tsv:2: found no tab, expected `doc_id TAB text`; if there are more columns, a first line must name \
+                   them: `id TAB text TAB title`";
     assert_eq!(
         member("a.zip", &zip(bad, zip::CompressionMethod::Deflated), "d.tsv").unwrap_err(),
         format!("a.zip{message}")
@@ -145,10 +168,12 @@ fn an_archive_is_not_taken_for_a_file() {
 fn a_cut_or_damaged_file_is_an_error_and_not_a_short_collection() {
     let many: Vec<String> = (0..5000).map(|n| format!("{n}\ttext number {n}\n")).collect();
     let many = many.concat();
-    let packed = gzip(many.as_bytes());
-    let cut = Sample::new("docs.tsv.gz", &packed[..packed.len() / 2]);
-    let error = gather(&cut.source, DocumentFormat::Tsv).unwrap_err();
-    assert!(cut.say(&error).ends_with("delete it and fetch it again"), "{error}");
+    for pack in [gzip, zstd, bzip2, xz] {
+        let packed = pack(many.as_bytes());
+        let cut = Sample::new("docs.tsv", &packed[..packed.len() / 2]);
+        let error = gather(&cut.source, DocumentFormat::Tsv).unwrap_err();
+        assert!(cut.say(&error).ends_with("delete it and fetch it again"), "{error}");
+    }
 
     let archive = tar(&[("d.tsv", many.as_bytes())]);
     let error = member("a.tar", &archive[..archive.len() / 2], "d.tsv").unwrap_err();

@@ -5,7 +5,7 @@ use super::{Sample, pairs};
 #[test]
 fn queries_may_be_mixed_and_candidates_keep_the_order_of_the_file() {
     let content = "2\td9\thot tea\tA.\n1\td1\tcoffee\tB.\n2\td3\thot tea\tC.\n";
-    let candidates = read_candidates(&Sample::new("top1000.tsv", content).source).unwrap();
+    let candidates = read_candidates(&Sample::new("top1000.tsv", content).source).unwrap().value;
     assert_eq!(pairs(&candidates.queries), [("2", "hot tea"), ("1", "coffee")]);
     let found: Vec<_> = candidates.run.get("2").unwrap().iter().collect();
     assert_eq!(found.iter().map(|(doc_id, _)| *doc_id).collect::<Vec<_>>(), ["d9", "d3"]);

@@ -2,8 +2,8 @@
 
 mod archives;
 mod beir;
+mod bounds;
 mod candidates;
-mod guess;
 mod parquet;
 mod smart;
 mod trec;
@@ -33,7 +33,11 @@ impl Sample {
 
     /// The error as a user sees it who stands in the folder.
     fn say(&self, error: &ReadError) -> String {
-        error.to_string().replace(&format!("{}/", self.dir.path().display()), "")
+        self.without_folder(&error.to_string())
+    }
+
+    fn without_folder(&self, text: &str) -> String {
+        text.replace(&format!("{}/", self.dir.path().display()), "")
     }
 }
 
@@ -45,7 +49,21 @@ fn documents(format: DocumentFormat, content: impl AsRef<[u8]>) -> Result<Vec<Do
 
 fn queries(format: QueryFormat, content: impl AsRef<[u8]>) -> Result<Queries, String> {
     let sample = Sample::new("queries", content);
-    read_queries(&sample.source, format).map_err(|error| sample.say(&error))
+    read_queries(&sample.source, format).map(|read| read.value).map_err(|error| sample.say(&error))
+}
+
+/// What is said of documents that can be read.
+fn said_of_documents(format: DocumentFormat, content: impl AsRef<[u8]>) -> Vec<String> {
+    let sample = Sample::new("docs", content);
+    let notes = read_documents(&sample.source, format, &mut |_| Ok(())).expect("they can be read");
+    notes.sentences().map(|said| sample.without_folder(&said)).collect()
+}
+
+/// What is said of queries that can be read.
+fn said_of_queries(format: QueryFormat, content: impl AsRef<[u8]>) -> Vec<String> {
+    let sample = Sample::new("queries", content);
+    let notes = read_queries(&sample.source, format).expect("they can be read").notes;
+    notes.sentences().map(|said| sample.without_folder(&said)).collect()
 }
 
 fn qrels(format: QrelsFormat, content: impl AsRef<[u8]>) -> Result<Qrels, String> {
@@ -55,11 +73,11 @@ fn qrels(format: QrelsFormat, content: impl AsRef<[u8]>) -> Result<Qrels, String
 
 fn gather(source: &Source, format: DocumentFormat) -> Result<Vec<Document>, ReadError> {
     let mut documents = Vec::new();
-    read_documents(source, format, &mut |doc| {
+    let read = read_documents(source, format, &mut |doc| {
         documents.push(document(doc.doc_id, doc.title, doc.text));
         Ok(())
-    })?;
-    Ok(documents)
+    });
+    read.map(|_| documents)
 }
 
 fn document(doc_id: &str, title: &str, text: &str) -> Document {

@@ -1,0 +1,38 @@
+//! A source that is open and whose first bytes can be looked at before it is read: what a pipe gives, it gives once.
+
+use std::io::{BufRead, Cursor, Read};
+
+use crate::{ReadError, Source};
+
+/// Enough to hold the beginning of a first line.
+const HEAD: u64 = 64 << 10;
+
+/// An open source.
+pub(crate) struct Input<'s> {
+    pub(crate) source: &'s Source,
+    head: Vec<u8>,
+    rest: Box<dyn BufRead + Send>,
+}
+
+impl<'s> Input<'s> {
+    pub(crate) fn open(source: &'s Source) -> Result<Self, ReadError> {
+        let mut rest = source.open()?;
+        let mut head = Vec::new();
+        rest.by_ref().take(HEAD).read_to_end(&mut head).map_err(|error| ReadError::Io {
+            from: source.clone(),
+            line: 1,
+            error,
+        })?;
+        Ok(Self { source, head, rest })
+    }
+
+    /// How it begins; all of it, if it is short.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// All of it, from the first byte.
+    pub(crate) fn into_reader(self) -> Box<dyn BufRead + Send> {
+        Box::new(Cursor::new(self.head).chain(self.rest))
+    }
+}

@@ -1,0 +1,105 @@
+//! What a reader met, went on after, and does not keep to itself.
+
+use std::fmt;
+
+use crate::Source;
+
+/// What its user should hear of a file that could be read: counted, each with the first place.
+///
+/// ```
+/// # use nir_data::{DocumentFormat, Source, read_documents};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("docs.tsv");
+/// std::fs::write(&path, "d1\ttea\nd2\t\n\nd3\t\n").unwrap();
+/// let source = Source::file(&path);
+/// let notes = read_documents(&source, DocumentFormat::Tsv, &mut |_| Ok(())).unwrap();
+/// let said: Vec<String> = notes.sentences().collect();
+/// assert!(said[0].ends_with("docs.tsv: 1 blank line was passed over, the first at line 3"));
+/// assert!(said[1].ends_with("docs.tsv: 2 documents have neither title nor text, the first is `d2`"));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "notes are for the user: print them"]
+pub struct Notes(Vec<Note>);
+
+/// A value that was read, and what was met on the way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Read<T> {
+    /// What was read.
+    pub value: T,
+    /// What was met.
+    pub notes: Notes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Note {
+    from: String,
+    remark: Remark,
+    first: String,
+    count: u64,
+}
+
+/// The kinds of things that are said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remark {
+    /// A line without anything on it.
+    BlankLine,
+    /// A first line that names columns.
+    Header,
+    /// Half of a character in JSON.
+    Surrogate,
+    /// A document without a word.
+    EmptyDocument,
+    /// A query without a word.
+    EmptyQuery,
+}
+
+impl Notes {
+    /// Counts something; `first` says where it was first.
+    pub(crate) fn add(
+        &mut self,
+        from: &Source,
+        remark: Remark,
+        count: u64,
+        first: impl fmt::Display,
+    ) {
+        let from = from.to_string();
+        match self.0.iter_mut().find(|note| note.remark == remark && note.from == from) {
+            Some(note) => note.count += count,
+            None => self.0.push(Note { from, remark, first: first.to_string(), count }),
+        }
+    }
+
+    /// Takes what was met elsewhere, too.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of it, a sentence each: the file, how often, and where first.
+    pub fn sentences(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(Note::to_string)
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, remark, first, count } = self;
+        let (one, many) = match remark {
+            Remark::BlankLine => ("blank line was passed over", "blank lines were passed over"),
+            Remark::Header => ("header line names the columns", "header lines name the columns"),
+            Remark::Surrogate => (
+                "lone surrogate (half of a character) was read as U+FFFD",
+                "lone surrogates (halves of characters) were read as U+FFFD",
+            ),
+            Remark::EmptyDocument => {
+                ("document has neither title nor text", "documents have neither title nor text")
+            }
+            Remark::EmptyQuery => ("query has no text", "queries have no text"),
+        };
+        write!(f, "{from}: {count} {}, the first {first}", if *count == 1 { one } else { many })
+    }
+}

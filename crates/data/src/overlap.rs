@@ -1,0 +1,167 @@
+//! Whether queries, judgements and documents belong together.
+//!
+//! A judged query that is not asked counts 0, a judged document that is not there cannot be found: figures fall, and
+//! nothing else tells. Where nothing at all fits, the files are of two collections.
+
+use std::collections::BTreeSet;
+
+use nir_core::{Corpus, Qrels, Queries};
+
+/// Judgements of which nothing fits what is asked or searched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{qrels}: none of its {count} judged {what} is in {other} (the first judged is `{judged}`, the first there \
+     {there}); are these files of one collection?"
+)]
+pub struct NoOverlap {
+    /// The judgements.
+    qrels: String,
+    /// How many queries or documents are judged.
+    count: usize,
+    /// `queries` or `documents`.
+    what: &'static str,
+    /// The queries or documents.
+    other: String,
+    /// The first of the judged ones.
+    judged: String,
+    /// The first of the others, in backticks, or that there is none.
+    there: String,
+}
+
+/// Judgements beside what they are about, each with the name that its user knows it by.
+pub(crate) struct Judged<'a> {
+    pub(crate) qrels: (&'a str, &'a Qrels),
+    pub(crate) queries: (&'a str, &'a Queries),
+    pub(crate) corpus: (&'a str, &'a dyn Corpus),
+}
+
+impl Judged<'_> {
+    /// What does not fit, a sentence each.
+    pub(crate) fn misfits(&self) -> Result<Vec<String>, NoOverlap> {
+        if self.qrels.1.is_empty() {
+            return Ok(Vec::new());
+        }
+        let said = [self.queries()?, self.unjudged(), self.documents()?];
+        Ok(said.into_iter().flatten().collect())
+    }
+
+    /// The misfits of a dataset whose manifest says that all belongs together.
+    pub(crate) fn left_over(&self) -> impl Iterator<Item = String> {
+        let said = |found: Result<Option<String>, NoOverlap>| {
+            found.unwrap_or_else(|none| Some(none.to_string()))
+        };
+        [said(self.queries()), said(self.documents())].into_iter().flatten()
+    }
+
+    /// Judged queries that nobody asks.
+    fn queries(&self) -> Result<Option<String>, NoOverlap> {
+        let asked: BTreeSet<&str> =
+            self.queries.1.iter().map(|query| query.query_id.as_str()).collect();
+        let judged: Vec<&str> = self.qrels.1.iter().map(|(query_id, _)| query_id).collect();
+        let first = self.queries.1.iter().next().map(|query| query.query_id.as_str());
+        let missing =
+            self.missing("queries", &judged, self.queries.0, first, |id| asked.contains(id))?;
+        Ok(missing.map(|said| said + ": each counts 0"))
+    }
+
+    /// Queries that nobody judged.
+    fn unjudged(&self) -> Option<String> {
+        let queries = self.queries.1;
+        let mut left = queries.iter().filter(|query| self.qrels.1.get(&query.query_id).is_none());
+        let first = &left.next()?.query_id;
+        let (name, count, of) = (self.queries.0, 1 + left.count(), queries.len());
+        let judged = self.qrels.0;
+        Some(format!(
+            "{name}: {count} of {of} queries (first `{first}`) have no judgement in {judged} and are left out"
+        ))
+    }
+
+    /// Judged documents that cannot be found.
+    fn documents(&self) -> Result<Option<String>, NoOverlap> {
+        let (name, corpus) = self.corpus;
+        let docs = self.qrels.1.iter().flat_map(|(_, docs)| docs.keys().map(String::as_str));
+        let judged: Vec<&str> = docs.collect::<BTreeSet<_>>().into_iter().collect();
+        let first = (!corpus.is_empty()).then(|| corpus.doc_id(nir_core::DocNo(0)));
+        let there = |id: &str| corpus.doc_no(id).is_some();
+        let missing = self.missing("documents", &judged, name, first, there)?;
+        Ok(missing.map(|said| said + ": none of them can be found"))
+    }
+
+    fn missing(
+        &self,
+        what: &'static str,
+        judged: &[&str],
+        other: &str,
+        first_there: Option<&str>,
+        is_there: impl Fn(&str) -> bool,
+    ) -> Result<Option<String>, NoOverlap> {
+        let missing: Vec<&str> = judged.iter().copied().filter(|id| !is_there(id)).collect();
+        let Some(first) = missing.first() else { return Ok(None) };
+        let (qrels, count, of) = (self.qrels.0, missing.len(), judged.len());
+        if count == of {
+            return Err(NoOverlap {
+                qrels: qrels.to_owned(),
+                count,
+                what,
+                other: other.to_owned(),
+                judged: (*first).to_owned(),
+                there: first_there.map_or("is none".to_owned(), |id| format!("is `{id}`")),
+            });
+        }
+        Ok(Some(format!(
+            "{qrels}: {count} of {of} judged {what} (first `{first}`) are not in {other}"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nir_core::{Document, Documents, Query};
+
+    use super::*;
+
+    /// What does not fit between these and the queries q1, q2 over the documents d1, d2.
+    fn misfits(judgements: &[(&str, &str, i32)]) -> Result<Vec<String>, String> {
+        let qrels: Qrels = judgements.iter().copied().collect();
+        let queries = Queries::new(["q1", "q2"].map(|id| Query::new(id, "tea")).to_vec()).unwrap();
+        let document = |id: &str| Document { doc_id: id.into(), ..Document::default() };
+        let corpus = Documents::new(["d1", "d2"].map(document)).unwrap();
+        let judged = Judged {
+            qrels: ("qrels.txt", &qrels),
+            queries: ("queries.tsv", &queries),
+            corpus: ("docs.tsv", &corpus),
+        };
+        judged.misfits().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_fits_needs_no_words() {
+        assert_eq!(misfits(&[("q1", "d1", 1), ("q2", "d2", 0)]), Ok(vec![]));
+        assert_eq!(misfits(&[]), Ok(vec![]), "nothing is measured");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let said = misfits(&[("q1", "d1", 1), ("q1", "d3", 1), ("q3", "d4", 0), ("q4", "d4", 1)]);
+        let expected = [
+            "qrels.txt: 2 of 3 judged queries (first `q3`) are not in queries.tsv: each counts 0",
+            "queries.tsv: 1 of 2 queries (first `q2`) have no judgement in qrels.txt and are left out",
+            "qrels.txt: 2 of 3 judged documents (first `d3`) are not in docs.tsv: none of them can be found",
+        ];
+        assert_eq!(said.unwrap(), expected);
+    }
+
+    #[test]
+    fn files_of_two_collections_are_refused() {
+        assert_eq!(
+            misfits(&[("x1", "d1", 1)]).unwrap_err(),
+            "qrels.txt: none of its 1 judged queries is in queries.tsv (the first judged is `x1`, the first there is \
+             `q1`); are these files of one collection?"
+        );
+        assert_eq!(
+            misfits(&[("q1", "D1", 1), ("q1", "D2", 1)]).unwrap_err(),
+            "qrels.txt: none of its 2 judged documents is in docs.tsv (the first judged is `D1`, the first there is \
+             `d1`); are these files of one collection?"
+        );
+    }
+}
