@@ -67,6 +67,11 @@ pub(crate) fn lines(paragraph: &str, width: usize) -> String {
     text
 }
 
+/// Says on standard error what the user should know although it is no error.
+pub(crate) fn warn(sentences: impl IntoIterator<Item = impl std::fmt::Display>) {
+    sentences.into_iter().for_each(|sentence| eprintln!("warning: {sentence}"));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use nir_core::{Qrels, TrecRun};
-use nir_data::trec::{read_qrels, read_run};
+use nir_data::trec::read_run;
+use nir_data::{Source, read_any_qrels};
 use nir_eval::significance::{
     Comparison, Correction, Pair, Settings, Test, compare, tukey_hsd_by_query,
 };
@@ -17,11 +18,13 @@ use nir_eval::{Evaluation, Measure, Policy, evaluate};
 
 use crate::input::check_standard_input;
 use crate::output::print;
+use crate::terminal::warn;
 
 /// Measure runs against judgements, as trec_eval does, and compare them.
 ///
 /// QRELS and RUN are TREC files (`query_id 0 doc_id grade` and `query_id Q0 doc_id rank score tag`), plain or
-/// compressed with gzip or zstd; `-` reads standard input. Runs of MS MARCO's three columns are read too.
+/// compressed with gzip, zstd, bzip2 or xz; `-` reads standard input. Judgements under BEIR's header (`query-id corpus-id
+/// score`) or in parquet and runs of MS MARCO's three columns are read too. No line is a comment.
 ///
 /// With several runs, each is tested against the baseline.
 #[derive(Debug, clap::Args)]
@@ -34,7 +37,7 @@ Examples:
   nir eval --trec -q qrels.txt bm25.run                         what `trec_eval -c -q` prints")]
 pub(crate) struct Args {
     /// Judgements.
-    qrels: PathBuf,
+    qrels: Source,
 
     /// One or more runs.
     #[arg(required = true, value_name = "RUN")]
@@ -137,9 +140,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
 
 fn report(args: Args) -> Result<Report> {
     let runs = args.runs.iter().map(|run| ("RUN", run.as_path()));
-    check_standard_input(std::iter::once(("QRELS", args.qrels.as_path())).chain(runs))?;
-    let qrels = read_qrels(&args.qrels)?;
-    ensure!(!qrels.is_empty(), "{}: no judgements", args.qrels.display());
+    check_standard_input(std::iter::once(("QRELS", args.qrels.path.as_path())).chain(runs))?;
+    let qrels = read_any_qrels(&args.qrels)?;
+    ensure!(!qrels.is_empty(), "{}: no judgements", args.qrels);
     let measures = args.measures();
     let baseline = args.baseline()?;
     let runs: Vec<Scored> = args
@@ -157,6 +160,7 @@ fn report(args: Args) -> Result<Report> {
 fn score(path: &Path, qrels: &Qrels, measures: &[Measure], args: &Args) -> Result<Scored> {
     let run = read_run(path)?;
     ensure_overlap(path, &run, qrels, args)?;
+    warn(misfits(path, &run, qrels, args));
     let evaluation = evaluate(qrels, &run, measures, args.policy())
         .with_context(|| path.display().to_string())?;
     Ok(Scored { path: path.to_owned(), tag: run.tag, evaluation })
@@ -170,11 +174,29 @@ fn ensure_overlap(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Res
         judged,
         "{}: no query of the run is judged in {} (the run's first is {}, the judged first is {}); are these files of one collection?",
         path.display(),
-        args.qrels.display(),
+        args.qrels,
         example(run.iter().next().map(|(query_id, _)| query_id)),
         example(qrels.iter().next().map(|(query_id, _)| query_id)),
     );
     Ok(())
+}
+
+/// What of a run and its judgements cannot count.
+fn misfits(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Vec<String> {
+    let (path, of, judged) = (path.display(), qrels.len(), &args.qrels);
+    let missing = qrels.iter().filter(|(query_id, _)| run.get(query_id).is_none()).count();
+    let unjudged = run.iter().filter(|(query_id, _)| qrels.get(query_id).is_none()).count();
+    let judgements = |query_id| qrels.get(query_id).into_iter();
+    let known = run.iter().any(|(query_id, list)| {
+        judgements(query_id).any(|docs| list.iter().any(|(doc_id, _)| docs.contains_key(doc_id)))
+    });
+    let counted = if args.returned_only { "are left out" } else { "count 0" };
+    let said = [
+        (missing > 0).then(|| format!("{path}: {missing} of {of} judged queries have no results here and {counted}")),
+        (unjudged > 0).then(|| format!("{path}: {unjudged} of {} queries have no judgement in {judged} and are left out", run.len())),
+        (!known).then(|| format!("{path}: not one document is judged in {judged} for its query; are the doc_ids of one collection?")),
+    ];
+    said.into_iter().flatten().collect()
 }
 
 impl Args {

@@ -11,6 +11,7 @@ use crate::output::{err, errln, outln};
 use crate::progress::Bars;
 use crate::root::Root;
 use crate::table::grouped;
+use crate::terminal::warn;
 
 /// Fetch datasets: official files, verified, imported once and counted.
 ///
@@ -63,6 +64,7 @@ fn fetch(args: &Args, manifests: &Manifests, cache: &Cache, name: &str) -> Resul
     let fetched = fetch.dataset(manifests, name, cache)?;
     let dataset = Dataset::open(cache, manifests.get(name)?)
         .with_context(|| format!("`{name}` was fetched and cannot be opened"))?;
+    warn(&dataset.notes);
     outln!("{}", describe(&dataset, &fetched))?;
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::output::{err, errln, print};
 use crate::progress::{Bars, Hushable};
 use crate::root::{Root, method_file};
 use crate::table::Table;
+use crate::terminal::warn;
 
 /// Run methods over datasets and measure them.
 ///
@@ -38,14 +39,16 @@ pub(crate) struct Args {
     /// Datasets, where WHAT names methods.
     #[arg(long, value_delimiter = ',', value_name = "DATASET")]
     on: Vec<String>,
-    /// Your own documents instead: TSV, JSON lines or another known format, plain or compressed, a member of an archive
-    /// (docs.zip!corpus.jsonl), or a folder in BEIR's layout; - is standard input, whose content tells the format.
+    /// Your own documents instead: TSV, JSON lines, parquet or TREC's mark-up, told by content; plain or compressed (gzip,
+    /// zstd, bzip2, xz), a member of an archive (docs.zip!corpus.jsonl), a folder in BEIR's layout, or a folder of which
+    /// all files are documents; - is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "on")]
     corpus: Option<Source>,
-    /// Your own queries; in BEIR's folder if not given.
+    /// Your own queries: TSV, JSON lines, parquet or TREC topics; in BEIR's folder if not given.
     #[arg(long, value_name = "FILE", requires = "corpus")]
     queries: Option<Source>,
-    /// Your own judgements; without them nothing is measured.
+    /// Your own judgements, as TREC or BEIR write them, or parquet; without them nothing is measured. What does not fit
+    /// the queries and documents is counted, and refused where nothing does.
     #[arg(long, value_name = "FILE", requires = "corpus")]
     qrels: Option<Source>,
     /// Measures in place of the dataset's own, such as nDCG@10 (repeatable).
@@ -195,6 +198,7 @@ fn columns(args: &Args, root: &Root, cache: &Cache, names: &[String]) -> Result<
 pub(super) fn column(manifests: &Manifests, cache: &Cache, name: &str) -> Result<Column> {
     let manifest = manifests.get(name)?;
     let dataset = Dataset::open(cache.data(), manifest)?;
+    warn(&dataset.notes);
     let scope = match (manifest.card.scope, manifest.sample_of()) {
         (Scope::Sample, Some(whole)) => CellScope::SampleOf(whole.to_owned()),
         _ => CellScope::Full,
@@ -213,6 +217,7 @@ fn own(args: &Args, corpus: &Source, cache: &Cache) -> Result<Column> {
     check_standard_input(given)?;
     let (queries, qrels) = (args.queries.as_ref(), args.qrels.as_ref());
     let dataset = Dataset::from_files(cache.data(), corpus, queries, qrels, &Bars::default())?;
+    warn(&dataset.notes);
     Ok(Column { target: target(&dataset), dataset, named: false, scope: CellScope::Full })
 }
 

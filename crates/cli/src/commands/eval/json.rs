@@ -11,7 +11,7 @@ pub(super) fn print(report: &Report) -> Result<String> {
     let runs: Vec<Value> = report.runs.iter().map(|run| of_run(report, run)).collect();
     let mut whole = json!({
         "policy": report.args.policy().to_string(),
-        "qrels": report.args.qrels.display().to_string(),
+        "qrels": report.args.qrels.to_string(),
         "runs": runs,
     });
     if report.runs.len() > 1 {
