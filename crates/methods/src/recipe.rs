@@ -102,7 +102,7 @@ pub trait Recipe: fmt::Debug + Send + Sync {
 impl<A: Algorithm> Recipe for A {
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         // Nothing can be learned from no documents, and none is found. A run file may name some, and must say so.
-        if A::SHAPE == Shape::Retriever && context.corpus.len() == 0 && self.files().is_empty() {
+        if A::SHAPE == Shape::Retriever && context.corpus.is_empty() && self.files().is_empty() {
             return Ok(Stage::Retriever(Box::new(Nothing)));
         }
         Algorithm::build(self, context)
