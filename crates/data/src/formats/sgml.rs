@@ -253,3 +253,22 @@ fn without_label<'w>(words: &'w str, label: &str) -> &'w str {
         _ => words,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_more_tags_than_any_page_has_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Source::file(folder.path().join("docs"));
+        std::fs::write(&source.path, "\n<DOC>a<b>c</b></DOC>").unwrap();
+        let input = Input::open(&source).unwrap();
+        let record = Records::open(input, &["DOC"]).unwrap().next().unwrap().unwrap();
+        assert_eq!(pieces(&source, &record, 4).unwrap().len(), 4, "two texts and two tags");
+        let error = pieces(&source, &record, 3).unwrap_err().to_string();
+        assert!(error.ends_with(
+            "docs:2: found a <DOC> with more than 3 tags and texts, expected a text with fewer tags"
+        ));
+    }
+}
