@@ -8,7 +8,9 @@ use std::process::Command;
 const CRATES: [&str; 4] = ["core", "index", "methods", "nn"];
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // When it runs, not when it was compiled: a copied target folder may have come from another checkout.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let root = Path::new(&package).join("../..");
     println!("cargo::rustc-env=NIR_CODE={}", code_digest(&root));
     println!("cargo::rustc-env=NIR_COMMIT={}", commit(&root));
     println!("cargo::rustc-env=NIR_PROFILE={}", std::env::var("PROFILE").expect("cargo sets it"));
