@@ -34,7 +34,8 @@ fn word(rng: &mut ChaCha8Rng) -> String {
 fn import(tsv: &Path, dir: &Path) -> Store {
     let source = Source::file(tsv);
     Store::import(dir, PASSAGES.into(), &Silent, |import| {
-        Ok(read_documents(&source, DocumentFormat::Tsv, &mut |doc| Ok(import.add(doc)?)).map(drop)?)
+        Ok(read_documents(&source, DocumentFormat::Tsv, &mut |doc| Ok(import.add(doc)?))
+            .map(drop)?)
     })
     .expect("the collection is well-formed")
 }

@@ -16,9 +16,25 @@ pub struct Linear {
 impl Linear {
     /// `{name}.weight` of shape `[out, in]`, and `{name}.bias` of `[out]`.
     pub fn load(tensors: &mut Tensors, name: &str, out: usize, width: usize) -> Result<Self> {
+        Self::load_with(tensors, name, (out, width), true)
+    }
+
+    /// The same for an architecture whose config says whether there is a bias.
+    pub fn load_with(
+        tensors: &mut Tensors,
+        name: &str,
+        (out, width): (usize, usize),
+        bias: bool,
+    ) -> Result<Self> {
         let weight = tensors.take(&format!("{name}.weight"), &[out, width])?;
-        let bias = Some(tensors.take(&format!("{name}.bias"), &[out])?);
+        let bias = bias.then(|| tensors.take(&format!("{name}.bias"), &[out])).transpose()?;
         Ok(Self { weight, bias })
+    }
+
+    /// The layer of `count` of the outputs, for layers that were saved as one.
+    pub fn part(&self, first: usize, count: usize) -> Result<Self> {
+        let part = |tensor: &Tensor| tensor.narrow(0, first, count)?.contiguous();
+        Ok(Self { weight: part(&self.weight)?, bias: self.bias.as_ref().map(part).transpose()? })
     }
 
     /// The same for a head, whose file decides how many outputs it has, whether there is a bias, and below which prefix it
@@ -84,8 +100,21 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// `{name}.weight` and `{name}.bias`, both `[width]`.
     pub fn load(tensors: &mut Tensors, name: &str, width: usize, eps: f64) -> Result<Self> {
+        Self::load_with(tensors, name, (width, eps), true)
+    }
+
+    /// The same for an architecture whose config says whether there is a bias; without one it is 0.
+    pub fn load_with(
+        tensors: &mut Tensors,
+        name: &str,
+        (width, eps): (usize, f64),
+        bias: bool,
+    ) -> Result<Self> {
         let weight = tensors.take(&format!("{name}.weight"), &[width])?;
-        let bias = tensors.take(&format!("{name}.bias"), &[width])?;
+        let bias = match bias {
+            true => tensors.take(&format!("{name}.bias"), &[width])?,
+            false => weight.zeros_like()?,
+        };
         Ok(Self { weight, bias, eps })
     }
 
@@ -140,17 +169,21 @@ pub enum Activation {
     GeluTanh,
     /// `max(x, 0)`
     Relu,
+    /// `x / (1 + exp(-x))` (Elfwing, Uchibe and Doya, 2017)
+    Silu,
     /// The hyperbolic tangent.
     Tanh,
     /// `x`
     Identity,
 }
 
-const ACTIVATIONS: [(&str, Activation); 5] = [
+const ACTIVATIONS: [(&str, Activation); 7] = [
     ("gelu", Activation::Gelu),
     ("gelu_new", Activation::GeluTanh),
     ("gelu_pytorch_tanh", Activation::GeluTanh),
     ("relu", Activation::Relu),
+    ("silu", Activation::Silu),
+    ("swish", Activation::Silu),
     ("tanh", Activation::Tanh),
 ];
 
@@ -173,6 +206,7 @@ impl Activation {
             Self::Gelu => Ok(cpu::Activation::Gelu),
             Self::GeluTanh => Ok(cpu::Activation::GeluTanh),
             Self::Relu => Ok(cpu::Activation::Relu),
+            Self::Silu => Ok(cpu::Activation::Silu),
             Self::Identity => Ok(cpu::Activation::Identity),
             Self::Tanh => {
                 Err(Error::Unfit("no encoder is known with `tanh` in its blocks".to_owned()))
@@ -187,6 +221,7 @@ impl Activation {
             Self::Gelu => x.gelu_erf()?,
             Self::GeluTanh => x.gelu()?,
             Self::Relu => x.relu()?,
+            Self::Silu => x.silu()?,
             Self::Tanh => x.tanh()?,
             Self::Identity => x.clone(),
         })

@@ -27,12 +27,15 @@ impl<H> Model<H> {
         let sizes = &architecture.sizes;
         let positions = sizes.positions.saturating_sub(sizes.first_position);
         let vocabulary = vocabulary.unwrap_or(checkpoint);
-        let tokenizer = Tokenizer::load(checkpoint, vocabulary, sizes.vocab, positions)?;
         let (trunk, head) =
             Tensors::load(checkpoint.weights(), checkpoint.name(), backend, ignore, |tensors| {
                 let trunk = tensors.in_precision(|tensors| Trunk::load(&architecture, tensors))?;
                 Ok((trunk, head(&architecture, tensors)?))
             })?;
+        let mut tokenizer = Tokenizer::load(checkpoint, vocabulary, trunk.vocab(), positions)?;
+        if architecture.design.skips_unknown {
+            tokenizer.skip_unknown();
+        }
         Ok(Self { encoder: Encoder::new(trunk, backend)?, head, tokenizer })
     }
 }

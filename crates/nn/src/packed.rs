@@ -1,8 +1,15 @@
 //! A trunk in the form of [`crate::cpu`]: embeddings as plain tables, blocks packed for this processor.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 
-use crate::cpu::{self, Arithmetic, Dense, Layers, Norm, Rows, Shape, Simd, Tables};
+use crate::architecture::relation::slopes;
+use crate::architecture::{Attention, Buckets, Placement, Relation, Sizes};
+use crate::cpu::{
+    self, Arithmetic, Dense, Disentangled, Distances, Layers, Norm, Rotary, Rows, RowsByDistance,
+    Shape, Simd, Tables,
+};
 use crate::encoder::lengths;
 use crate::layers::{LayerNorm, Linear};
 use crate::trunk::{Block, Embeddings};
@@ -20,7 +27,7 @@ pub(crate) struct Packed {
 impl Packed {
     /// Copies every weight into the order in which it is read; the trunk's own copy is let go block by block.
     pub(crate) fn new(trunk: Trunk, arithmetic: Arithmetic) -> Result<Self> {
-        let Trunk { embeddings, blocks, sizes } = trunk;
+        let Trunk { embeddings, table, blocks, final_norm, sizes, design } = trunk;
         let simd = Simd::detect();
         let shape = Shape {
             hidden: sizes.hidden,
@@ -28,12 +35,23 @@ impl Packed {
             intermediate: sizes.intermediate,
             norm_eps: sizes.norm_eps as f32,
             activation: sizes.activation.packed()?,
+            placement: match design.norm {
+                Placement::After => cpu::Placement::After,
+                Placement::Before => cpu::Placement::Before,
+            },
         };
         let (embeddings, projection) = self::embeddings(&embeddings, shape.norm_eps, simd)?;
         let projection = projection.map(|projection| (sizes.embedding, projection));
         let mut layers = Layers::new(shape, arithmetic, simd)?;
-        for block in blocks {
-            push(&mut layers, &block)?;
+        let table = table.map(|table| numbers(&table.rows()?)).transpose()?;
+        let mut relations =
+            Relations { table: table.unwrap_or_default(), sizes: &sizes, simd, made: Vec::new() };
+        for (block, attention) in blocks.into_iter().zip(&design.attention) {
+            push(&mut layers, &block, attention, &mut relations)?;
+        }
+        if let Some(norm) = &final_norm {
+            let (weight, bias) = parts(norm)?;
+            layers.finish(&Norm { weight: &weight, bias: &bias })?;
         }
         Ok(Self { embeddings, projection, layers, hidden: sizes.hidden })
     }
@@ -67,40 +85,114 @@ fn embeddings(
     eps: f32,
     simd: Simd,
 ) -> Result<(cpu::Embeddings, Option<cpu::Linear>)> {
-    let (weight, bias) = parts(&embeddings.norm)?;
+    let norm = embeddings.norm.as_ref().map(parts).transpose()?;
     let tables = Tables {
         word: numbers(&embeddings.word)?,
-        position: numbers(&embeddings.position)?,
+        position: embeddings.position.as_ref().map_or_else(|| Ok(Vec::new()), numbers)?,
         token_type: embeddings.token_type.as_ref().map_or_else(|| Ok(Vec::new()), numbers)?,
         first_position: embeddings.first_position,
     };
-    let norm = Norm { weight: &weight, bias: &bias };
+    let width = embeddings.word.dims()[1];
+    let norm = norm.as_ref().map(|(weight, bias)| Norm { weight, bias });
+    let norm = norm.as_ref().map(|norm| (norm, eps));
     // What goes into every block stays exact: the arithmetic of embeddings is always f32.
     let projection = embeddings.projection.as_ref();
     let projection = projection.map(|linear| pack(linear, Arithmetic::F32)).transpose()?;
-    Ok((cpu::Embeddings::new(tables, &norm, eps, simd)?, projection))
+    Ok((cpu::Embeddings::new(tables, width, norm, simd)?, projection))
 }
 
-fn push(layers: &mut Layers, block: &Block) -> Result<()> {
-    let linears =
-        [&block.query, &block.key, &block.value, &block.attention_output, &block.up, &block.down];
-    let mut linears = linears.map(Weights::of).into_iter();
-    let mut linear = || linears.next().expect("there are six");
-    let (query, key, value, output) = (linear()?, linear()?, linear()?, linear()?);
-    let (up, down) = (linear()?, linear()?);
-    let (attention, last) = (parts(&block.attention_norm)?, parts(&block.output_norm)?);
+fn push<'a>(
+    layers: &mut Layers,
+    block: &Block,
+    attention: &'a Attention,
+    relations: &mut Relations<'a>,
+) -> Result<()> {
+    let [query, key, value] = [&block.query, &block.key, &block.value].map(Weights::of);
+    let [output, up, down] = [&block.attention_output, &block.up, &block.down].map(Weights::of);
+    let (query, key, value, output, up, down) = (query?, key?, value?, output?, up?, down?);
+    let gate = block.gate.as_ref().map(Weights::of).transpose()?;
+    let attention_norm = block.attention_norm.as_ref().map(parts).transpose()?;
+    let output_norm = parts(&block.output_norm)?;
     let weights = cpu::LayerWeights {
         query: query.dense(),
         key: key.dense(),
         value: value.dense(),
         output: output.dense(),
-        attention_norm: Norm { weight: &attention.0, bias: &attention.1 },
+        attention_norm: attention_norm.as_ref().map(|(weight, bias)| Norm { weight, bias }),
+        gate: gate.as_ref().map(Weights::dense),
         up: up.dense(),
         down: down.dense(),
-        output_norm: Norm { weight: &last.0, bias: &last.1 },
+        output_norm: Norm { weight: &output_norm.0, bias: &output_norm.1 },
+        relation: relations.of(&attention.relation, &query.dense(), &key.dense())?,
+        window: attention.window,
     };
     layers.push(&weights)?;
     Ok(())
+}
+
+/// What layers that are alike share.
+struct Relations<'a> {
+    /// Of [`Trunk`], as numbers.
+    table: Vec<f32>,
+    sizes: &'a Sizes,
+    simd: Simd,
+    made: Vec<(&'a Relation, cpu::Relation)>,
+}
+
+impl<'a> Relations<'a> {
+    /// The packed form of a layer's relation.
+    fn of(
+        &mut self,
+        relation: &'a Relation,
+        query: &Dense<'_>,
+        key: &Dense<'_>,
+    ) -> Result<cpu::Relation> {
+        if let Relation::Disentangled(buckets) = relation {
+            return self.disentangled(*buckets, query, key);
+        }
+        if let Some((_, made)) = self.made.iter().find(|(like, _)| *like == relation) {
+            return Ok(made.clone());
+        }
+        let made = self.shared(relation);
+        self.made.push((relation, made.clone()));
+        Ok(made)
+    }
+
+    /// Those that do not depend on a layer's own weights.
+    fn shared(&self, relation: &Relation) -> cpu::Relation {
+        let Sizes { heads, hidden, positions, first_position, .. } = *self.sizes;
+        let positions = positions.saturating_sub(first_position);
+        let by_distance = |of: &dyn Fn(usize, i64) -> f32| {
+            cpu::Relation::Distances(Arc::new(Distances::new(heads, positions, of)))
+        };
+        match relation {
+            Relation::None | Relation::Disentangled(_) => cpu::Relation::None,
+            Relation::Buckets(buckets) => {
+                by_distance(&|head, distance| self.table[buckets.row(distance) * heads + head])
+            }
+            Relation::Alibi => {
+                let slopes = slopes(heads);
+                by_distance(&|head, distance| -slopes[head] * distance.abs() as f32)
+            }
+            Relation::Rotary(frequencies) => {
+                let turns = frequencies.turns(positions);
+                cpu::Relation::Rotary(Arc::new(Rotary::new(turns, hidden / heads / 2)))
+            }
+        }
+    }
+
+    fn disentangled(
+        &self,
+        buckets: Buckets,
+        query: &Dense<'_>,
+        key: &Dense<'_>,
+    ) -> Result<cpu::Relation> {
+        let Sizes { heads, hidden, positions, .. } = *self.sizes;
+        let rows = RowsByDistance::new(buckets.rows(), positions, |distance| buckets.row(distance));
+        let sizes = (hidden, heads);
+        let made = Disentangled::new(rows, &self.table, query, key, sizes, self.simd)?;
+        Ok(cpu::Relation::Disentangled(Arc::new(made)))
+    }
 }
 
 /// A linear layer as numbers.

@@ -51,7 +51,11 @@ impl Pooling {
     }
 
     fn pool_one(self, states: &Tensor) -> Result<Tensor> {
-        let length = states.dim(0)?;
+        let (length, width) = states.dims2()?;
+        if length == 0 {
+            // A text without a token, as static embeddings may have, is zero.
+            return Ok(Tensor::zeros(width, states.dtype(), states.device())?);
+        }
         Ok(match self {
             Self::Cls | Self::Pooler => states.get(0)?,
             Self::Last => states.get(length - 1)?,
@@ -89,6 +93,14 @@ mod tests {
         assert_eq!(pool(Pooling::Mean), [[3., 2.], [9., 9.]]);
         assert_eq!(pool(Pooling::MeanFrom(1)), [[4., 3.], [0., 0.]]);
         assert_eq!(pool(Pooling::Last), [[6., 5.], [9., 9.]]);
+    }
+
+    #[test]
+    fn a_text_without_tokens_is_zero() {
+        let Hidden { states, .. } = hidden();
+        let hidden = Hidden { states, lengths: vec![0, 4] };
+        let found = Pooling::Mean.pool(&hidden).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(found, [[0., 0.], [4.5, 3.75]]);
     }
 
     #[test]

@@ -19,11 +19,16 @@ pub enum Role {
 
 /// What model cards demand and no file of the checkpoint says: repositories that begin so, for a query and a document.
 /// E5: the model cards of intfloat/e5-*; BGE v1.5 English: the model cards of BAAI/bge-*-en-v1.5.
-const CARDS: [(&str, &str, &str); 4] = [
+/// nomic-embed, modernbert-embed and arctic-embed 2.0: the model cards of the repositories.
+const CARDS: [(&str, &str, &str); 8] = [
     ("intfloat/e5-", "query: ", "passage: "),
     ("intfloat/multilingual-e5-", "query: ", "passage: "),
     ("BAAI/bge-small-en", "Represent this sentence for searching relevant passages: ", ""),
     ("BAAI/bge-base-en", "Represent this sentence for searching relevant passages: ", ""),
+    ("nomic-ai/nomic-embed-text-v1", "search_query: ", "search_document: "),
+    ("nomic-ai/modernbert-embed-base", "search_query: ", "search_document: "),
+    ("Snowflake/snowflake-arctic-embed-m-v2.0", "query: ", ""),
+    ("Snowflake/snowflake-arctic-embed-l-v2.0", "query: ", ""),
 ];
 
 /// The part of sentence-transformers' file that names prompts.

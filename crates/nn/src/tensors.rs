@@ -141,10 +141,15 @@ impl Tensors {
     /// The tensor of this name, which must have this shape. Where it is missing a placeholder is given, and loading
     /// fails in the end with the list of all that are.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        self.take_as(name, shape, self.dtype)
+    }
+
+    /// The same in a type of its own: numbers of rows stay whole.
+    pub(crate) fn take_as(&mut self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
         let Some(place) = self.shapes.get(name) else {
             self.missing.push(format!("{name} {shape:?}"));
             // One zero in every place: a damaged config.json may ask for more than there is memory.
-            let zero = Tensor::zeros((), self.dtype, self.backend.device())?;
+            let zero = Tensor::zeros((), dtype, self.backend.device())?;
             return Ok(zero.broadcast_as(shape)?);
         };
         if place.shape != shape {
@@ -154,7 +159,7 @@ impl Tensors {
         let tensor = self.files[place.file].read(&place.name, self.backend.device())?;
         self.taken.insert(name.to_owned());
         self.finite(name, &tensor)?;
-        Ok(tensor.to_dtype(self.dtype)?)
+        Ok(tensor.to_dtype(dtype)?)
     }
 
     /// The shape of a tensor, if the checkpoint has it.

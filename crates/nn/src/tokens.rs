@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::BPE;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::{BertNormalizer, Precompiled};
@@ -186,6 +187,17 @@ pub struct Tokenizer {
     name: String,
     /// Positions that the encoder has.
     positions: usize,
+    /// What is left out of texts for static embeddings.
+    skipped: Option<Skipped>,
+}
+
+/// What a text loses before and after it becomes the tokens of static embeddings.
+#[derive(Debug, Clone, Copy)]
+struct Skipped {
+    /// The token of what is in no vocabulary.
+    unknown: Option<u32>,
+    /// Characters of a token of middling length: so many times `max_length` of them are read.
+    characters: usize,
 }
 
 /// A tokenizer that writes texts down in one way.
@@ -200,6 +212,7 @@ pub struct Bound {
     input: Input,
     /// The token to fill up with, and whether it is seen.
     fill: Option<(u32, bool)>,
+    skipped: Option<Skipped>,
 }
 
 impl Tokenizer {
@@ -222,7 +235,7 @@ impl Tokenizer {
             );
             return Err(Error::Unfit(problem));
         }
-        Ok(Self { inner, name, positions })
+        Ok(Self { inner, name, positions, skipped: None })
     }
 
     /// Reads a `tokenizer.json` without a checkpoint, for a model that is yet to be trained; returns it with the number of
@@ -231,7 +244,7 @@ impl Tokenizer {
         let mut inner = tokenizer_json(path)?;
         inner.with_padding(None);
         let vocab = inner.get_vocab_size(true);
-        Ok((Self { inner, name: path.display().to_string(), positions }, vocab))
+        Ok((Self { inner, name: path.display().to_string(), positions, skipped: None }, vocab))
     }
 
     /// Binds it to the way in which a method writes texts.
@@ -248,7 +261,28 @@ impl Tokenizer {
         let mut inner = self.inner.clone();
         inner.with_truncation(None).expect("nothing to check");
         let cuts = Cuts::of(&inner);
-        Ok(Bound { inner, cuts, truncation, input: input.clone(), fill })
+        let (input, skipped) = (input.clone(), self.skipped);
+        Ok(Bound { inner, cuts, truncation, input, fill, skipped })
+    }
+
+    /// Reads texts as model2vec does from now on: as many characters as `max_length` tokens of middling length have, and no
+    /// unknown token, which would have no vector of its own.
+    pub(crate) fn skip_unknown(&mut self) {
+        let unknown = match self.inner.get_model() {
+            ModelWrapper::WordPiece(model) => model.token_to_id(&model.unk_token),
+            ModelWrapper::WordLevel(model) => model.token_to_id(&model.unk_token),
+            ModelWrapper::BPE(model) => {
+                model.unk_token.as_ref().and_then(|token| model.token_to_id(token))
+            }
+            ModelWrapper::Unigram(model) => model.token_to_id("<unk>"),
+        };
+        let vocabulary = self.inner.get_vocab(true).into_keys();
+        let mut lengths: Vec<usize> = vocabulary.map(|token| token.chars().count()).collect();
+        lengths.sort_unstable();
+        let at = |i: usize| lengths.get(i).copied().unwrap_or_default();
+        let count = lengths.len();
+        let characters = (at(count.saturating_sub(1) / 2) + at(count / 2)) / 2;
+        self.skipped = Some(Skipped { unknown, characters });
     }
 
     fn truncation(&self, input: &Input, truncation: Truncation) -> Result<TruncationParams> {
@@ -296,13 +330,15 @@ impl Bound {
     /// 2 MiB, because the tokenizer's own steps allow no cut in them (one word, or nothing but white space) or because both
     /// texts of a pair are longer and it must be known which is the longest, that is an error.
     pub fn encode(&self, field: impl Fn(&str) -> String) -> Result<Tokens> {
-        let mut texts = self.input.texts(field).into_iter();
+        let mut texts = self.input.texts(field).into_iter().map(|text| self.read(text));
         let first = texts.next().expect("a checked template has a text");
         // An empty second text is none, as the reference library has it.
         let second = texts.next().filter(|second| !second.is_empty());
         let encoded = self.tokenized(&first, second.as_deref())?;
-        let mut ids = encoded.get_ids().to_vec();
-        let mut types = encoded.get_type_ids().to_vec();
+        let unknown = self.skipped.and_then(|skipped| skipped.unknown);
+        let kept = |&(&id, _): &(&u32, &u32)| unknown != Some(id);
+        let tokens = encoded.get_ids().iter().zip(encoded.get_type_ids()).filter(kept);
+        let (mut ids, mut types): (Vec<u32>, Vec<u32>) = tokens.unzip();
         let mut unseen = 0;
         if let Some((fill, seen)) = self.fill {
             unseen = if seen { 0 } else { self.input.max_length - ids.len() };
@@ -310,6 +346,12 @@ impl Bound {
             types.resize(self.input.max_length, 0);
         }
         Ok(Tokens { ids, types, unseen })
+    }
+
+    /// The part of a text that is read.
+    fn read(&self, text: String) -> String {
+        let Some(Skipped { characters, .. }) = self.skipped else { return text };
+        text.chars().take(self.input.max_length.saturating_mul(characters)).collect()
     }
 
     /// The tokens are cut here: the tokenizer itself would stop each text at `max_length` first, and then no longer know

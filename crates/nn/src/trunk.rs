@@ -1,5 +1,4 @@
-//! The network that BERT, DistilBERT, RoBERTa and ELECTRA share, in plain candle: the reference, the form that trains,
-//! and the one for a GPU.
+//! The network of all encoders, in plain candle: the reference, the form that trains, and the one for a GPU.
 //!
 //! ```text
 //! x = LN(word + position + type)                                    (Devlin et al. 2019, figure 2)
@@ -8,12 +7,17 @@
 //! attention(Q, K, V) = softmax(Q Kᵀ / √width) V, head by head        (the same, eq. 1)
 //! ```
 //!
+//! That is BERT. A [`Design`] says what is otherwise: how attention knows where tokens stand ([`Relation`]) and how far it
+//! sees, whether a block normalises what comes out of its parts or what goes in, and whether the feed-forward part is gated.
+//!
 //! In a 16-bit type the weights and the products with them are in it, and everything else in f32: a score of attention of
 //! 20, rounded to eight bits, is off by 0.06, and its exponential by as much.
 
-use candle_core::{Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 
-use crate::architecture::{Names, Sizes};
+use crate::architecture::relation::slopes;
+use crate::architecture::static_words;
+use crate::architecture::{Attended, Attention, Buckets, Design, Placement, Relation, Sizes, Up};
 use crate::layers::{LayerNorm, Linear, softmax, trains, wide};
 use crate::{Activation, Architecture, Hidden, Result, Tensors, Tokens, trained};
 
@@ -21,8 +25,11 @@ use crate::{Activation, Architecture, Hidden, Result, Tensors, Tokens, trained};
 #[derive(Debug, Clone)]
 pub struct Trunk {
     pub(crate) embeddings: Embeddings,
+    pub(crate) table: Option<Table>,
     pub(crate) blocks: Vec<Block>,
+    pub(crate) final_norm: Option<LayerNorm>,
     pub(crate) sizes: Sizes,
+    pub(crate) design: Design,
 }
 
 #[derive(Debug, Clone)]
@@ -30,12 +37,19 @@ pub(crate) struct Embeddings {
     /// `[vocab, embedding]`
     pub(crate) word: Tensor,
     /// `[positions, embedding]`
-    pub(crate) position: Tensor,
+    pub(crate) position: Option<Tensor>,
     /// `[types, embedding]`
     pub(crate) token_type: Option<Tensor>,
-    pub(crate) norm: LayerNorm,
+    pub(crate) norm: Option<LayerNorm>,
     pub(crate) projection: Option<Linear>,
     pub(crate) first_position: usize,
+}
+
+/// What a relation takes rows of: `[rows, heads]` for buckets, `[rows, hidden]` where it is disentangled.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    weight: Tensor,
+    norm: Option<LayerNorm>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,11 +58,16 @@ pub(crate) struct Block {
     pub(crate) key: Linear,
     pub(crate) value: Linear,
     pub(crate) attention_output: Linear,
-    pub(crate) attention_norm: LayerNorm,
+    /// None before the first block where its input was normalised by the embeddings.
+    pub(crate) attention_norm: Option<LayerNorm>,
+    /// Of the layer with the activation, which is multiplied with `up`.
+    pub(crate) gate: Option<Linear>,
+    /// Has the activation where there is no gate.
     pub(crate) up: Linear,
     pub(crate) down: Linear,
     pub(crate) output_norm: LayerNorm,
     pub(crate) activation: Activation,
+    pub(crate) placement: Placement,
 }
 
 /// Tokens of one batch, each with the place in its sequence; `[rows]` each, u32.
@@ -89,6 +108,8 @@ pub struct Padded {
     shape: (usize, usize),
     /// `[batch, 1, 1, seq]`, f32: 0 for a token, -inf for padding and what else nobody may look at.
     mask: Tensor,
+    /// Of each sequence.
+    lengths: Vec<usize>,
 }
 
 impl Padded {
@@ -102,16 +123,40 @@ impl Padded {
             places: Places::new(batch, device, |_| longest)?,
             shape,
             mask: Tensor::from_vec(mask, (batch.len(), 1, 1, longest), device)?,
+            lengths: batch.iter().map(Tokens::len).collect(),
         })
+    }
+
+    /// `[batch, 1, seq, seq]`: 0 where padding looks at itself, else -inf. Padding that is far from every token would see
+    /// nothing in a window, and the mean of nothing is no number, which a weight of 0 does not undo.
+    fn alone(&self) -> Result<Tensor> {
+        let (sequences, seq) = self.shape;
+        let of = |&length: &usize| {
+            (0..seq * seq).map(move |at| seen(at / seq == at % seq && at / seq >= length))
+        };
+        let alone: Vec<f32> = self.lengths.iter().flat_map(of).collect();
+        Ok(Tensor::from_vec(alone, (sequences, 1, seq, seq), self.mask.device())?)
     }
 }
 
 /// Which tokens a token looks at.
+#[derive(Clone)]
 enum Seen<'a> {
-    /// Those of its row of `[batch, seq, …]` that the mask, `[batch, 1, 1, seq]`, leaves.
-    Mask(&'a Tensor),
+    /// Those of its row of `[batch, seq, …]` that a mask leaves.
+    Mask(Sight),
     /// Those of its sequence, where sequences of these lengths follow one another in `[rows, …]`.
     Lengths(&'a [usize]),
+}
+
+/// What attention in a padded batch is told of where tokens stand.
+#[derive(Clone)]
+struct Sight {
+    /// Added to the scores, `[batch, 1 or heads, 1 or seq, seq]`; -inf for what a token does not look at.
+    added: Tensor,
+    /// Cosines and sines by which queries and keys are turned, `[1, 1, seq, width / 2]` each.
+    turns: Option<(Tensor, Tensor)>,
+    /// Embeddings of distances, `[rows, hidden]`, and the row of each query and key, `[seq, seq]`.
+    rows: Option<(Tensor, Tensor)>,
 }
 
 /// What is added to a score of attention.
@@ -122,21 +167,40 @@ fn seen(is: bool) -> f32 {
 impl Trunk {
     /// Takes its tensors from a checkpoint, wherever in the names the trunk begins.
     pub fn load(architecture: &Architecture, tensors: &mut Tensors) -> Result<Self> {
-        let Architecture { sizes, names } = architecture;
+        let Architecture { sizes, design, names } = architecture;
         let prefix = tensors.prefix(names.word)?;
-        let embeddings = Embeddings::load(sizes, names, &prefix, tensors)?;
+        let embeddings = Embeddings::load(architecture, &prefix, tensors)?;
+        let table = match design.table() {
+            Some(relation) => Table::load(architecture, relation, &prefix, tensors)?,
+            None => None,
+        };
         let block = |number: usize| format!("{prefix}{}.{number}", names.block);
         let blocks = (0..sizes.layers)
-            .map(|number| Block::load(sizes, names, &block(number), tensors))
+            .map(|number| Block::load(architecture, number, &block(number), tensors))
             .collect::<Result<_>>()?;
-        Ok(Self { embeddings, blocks, sizes: sizes.clone() })
+        let final_norm = format!("{prefix}{}", names.final_norm);
+        let final_norm = match design.norm {
+            Placement::After => None,
+            Placement::Before => Some(design.norm(sizes, tensors, &final_norm)?),
+        };
+        let (sizes, design) = (sizes.clone(), design.clone());
+        Ok(Self { embeddings, table, blocks, final_norm, sizes, design })
+    }
+
+    /// How many tokens it has embeddings of.
+    pub fn vocab(&self) -> usize {
+        self.embeddings.word.dims()[0]
     }
 
     /// Returns the last hidden states, `[batch, seq, hidden]` in f32; those of padding mean nothing.
     pub fn forward(&self, batch: &Padded) -> Result<Tensor> {
         let (sequences, longest) = batch.shape;
-        let x = self.embeddings.forward(&batch.places)?.reshape((sequences, longest, ()))?;
-        self.blocks(x, &Seen::Mask(&batch.mask))
+        let shape = (sequences, longest, self.sizes.hidden);
+        if longest == 0 {
+            return Ok(Tensor::zeros(shape, DType::F32, batch.mask.device())?);
+        }
+        let x = self.embeddings.forward(&batch.places)?.reshape(shape)?;
+        self.blocks(x, &self.seen(batch)?)
     }
 
     /// The last hidden states without padding. A network in training on a processor computes none; elsewhere it is
@@ -144,35 +208,76 @@ impl Trunk {
     pub fn hidden(&self, batch: &[Tokens], device: &Device) -> Result<Hidden> {
         let lengths: Vec<usize> = batch.iter().map(Tokens::len).collect();
         let all_seen = batch.iter().all(|tokens| tokens.seen() == tokens.len());
-        if !(trains(&self.embeddings.word) && all_seen) {
+        if !(trains(&self.embeddings.word) && all_seen && self.design.is_plain()) {
             return Hidden::cut(&self.forward(&Padded::new(batch, device)?)?, lengths);
         }
         let x = self.embeddings.forward(&Places::new(batch, device, Tokens::len)?)?; // [rows, hidden]
-        let states = self.blocks(x, &Seen::Lengths(&lengths))?;
+        let states = self.blocks(x, &vec![Seen::Lengths(&lengths); self.blocks.len()])?;
         Ok(Hidden { states, lengths })
     }
 
-    fn blocks(&self, mut x: Tensor, seen: &Seen<'_>) -> Result<Tensor> {
-        for block in &self.blocks {
+    /// What the tokens of each block look at; blocks that are alike share it.
+    fn seen(&self, batch: &Padded) -> Result<Vec<Seen<'static>>> {
+        let table = self.table.as_ref().map(Table::rows).transpose()?;
+        let mut made: Vec<(&Attention, Seen)> = Vec::new();
+        let mut seen = Vec::with_capacity(self.blocks.len());
+        for attention in &self.design.attention {
+            let found = made.iter().find(|(like, _)| *like == attention);
+            let of_block = match found {
+                Some((_, seen)) => seen.clone(),
+                None => Seen::Mask(Sight::new(attention, batch, table.as_ref(), &self.sizes)?),
+            };
+            if found.is_none() {
+                made.push((attention, of_block.clone()));
+            }
+            seen.push(of_block);
+        }
+        Ok(seen)
+    }
+
+    fn blocks(&self, mut x: Tensor, seen: &[Seen<'_>]) -> Result<Tensor> {
+        for (block, seen) in self.blocks.iter().zip(seen) {
             x = block.forward(&x, seen, self.sizes.heads)?;
         }
-        Ok(x)
+        match &self.final_norm {
+            Some(norm) => norm.forward(&x),
+            None => Ok(x),
+        }
+    }
+}
+
+impl Design {
+    /// A normalisation of the hidden states.
+    pub(crate) fn norm(
+        &self,
+        sizes: &Sizes,
+        tensors: &mut Tensors,
+        name: &str,
+    ) -> Result<LayerNorm> {
+        LayerNorm::load_with(tensors, name, (sizes.hidden, sizes.norm_eps), self.bias.norm)
     }
 }
 
 impl Embeddings {
-    fn load(sizes: &Sizes, names: &Names, prefix: &str, tensors: &mut Tensors) -> Result<Self> {
+    fn load(architecture: &Architecture, prefix: &str, tensors: &mut Tensors) -> Result<Self> {
+        let Architecture { sizes, design, names } = architecture;
         let width = sizes.embedding;
-        let mut table =
-            |name: &str, rows: usize| tensors.take(&format!("{prefix}{name}"), &[rows, width]);
+        // What the architecture does not have has no name.
+        let mut table = |name: &str, rows: usize| match name.is_empty() || rows == 0 {
+            true => Ok(None),
+            false => tensors.take(&format!("{prefix}{name}"), &[rows, width]).map(Some),
+        };
         let word = table(names.word, sizes.vocab)?;
         let position = table(names.position, sizes.positions)?;
-        let token_type = match sizes.token_types {
-            0 => None,
-            rows => Some(table(names.token_type, rows)?),
-        };
+        let token_type = table(names.token_type, sizes.token_types)?;
+        let word = word.map_or_else(|| static_words::words(tensors, width), Ok)?;
         let norm = format!("{prefix}{}", names.embedding_norm);
-        let norm = LayerNorm::load(tensors, &norm, width, sizes.norm_eps)?;
+        let mut load =
+            || LayerNorm::load_with(tensors, &norm, (width, sizes.norm_eps), design.bias.norm);
+        let norm = match names.embedding_norm.is_empty() {
+            true => None,
+            false => Some(load()?),
+        };
         let projection = format!("{prefix}{}", names.embedding_projection);
         let projection = match width == sizes.hidden {
             true => None,
@@ -188,10 +293,12 @@ impl Embeddings {
         if let Some(token_type) = &self.token_type {
             x = (x + wide(&token_type.index_select(&places.types, 0)?)?)?;
         }
-        let first = self.first_position;
-        let position = self.position.narrow(0, first, self.position.dim(0)? - first)?;
-        x = (x + wide(&position.index_select(&places.positions, 0)?)?)?;
-        x = self.norm.forward(&x)?;
+        if let Some(position) = &self.position {
+            let first = self.first_position;
+            let position = position.narrow(0, first, position.dim(0)? - first)?;
+            x = (x + wide(&position.index_select(&places.positions, 0)?)?)?;
+        }
+        x = normalised(self.norm.as_ref(), &x)?;
         match &self.projection {
             Some(projection) => projection.forward(&x), // [rows, hidden]
             None => Ok(x),
@@ -199,59 +306,276 @@ impl Embeddings {
     }
 }
 
+impl Table {
+    fn load(
+        Architecture { sizes, names, .. }: &Architecture,
+        relation: &Relation,
+        prefix: &str,
+        tensors: &mut Tensors,
+    ) -> Result<Option<Self>> {
+        let (buckets, width) = match relation {
+            Relation::Buckets(buckets) => (buckets, sizes.heads),
+            Relation::Disentangled(buckets) => (buckets, sizes.hidden),
+            Relation::None | Relation::Alibi | Relation::Rotary(_) => return Ok(None),
+        };
+        let weight =
+            tensors.take(&format!("{prefix}{}", names.relation), &[buckets.rows(), width])?;
+        let norm = format!("{prefix}{}", names.relation_norm);
+        let norm = match names.relation_norm.is_empty() {
+            true => None,
+            false => Some(LayerNorm::load(tensors, &norm, width, sizes.norm_eps)?),
+        };
+        Ok(Some(Self { weight, norm }))
+    }
+
+    /// The table as relations read it, in f32.
+    pub(crate) fn rows(&self) -> Result<Tensor> {
+        match &self.norm {
+            Some(norm) => norm.forward(&self.weight),
+            None => wide(&self.weight),
+        }
+    }
+}
+
 impl Block {
-    fn load(sizes: &Sizes, names: &Names, prefix: &str, tensors: &mut Tensors) -> Result<Self> {
-        let (hidden, inner) = (sizes.hidden, sizes.intermediate);
-        let mut linear = |name: &str, out: usize, width: usize| {
-            Linear::load(tensors, &format!("{prefix}.{name}"), out, width)
+    fn load(
+        architecture: &Architecture,
+        number: usize,
+        prefix: &str,
+        tensors: &mut Tensors,
+    ) -> Result<Self> {
+        let Architecture { sizes, design, names } = architecture;
+        let (hidden, inner, bias) = (sizes.hidden, sizes.intermediate, design.bias);
+        let named = |name: &str| format!("{prefix}.{name}");
+        let [query, key, value] = names.attention.load(prefix, hidden, bias.attention, tensors)?;
+        let mut linear = |name: &str, sizes: (usize, usize), bias: bool| {
+            Linear::load_with(tensors, &named(name), sizes, bias)
         };
-        let [query, key, value, attention_output] =
-            [names.query, names.key, names.value, names.attention_output]
-                .map(|name| linear(name, hidden, hidden));
-        let (up, down) = (linear(names.up, inner, hidden), linear(names.down, hidden, inner));
-        let mut norm = |name: &str| {
-            LayerNorm::load(tensors, &format!("{prefix}.{name}"), hidden, sizes.norm_eps)
+        let attention_output = linear(names.attention_output, (hidden, hidden), bias.output)?;
+        let down = linear(names.down, (hidden, inner), bias.down)?;
+        let (gate, up) = names.up.load(prefix, (inner, hidden), bias.up, tensors)?;
+        // What the embeddings normalised is not normalised again.
+        let attention_norm = match (design.norm, number) {
+            (Placement::Before, 0) => None,
+            _ => Some(design.norm(sizes, tensors, &named(names.attention_norm))?),
         };
+        let output_norm = design.norm(sizes, tensors, &named(names.output_norm))?;
+        let (activation, placement) = (sizes.activation, design.norm);
         Ok(Self {
-            query: query?,
-            key: key?,
-            value: value?,
-            attention_output: attention_output?,
-            attention_norm: norm(names.attention_norm)?,
-            up: up?,
-            down: down?,
-            output_norm: norm(names.output_norm)?,
-            activation: sizes.activation,
+            query,
+            key,
+            value,
+            attention_output,
+            attention_norm,
+            gate,
+            up,
+            down,
+            output_norm,
+            activation,
+            placement,
         })
     }
 
     /// - `x`: `[…, hidden]`, with the axes that `seen` says
     fn forward(&self, x: &Tensor, seen: &Seen<'_>, heads: usize) -> Result<Tensor> {
+        let x = match self.placement {
+            Placement::After => {
+                let attended = (x + self.attend(x, seen, heads)?)?;
+                normalised(self.attention_norm.as_ref(), &attended)?
+            }
+            Placement::Before => {
+                let attended = normalised(self.attention_norm.as_ref(), x)?;
+                (x + self.attend(&attended, seen, heads)?)?
+            }
+        };
+        match self.placement {
+            Placement::After => self.output_norm.forward(&(&x + self.feed_forward(&x)?)?),
+            Placement::Before => Ok((&x + self.feed_forward(&self.output_norm.forward(&x)?)?)?),
+        }
+    }
+
+    fn attend(&self, x: &Tensor, seen: &Seen<'_>, heads: usize) -> Result<Tensor> {
         let [query, key, value] =
             [&self.query, &self.key, &self.value].map(|linear| linear.forward(x));
         let parts = [&query?, &key?, &value?];
         let mixed = match seen {
-            Seen::Mask(mask) => attention(parts, mask, heads)?,
+            Seen::Mask(sight) => sight.attention(parts, self, heads)?,
             Seen::Lengths(lengths) => trained::attention(parts, lengths, heads)?,
         };
-        let attended = self.attention_output.forward(&mixed)?;
-        let x = self.attention_norm.forward(&(x + attended)?)?; // […, hidden]
-        let inner = self.activation.forward(&self.up.forward(&x)?)?; // […, intermediate]
-        self.output_norm.forward(&(&x + self.down.forward(&inner)?)?)
+        self.attention_output.forward(&mixed)
+    }
+
+    fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
+        let up = self.up.forward(x)?; // […, intermediate]
+        let inner = match &self.gate {
+            None => self.activation.forward(&up)?,
+            Some(gate) => (self.activation.forward(&gate.forward(x)?)? * up)?,
+        };
+        self.down.forward(&inner)
     }
 }
 
-/// Every token's mixture of all tokens, `[batch, seq, hidden]`, of queries, keys and values of that shape.
-fn attention(parts: [&Tensor; 3], mask: &Tensor, heads: usize) -> Result<Tensor> {
-    let (batch, seq, hidden) = parts[0].dims3()?;
-    let split = |y: &Tensor| -> Result<Tensor> {
-        let y = y.reshape((batch, seq, heads, hidden / heads))?;
-        Ok(y.transpose(1, 2)?.contiguous()?) // [batch, heads, seq, width]
-    };
-    let [query, key, value] = parts.map(split);
-    let query = (query? / ((hidden / heads) as f64).sqrt())?;
-    let scores = query.matmul(&key?.t()?)?; // [batch, heads, seq, seq]
-    let weights = softmax(&scores.broadcast_add(mask)?)?;
-    let mixed = weights.matmul(&value?)?; // [batch, heads, seq, width]
-    Ok(mixed.transpose(1, 2)?.reshape((batch, seq, hidden))?)
+fn normalised(norm: Option<&LayerNorm>, x: &Tensor) -> Result<Tensor> {
+    norm.map_or_else(|| Ok(x.clone()), |norm| norm.forward(x))
+}
+
+impl Attended {
+    /// Queries, keys and values.
+    fn load(
+        &self,
+        prefix: &str,
+        hidden: usize,
+        bias: bool,
+        tensors: &mut Tensors,
+    ) -> Result<[Linear; 3]> {
+        let mut load = |name: &str, outputs: usize| {
+            Linear::load_with(tensors, &format!("{prefix}.{name}"), (outputs, hidden), bias)
+        };
+        match self {
+            Self::Apart([query, key, value]) => {
+                Ok([load(query, hidden)?, load(key, hidden)?, load(value, hidden)?])
+            }
+            Self::Stacked(name) => {
+                let all = load(name, 3 * hidden)?;
+                let part = |number: usize| all.part(number * hidden, hidden);
+                Ok([part(0)?, part(1)?, part(2)?])
+            }
+        }
+    }
+}
+
+impl Up {
+    /// The gate, where there is one, and the layer beside it.
+    fn load(
+        &self,
+        prefix: &str,
+        (inner, hidden): (usize, usize),
+        bias: bool,
+        tensors: &mut Tensors,
+    ) -> Result<(Option<Linear>, Linear)> {
+        let mut load = |name: &str, outputs: usize| {
+            Linear::load_with(tensors, &format!("{prefix}.{name}"), (outputs, hidden), bias)
+        };
+        Ok(match self {
+            Self::Plain(name) => (None, load(name, inner)?),
+            Self::Gated([gate, up]) => (Some(load(gate, inner)?), load(up, inner)?),
+            Self::GateFirst(name) => {
+                let both = load(name, 2 * inner)?;
+                (Some(both.part(0, inner)?), both.part(inner, inner)?)
+            }
+            Self::GateLast(name) => {
+                let both = load(name, 2 * inner)?;
+                (Some(both.part(inner, inner)?), both.part(0, inner)?)
+            }
+        })
+    }
+}
+
+impl Sight {
+    fn new(
+        attention: &Attention,
+        batch: &Padded,
+        table: Option<&Tensor>,
+        sizes: &Sizes,
+    ) -> Result<Self> {
+        let (seq, device) = (batch.shape.1, batch.mask.device());
+        let table = || table.expect("a relation that takes rows was loaded with a table");
+        let mut sight = Self { added: batch.mask.clone(), turns: None, rows: None };
+        if let Some(window) = attention.window {
+            let near = |distance: i64| seen(distance.unsigned_abs() as usize <= window);
+            let near = Tensor::from_vec(pairs(seq, near), (1, 1, seq, seq), device)?;
+            sight.added = sight.added.broadcast_add(&near)?.maximum(&batch.alone()?)?;
+        }
+        match &attention.relation {
+            Relation::None => {}
+            Relation::Buckets(buckets) => {
+                let rows = bucketed(*buckets, seq, device)?.flatten_all()?;
+                let added = table().index_select(&rows, 0)?; // [seq · seq, heads]
+                let added = added.t()?.reshape((1, sizes.heads, seq, seq))?;
+                sight.added = sight.added.broadcast_add(&added)?;
+            }
+            Relation::Alibi => {
+                let far = pairs(seq, |distance| -(distance.abs() as f32));
+                let far = Tensor::from_vec(far, (1, 1, seq, seq), device)?;
+                let slopes = Tensor::from_vec(slopes(sizes.heads), (1, sizes.heads, 1, 1), device)?;
+                sight.added = sight.added.broadcast_add(&far.broadcast_mul(&slopes)?)?;
+            }
+            Relation::Rotary(frequencies) => {
+                let width = sizes.hidden / sizes.heads / 2;
+                let [cosines, sines] = frequencies
+                    .turns(seq)
+                    .map(|turns| Tensor::from_vec(turns, (1, 1, seq, width), device));
+                sight.turns = Some((cosines?, sines?));
+            }
+            Relation::Disentangled(buckets) => {
+                sight.rows = Some((table().clone(), bucketed(*buckets, seq, device)?));
+            }
+        }
+        Ok(sight)
+    }
+
+    /// Every token's mixture of what it sees, `[batch, seq, hidden]`, of queries, keys and values of that shape.
+    fn attention(&self, parts: [&Tensor; 3], block: &Block, heads: usize) -> Result<Tensor> {
+        let (batch, seq, hidden) = parts[0].dims3()?;
+        let [query, key, value] = parts.map(|part| split(part, heads));
+        let (mut query, mut key) = (query?, key?);
+        if let Some(turns) = &self.turns {
+            (query, key) = (turned(&query, turns)?, turned(&key, turns)?);
+        }
+        // What attention adds up: one product, or three where it is disentangled (He et al., §3.1).
+        let terms = if self.rows.is_some() { 3 } else { 1 };
+        let query = (query / ((hidden / heads * terms) as f64).sqrt())?;
+        let mut scores = query.matmul(&key.t()?)?; // [batch, heads, seq, seq]
+        if let Some((table, rows)) = &self.rows {
+            let scale = ((hidden / heads * terms) as f64).sqrt();
+            let of_keys = split(&block.key.forward(table)?.unsqueeze(0)?, heads)?; // [1, heads, rows, width]
+            let of_queries = split(&block.query.forward(table)?.unsqueeze(0)?, heads)?;
+            let of_queries = (of_queries / scale)?;
+            scores = (scores + looked_up(&query, &of_keys, rows)?)?;
+            scores = (scores + looked_up(&key, &of_queries, &rows.t()?)?.t()?)?;
+        }
+        let weights = softmax(&scores.broadcast_add(&self.added)?)?;
+        let mixed = weights.matmul(&value?)?; // [batch, heads, seq, width]
+        Ok(mixed.transpose(1, 2)?.reshape((batch, seq, hidden))?)
+    }
+}
+
+/// `[batch, seq, hidden]` as `[batch, heads, seq, width]`.
+fn split(x: &Tensor, heads: usize) -> Result<Tensor> {
+    let (batch, seq, hidden) = x.dims3()?;
+    let x = x.reshape((batch, seq, heads, hidden / heads))?;
+    Ok(x.transpose(1, 2)?.contiguous()?)
+}
+
+/// Turns each pair of a head's values, one of the first half and one of the second (Su et al., 2021, eq. 34).
+fn turned(x: &Tensor, (cosines, sines): &(Tensor, Tensor)) -> Result<Tensor> {
+    let half = x.dim(D::Minus1)? / 2;
+    let (first, second) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
+    let along = (first.broadcast_mul(cosines)? - second.broadcast_mul(sines)?)?;
+    let across = (second.broadcast_mul(cosines)? + first.broadcast_mul(sines)?)?;
+    Ok(Tensor::cat(&[along, across], D::Minus1)?)
+}
+
+/// Products of each token with the row of a table that `rows`, `[seq, seq]`, names for it and another: `[batch, heads, seq,
+/// seq]`.
+///
+/// - `x`: `[batch, heads, seq, width]`
+/// - `table`: `[1, heads, rows, width]`
+fn looked_up(x: &Tensor, table: &Tensor, rows: &Tensor) -> Result<Tensor> {
+    let (batch, heads, seq, _) = x.dims4()?;
+    let products = x.broadcast_matmul(&table.t()?)?; // [batch, heads, seq, rows]
+    let rows = rows.broadcast_as((batch, heads, seq, seq))?.contiguous()?;
+    Ok(products.contiguous()?.gather(&rows, D::Minus1)?)
+}
+
+/// A function of the distance from each query to each key, the key's position less the query's; `[seq, seq]`.
+fn pairs<T>(seq: usize, of: impl Fn(i64) -> T) -> Vec<T> {
+    let places = (0..seq as i64).flat_map(|query| (0..seq as i64).map(move |key| key - query));
+    places.map(of).collect()
+}
+
+/// The row of a table for each query and key, `[seq, seq]`.
+fn bucketed(buckets: Buckets, seq: usize, device: &Device) -> Result<Tensor> {
+    let rows = pairs(seq, |distance| buckets.row(distance) as u32);
+    Ok(Tensor::from_vec(rows, (seq, seq), device)?)
 }

@@ -15,8 +15,8 @@ use candle_core::{Device, Tensor};
 use nir_nn::checkpoint::Checkpoint;
 use nir_nn::heads::{Classifier, LogitPooling, MaskedLm, PerToken, Projection, Vector};
 use nir_nn::{
-    Architecture, Backend, Hidden, Input, Model, Pooling, Precision, Rows, Tensors, Tokens,
-    Truncation, normalise, numbers,
+    Architecture, Backend, Encoder, Hidden, Input, Model, Pooling, Precision, Rows, Tensors,
+    Tokens, Truncation, normalise, numbers,
 };
 use serde::Deserialize;
 
@@ -33,11 +33,17 @@ struct Case {
     pair: Option<String>,
     max_length: usize,
     truncation: String,
+    #[serde(default = "yes")]
+    special_tokens: bool,
     ids: Vec<u32>,
     types: Vec<u32>,
     /// 1 for a token that others look at.
     mask: Vec<u32>,
     tensors: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -65,11 +71,8 @@ impl Case {
             "only_second" => Truncation::Second,
             other => panic!("{other}"),
         };
-        let max_length = self.max_length;
-        (
-            Input { template, lower_case: false, special_tokens: true, max_length, fill: None },
-            truncation,
-        )
+        let Self { max_length, special_tokens, .. } = *self;
+        (Input { template, lower_case: false, special_tokens, max_length, fill: None }, truncation)
     }
 
     fn tokens(&self) -> Tokens {
@@ -141,7 +144,7 @@ impl Fixture {
 
     fn logits(&self, backend: &Backend, batch: &[Tokens]) -> Vec<Vec<f32>> {
         let model = self.model(backend, &[], Classifier::load);
-        let hidden = model.encoder.hidden(batch, Rows::First).unwrap();
+        let hidden = model.encoder.hidden(batch, model.head.rows()).unwrap();
         rows(&model.head.forward(&hidden).unwrap())
     }
 
@@ -163,10 +166,12 @@ impl Fixture {
         backend: &Backend,
         batch: &[Tokens],
     ) -> Vec<Vec<f32>> {
-        let (pooling, projection, ignore) = self.contract(tensor);
+        let (cut, whole) = (tensor == "mean_first_8", tensor.trim_end_matches("_first_8"));
+        let (pooling, projection, ignore) = self.contract(whole);
         let pooler = if tensor == "pooler" { "" } else { "*pooler.*" };
         let model = self.model(backend, &[ignore, pooler], |architecture, tensors| {
-            Vector::load(architecture, tensors, pooling, projection.as_ref())
+            let vector = Vector::load(architecture, tensors, pooling, projection.as_ref())?;
+            vector.cut(cut.then_some(8))
         });
         let hidden = model.encoder.hidden(batch, model.head.rows()).unwrap();
         let vectors = model.head.forward(&hidden).unwrap();
@@ -233,8 +238,10 @@ fn length(x: &[f32]) -> f64 {
     x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Holds every tensor of every case of a fixture to `tolerance`, each text alone and all in one batch of mixed lengths.
-fn check(fixture: &Fixture, backend: &Backend, tolerance: f64) {
+/// Holds every tensor of every case of a fixture to `tolerance`, each text alone and all in one batch of mixed lengths;
+/// returns what is off.
+fn check(fixture: &Fixture, backend: &Backend, tolerance: f64) -> Vec<String> {
+    let mut off = Vec::new();
     let mut by_tensor: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
     for case in &fixture.cases {
         for tensor in &case.tensors {
@@ -259,15 +266,21 @@ fn check(fixture: &Fixture, backend: &Backend, tolerance: f64) {
             }
             let error = length(&differences) / length(&all);
             // False also where it is not a number.
-            assert!(error <= tolerance, "{}: {tensor} {how} in {backend}: {error:e}", fixture.name);
+            let near = error <= tolerance;
+            if !near {
+                off.push(format!("{}: {tensor} {how} in {backend}: {error:e}", fixture.name));
+            }
         }
     }
+    off
 }
 
 fn check_all(backend: &Backend, tolerance: f64) {
     let fixtures = fixtures();
     assert!(fixtures.len() > 20, "{} fixtures", fixtures.len());
-    fixtures.iter().for_each(|fixture| check(fixture, backend, tolerance));
+    let off: Vec<String> =
+        fixtures.iter().flat_map(|fixture| check(fixture, backend, tolerance)).collect();
+    assert!(off.is_empty(), "{}", off.join("\n"));
 }
 
 #[test]
@@ -280,25 +293,94 @@ fn the_plain_form_is_exact_too() {
     check_all(&Backend::reference().plain(), 1e-5);
 }
 
+/// How far a network of random values may be off in a 16-bit type. PyTorch itself, run in bf16, is off by .096 in `modernbert`
+/// (four blocks whose sums are not normalised), .058 in `gte-stretched` and .023 to .032 in the others that BERT's followers
+/// brought.
+fn half_tolerance(fixture: &Fixture) -> f64 {
+    let followers = ["mpnet", "nomic", "matryoshka", "deberta", "gte", "jina", "modernbert"];
+    match fixture.name.as_str() {
+        "modernbert" => 0.1,
+        name if followers.iter().any(|start| name.starts_with(start)) => 4e-2,
+        _ => 2e-2,
+    }
+}
+
+fn check_halves(backend: &Backend) {
+    let off = |fixture: Fixture| check(&fixture, backend, half_tolerance(&fixture));
+    let off: Vec<String> = fixtures().into_iter().flat_map(off).collect();
+    assert!(off.is_empty(), "{}", off.join("\n"));
+}
+
 #[test]
 fn bf16_is_near() {
-    check_all(&Backend::new("cpu", Precision::Bf16).unwrap(), 2e-2);
+    check_halves(&Backend::new("cpu", Precision::Bf16).unwrap());
 }
 
 #[test]
 fn f16_is_near() {
-    check_all(&Backend::new("cpu", Precision::F16).unwrap(), 2e-2);
+    check_halves(&Backend::new("cpu", Precision::F16).unwrap());
 }
 
 /// On a GPU, where there is one: `cargo test -p nir-nn --features cuda -- --ignored`.
 #[test]
 #[ignore = "needs a GPU and a build with `--features cuda`"]
 fn a_gpu_gives_the_same() {
-    for (precision, tolerance) in
-        [(Precision::F32, 1e-4), (Precision::F16, 2e-2), (Precision::Bf16, 2e-2)]
-    {
-        check_all(&Backend::new("cuda:0", precision).unwrap(), tolerance);
+    check_all(&Backend::new("cuda:0", Precision::F32).unwrap(), 1e-4);
+    for precision in [Precision::F16, Precision::Bf16] {
+        check_halves(&Backend::new("cuda:0", precision).unwrap());
     }
+}
+
+/// The last hidden states of all fixtures that have them, by the packed form.
+fn packed(check: impl Fn(&str, &Encoder, &[Tokens])) {
+    for precision in [Precision::F32, Precision::Int8] {
+        let backend = Backend::new("cpu", precision).unwrap();
+        let states = |case: &&Case| case.tensors.iter().any(|tensor| tensor == "last_hidden_state");
+        for fixture in fixtures() {
+            let batch: Vec<Tokens> =
+                fixture.cases.iter().filter(states).map(Case::tokens).collect();
+            if !batch.is_empty() {
+                let model = fixture.model(&backend, &["*pooler.*"], |_, _| Ok(()));
+                check(&format!("{} in {precision}", fixture.name), &model.encoder, &batch);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_is_the_same_to_the_last_bit_whatever_it_is_batched_with() {
+    packed(|name, encoder, batch| {
+        let together = cut(&encoder.hidden(batch, Rows::All).unwrap(), Clone::clone);
+        for (tokens, found) in batch.iter().zip(together) {
+            let alone = encoder.hidden(std::slice::from_ref(tokens), Rows::All).unwrap();
+            assert_eq!(numbers(&alone.states).unwrap(), found, "{name}");
+        }
+    });
+}
+
+#[test]
+fn the_first_state_alone_is_that_of_all() {
+    packed(|name, encoder, batch| {
+        let all = encoder.hidden(batch, Rows::All).unwrap().sequences().unwrap();
+        let first = encoder.hidden(batch, Rows::First).unwrap().sequences().unwrap();
+        for (all, first) in all.iter().zip(first) {
+            let expected = numbers(&all.get(0).unwrap()).unwrap();
+            assert_eq!(numbers(&first).unwrap(), expected, "{name}");
+        }
+    });
+}
+
+/// Rounded to the same bytes in PyTorch, the last hidden states of these networks of random values are off by .13 in the four
+/// blocks of `modernbert` and by .035 to .045 in the two of the others.
+#[test]
+fn int8_is_near() {
+    let backend = Backend::new("cpu", Precision::Int8).unwrap();
+    let off = fixtures().into_iter().flat_map(|fixture| {
+        let tolerance = if fixture.name == "modernbert" { 0.2 } else { 0.1 };
+        check(&fixture, &backend, tolerance)
+    });
+    let off: Vec<String> = off.collect();
+    assert!(off.is_empty(), "{}", off.join("\n"));
 }
 
 #[test]

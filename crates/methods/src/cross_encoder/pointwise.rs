@@ -29,7 +29,7 @@ use candle_nn::ops::log_softmax;
 use nir_core::{Corpus, DocNo, Progress, Queries, Query, Ranking, Reranker, Result, Run, Scored};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::Classifier;
-use nir_nn::{Bound, Hidden, Input, Model, Rows, Tokens, Truncation};
+use nir_nn::{Bound, Hidden, Input, Model, Tokens, Truncation};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -169,7 +169,7 @@ impl Pointwise {
         let tokens: Vec<Tokens> = tokens.collect::<Result<_>>()?;
         let head = |hidden: &Hidden| self.score.of(&self.model.head.forward(hidden)?);
         let text = |i: usize| format!("{} / {}", query.text, self.corpus.contents(docs[i]));
-        Ok(self.model.encoder.table(&tokens, Rows::First, head, text)?.rows)
+        Ok(self.model.encoder.table(&tokens, self.model.head.rows(), head, text)?.rows)
     }
 
     fn tokens(&self, query: &Query, doc: DocNo) -> Result<Tokens> {

@@ -5,7 +5,9 @@
 
 use serde::Deserialize;
 
-use super::{Architecture, ClassifierNames, Describe, MaskedLmNames, Names, Sizes};
+use super::{
+    Architecture, Attended, ClassifierNames, Describe, Design, MaskedLmNames, Names, Sizes, Up,
+};
 use crate::Activation;
 
 /// `config.json`.
@@ -29,19 +31,21 @@ const NAMES: Names = Names {
     token_type: "",
     embedding_norm: "embeddings.LayerNorm",
     embedding_projection: "",
+    relation: "",
+    relation_norm: "",
+    final_norm: "",
     block: "transformer.layer",
-    query: "attention.q_lin",
-    key: "attention.k_lin",
-    value: "attention.v_lin",
+    attention: Attended::Apart(["attention.q_lin", "attention.k_lin", "attention.v_lin"]),
     attention_output: "attention.out_lin",
     attention_norm: "sa_layer_norm",
-    up: "ffn.lin1",
+    up: Up::Plain("ffn.lin1"),
     down: "ffn.lin2",
     output_norm: "output_layer_norm",
     classifier: ClassifierNames {
         dense: "pre_classifier",
         dense_in_trunk: false,
         activation: Activation::Relu,
+        norm: "",
         output: "classifier",
     },
     masked_lm: MaskedLmNames {
@@ -68,6 +72,7 @@ impl Describe for Config {
             norm_eps: NORM_EPS,
             activation: self.activation.parse()?,
         };
-        Ok(Architecture { sizes, names: &NAMES })
+        let design = Design::bert(sizes.layers);
+        Ok(Architecture { sizes, design, names: &NAMES })
     }
 }

@@ -1,24 +1,36 @@
 //! The encoders that checkpoints name in `config.json`: one file each.
 //!
-//! BERT, DistilBERT, RoBERTa and ELECTRA are the same network ([`crate::Trunk`]) in other sizes and under other names.
-//! So an architecture is data: a `Config` that mirrors `config.json`, and a table of names.
+//! All of them are one network ([`crate::Trunk`]) in other sizes, with other parts and under other names. So an
+//! architecture is data: a `Config` that mirrors `config.json`, and a table of names.
 
 pub mod bert;
+pub mod deberta_v2;
 pub mod distilbert;
 pub mod electra;
+pub mod gte;
+pub mod jina_bert;
+pub mod modern_bert;
+pub mod mpnet;
+pub mod nomic_bert;
+pub mod relation;
 pub mod roberta;
+pub mod static_words;
 
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use crate::{Activation, Error, Result};
+use crate::{Activation, Error, Pooling, Result};
 
-/// An encoder that is about to be loaded: its sizes, and what its tensors are called.
+pub use relation::{Buckets, Frequencies, Relation};
+
+/// An encoder that is about to be loaded: its sizes, its parts, and what its tensors are called.
 #[derive(Debug, Clone)]
 pub struct Architecture {
     /// How large it is.
     pub sizes: Sizes,
+    /// What its blocks are made of.
+    pub design: Design,
     /// What its tensors are called.
     pub names: &'static Names,
 }
@@ -26,7 +38,7 @@ pub struct Architecture {
 /// The numbers of a `config.json`.
 #[derive(Debug, Clone)]
 pub struct Sizes {
-    /// Rows of the word embeddings.
+    /// Rows of the word embeddings; 0 where the file decides.
     pub vocab: usize,
     /// Width of the embeddings; differs from `hidden` in ELECTRA only.
     pub embedding: usize,
@@ -38,7 +50,7 @@ pub struct Sizes {
     pub heads: usize,
     /// Width inside the feed-forward part.
     pub intermediate: usize,
-    /// Rows of the position embeddings.
+    /// Rows of the position embeddings; without those, tokens that the model may take.
     pub positions: usize,
     /// The row of the first token: RoBERTa leaves the rows up to its padding token unused.
     pub first_position: usize,
@@ -60,8 +72,98 @@ impl Sizes {
     }
 }
 
+/// What the blocks of an encoder are made of.
+#[derive(Debug, Clone)]
+pub struct Design {
+    /// Of each block.
+    pub attention: Vec<Attention>,
+    /// Where a block normalises.
+    pub norm: Placement,
+    /// Which layers have one.
+    pub bias: Biases,
+    /// Whether the dense layer of a head has one.
+    pub head_bias: bool,
+    /// What a classifier reads of the hidden states.
+    pub classified: Pooling,
+    /// Whether unknown tokens are left out of a text.
+    pub skips_unknown: bool,
+}
+
+/// What a token of a block looks at, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attention {
+    /// How it knows where others stand.
+    pub relation: Relation,
+    /// The distance up to which it sees others; all of them where there is none.
+    pub window: Option<usize>,
+}
+
+/// Where a block normalises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// What came out of a part added to what went in: `norm(x + part(x))`.
+    After,
+    /// What goes into a part, `x + part(norm(x))`, and the last block's sum.
+    Before,
+}
+
+/// Which layers have a bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Biases {
+    /// Queries, keys and values.
+    pub attention: bool,
+    /// The layer after attention.
+    pub output: bool,
+    /// The first layers of the feed-forward part.
+    pub up: bool,
+    /// Its last.
+    pub down: bool,
+    /// Normalisations.
+    pub norm: bool,
+}
+
+impl Biases {
+    /// Everywhere.
+    pub const ALL: Self = Self { attention: true, output: true, up: true, down: true, norm: true };
+}
+
+impl Design {
+    /// BERT's, in which only the embeddings know of positions.
+    pub(crate) fn bert(layers: usize) -> Self {
+        Self::related(layers, &Relation::None)
+    }
+
+    /// BERT's, but for how attention knows where tokens stand.
+    pub(crate) fn related(layers: usize, relation: &Relation) -> Self {
+        let attention = Attention { relation: relation.clone(), window: None };
+        Self {
+            attention: vec![attention; layers.min(MOST_LAYERS)], // more are refused later
+            norm: Placement::After,
+            bias: Biases::ALL,
+            head_bias: true,
+            classified: Pooling::Cls,
+            skips_unknown: false,
+        }
+    }
+
+    /// Whether attention is that of BERT in every block.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.attention
+            .iter()
+            .all(|Attention { relation, window }| *relation == Relation::None && window.is_none())
+    }
+
+    /// What all blocks take rows of, if anything.
+    pub(crate) fn table(&self) -> Option<&Relation> {
+        let shared = |relation: &&Relation| {
+            matches!(relation, Relation::Buckets(_) | Relation::Disentangled(_))
+        };
+        self.attention.iter().map(|attention| &attention.relation).find(shared)
+    }
+}
+
 /// What an architecture calls its tensors. Names of the trunk stand below a prefix that the checkpoint decides; names
-/// of a block stand below `{block}.{number}`; names of heads are whole.
+/// of a block stand below `{block}.{number}`; names of heads are whole. What an architecture does not have is empty.
 #[derive(Debug)]
 pub struct Names {
     pub(crate) word: &'static str,
@@ -70,13 +172,17 @@ pub struct Names {
     pub(crate) embedding_norm: &'static str,
     /// From the embeddings' width to the hidden one, where they differ.
     pub(crate) embedding_projection: &'static str,
+    /// The table that a [`Relation`] takes rows of.
+    pub(crate) relation: &'static str,
+    /// The normalisation of that table.
+    pub(crate) relation_norm: &'static str,
+    /// After the last block.
+    pub(crate) final_norm: &'static str,
     pub(crate) block: &'static str,
-    pub(crate) query: &'static str,
-    pub(crate) key: &'static str,
-    pub(crate) value: &'static str,
+    pub(crate) attention: Attended,
     pub(crate) attention_output: &'static str,
     pub(crate) attention_norm: &'static str,
-    pub(crate) up: &'static str,
+    pub(crate) up: Up,
     pub(crate) down: &'static str,
     pub(crate) output_norm: &'static str,
     /// The head that classifies a text or a pair.
@@ -85,13 +191,37 @@ pub struct Names {
     pub(crate) masked_lm: MaskedLmNames,
 }
 
-/// A dense layer over the first token, an activation, and one output for each class.
+/// The layers of queries, keys and values.
+#[derive(Debug)]
+pub(crate) enum Attended {
+    /// One each.
+    Apart([&'static str; 3]),
+    /// One tensor, in this order.
+    Stacked(&'static str),
+}
+
+/// The first layers of the feed-forward part.
+#[derive(Debug)]
+pub(crate) enum Up {
+    /// One, and then the activation.
+    Plain(&'static str),
+    /// Two: the activation of the first is multiplied with the second (Shazeer, 2020, §2).
+    Gated([&'static str; 2]),
+    /// The two in one tensor, the one with the activation first.
+    GateFirst(&'static str),
+    /// The same, last.
+    GateLast(&'static str),
+}
+
+/// A dense layer over the pooled states, an activation, and one output for each class.
 #[derive(Debug)]
 pub(crate) struct ClassifierNames {
     pub(crate) dense: &'static str,
     /// Whether `dense` belongs to the trunk, below its prefix, as BERT's pooler does.
     pub(crate) dense_in_trunk: bool,
     pub(crate) activation: Activation,
+    /// Of a normalisation after the activation; empty where there is none.
+    pub(crate) norm: &'static str,
     pub(crate) output: &'static str,
 }
 
@@ -110,18 +240,28 @@ pub(crate) struct MaskedLmNames {
 /// More than any encoder has: a damaged number is not counted up to.
 const MOST_LAYERS: usize = 1024;
 
+/// More than any encoder with angles or distances serves, of which there is a table.
+const MOST_POSITIONS: usize = 1 << 17;
+
 /// Reads one `config.json`.
 type Read = fn(&str) -> std::result::Result<Architecture, String>;
 
 /// By `model_type`.
-const ARCHITECTURES: [(&str, Read); 7] = [
-    ("bert", read::<bert::Config>),
+const ARCHITECTURES: [(&str, Read); 14] = [
+    ("bert", bert_or_jina),
     ("dpr", read::<bert::Config>), // BERT under another name; a projection, where there is one, is a head
     ("distilbert", read::<distilbert::Config>),
     ("roberta", read::<roberta::Config>),
     ("xlm-roberta", read::<roberta::Config>),
     ("camembert", read::<roberta::Config>),
     ("electra", read::<electra::Config>),
+    ("mpnet", read::<mpnet::Config>),
+    ("modernbert", read::<modern_bert::Config>),
+    ("nomic_bert", nomic),
+    ("deberta-v2", read::<deberta_v2::Config>), // version 3 says so too
+    ("new", read::<gte::Config>),
+    ("gte", read::<gte::Config>),
+    ("model2vec", read::<static_words::Config>),
 ];
 
 /// A `config.json` that says what is to be built.
@@ -131,6 +271,30 @@ trait Describe: DeserializeOwned {
 
 fn read<C: Describe>(text: &str) -> std::result::Result<Architecture, String> {
     serde_json::from_str::<C>(text).map_err(|error| error.to_string())?.describe()
+}
+
+/// Two networks that both call themselves `bert`.
+fn bert_or_jina(text: &str) -> std::result::Result<Architecture, String> {
+    match has(text, "position_embedding_type", Some("alibi"))? {
+        true => read::<jina_bert::Config>(text),
+        false => read::<bert::Config>(text),
+    }
+}
+
+/// One network in the words of the code it was trained with, or in those of `transformers`.
+fn nomic(text: &str) -> std::result::Result<Architecture, String> {
+    match has(text, "n_embd", None)? {
+        true => read::<nomic_bert::Config>(text),
+        false => read::<nomic_bert::Newer>(text),
+    }
+}
+
+/// Whether a `config.json` has a key, with a value if one is asked for.
+fn has(text: &str, key: &str, value: Option<&str>) -> std::result::Result<bool, String> {
+    let config: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let found = config.get(key);
+    Ok(value.map_or(found.is_some(), |value| found.is_some_and(|found| found == value)))
 }
 
 impl Architecture {
@@ -159,14 +323,23 @@ impl Architecture {
     }
 
     fn checked(self) -> std::result::Result<Self, String> {
-        let Sizes { hidden, heads, layers, .. } = self.sizes;
+        let Sizes { hidden, heads, layers, positions, .. } = self.sizes;
         if layers > MOST_LAYERS {
             return Err(format!("{layers} layers, expected at most {MOST_LAYERS}"));
         }
-        match heads > 0 && hidden % heads == 0 {
-            true => Ok(self),
-            false => Err(format!("{heads} heads cannot share a hidden size of {hidden}")),
+        let related = self.design.attention.iter().any(|block| block.relation != Relation::None);
+        if related && positions > MOST_POSITIONS {
+            return Err(format!("{positions} positions, expected at most {MOST_POSITIONS}"));
         }
+        if heads == 0 || hidden % heads != 0 {
+            return Err(format!("{heads} heads cannot share a hidden size of {hidden}"));
+        }
+        let turns = |attention: &Attention| matches!(attention.relation, Relation::Rotary(_));
+        if (hidden / heads) % 2 != 0 && self.design.attention.iter().any(turns) {
+            let width = hidden / heads;
+            return Err(format!("a head of {width} values cannot be turned in pairs"));
+        }
+        Ok(self)
     }
 }
 
@@ -192,7 +365,7 @@ mod tests {
         let error = Architecture::parse(r#"{"model_type": "t5"}"#).unwrap_err();
         assert_eq!(
             error,
-            "`model_type` is `t5`: expected one of bert, dpr, distilbert, roberta, xlm-roberta, camembert, electra"
+            "`model_type` is `t5`: expected one of bert, dpr, distilbert, roberta, xlm-roberta, camembert, electra, mpnet, modernbert, nomic_bert, deberta-v2, new, gte, model2vec"
         );
     }
 
@@ -235,8 +408,8 @@ mod tests {
         assert_eq!(bert(heads), "3 heads cannot share a hidden size of 8");
         let relative = r#""num_attention_heads": 2, "position_embedding_type": "relative_key""#;
         assert!(bert(relative).contains("expected `absolute`"));
-        let activation = r#""num_attention_heads": 2, "hidden_act": "swish""#;
-        assert!(bert(activation).contains("unknown activation `swish`"));
+        let activation = r#""num_attention_heads": 2, "hidden_act": "mish""#;
+        assert!(bert(activation).contains("unknown activation `mish`"));
         assert!(bert(r#""model": 1"#).contains("num_attention_heads"));
     }
 }

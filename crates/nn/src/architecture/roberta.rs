@@ -7,7 +7,8 @@
 use serde::Deserialize;
 
 use super::{
-    Architecture, ClassifierNames, Describe, MaskedLmNames, Names, Sizes, check_positions,
+    Architecture, Attended, ClassifierNames, Describe, Design, MaskedLmNames, Names, Sizes, Up,
+    check_positions,
 };
 use crate::Activation;
 
@@ -39,19 +40,25 @@ const NAMES: Names = Names {
     token_type: "embeddings.token_type_embeddings.weight",
     embedding_norm: "embeddings.LayerNorm",
     embedding_projection: "",
+    relation: "",
+    relation_norm: "",
+    final_norm: "",
     block: "encoder.layer",
-    query: "attention.self.query",
-    key: "attention.self.key",
-    value: "attention.self.value",
+    attention: Attended::Apart([
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+    ]),
     attention_output: "attention.output.dense",
     attention_norm: "attention.output.LayerNorm",
-    up: "intermediate.dense",
+    up: Up::Plain("intermediate.dense"),
     down: "output.dense",
     output_norm: "output.LayerNorm",
     classifier: ClassifierNames {
         dense: "classifier.dense",
         dense_in_trunk: false,
         activation: Activation::Tanh,
+        norm: "",
         output: "classifier.out_proj",
     },
     masked_lm: MaskedLmNames {
@@ -79,6 +86,7 @@ impl Describe for Config {
             norm_eps: self.layer_norm_eps,
             activation: self.hidden_act.parse()?,
         };
-        Ok(Architecture { sizes, names: &NAMES })
+        let design = Design::bert(sizes.layers);
+        Ok(Architecture { sizes, design, names: &NAMES })
     }
 }

@@ -8,16 +8,22 @@
 //! Keys and values of a head are laid out as panels, so that both products run through the tile of linear layers.
 //! A few rows of queries are taken at a time: their scores stay in the first-level cache from one product to the next.
 //!
+//! A layer that sees so far and no farther takes the keys of a few queries from the first that one of them sees to the
+//! last; what a query does not see weighs 0.
+//!
 //! The factor `1 / √d` is in the weights of the queries already, and `log2 e` too: `exp(x) = 2^(x log2 e)`, and powers
 //! of two are cheaper. The sum of the softmax divides the result, which is shorter than the weights.
+
+use std::ops::Range;
 
 use super::kernels::{Job, Lanes, Simd, total};
 use super::linear::{Block, Panel, Strided, float_tile};
 use super::math::exp2;
+use super::relation::{Products, Relation};
 
-/// What is multiplied into queries before [`Attention`] sees them.
-pub(super) fn query_scale(head_width: usize) -> f32 {
-    std::f32::consts::LOG2_E / (head_width as f32).sqrt()
+/// What is multiplied into queries before [`Attention`] sees them, where a score adds up so many `terms`.
+pub(super) fn query_scale(head_width: usize, terms: usize) -> f32 {
+    std::f32::consts::LOG2_E / ((head_width * terms) as f32).sqrt()
 }
 
 /// The sequence that attention works on.
@@ -28,6 +34,9 @@ pub(super) struct Attention<'a> {
     /// `[length, 2 hidden]`: the key and the value of each token
     pub(super) keys_values: &'a [f32],
     pub(super) hidden: usize,
+    pub(super) relation: &'a Relation,
+    /// The distance up to which a query sees keys.
+    pub(super) window: usize,
     pub(super) scratch: &'a mut Scratch,
     /// `[queries, hidden]`
     pub(super) out: &'a mut [f32],
@@ -42,6 +51,7 @@ pub(super) struct Scratch {
     values: Vec<f32>,
     /// `[rows of a tile, tokens]`
     scores: Vec<f32>,
+    products: Products,
 }
 
 impl Attention<'_> {
@@ -59,44 +69,78 @@ impl Job for Attention<'_> {
 
     #[inline(always)]
     fn run<V: Lanes>(self) {
-        let Self { heads, queries, keys_values, hidden, scratch, out } = self;
+        let Self { heads, queries, keys_values, hidden, relation, window, scratch, out } = self;
         let width = hidden / heads;
         let length = keys_values.len() / (2 * hidden);
         let stride = length.next_multiple_of(V::LANES);
         scratch.keys.resize(width * stride, 0.0);
         scratch.values.resize(length * width.next_multiple_of(V::LANES), 0.0);
         scratch.scores.resize(V::ROWS * stride, 0.0);
+        let reach = length.max(queries.len() / hidden);
         for at in (0..hidden).step_by(width) {
-            let head = Head { at, width, hidden, length, stride };
-            head.pack_keys::<V>(keys_values, &mut scratch.keys);
+            let head = Head { at, width, hidden, length, reach, stride };
+            head.pack_keys::<V>(keys_values, 2 * hidden, &mut scratch.keys);
             head.pack_values::<V>(keys_values, &mut scratch.values);
+            if let Relation::Disentangled(rows) = relation {
+                rows.of_keys::<V>(head, keys_values, &mut scratch.products);
+            }
             for first in (0..queries.len() / hidden).step_by(V::ROWS) {
                 let rows = (queries.len() / hidden - first).min(V::ROWS);
                 let queries = &queries[first * hidden..][..rows * hidden];
-                head.score::<V>(queries, rows, scratch);
-                head.mix::<V>(rows, scratch, &mut out[first * hidden..][..rows * hidden]);
+                let tile = Tile { first, rows, window };
+                head.score::<V>(queries, tile, scratch);
+                head.relate::<V>(relation, queries, tile, scratch);
+                head.mix::<V>(tile, scratch, &mut out[first * hidden..][..rows * hidden]);
             }
         }
     }
 }
 
+/// A few queries that are taken together.
+#[derive(Clone, Copy)]
+struct Tile {
+    /// The position of the first.
+    first: usize,
+    rows: usize,
+    window: usize,
+}
+
+impl Tile {
+    /// The keys that the query of a row sees, of a sequence of `length`.
+    #[inline(always)]
+    fn seen(self, row: usize, length: usize) -> Range<usize> {
+        let query = self.first + row;
+        let end = query.saturating_add(self.window).saturating_add(1).min(length);
+        query.saturating_sub(self.window).min(end)..end
+    }
+
+    /// The keys that any of them sees.
+    #[inline(always)]
+    fn all_seen(self, length: usize) -> Range<usize> {
+        self.seen(0, length).start..self.seen(self.rows - 1, length).end
+    }
+}
+
 /// One head: the columns `at..at + width` of queries, keys, values and the result.
 #[derive(Clone, Copy)]
-struct Head {
-    at: usize,
-    width: usize,
-    hidden: usize,
-    /// Tokens of the sequence.
-    length: usize,
+pub(super) struct Head {
+    pub(super) at: usize,
+    pub(super) width: usize,
+    pub(super) hidden: usize,
+    /// Tokens that are looked at.
+    pub(super) length: usize,
+    /// Those and the ones that look.
+    pub(super) reach: usize,
     /// Tokens in whole registers.
-    stride: usize,
+    pub(super) stride: usize,
 }
 
 impl Head {
     /// The keys as panels of `[head width, tokens]`.
+    ///
+    /// - `keys_values`: the head's keys, `at` values into rows that are `stride` apart
     #[inline(always)]
-    fn pack_keys<V: Lanes>(self, keys_values: &[f32], to: &mut [f32]) {
-        let stride = 2 * self.hidden;
+    pub(super) fn pack_keys<V: Lanes>(self, keys_values: &[f32], stride: usize, to: &mut [f32]) {
         for panel in Panel::cut(self.length, V::LANES) {
             let width = panel.across * V::LANES;
             let to = &mut to[panel.first * self.width..][..width * self.width];
@@ -126,34 +170,86 @@ impl Head {
         }
     }
 
-    /// The scores of all tokens for a few `rows` of queries.
+    /// The products of a few `rows` with the columns `used` of panels of `[head width, columns]`.
+    ///
+    /// - `from`: the rows, `at` values into rows that are so far apart
+    /// - `out`: `[rows, columns in whole registers]`
     #[inline(always)]
-    fn score<V: Lanes>(self, queries: &[f32], rows: usize, scratch: &mut Scratch) {
-        let values = &queries[self.at..];
-        let queries = Strided { values, first: 0, stride: self.hidden, width: self.width };
-        for panel in Panel::cut(self.length, V::LANES) {
-            let keys = &scratch.keys[panel.first * self.width..];
-            let scores = &mut scratch.scores[panel.first..];
-            float_tile::<V>(queries, rows, keys, panel.across, scores, self.stride);
+    pub(super) fn products<V: Lanes>(
+        self,
+        (from, stride): (&[f32], usize),
+        rows: usize,
+        (panels, columns): (&[f32], usize),
+        used: (usize, usize),
+        out: &mut [f32],
+    ) {
+        let rows_of = Strided { values: &from[self.at..], first: 0, stride, width: self.width };
+        let whole = columns.next_multiple_of(V::LANES);
+        for panel in Panel::cut(columns, V::LANES) {
+            if panel.first < used.1 && used.0 < panel.first + panel.across * V::LANES {
+                let weights = &panels[panel.first * self.width..];
+                let out = &mut out[panel.first..];
+                float_tile::<V>(rows_of, rows, weights, panel.across, out, whole);
+            }
+        }
+    }
+
+    /// The scores of all tokens that a few queries see.
+    #[inline(always)]
+    fn score<V: Lanes>(self, queries: &[f32], tile: Tile, scratch: &mut Scratch) {
+        let seen = tile.all_seen(self.length);
+        let Scratch { keys, scores, .. } = scratch;
+        let queries = (queries, self.hidden);
+        let keys = (&keys[..], self.length);
+        self.products::<V>(queries, tile.rows, keys, (seen.start, seen.end), scores);
+    }
+
+    /// Adds what the relation says of where the tokens stand.
+    #[inline(always)]
+    fn relate<V: Lanes>(
+        self,
+        relation: &Relation,
+        queries: &[f32],
+        tile: Tile,
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { scores, products, .. } = scratch;
+        match relation {
+            Relation::None | Relation::Rotary(_) => {}
+            Relation::Distances(distances) => {
+                let scores = scores.chunks_exact_mut(self.stride).take(tile.rows);
+                for (row, scores) in scores.enumerate() {
+                    let seen = tile.seen(row, self.length);
+                    let (head, query, first) = (self.at / self.width, tile.first + row, seen.start);
+                    distances.add::<V>(head, query, first, &mut scores[seen]);
+                }
+            }
+            Relation::Disentangled(rows) => {
+                rows.add::<V>(self, (queries, tile.first, tile.rows), products, scores);
+            }
         }
     }
 
     /// Turns scores into weights, and writes the weighted means of the values.
     #[inline(always)]
-    fn mix<V: Lanes>(self, rows: usize, scratch: &mut Scratch, out: &mut [f32]) {
+    fn mix<V: Lanes>(self, tile: Tile, scratch: &mut Scratch, out: &mut [f32]) {
         let mut shares = [0.0; 8];
+        let all = tile.all_seen(self.length);
         let scores = scratch.scores.chunks_exact_mut(self.stride);
-        for (row, share) in scores.zip(&mut shares).take(rows) {
-            *share = 1.0 / power::<V>(&mut row[..self.length]);
+        for (row, (scores, share)) in scores.zip(&mut shares).take(tile.rows).enumerate() {
+            let seen = tile.seen(row, self.length);
+            scores[all.start..seen.start].fill(0.0);
+            scores[seen.end..all.end].fill(0.0);
+            *share = 1.0 / power::<V>(&mut scores[seen]);
         }
-        let values = &scratch.scores;
-        let weights = Strided { values, first: 0, stride: self.stride, width: self.length };
+        let values = &scratch.scores[all.start..];
+        let weights = Strided { values, first: 0, stride: self.stride, width: all.len() };
         let mut block: Block = [0.0; _];
         for panel in Panel::cut(self.width, V::LANES) {
             let width = panel.across * V::LANES;
             let used = width.min(self.width - panel.first);
-            let values = &scratch.values[panel.first * self.length..];
-            float_tile::<V>(weights, rows, values, panel.across, &mut block, width);
+            let values = &scratch.values[panel.first * self.length + all.start * width..];
+            float_tile::<V>(weights, tile.rows, values, panel.across, &mut block, width);
             let out = out.chunks_exact_mut(self.hidden).zip(&shares);
             for ((out, &share), sums) in out.zip(block.chunks_exact(width)) {
                 let to = &mut out[self.at + panel.first..][..used];

@@ -12,7 +12,8 @@ use super::{Norm, ShapeError, Simd, check};
 pub struct Embeddings {
     simd: Simd,
     tables: Tables,
-    norm: LayerNorm,
+    width: usize,
+    norm: Option<LayerNorm>,
 }
 
 /// The tables, row by row.
@@ -20,7 +21,7 @@ pub struct Embeddings {
 pub struct Tables {
     /// `[vocab, width]`
     pub word: Vec<f32>,
-    /// `[positions, width]`
+    /// `[positions, width]`; without rows where the embeddings do not know of positions.
     pub position: Vec<f32>,
     /// `[types, width]`; without rows where a model has no token types.
     pub token_type: Vec<f32>,
@@ -29,23 +30,31 @@ pub struct Tables {
 }
 
 impl Embeddings {
-    /// Binds tables and a normalisation, whose width all of them share.
-    pub fn new(tables: Tables, norm: &Norm<'_>, eps: f32, simd: Simd) -> Result<Self, ShapeError> {
-        let width = norm.weight.len().max(1);
+    /// Binds tables of rows of `width`, and a normalisation where there is one.
+    pub fn new(
+        tables: Tables,
+        width: usize,
+        norm: Option<(&Norm<'_>, f32)>,
+        simd: Simd,
+    ) -> Result<Self, ShapeError> {
         let Tables { word, position, token_type, .. } = &tables;
         for (place, table) in [
             ("table of words", word),
             ("table of positions", position),
             ("table of token types", token_type),
         ] {
-            check("last row", place, table.len() % width, 0)?;
+            check("last row", place, table.len() % width.max(1), 0)?;
         }
-        Ok(Self { simd, norm: LayerNorm::new(norm, norm.weight.len(), eps)?, tables })
+        let norm = norm.map(|(norm, eps)| LayerNorm::new(norm, width, eps)).transpose()?;
+        Ok(Self { simd, tables, width, norm })
     }
 
-    /// The most tokens that a sequence may have.
+    /// The most tokens that a sequence may have, as far as the tables say.
     pub fn longest(&self) -> usize {
-        let positions = self.tables.position.len() / self.norm.width().max(1);
+        if self.tables.position.is_empty() {
+            return usize::MAX;
+        }
+        let positions = self.tables.position.len() / self.width.max(1);
         positions.saturating_sub(self.tables.first_position)
     }
 
@@ -59,18 +68,22 @@ impl Embeddings {
     /// On an id or a type beyond its table, and on more tokens than [`longest`](Self::longest).
     pub fn write(&self, ids: &[u32], types: &[u32], rows: &mut [f32]) {
         let Tables { word, position, token_type, first_position } = &self.tables;
-        let width = self.norm.width();
+        let width = self.width;
         let row_of = |row: usize| row * width..(row + 1) * width;
         let add = |to: &mut [f32], from: &[f32]| {
             to.iter_mut().zip(from).for_each(|(to, value)| *to += value);
         };
         for (at, (row, &id)) in rows.chunks_exact_mut(width).zip(ids).enumerate() {
             row.copy_from_slice(&word[row_of(id as usize)]);
-            add(row, &position[row_of(first_position + at)]);
+            if !position.is_empty() {
+                add(row, &position[row_of(first_position + at)]);
+            }
             if !token_type.is_empty() {
                 add(row, &token_type[row_of(types[at] as usize)]);
             }
         }
-        self.norm.apply(self.simd, rows);
+        if let Some(norm) = &self.norm {
+            norm.apply(self.simd, rows);
+        }
     }
 }

@@ -80,6 +80,8 @@ pub(super) enum Finish {
     Write(Function),
     /// It is added to what is there.
     Add,
+    /// It is multiplied with what is there.
+    Multiply,
 }
 
 /// Outputs that are computed together: `across` registers from output `first` on.
@@ -383,6 +385,7 @@ impl Finish {
             match self {
                 Self::Write(function) => function.apply(values[n]).store(out),
                 Self::Add => (values[n] + V::load(out)).store(out),
+                Self::Multiply => (values[n] * V::load(out)).store(out),
             }
         }
     }

@@ -17,6 +17,8 @@ pub enum Activation {
     Gelu,
     /// `x / (1 + exp(-2 √(2/π) (x + 0.044715 x³)))`: `gelu_new`, `gelu_pytorch_tanh`. Ibidem, eq. of section 2.
     GeluTanh,
+    /// `x / (1 + exp(-x))`: `silu`, `swish`. Elfwing, Uchibe and Doya, 2017.
+    Silu,
 }
 
 /// How an [`Activation`] is computed.
@@ -27,6 +29,7 @@ pub(super) enum Function {
     Gelu,
     GeluForBytes,
     GeluTanh,
+    Silu,
 }
 
 impl Activation {
@@ -38,6 +41,7 @@ impl Activation {
             (Self::Gelu, Arithmetic::F32) => Function::Gelu,
             (Self::Gelu, Arithmetic::Int8) => Function::GeluForBytes,
             (Self::GeluTanh, _) => Function::GeluTanh,
+            (Self::Silu, _) => Function::Silu,
         }
     }
 }
@@ -51,6 +55,7 @@ impl Function {
             Self::Gelu => gelu(x, GELU_END, GELU),
             Self::GeluForBytes => gelu(x, SHORT_GELU_END, SHORT_GELU),
             Self::GeluTanh => gelu_tanh(x),
+            Self::Silu => silu(x),
         }
     }
 }
@@ -139,5 +144,12 @@ fn gelu_tanh<V: Lanes>(x: V) -> V {
     const SCALE: f32 = -2.302_208_2;
     let cubic = (x * x).mul_add(V::splat(0.044_715), V::splat(1.0)) * x;
     let exponent = (cubic * V::splat(SCALE)).max(V::splat(-126.0)).min(V::splat(126.0));
+    x.over(exp2(exponent) + V::splat(1.0))
+}
+
+#[inline(always)]
+fn silu<V: Lanes>(x: V) -> V {
+    let exponent = x * V::splat(-std::f32::consts::LOG2_E);
+    let exponent = exponent.max(V::splat(-126.0)).min(V::splat(126.0));
     x.over(exp2(exponent) + V::splat(1.0))
 }

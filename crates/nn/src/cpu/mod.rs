@@ -2,9 +2,12 @@
 //! Devlin et al., NAACL 2019, section 3; the layer is that of Vaswani et al., NeurIPS 2017, with layer normalisation after each block.
 //!
 //! ```text
-//! x = norm(x + attention(x))
-//! x = norm(x + W_down gelu(W_up x))
+//! x = norm(x + attention(x))                x = x + attention(norm(x))
+//! x = norm(x + W_down gelu(W_up x))         x = x + W_down (gelu(W_gate norm(x)) · W_up norm(x))
 //! ```
+//!
+//! On the left is BERT; on the right a block that normalises before its parts, with a gate in the second (ModernBERT). Each
+//! layer says which it has, how its attention knows where tokens stand (the `relation` module) and how far it sees.
 //!
 //! A token costs the same arithmetic in every library; time is lost around it. So:
 //!
@@ -28,6 +31,7 @@ mod math;
 mod norm;
 pub(crate) mod products;
 mod quantise;
+mod relation;
 
 use std::cell::Cell;
 
@@ -43,6 +47,7 @@ pub use kernels::Simd;
 pub use linear::{Arithmetic, Linear};
 pub use math::Activation;
 pub use norm::LayerNorm;
+pub use relation::{Disentangled, Distances, Relation, Rotary, RowsByDistance};
 
 /// Tokens that go through the layers together: enough to read weights seldom, few enough to stay in the cache.
 const GROUP: usize = 256;
@@ -63,6 +68,17 @@ pub struct Shape {
     pub norm_eps: f32,
     /// Between the two linear layers of a feed-forward block.
     pub activation: Activation,
+    /// Where a layer normalises.
+    pub placement: Placement,
+}
+
+/// Where a layer normalises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// `norm(x + part(x))`
+    After,
+    /// `x + part(norm(x))`, and the sum of the last layer.
+    Before,
 }
 
 /// The weights of a linear layer.
@@ -84,7 +100,7 @@ pub struct Norm<'a> {
 }
 
 /// The weights of a layer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct LayerWeights<'a> {
     /// `[hidden, hidden]`
     pub query: Dense<'a>,
@@ -94,14 +110,20 @@ pub struct LayerWeights<'a> {
     pub value: Dense<'a>,
     /// After attention: `[hidden, hidden]`
     pub output: Dense<'a>,
-    /// After attention and its residual.
-    pub attention_norm: Norm<'a>,
-    /// `[intermediate, hidden]`
+    /// After attention and its residual, or before attention; none where the embeddings have normalised already.
+    pub attention_norm: Option<Norm<'a>>,
+    /// `[intermediate, hidden]`: passes through the activation and is multiplied with `up`.
+    pub gate: Option<Dense<'a>>,
+    /// `[intermediate, hidden]`: passes through the activation where there is no gate.
     pub up: Dense<'a>,
     /// `[hidden, intermediate]`
     pub down: Dense<'a>,
-    /// After the feed-forward block and its residual.
+    /// After the feed-forward block and its residual, or before it.
     pub output_norm: Norm<'a>,
+    /// How attention knows where tokens stand.
+    pub relation: Relation,
+    /// The distance up to which a token sees others; all of them where there is none.
+    pub window: Option<usize>,
 }
 
 /// Weights that do not fit the shape.
@@ -171,16 +193,20 @@ pub struct Layers {
     arithmetic: Arithmetic,
     simd: Simd,
     stack: Vec<Layer>,
+    final_norm: Option<LayerNorm>,
 }
 
 struct Layer {
     query: Linear,
     key_value: Linear,
     output: Linear,
-    attention_norm: LayerNorm,
+    attention_norm: Option<LayerNorm>,
+    gate: Option<Linear>,
     up: Linear,
     down: Linear,
     output_norm: LayerNorm,
+    relation: Relation,
+    window: usize,
 }
 
 impl Layers {
@@ -190,7 +216,7 @@ impl Layers {
         if heads == 0 || hidden == 0 || hidden % heads != 0 {
             return Err(ShapeError::Heads { hidden, heads });
         }
-        Ok(Self { shape, arithmetic, simd, stack: Vec::new() })
+        Ok(Self { shape, arithmetic, simd, stack: Vec::new(), final_norm: None })
     }
 
     /// Packs all `layers` for this processor.
@@ -207,7 +233,7 @@ impl Layers {
     /// Packs a layer on top of those there are.
     pub fn push(&mut self, weights: &LayerWeights<'_>) -> Result<(), ShapeError> {
         let Shape { hidden, intermediate, norm_eps, .. } = self.shape;
-        let LayerWeights { query, key, value, output, up, down, .. } = weights;
+        let LayerWeights { query, key, value, output, up, down, relation, .. } = weights;
         for dense in [query, key, value] {
             dense.check("linear layer of attention", hidden, hidden)?;
         }
@@ -215,22 +241,33 @@ impl Layers {
             dense.check("linear layer", inputs, outputs)?;
             Linear::pack(dense, inputs, self.arithmetic, self.simd)
         };
+        let norm = |norm: &Norm<'_>| LayerNorm::new(norm, hidden, norm_eps);
         let layer = Layer {
-            query: pack(&self.scaled(query).borrow(), hidden, hidden)?,
+            query: pack(&self.scaled(query, relation.terms()).borrow(), hidden, hidden)?,
             key_value: pack(&stacked(key, value).borrow(), hidden, 2 * hidden)?,
             output: pack(output, hidden, hidden)?,
-            attention_norm: LayerNorm::new(&weights.attention_norm, hidden, norm_eps)?,
+            attention_norm: weights.attention_norm.as_ref().map(norm).transpose()?,
+            gate: weights.gate.as_ref().map(|gate| pack(gate, hidden, intermediate)).transpose()?,
             up: pack(up, hidden, intermediate)?,
             down: pack(down, intermediate, hidden)?,
-            output_norm: LayerNorm::new(&weights.output_norm, hidden, norm_eps)?,
+            output_norm: norm(&weights.output_norm)?,
+            relation: relation.clone(),
+            window: weights.window.unwrap_or(usize::MAX),
         };
         self.stack.push(layer);
         Ok(())
     }
 
+    /// Normalises what the last layer gives, where layers normalise before their parts.
+    pub fn finish(&mut self, norm: &Norm<'_>) -> Result<(), ShapeError> {
+        let Shape { hidden, norm_eps, .. } = self.shape;
+        self.final_norm = Some(LayerNorm::new(norm, hidden, norm_eps)?);
+        Ok(())
+    }
+
     /// Queries with the factor of attention in their weights: it costs nothing there.
-    fn scaled(&self, query: &Dense<'_>) -> Owned {
-        let scale = attention::query_scale(self.shape.hidden / self.shape.heads);
+    fn scaled(&self, query: &Dense<'_>, terms: usize) -> Owned {
+        let scale = attention::query_scale(self.shape.hidden / self.shape.heads, terms);
         let scaled = |values: &[f32]| values.iter().map(|value| value * scale).collect();
         Owned { weight: scaled(query.weight), bias: scaled(query.bias) }
     }
@@ -286,6 +323,9 @@ impl Layers {
         if self.stack.is_empty() && rows == Rows::First {
             keep_first(&mut states, lengths, hidden);
         }
+        if let Some(norm) = &self.final_norm {
+            norm.apply(self.simd, &mut states);
+        }
         out.copy_from_slice(&states);
         if rows == Rows::First {
             let empty =
@@ -304,17 +344,20 @@ impl Layers {
         states: &mut Vec<f32>,
         scratch: &mut Scratch,
     ) {
-        let Scratch { queries, keys_values, context, quantised, attention, .. } = scratch;
+        let Scratch { queries, keys_values, context, normed, inner, quantised, attention, .. } =
+            scratch;
         let Shape { hidden, heads, .. } = self.shape;
 
-        let input = layer.key_value.input(states, quantised);
-        keys_values.resize(2 * states.len(), 0.0);
+        let before = self.before(layer.attention_norm.as_ref(), states, normed);
+        let input = layer.key_value.input(before, quantised);
+        keys_values.resize(2 * before.len(), 0.0);
         layer.key_value.product(input, Finish::Write(Function::Identity), keys_values);
         let input = match rows {
             Rows::All => input,
             Rows::First => {
                 keep_first(states, lengths, hidden);
-                layer.query.input(states, quantised)
+                let before = self.before(layer.attention_norm.as_ref(), states, normed);
+                layer.query.input(before, quantised)
             }
         };
         queries.resize(states.len(), 0.0);
@@ -324,11 +367,19 @@ impl Layers {
         let (mut token, mut query) = (0, 0);
         for (&length, &seen) in lengths.iter().zip(seen) {
             let asked = if rows == Rows::First { 1 } else { length };
+            let queries = &mut queries[query * hidden..][..asked * hidden];
+            let keys_values = &mut keys_values[token * 2 * hidden..][..seen * 2 * hidden];
+            if let Relation::Rotary(rotary) = &layer.relation {
+                rotary.turn(self.simd, queries, hidden, hidden);
+                rotary.turn(self.simd, keys_values, hidden, 2 * hidden);
+            }
             let sequence = Attention {
                 heads,
-                queries: &queries[query * hidden..][..asked * hidden],
-                keys_values: &keys_values[token * 2 * hidden..][..seen * 2 * hidden],
+                queries,
+                keys_values,
                 hidden,
+                relation: &layer.relation,
+                window: layer.window,
                 scratch: attention,
                 out: &mut context[query * hidden..][..asked * hidden],
             };
@@ -338,7 +389,29 @@ impl Layers {
         }
         let blocks = states.chunks_mut(BLOCK * hidden).zip(context.chunks(BLOCK * hidden));
         for (states, context) in blocks {
-            self.after_attention(layer, states, context, quantised, &mut scratch.inner);
+            let buffers = Inner { quantised, normed, inner };
+            self.after_attention(layer, states, context, buffers);
+        }
+    }
+
+    /// What goes into a part of a layer: the states, or a copy that is normalised.
+    fn before<'a>(
+        &self,
+        norm: Option<&LayerNorm>,
+        states: &'a [f32],
+        normed: &'a mut Vec<f32>,
+    ) -> &'a [f32] {
+        let (Placement::Before, Some(norm)) = (self.shape.placement, norm) else { return states };
+        normed.clear();
+        normed.extend_from_slice(states);
+        norm.apply(self.simd, normed);
+        normed
+    }
+
+    /// Normalises the states behind a part, where that is done.
+    fn after(&self, norm: Option<&LayerNorm>, states: &mut [f32]) {
+        if let (Placement::After, Some(norm)) = (self.shape.placement, norm) {
+            norm.apply(self.simd, states);
         }
     }
 
@@ -348,22 +421,33 @@ impl Layers {
         layer: &Layer,
         states: &mut [f32],
         context: &[f32],
-        quantised: &mut Quantised,
-        inner: &mut Vec<f32>,
+        Inner { quantised, normed, inner }: Inner<'_>,
     ) {
         layer.output.product(layer.output.input(context, quantised), Finish::Add, states);
-        layer.attention_norm.apply(self.simd, states);
+        self.after(layer.attention_norm.as_ref(), states);
 
         let Shape { hidden, intermediate, activation, .. } = self.shape;
         inner.resize(states.len() / hidden * intermediate, 0.0);
-        layer.up.product(
-            layer.up.input(states, quantised),
-            Finish::Write(activation.function(self.arithmetic)),
-            inner,
-        );
+        let input =
+            layer.up.input(self.before(Some(&layer.output_norm), states, normed), quantised);
+        let activated = Finish::Write(activation.function(self.arithmetic));
+        match &layer.gate {
+            None => layer.up.product(input, activated, inner),
+            Some(gate) => {
+                gate.product(input, activated, inner);
+                layer.up.product(input, Finish::Multiply, inner);
+            }
+        }
         layer.down.product(layer.down.input(inner, quantised), Finish::Add, states);
-        layer.output_norm.apply(self.simd, states);
+        self.after(Some(&layer.output_norm), states);
     }
+}
+
+/// The buffers of what a layer does to each token alone.
+struct Inner<'a> {
+    quantised: &'a mut Quantised,
+    normed: &'a mut Vec<f32>,
+    inner: &'a mut Vec<f32>,
 }
 
 /// A linear layer made of others.
@@ -397,6 +481,7 @@ struct Scratch {
     queries: Vec<f32>,
     keys_values: Vec<f32>,
     context: Vec<f32>,
+    normed: Vec<f32>,
     inner: Vec<f32>,
     quantised: Quantised,
     attention: attention::Scratch,

@@ -22,11 +22,6 @@ impl LayerNorm {
         Ok(Self { weight: norm.weight.to_vec(), bias: norm.bias.to_vec(), eps })
     }
 
-    /// Values of a row.
-    pub(super) fn width(&self) -> usize {
-        self.weight.len()
-    }
-
     /// Normalises every row in place.
     pub fn apply(&self, simd: Simd, rows: &mut [f32]) {
         simd.run(Apply { norm: self, rows });

@@ -1,5 +1,7 @@
 //! Every level of instructions against the formulas in `f64`.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rayon::ThreadPoolBuilder;
 
@@ -25,19 +27,54 @@ impl Random {
 /// A weight and a bias.
 type Pair = (Vec<f32>, Vec<f32>);
 
+/// How attention of a [`Model`] knows where tokens stand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Standing {
+    Nowhere,
+    Distances,
+    Rotary,
+    Disentangled,
+}
+
+/// Positions that a [`Model`] serves.
+const POSITIONS: usize = 64;
+
+/// Rows of the table of distances: -4 to 3.
+const DISTANCES: usize = 8;
+
+/// What is added to scores by distance.
+fn bias(head: usize, distance: i64) -> f32 {
+    (head + 1) as f32 * 0.05 * (distance as f32 - 0.5 * distance.abs() as f32)
+}
+
+/// The angle by which a pair is turned.
+fn angle(position: usize, pair: usize) -> f32 {
+    position as f32 / (pair + 1) as f32
+}
+
+fn row_of(distance: i64) -> usize {
+    (4 - distance).clamp(0, DISTANCES as i64 - 1) as usize
+}
+
 /// A transformer with random weights.
 struct Model {
     shape: Shape,
-    /// Query, key, value, output, up and down of each layer.
-    dense: Vec<[Pair; 6]>,
+    /// Query, key, value, output, up, down and gate of each layer.
+    dense: Vec<[Pair; 7]>,
     /// The two normalisations of each layer.
     norms: Vec<[Pair; 2]>,
+    final_norm: Pair,
+    gated: bool,
+    standing: Standing,
+    window: Option<usize>,
+    /// `[DISTANCES, hidden]`
+    table: Vec<f32>,
 }
 
 impl Model {
     fn new(shape: Shape, layers: usize, random: &mut Random) -> Self {
         let Shape { hidden: h, intermediate: i, .. } = shape;
-        let sizes = [(h, h), (h, h), (h, h), (h, h), (i, h), (h, i)];
+        let sizes = [(h, h), (h, h), (h, h), (h, h), (i, h), (h, i), (i, h)];
         let dense = (0..layers).map(|_| {
             // Outputs of about the size of inputs, as in trained layers.
             sizes.map(|(outputs, inputs)| {
@@ -50,19 +87,62 @@ impl Model {
             (random.values(h, 0.4).iter().map(|w| w + 1.0).collect(), random.values(h, 0.4))
         };
         let norms = (0..layers).map(|_| [norm(random), norm(random)]).collect();
-        Self { shape, dense, norms }
+        let final_norm = norm(random);
+        let table = random.values(DISTANCES * h, 2.0);
+        let (gated, standing, window) = (false, Standing::Nowhere, None);
+        Self { shape, dense, norms, final_norm, gated, standing, window, table }
+    }
+
+    fn relation(&self, query: &Dense<'_>, key: &Dense<'_>, simd: Simd) -> Relation {
+        let Shape { hidden, heads, .. } = self.shape;
+        let half = hidden / heads / 2;
+        match self.standing {
+            Standing::Nowhere => Relation::None,
+            Standing::Distances => {
+                Relation::Distances(Arc::new(Distances::new(heads, POSITIONS, bias)))
+            }
+            Standing::Rotary => {
+                let angles = || (0..POSITIONS).flat_map(|at| (0..half).map(move |i| angle(at, i)));
+                let turns = [angles().map(f32::cos).collect(), angles().map(f32::sin).collect()];
+                Relation::Rotary(Arc::new(Rotary::new(turns, half)))
+            }
+            Standing::Disentangled => {
+                let rows = RowsByDistance::new(DISTANCES, POSITIONS, row_of);
+                let sizes = (hidden, heads);
+                let made = Disentangled::new(rows, &self.table, query, key, sizes, simd).unwrap();
+                Relation::Disentangled(Arc::new(made))
+            }
+        }
     }
 
     fn pack(&self, arithmetic: Arithmetic, simd: Simd) -> Layers {
         let mut layers = Layers::new(self.shape, arithmetic, simd).unwrap();
         for (dense, norms) in self.dense.iter().zip(&self.norms) {
-            let [query, key, value, output, up, down] =
+            let [query, key, value, output, up, down, gate] =
                 dense.each_ref().map(|(weight, bias)| Dense { weight, bias });
             let [attention_norm, output_norm] =
                 norms.each_ref().map(|(weight, bias)| Norm { weight, bias });
-            let weights =
-                LayerWeights { query, key, value, output, attention_norm, up, down, output_norm };
+            let attention_norm = Some(attention_norm);
+            let (gate, window) = (self.gated.then_some(gate), self.window);
+            let relation = self.relation(&query, &key, simd);
+            let weights = LayerWeights {
+                query,
+                key,
+                value,
+                output,
+                attention_norm,
+                gate,
+                up,
+                down,
+                output_norm,
+                relation,
+                window,
+            };
             layers.push(&weights).unwrap();
+        }
+        if self.shape.placement == Placement::Before {
+            let (weight, bias) = &self.final_norm;
+            layers.finish(&Norm { weight, bias }).unwrap();
         }
         layers
     }
@@ -71,45 +151,100 @@ impl Model {
     fn reference(&self, tokens: &[Vec<f32>]) -> Vec<Vec<f64>> {
         let mut states: Vec<Vec<f64>> = tokens.iter().map(|row| widen(row)).collect();
         let eps = f64::from(self.shape.norm_eps);
+        let before = self.shape.placement == Placement::Before;
         for (dense, norms) in self.dense.iter().zip(&self.norms) {
-            let [query, key, value, output, up, down] = dense;
-            let all = |pair: &Pair| states.iter().map(|x| linear(pair, x)).collect::<Vec<_>>();
-            let context = self.attend(&all(query), &all(key), &all(value));
-            for (state, context) in states.iter_mut().zip(&context) {
-                *state = normalise(&norms[0], eps, &sum(state, &linear(output, context)));
-                let inner = linear(up, state);
-                let inner = inner.iter().map(|&x| activate(self.shape.activation, x));
-                let inner: Vec<f64> = inner.collect();
-                *state = normalise(&norms[1], eps, &sum(state, &linear(down, &inner)));
+            let normed = |norm: &Pair, x: &[f64]| normalise(norm, eps, x);
+            let inputs: Vec<Vec<f64>> = match before {
+                true => states.iter().map(|x| normed(&norms[0], x)).collect(),
+                false => states.clone(),
+            };
+            for (state, context) in states.iter_mut().zip(self.attend(dense, &inputs)) {
+                let attended = sum(state, &linear(&dense[3], &context));
+                *state = match before {
+                    true => {
+                        sum(&attended, &self.feed_forward(dense, &normed(&norms[1], &attended)))
+                    }
+                    false => {
+                        let attended = normed(&norms[0], &attended);
+                        normed(&norms[1], &sum(&attended, &self.feed_forward(dense, &attended)))
+                    }
+                };
             }
         }
-        states
+        match before {
+            true => states.iter().map(|x| normalise(&self.final_norm, eps, x)).collect(),
+            false => states,
+        }
     }
 
-    fn attend(
-        &self,
-        queries: &[Vec<f64>],
-        keys: &[Vec<f64>],
-        values: &[Vec<f64>],
-    ) -> Vec<Vec<f64>> {
+    fn feed_forward(&self, dense: &[Pair; 7], x: &[f64]) -> Vec<f64> {
+        let activated = |pair: &Pair| -> Vec<f64> {
+            linear(pair, x).iter().map(|&x| activate(self.shape.activation, x)).collect()
+        };
+        let inner = match self.gated {
+            false => activated(&dense[4]),
+            true => {
+                let gates = activated(&dense[6]);
+                gates.iter().zip(linear(&dense[4], x)).map(|(gate, up)| gate * up).collect()
+            }
+        };
+        linear(&dense[5], &inner)
+    }
+
+    fn attend(&self, dense: &[Pair; 7], inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let all = |pair: &Pair| inputs.iter().map(|x| linear(pair, x)).collect::<Vec<_>>();
+        let (mut queries, mut keys, values) = (all(&dense[0]), all(&dense[1]), all(&dense[2]));
         let width = self.shape.hidden / self.shape.heads;
-        let attend = |query: &Vec<f64>| {
-            let mut context = vec![0.0; query.len()];
-            for head in (0..query.len()).step_by(width) {
-                let score = |key: &Vec<f64>| {
-                    dot(&query[head..head + width], &key[head..]) / (width as f64).sqrt()
-                };
-                let powers: Vec<f64> = keys.iter().map(|key| score(key).exp()).collect();
+        if self.standing == Standing::Rotary {
+            queries.iter_mut().enumerate().for_each(|(at, x)| turn(x, at, width));
+            keys.iter_mut().enumerate().for_each(|(at, x)| turn(x, at, width));
+        }
+        let table: Vec<Vec<f64>> = self.table.chunks(self.shape.hidden).map(widen).collect();
+        let of_table = |pair: &Pair| table.iter().map(|x| linear(pair, x)).collect::<Vec<_>>();
+        let (query_rows, key_rows) = (of_table(&dense[0]), of_table(&dense[1]));
+        let score = |i: usize, j: usize, at: usize| {
+            let (distance, head) = (j as i64 - i as i64, at..at + width);
+            let product = dot(&queries[i][head.clone()], &keys[j][head.clone()]);
+            let scale = (width as f64).sqrt();
+            match self.standing {
+                Standing::Nowhere | Standing::Rotary => product / scale,
+                Standing::Distances => product / scale + f64::from(bias(at / width, distance)),
+                Standing::Disentangled => {
+                    let row = row_of(distance);
+                    let mixed = dot(&queries[i][head.clone()], &key_rows[row][head.clone()])
+                        + dot(&keys[j][head.clone()], &query_rows[row][head]);
+                    (product + mixed) / (3.0 * width as f64).sqrt()
+                }
+            }
+        };
+        let attend = |i: usize| {
+            let mut context = vec![0.0; self.shape.hidden];
+            let window = self.window.unwrap_or(usize::MAX);
+            let seen: Vec<usize> = (0..keys.len()).filter(|j| i.abs_diff(*j) <= window).collect();
+            for head in (0..self.shape.hidden).step_by(width) {
+                let powers: Vec<f64> = seen.iter().map(|&j| score(i, j, head).exp()).collect();
                 let total: f64 = powers.iter().sum();
-                for (power, value) in powers.iter().zip(values) {
+                for (power, &j) in powers.iter().zip(&seen) {
                     for d in head..head + width {
-                        context[d] += power / total * value[d];
+                        context[d] += power / total * values[j][d];
                     }
                 }
             }
             context
         };
-        queries.iter().map(attend).collect()
+        (0..queries.len()).map(attend).collect()
+    }
+}
+
+/// Turns the pairs of each head.
+fn turn(x: &mut [f64], position: usize, width: usize) {
+    for head in x.chunks_mut(width) {
+        for pair in 0..width / 2 {
+            let (sine, cosine) = f64::from(angle(position, pair)).sin_cos();
+            let (a, b) = (head[pair], head[pair + width / 2]);
+            head[pair] = a * cosine - b * sine;
+            head[pair + width / 2] = b * cosine + a * sine;
+        }
     }
 }
 
@@ -144,6 +279,7 @@ fn activate(activation: Activation, x: f64) -> f64 {
         Activation::Identity => x,
         Activation::Relu => x.max(0.0),
         Activation::Gelu => x * phi(x),
+        Activation::Silu => x / (1.0 + (-x).exp()),
         Activation::GeluTanh => {
             0.5 * x
                 * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3))).tanh())
@@ -192,8 +328,32 @@ fn minilm(layers: usize) -> Model {
         intermediate: 1536,
         norm_eps: 1e-12,
         activation: Activation::Gelu,
+        placement: Placement::After,
     };
     Model::new(shape, layers, &mut Random(9))
+}
+
+/// Every way in which a layer can be made.
+fn designs() -> impl Strategy<Value = (Standing, Option<usize>, bool, Placement)> {
+    let standing = prop_oneof![
+        Just(Standing::Nowhere),
+        Just(Standing::Distances),
+        Just(Standing::Rotary),
+        Just(Standing::Disentangled)
+    ];
+    let placement = prop_oneof![Just(Placement::After), Just(Placement::Before)];
+    (standing, prop::option::of(0..20_usize), any::<bool>(), placement)
+}
+
+/// A model of any design; heads that are turned in pairs are of an even width.
+fn designed(
+    shape: Shape,
+    (standing, window, gated, placement): (Standing, Option<usize>, bool, Placement),
+    random: &mut Random,
+) -> Model {
+    let width = (shape.hidden / shape.heads).next_multiple_of(2);
+    let shape = Shape { hidden: shape.heads * width, placement, ..shape };
+    Model { standing, window, gated, ..Model::new(shape, 2, random) }
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
@@ -201,7 +361,8 @@ fn shapes() -> impl Strategy<Value = Shape> {
         Just(Activation::Identity),
         Just(Activation::Relu),
         Just(Activation::Gelu),
-        Just(Activation::GeluTanh)
+        Just(Activation::GeluTanh),
+        Just(Activation::Silu)
     ];
     (1..5_usize, 2..70_usize, 1..130_usize, activation).prop_map(
         |(heads, width, intermediate, activation)| Shape {
@@ -210,6 +371,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
             intermediate,
             norm_eps: 1e-5,
             activation,
+            placement: Placement::After,
         },
     )
 }
@@ -219,10 +381,11 @@ proptest! {
 
     #[test]
     fn floats_agree_with_the_formulas(
-        shape in shapes(), lengths in prop::collection::vec(0..40_usize, 0..6), seed in 1..u64::MAX
+        shape in shapes(), design in designs(), lengths in prop::collection::vec(0..40_usize, 0..6), seed in 1..u64::MAX
     ) {
         let random = &mut Random(seed);
-        let model = Model::new(shape, 2, random);
+        let model = designed(shape, design, random);
+        let shape = model.shape;
         let sequences = sequences(&lengths, shape.hidden, random);
         let expected: Vec<f64> =
             sequences.iter().flat_map(|tokens| model.reference(tokens).concat()).collect();
@@ -238,10 +401,11 @@ proptest! {
 
     #[test]
     fn a_sequence_does_not_depend_on_its_neighbours(
-        shape in shapes(), lengths in prop::collection::vec(1..30_usize, 1..12), seed in 1..u64::MAX
+        shape in shapes(), design in designs(), lengths in prop::collection::vec(1..30_usize, 1..12), seed in 1..u64::MAX
     ) {
         let random = &mut Random(seed);
-        let model = Model::new(shape, 2, random);
+        let model = designed(shape, design, random);
+        let shape = model.shape;
         let sequences = sequences(&lengths, shape.hidden, random);
         for (simd, arithmetic) in levels() {
             let layers = model.pack(arithmetic, simd);
@@ -274,10 +438,11 @@ proptest! {
 
     #[test]
     fn the_first_rows_alone_are_those_of_all(
-        shape in shapes(), lengths in prop::collection::vec(1..30_usize, 1..12), seed in 1..u64::MAX
+        shape in shapes(), design in designs(), lengths in prop::collection::vec(1..30_usize, 1..12), seed in 1..u64::MAX
     ) {
         let random = &mut Random(seed);
-        let model = Model::new(shape, 2, random);
+        let model = designed(shape, design, random);
+        let shape = model.shape;
         let sequences = sequences(&lengths, shape.hidden, random);
         for (simd, arithmetic) in levels() {
             let layers = model.pack(arithmetic, simd);
@@ -410,7 +575,7 @@ fn embeddings_are_summed_and_normalised() {
     };
     let norm = Norm { weight: &[2.0, 3.0], bias: &[0.5, 0.25] };
     for simd in Simd::available() {
-        let embeddings = Embeddings::new(tables.clone(), &norm, 0.0, simd).unwrap();
+        let embeddings = Embeddings::new(tables.clone(), 2, Some((&norm, 0.0)), simd).unwrap();
         let mut row = [0.0; 2];
         embeddings.write(&[1], &[1], &mut row);
         // [1, 4] has mean 2.5 and deviation 1.5, so it becomes [-1, 1]
@@ -466,7 +631,8 @@ fn powers_of_two_are_good_to_two_units_in_the_last_place() {
 
 fn check_activations(arithmetic: Arithmetic, tolerance: f64, to: f32) {
     for simd in Simd::available() {
-        for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+        let all = [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu];
+        for activation in all {
             let x = grid(-to, to);
             let mut y = x.clone();
             simd.run(Map(&mut y, Mapped::Function(activation.function(arithmetic))));

@@ -1,33 +1,46 @@
-//! One score for a text or a pair: a dense layer over the first token, an activation, one output for each class.
+//! One score for a text or a pair: a dense layer over the first token (or the mean), an activation, one output for each class.
 //!
 //! Leaving the dense layer out still gives numbers, and wrong ones: the mistake is easily made for BERT, where that
 //! layer is called the pooler and belongs to the encoder.
 
 use candle_core::Tensor;
 
-use crate::layers::Linear;
-use crate::{Activation, Architecture, Hidden, Pooling, Result, Tensors};
+use crate::layers::{LayerNorm, Linear};
+use crate::{Activation, Architecture, Hidden, Pooling, Result, Rows, Tensors};
 
 /// The head of a cross-encoder.
 #[derive(Debug, Clone)]
 pub struct Classifier {
+    pooling: Pooling,
     dense: Linear,
     activation: Activation,
+    norm: Option<LayerNorm>,
     output: Linear,
 }
 
 impl Classifier {
     /// Takes the tensors that the architecture's sequence classifier has.
     pub fn load(architecture: &Architecture, tensors: &mut Tensors) -> Result<Self> {
-        let names = &architecture.names.classifier;
-        let hidden = architecture.sizes.hidden;
+        let Architecture { sizes, design, names } = architecture;
+        let (trunk, names, hidden) = (names, &names.classifier, sizes.hidden);
         let prefix = match names.dense_in_trunk {
-            true => tensors.prefix(architecture.names.word)?,
+            true => tensors.prefix(trunk.word)?,
             false => String::new(),
         };
-        let dense = Linear::load(tensors, &format!("{prefix}{}", names.dense), hidden, hidden)?;
+        let dense = format!("{prefix}{}", names.dense);
+        let dense = Linear::load_with(tensors, &dense, (hidden, hidden), design.head_bias)?;
+        let norm = match names.norm.is_empty() {
+            true => None,
+            false => Some(design.norm(sizes, tensors, names.norm)?),
+        };
         let output = Linear::load_head(tensors, names.output, hidden)?;
-        Ok(Self { dense, activation: names.activation, output })
+        let (pooling, activation) = (design.classified, names.activation);
+        Ok(Self { pooling, dense, activation, norm, output })
+    }
+
+    /// Which hidden states it needs.
+    pub fn rows(&self) -> Rows {
+        self.pooling.rows()
     }
 
     /// How many logits it gives.
@@ -37,8 +50,11 @@ impl Classifier {
 
     /// Returns `[batch, classes]`.
     pub fn forward(&self, hidden: &Hidden) -> Result<Tensor> {
-        let first = Pooling::Cls.pool(hidden)?; // [batch, hidden]
-        let dense = self.activation.forward(&self.dense.forward(&first)?)?;
+        let pooled = self.pooling.pool(hidden)?; // [batch, hidden]
+        let mut dense = self.activation.forward(&self.dense.forward(&pooled)?)?;
+        if let Some(norm) = &self.norm {
+            dense = norm.forward(&dense)?;
+        }
         self.output.forward(&dense)
     }
 }

@@ -34,12 +34,13 @@ struct Decoder {
 impl MaskedLm {
     /// Takes the tensors of the head. A decoder that is not in the file is the word embeddings: they are tied.
     pub fn load(architecture: &Architecture, tensors: &mut Tensors) -> Result<Self> {
-        let Architecture { sizes, names } = architecture;
+        let Architecture { sizes, design, names } = architecture;
         let head = &names.masked_lm;
         // ELECTRA's generator has logits in the width of its embeddings.
         let (hidden, width) = (sizes.hidden, sizes.embedding);
-        let dense = Linear::load(tensors, head.dense, width, hidden)?;
-        let norm = LayerNorm::load(tensors, head.norm, width, sizes.norm_eps)?;
+        let dense = Linear::load_with(tensors, head.dense, (width, hidden), design.head_bias)?;
+        let eps = (width, sizes.norm_eps);
+        let norm = LayerNorm::load_with(tensors, head.norm, eps, design.bias.norm)?;
         let word = format!("{}{}", tensors.prefix(names.word)?, names.word);
         let tied = [head.decoder.to_owned(), word];
         let weight = tensors.take_one_of(&tied, &[sizes.vocab, width])?;

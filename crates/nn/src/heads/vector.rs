@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{LayerNorm, Linear};
-use crate::{Architecture, Hidden, Pooling, Result, Rows, Tensors};
+use crate::{Architecture, Error, Hidden, Pooling, Result, Rows, Tensors};
 
 /// Names of the layers after pooling.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -50,6 +50,20 @@ impl Vector {
         Ok(Self { pooling, pooler, projection, dim })
     }
 
+    /// The same with the first numbers of every vector alone, for a checkpoint that was trained to be cut so
+    /// (Kusupati et al., NeurIPS 2022); a vector that is compared by cosine is normalised after that.
+    pub fn cut(mut self, dimensions: Option<usize>) -> Result<Self> {
+        let Some(dimensions) = dimensions else { return Ok(self) };
+        if dimensions == 0 || dimensions > self.dim {
+            return Err(Error::Unfit(format!(
+                "`dimensions` is {dimensions}: vectors of this checkpoint have {}",
+                self.dim
+            )));
+        }
+        self.dim = dimensions;
+        Ok(self)
+    }
+
     /// Which hidden states it needs.
     pub fn rows(&self) -> Rows {
         self.pooling.rows()
@@ -70,7 +84,7 @@ impl Vector {
             x = linear.forward(&x)?; // [batch, dim]
             x = norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))?;
         }
-        Ok(x)
+        Ok(x.narrow(1, 0, self.dim)?.contiguous()?)
     }
 }
 

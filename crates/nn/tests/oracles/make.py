@@ -103,6 +103,81 @@ class DeepImpact(hf.BertPreTrainedModel):
         return {"impacts": self.impact_score_encoder(states)[..., 0]}
 
 
+class JinaBert(nn.Module):
+    """jina-embeddings-v2 (Günther et al., 2023, §2): BERT with ALiBi (Press et al., 2022) and GLU feed-forward parts.
+
+    transformers has no class for it. This is our reading of the paper and of the published tensors' names, in formulas of
+    the papers; only the parts that are BERT's own come from transformers.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.embeddings = nn.ModuleDict(
+            {
+                "word_embeddings": nn.Embedding(config.vocab_size, HIDDEN),
+                "token_type_embeddings": nn.Embedding(config.type_vocab_size, HIDDEN),
+                "LayerNorm": nn.LayerNorm(HIDDEN, eps=config.layer_norm_eps),
+            }
+        )
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(JinaLayer(config) for _ in range(config.num_hidden_layers))})
+
+    def forward(self, input_ids, token_type_ids, attention_mask):
+        tables = self.embeddings
+        x = tables["LayerNorm"](tables["word_embeddings"](input_ids) + tables["token_type_embeddings"](token_type_ids))
+        for layer in self.encoder["layer"]:
+            x = layer(x, attention_mask)
+        return hf.modeling_outputs.BaseModelOutput(last_hidden_state=x)
+
+
+class JinaLayer(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.heads, eps = config.num_attention_heads, config.layer_norm_eps
+        names = ("query", "key", "value")
+        self.attention = nn.ModuleDict(
+            {
+                "self": nn.ModuleDict({n: nn.Linear(HIDDEN, HIDDEN) for n in names}),
+                "output": nn.ModuleDict({"dense": nn.Linear(HIDDEN, HIDDEN), "LayerNorm": nn.LayerNorm(HIDDEN, eps=eps)}),
+            }
+        )
+        self.mlp = nn.ModuleDict(
+            {
+                "gated_layers": nn.Linear(HIDDEN, 2 * INTERMEDIATE, bias=False),
+                "wo": nn.Linear(INTERMEDIATE, HIDDEN),
+                "layernorm": nn.LayerNorm(HIDDEN, eps=eps),
+            }
+        )
+
+    def forward(self, x, mask):
+        out = self.attention["output"]
+        x = out["LayerNorm"](x + out["dense"](self.attend(x, mask)))
+        gate, up = self.mlp["gated_layers"](x).split(INTERMEDIATE, dim=-1)
+        return self.mlp["layernorm"](x + self.mlp["wo"](nn.functional.gelu(gate) * up))
+
+    def attend(self, x, mask):
+        width, length = HIDDEN // self.heads, x.shape[1]
+        q, k, v = (self.attention["self"][n](x).unflatten(-1, (-1, width)) for n in ("query", "key", "value"))
+        scores = torch.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(width)
+        place = torch.arange(length)
+        far = (place[:, None] - place[None]).abs()
+        # Heads are a power of two here: the slopes are 2^(-8/n), 2^(-16/n), ... (Press et al., §3).
+        slopes = torch.tensor([2 ** (-8 * (h + 1) / self.heads) for h in range(self.heads)], dtype=x.dtype)
+        scores = scores - slopes[:, None, None] * far
+        scores = scores.masked_fill(mask[:, None, None] == 0, -math.inf)
+        return torch.einsum("bhij,bjhd->bihd", scores.softmax(-1), v).flatten(2)
+
+
+class GteStretched(hf.GteModel):
+    """Alibaba-NLP/gte-base-en-v1.5 stretches rotary angles (`ntk`), which transformers' class cannot: the angles are ours."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        width, factor, base = HIDDEN // HEADS, 2.0, config.rope_parameters["rope_theta"]
+        share = torch.arange(0, width, 2) / width
+        self.rotary_emb.inv_freq = nn.Buffer(1.0 / ((base * factor) ** share * factor ** (2 / width)), persistent=False)
+
+
 def encoder_of(model) -> nn.Module:
     """The encoder inside a model of ours or of transformers."""
     return next(getattr(model, n) for n in ("bert", "roberta", "distilbert", "electra", "model") if hasattr(model, n))
@@ -154,6 +229,11 @@ def custom(model, batch) -> dict[str, Tensor]:
     return model.heads(encoder_of(model)(**batch).last_hidden_state)
 
 
+def matryoshka(model, batch) -> dict[str, Tensor]:
+    mean = pools(model(**batch).last_hidden_state, batch["attention_mask"])["mean"][:, :8]
+    return {"mean_first_8": mean, "mean_first_8_normalized": nn.functional.normalize(mean, dim=-1)}
+
+
 # ---- fixtures
 
 
@@ -169,6 +249,74 @@ class Fixture:
     layers: int = 2
     rename: Callable = None  # the tensors as the published file names them
     last_unseen: bool = False  # whether nobody looks at the last third of a text
+    published: Callable = None  # the config as the published file has it
+    rounding: float = 1e-6  # how far padding may move a result: the class's own rounding
+    every_state: bool = False  # whether the last hidden states of every case are kept
+
+
+# What an architecture's config has beside, or instead of, BERT's.
+OWN_CONFIG = {
+    hf.MPNetConfig: {"max_position_embeddings": POSITIONS + 2, "layer_norm_eps": 1e-5},
+    # Four blocks are global, local, local, global; a local one sees eight tokens to each side.
+    hf.ModernBertConfig: {
+        "local_attention": 16, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3,
+    },
+    hf.NomicBertConfig: {"rope_parameters": {"rope_type": "default", "rope_theta": 1000.0}},
+    # Buckets of one distance up to 4, then wider ones.
+    hf.DebertaV2Config: {
+        "relative_attention": True, "position_buckets": 8, "max_relative_positions": -1, "share_att_key": True,
+        "pos_att_type": ["p2c", "c2p"], "norm_rel_ebd": "layer_norm", "position_biased_input": False,
+    },
+    hf.GteConfig: {"rope_parameters": {"rope_type": "default", "rope_theta": 20000.0}},
+}
+
+
+def modern_bert_published(config: dict) -> dict:
+    """As answerdotai/ModernBERT-base: how often a block is global, and two bases."""
+    ropes = config.pop("rope_parameters")
+    config.pop("layer_types")
+    return config | {
+        "global_attn_every_n_layers": 3,
+        "global_rope_theta": ropes["full_attention"]["rope_theta"],
+        "local_rope_theta": ropes["sliding_attention"]["rope_theta"],
+    }
+
+
+def nomic_published(config: dict) -> dict:
+    """As nomic-ai/nomic-embed-text-v1.5: GPT-2's words."""
+    return {
+        "activation_function": "swiglu", "architectures": ["NomicBertModel"], "layer_norm_epsilon": config["layer_norm_eps"],
+        "max_trained_positions": config["max_position_embeddings"], "mlp_fc1_bias": False, "mlp_fc2_bias": False,
+        "model_type": "nomic_bert", "n_embd": HIDDEN, "n_head": HEADS, "n_inner": INTERMEDIATE,
+        "n_layer": config["num_hidden_layers"], "n_positions": config["max_position_embeddings"], "prenorm": False,
+        "qkv_proj_bias": False, "rotary_emb_base": 1000, "rotary_emb_fraction": 1.0, "rotary_emb_interleaved": False,
+        "rotary_emb_scale_base": None, "rotary_scaling_factor": None, "type_vocab_size": config["type_vocab_size"],
+        "use_rms_norm": False, "vocab_size": config["vocab_size"],
+    }
+
+
+def gte_published(config: dict) -> dict:
+    """As Alibaba-NLP/gte-multilingual-base."""
+    rope = config.pop("rope_parameters")
+    return config | {
+        "model_type": "new", "rope_theta": rope["rope_theta"], "rope_scaling": None, "position_embedding_type": "rope",
+        "layer_norm_type": "layer_norm", "pack_qkv": True, "logn_attention_scale": False,
+    }
+
+
+def gte_stretched_published(config: dict) -> dict:
+    """As Alibaba-NLP/gte-base-en-v1.5."""
+    return gte_published(config) | {"rope_scaling": {"factor": 2.0, "type": "ntk"}}
+
+
+def jina_published(config: dict) -> dict:
+    """As jinaai/jina-embeddings-v2-base-en."""
+    return config | {"feed_forward_type": "geglu", "position_embedding_type": "alibi"}
+
+
+def deberta_published(config: dict) -> dict:
+    """As microsoft/deberta-v3-base."""
+    return config | {"pos_att_type": "p2c|c2p"}
 
 
 def bert_config(f: Fixture, vocab: int, special: dict):
@@ -193,6 +341,9 @@ def bert_config(f: Fixture, vocab: int, special: dict):
     if f.config in (hf.RobertaConfig, hf.XLMRobertaConfig):
         # The first position is pad_token_id + 1, so two rows of the table are never used.
         common |= {"max_position_embeddings": POSITIONS + 2, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+    if f.config in OWN_CONFIG:
+        del common["position_embedding_type"]
+        common |= OWN_CONFIG[f.config]
     return f.config(**common | special | f.options)
 
 
@@ -222,8 +373,30 @@ def coil_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix("model."): v for k, v in tensors.items()}
 
 
+def gte_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As Alibaba-NLP publishes them, which transformers does by itself for a class of its own."""
+    stacked = {
+        "attention.qkv_proj": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+        "mlp.up_gate_proj": ("mlp.up_proj", "mlp.gate_proj"),
+    }
+    renamed = {
+        "layers.": "encoder.layer.", "self_attn.o_proj": "attention.o_proj", "post_attention_layernorm": "attn_ln",
+        "post_mlp_layernorm": "mlp_ln",
+    }
+    tensors = dict(tensors)
+    for name, parts in stacked.items():
+        for first in [k for k in tensors if parts[0] in k]:
+            rows = [tensors.pop(first.replace(parts[0], part)) for part in parts]
+            tensors[first.replace(parts[0], name)] = torch.cat(rows)
+    for old, new in renamed.items():
+        tensors = {k.replace(old, new): v for k, v in tensors.items()}
+    return tensors
+
+
 WORDS, BYTES, PIECES = tt.wordpiece, tt.byte_bpe, tt.unigram
 B, D, R, X, E = hf.BertConfig, hf.DistilBertConfig, hf.RobertaConfig, hf.XLMRobertaConfig, hf.ElectraConfig
+M, MO, N, V, G = hf.MPNetConfig, hf.ModernBertConfig, hf.NomicBertConfig, hf.DebertaV2Config, hf.GteConfig
+MEAN = {"classifier_pooling": "mean"}
 ONE, TWO, FEW = {"num_labels": 1}, {"num_labels": 2}, corpus.FEW
 # ELECTRA's embeddings may be narrower than its layers: then there is an embeddings_project.
 NARROW, SAME = {"embedding_size": 24}, {"embedding_size": HIDDEN}
@@ -259,7 +432,29 @@ FIXTURES = [
     Fixture("coil", Coil, custom, WORDS, B, {}, FEW, 1, coil_names),
     Fixture("deepimpact", DeepImpact, custom, WORDS, B, {}, FEW, 1),
     Fixture("deepct", hf.BertForTokenClassification, token_logits, WORDS, B, ONE, FEW, 1),
+    Fixture("mpnet", hf.MPNetModel, base, BYTES, M, every_state=True),
+    Fixture("mpnet-relevance-1", hf.MPNetForSequenceClassification, logits, BYTES, M, ONE, FEW, 1),
+    Fixture("mpnet-mlm", hf.MPNetForMaskedLM, masked_lm, BYTES, M, {}, FEW, 1),
+    Fixture("modernbert", hf.ModernBertModel, base, WORDS, MO, {}, (), 4, published=modern_bert_published, every_state=True),
+    Fixture("modernbert-relevance-1", hf.ModernBertForSequenceClassification, logits, WORDS, MO, ONE, FEW, 2),
+    Fixture("modernbert-mean-relevance-1", hf.ModernBertForSequenceClassification, logits, WORDS, MO, ONE | MEAN, FEW, 1),
+    Fixture("modernbert-mlm", hf.ModernBertForMaskedLM, masked_lm, WORDS, MO, {}, FEW, 1, rounding=1e-5),
+    Fixture("nomic-bert", hf.NomicBertModel, base, WORDS, N, published=nomic_published, every_state=True),
+    Fixture("nomic-bert-newer", hf.NomicBertModel, base, WORDS, N, {}, FEW, 1),
+    Fixture("matryoshka", hf.NomicBertModel, matryoshka, WORDS, N, {}, FEW, 1, published=nomic_published),
+    Fixture("deberta-v2", hf.DebertaV2Model, base, WORDS, V, published=deberta_published, every_state=True),
+    Fixture("deberta-v2-all-distances", hf.DebertaV2Model, base, WORDS, V, {"position_buckets": -1, "norm_rel_ebd": "none"}, FEW, 1),
+    Fixture("deberta-v2-relevance-1", hf.DebertaV2ForSequenceClassification, logits, WORDS, V, ONE, FEW, 1),
+    Fixture("gte", hf.GteModel, base, PIECES, G, published=gte_published, every_state=True),
+    Fixture("gte-newer", hf.GteModel, base, PIECES, G, {}, FEW, 1),
+    Fixture("gte-stretched", GteStretched, base, WORDS, G, {"type_vocab_size": 0}, FEW, 2, gte_names, published=gte_stretched_published),
+    Fixture("gte-relevance-1", hf.GteForSequenceClassification, logits, PIECES, G, ONE, FEW, 1, published=gte_published),
+    Fixture("gte-mlm", hf.GteForMaskedLM, masked_lm, PIECES, G, {}, FEW, 1, published=gte_published),
+    Fixture("jina-bert", JinaBert, base, WORDS, B, published=jina_published, every_state=True),
 ]
+
+
+QUERIES_AND_KEYS = ("query", "key", "q_lin", "k_lin", "attn.q.", "attn.k.", "q_proj", "k_proj")
 
 
 def draw(name: str, shape: torch.Size, g: torch.Generator) -> Tensor:
@@ -277,7 +472,10 @@ def draw(name: str, shape: torch.Size, g: torch.Generator) -> Tensor:
         value = 0.7 * noise
     else:
         # Queries and keys are larger, so that attention looks somewhere instead of everywhere.
-        size = 2.5 if any(part in name for part in ("query", "key", "q_lin", "k_lin")) else 1.3
+        size = 2.5 if any(part in name for part in QUERIES_AND_KEYS) else 1.3
+        if "Wqkv" in name:  # queries, keys and values in one
+            third = shape[0] // 3
+            size = torch.tensor([2.5] * 2 * third + [1.3] * third)[:, None]
         value = size * noise / math.sqrt(shape[-1])
     return value.half().float()
 
@@ -325,7 +523,7 @@ def batch_of(rows: list[dict], pad: int, f: Fixture) -> dict[str, Tensor]:
     """Rows padded on the right to the longest; DistilBERT and RoBERTa have no use for token types."""
     width = max(len(r["input_ids"]) for r in rows)
     filler = {"input_ids": pad, "token_type_ids": 0, "attention_mask": 0}
-    unused = {"token_type_ids"} if f.config in (D, R, X) else set()
+    unused = {"token_type_ids"} if f.config in (D, R, X, M, MO) else set()
     return {
         k: torch.tensor([r[k] + [filler[k]] * (width - len(r[k])) for r in rows])
         for k in filler
@@ -338,19 +536,21 @@ MLM_LOGITS_FOR = {"word"}  # [seq, vocab] is large
 LAST_STATES_FOR = {"word", "sentence", "shorter", "emoji", "pair", "pair-only-second"}
 
 
-def kept(case: str, tensor: str) -> bool:
+def kept(f: Fixture, case: str, tensor: str) -> bool:
+    if f.every_state and tensor == "last_hidden_state":
+        return True
     chosen = {"mlm_logits": MLM_LOGITS_FOR, "last_hidden_state": LAST_STATES_FOR}
     return case in chosen.get(tensor, {case})
 
 
-def check_batch(alone: list[dict], together: dict[str, Tensor], rows: list[dict], name: str) -> float:
+def check_batch(alone: list[dict], together: dict[str, Tensor], rows: list[dict], f: Fixture) -> float:
     """The largest difference that padding makes."""
     worst = 0.0
     for i, row in enumerate(rows):
         for tensor, value in together.items():
             seen = value[i, : len(row["input_ids"])] if tensor in PER_TOKEN else value[i]
             worst = max(worst, (seen - alone[i][tensor]).abs().max().item())
-    assert worst < 1e-6, f"{name}: padding changes a result by {worst}"
+    assert worst < f.rounding, f"{f.name}: padding changes a result by {worst}"
     return worst
 
 
@@ -400,10 +600,14 @@ def make(f: Fixture, out: Path) -> None:
     with torch.inference_mode():
         alone = [{k: v[0] for k, v in f.record(exact, batch_of([r], fast.pad_token_id, f)).items()} for r in rows]
         together = f.record(exact, batch_of(rows, fast.pad_token_id, f))
-    worst = check_batch(alone, together, rows, f.name)
+    worst = check_batch(alone, together, rows, f)
     check_spread(alone, f.name)
     write_expected(f, cases, rows, alone, folder)
     check_reloads(f, exact, folder)
+    if f.published:
+        config = folder / "config.json"
+        written = json.dumps(f.published(json.loads(config.read_text())), indent=2, sort_keys=True)
+        config.write_text(written + "\n")
     for p in folder.iterdir():
         p.chmod(0o644)
     size = sum(p.stat().st_size for p in folder.iterdir())
@@ -415,7 +619,7 @@ def write_expected(f: Fixture, cases, rows, alone, folder: Path) -> None:
         f"{case[0]}.{name}": value.float().contiguous().clone()
         for case, found in zip(cases, alone)
         for name, value in found.items()
-        if kept(case[0], name)
+        if kept(f, case[0], name)
     }
     save_file(tensors, folder / "expected.safetensors")
     listed = [
@@ -428,13 +632,58 @@ def write_expected(f: Fixture, cases, rows, alone, folder: Path) -> None:
             "ids": row["input_ids"],
             "types": row["token_type_ids"],
             "mask": row["attention_mask"],
-            "tensors": [n for n in found if kept(case[0], n)],
+            "tensors": [n for n in found if kept(f, case[0], n)],
         }
         for case, row, found in zip(cases, rows, alone)
     ]
     lines = ",\n".join("    " + json.dumps(c, ensure_ascii=False) for c in listed)
     head = json.dumps({"fixture": f.name, "architecture": f.model.__name__, "seed": SEED})[:-1]
     (folder / "inputs.json").write_text(f'{head}, "cases": [\n{lines}\n]}}\n', encoding="utf-8")
+
+
+def static(name: str, out: Path) -> None:
+    """Static embeddings, by model2vec itself: a row for each token, or (`shared`) fewer rows, which tokens share, and weights."""
+    from model2vec import StaticModel
+
+    folder = out / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    tokenizer, _ = WORDS()
+    vocab, shared = tokenizer.get_vocab_size(), name == "static-shared"
+    g = torch.Generator().manual_seed(SEED + shared)
+    rows = torch.randn(60 if shared else vocab, HIDDEN, generator=g).half().float().numpy()
+    extra = {}
+    if shared:
+        extra["weights"] = torch.rand(vocab, generator=g).half().float().numpy()
+        extra["token_mapping"] = torch.randint(60, (vocab,), generator=g).numpy()
+    settings = {
+        "model_type": "model2vec", "architectures": ["StaticModel"], "hidden_dim": HIDDEN, "seq_length": 1000000,
+        "normalize": True,
+    }
+    StaticModel(rows, tokenizer, settings, **extra).save_pretrained(folder)
+    for p in folder.iterdir():
+        if p.name not in ("config.json", "model.safetensors", "tokenizer.json"):
+            shutil.rmtree(p) if p.is_dir() else p.unlink()
+    exact = StaticModel(rows.astype("float64"), tokenizer, settings, normalize=False, **extra)
+    cases = [c for c in corpus.CASES if c[2] is None]
+    lines, tensors = [], {}
+    for case, text, pair, max_length, truncation in cases:
+        mean = torch.from_numpy(exact.encode(plain(text), max_length=max_length))
+        exact.tokenizer.enable_truncation(max_length)
+        ids = exact.tokenize([plain(text)[: max_length * exact.median_token_length]])[0]
+        tensors |= {f"{case}.mean": mean, f"{case}.mean_normalized": nn.functional.normalize(mean, dim=-1)}
+        lines.append(
+            {
+                "name": case, "text": described(text), "pair": pair, "max_length": max_length, "truncation": truncation,
+                "special_tokens": False, "ids": ids, "types": [0] * len(ids), "mask": [1] * len(ids),
+                "tensors": ["mean", "mean_normalized"],
+            }
+        )
+    save_file({k: v.float().contiguous() for k, v in tensors.items()}, folder / "expected.safetensors")
+    cases = ",\n".join("    " + json.dumps(c, ensure_ascii=False) for c in lines)
+    head = json.dumps({"fixture": name, "architecture": "StaticModel", "seed": SEED})[:-1]
+    (folder / "inputs.json").write_text(f'{head}, "cases": [\n{cases}\n]}}\n', encoding="utf-8")
+    print(f"{name:<26}{len(lines):>3} cases")
 
 
 def main() -> None:
@@ -447,6 +696,9 @@ def main() -> None:
     for f in FIXTURES:
         if args.only in (None, f.name):
             make(f, args.out)
+    for name in ("static", "static-shared"):
+        if args.only in (None, name):
+            static(name, args.out)
 
 
 if __name__ == "__main__":
