@@ -4,7 +4,8 @@
 //! A query and a document each become one vector, and their inner product is the score. Documents can then be encoded
 //! once, before any query is known, and search is looking for the largest products. What a vector must hold is learned:
 //! the papers of this family differ in how (negatives, distillation, pre-training), and at search time only in the
-//! contract that a config writes down: pooling, projection, similarity, prefixes and lengths.
+//! contract that a config writes down: pooling, projection, similarity, prefixes and lengths. Some are trained so that the
+//! first `dimensions` of a vector alone are a good vector too (Matryoshka: Kusupati et al., NeurIPS 2022).
 //!
 //! ```text
 //! sim(q, d) = E_Q(q) · E_D(d)                                                                   (eq. 1)
@@ -70,6 +71,9 @@ pub struct Config {
     /// The layers after pooling, where the checkpoint has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<Projection>,
+    /// How many of a vector's first numbers are kept, for a checkpoint that was trained to be cut (Matryoshka).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<usize>,
     /// The checkpoint whose vocabulary is used, where the weights come without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary: Option<Vocabulary>,
@@ -135,7 +139,8 @@ impl Config {
     fn recipe(&self, checkpoint: &str) -> String {
         let parts = (&self.pooling, &self.projection, &self.similarity, &self.document);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        format!("{checkpoint} {parts}")
+        let cut = self.dimensions.map_or_else(String::new, |kept| format!(" {kept} dimensions"));
+        format!("{checkpoint} {parts}{cut}")
     }
 
     /// The vectors of all documents, ready to be searched.
@@ -181,7 +186,9 @@ impl Encoder {
             Role::Query => (weights.swap_remove(1), &config.query_ignore, &config.query),
         };
         let head = |architecture: &_, tensors: &mut _| {
-            Vector::load(architecture, tensors, config.pooling, config.projection.as_ref())
+            let vector =
+                Vector::load(architecture, tensors, config.pooling, config.projection.as_ref())?;
+            vector.cut(config.dimensions)
         };
         let model = load_with(context, &weights, config.vocabulary.as_ref(), ignore, head)?;
         let tokens = bind(context, &weights, &model, input, role)?;
