@@ -18,6 +18,7 @@ pub mod heads;
 pub mod layers;
 mod model;
 mod packed;
+mod pickled;
 mod pooling;
 mod prefix;
 mod prompts;

@@ -3,7 +3,8 @@
 use crate::checkpoint::Checkpoint;
 use crate::{Architecture, Backend, Encoder, Result, Tensors, Tokenizer, Trunk};
 
-/// A checkpoint, loaded: every tensor is in the encoder or the head, or was named as ignored.
+/// A checkpoint, loaded: every tensor is in the encoder or the head, or was named as ignored, or is a pooler's that the
+/// head has no use for.
 pub struct Model<H> {
     /// Tokens to hidden states.
     pub encoder: Encoder,
@@ -30,7 +31,12 @@ impl<H> Model<H> {
         let (trunk, head) =
             Tensors::load(checkpoint.weights(), checkpoint.name(), backend, ignore, |tensors| {
                 let trunk = tensors.in_precision(|tensors| Trunk::load(&architecture, tensors))?;
-                Ok((trunk, head(&architecture, tensors)?))
+                let head = head(&architecture, tensors)?;
+                // BERT's pooler comes after the hidden states: a head that has not taken it computes the same without.
+                let prefix = tensors.prefix(architecture.names.word)?;
+                tensors.pass_over(&format!("{prefix}pooler.dense.weight"));
+                tensors.pass_over(&format!("{prefix}pooler.dense.bias"));
+                Ok((trunk, head))
             })?;
         let mut tokenizer = Tokenizer::load(checkpoint, vocabulary, trunk.vocab(), positions)?;
         if architecture.design.skips_unknown {

@@ -5,6 +5,7 @@
 //! is a form of storage and no precision: it is undone when they are read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use candle_core::pickle::PthTensors;
@@ -12,6 +13,7 @@ use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Tensor};
 
 use crate::checkpoint::Weights;
+use crate::pickled::{self, Archive};
 use crate::{Backend, Error, Result};
 
 /// What stands behind the name of a matrix in bytes to name the scales of its rows.
@@ -48,6 +50,7 @@ struct Place {
 enum File {
     Safetensors(MmapedSafetensors),
     PyTorch(PthTensors),
+    Pickled(Archive),
     Memory(BTreeMap<String, Tensor>),
 }
 
@@ -174,6 +177,11 @@ impl Tensors {
         self.take(&present, shape)
     }
 
+    /// Counts a tensor as accounted for that cannot matter to what is computed.
+    pub(crate) fn pass_over(&mut self, name: &str) {
+        self.taken.insert(name.to_owned());
+    }
+
     /// What stands before `suffix` in the one name that ends so: a trunk is saved alone, or inside a larger model.
     pub fn prefix(&self, suffix: &str) -> Result<String> {
         let inside = |name: &str| {
@@ -251,10 +259,16 @@ fn places(number: usize, file: &File) -> impl Iterator<Item = (String, Place)> {
     file.shapes().into_iter().map(place)
 }
 
+/// The names of all tensors of a checkpoint's weights, sorted.
+pub fn names(weights: &Weights) -> Result<BTreeSet<String>> {
+    let files = open(weights)?;
+    Ok(files.iter().flat_map(File::shapes).map(|(name, _)| modern(&name)).collect())
+}
+
 fn open(weights: &Weights) -> Result<Vec<File>> {
     match weights {
         Weights::Safetensors(paths) => paths.iter().map(|path| safetensors(path)).collect(),
-        Weights::PyTorch(path) => Ok(vec![pytorch(path)?]),
+        Weights::PyTorch(paths) => paths.iter().map(|path| pytorch(path)).collect(),
     }
 }
 
@@ -264,11 +278,30 @@ fn safetensors(path: &Path) -> Result<File> {
     file.map(File::Safetensors).map_err(|error| damaged(path, "safetensors", &error))
 }
 
-/// Candle reads the archive as data: nothing in it is executed.
+/// Either of PyTorch's two formats, told apart by their first bytes. Both are read as data: nothing is executed.
 fn pytorch(path: &Path) -> Result<File> {
+    let mut start = Vec::new();
+    let file = std::fs::File::open(path).map(|file| file.take(512).read_to_end(&mut start));
+    file.flatten().map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    if pickled::is_legacy(&start) {
+        return Archive::open(path).map(File::Pickled);
+    }
+    if !start.starts_with(ZIP) {
+        let problem = match start.get(257..262) == Some(b"ustar") {
+            true => "a tar archive, as PyTorch saved weights before 0.1.10",
+            false => {
+                "no PyTorch file: neither the zip archive of 1.6 and later nor the pickles of before"
+            }
+        };
+        let convert = "convert it where PyTorch is: `torch.save(torch.load(FILE, map_location=\"cpu\"), NEW)`";
+        return Err(Error::file(path, format!("{problem}; {convert}")));
+    }
     let file = PthTensors::new(path, None);
     file.map(File::PyTorch).map_err(|error| damaged(path, "PyTorch", &error))
 }
+
+/// How a zip archive begins.
+const ZIP: &[u8] = b"PK\x03\x04";
 
 fn damaged(path: &Path, kind: &str, error: &candle_core::Error) -> Error {
     let first = error.to_string().lines().next().unwrap_or_default().to_owned();
@@ -289,6 +322,9 @@ impl File {
                 .iter()
                 .map(|(name, info)| (name.clone(), info.layout.dims().to_vec()))
                 .collect(),
+            Self::Pickled(file) => {
+                file.shapes().map(|(name, shape)| (name.clone(), shape.clone())).collect()
+            }
             Self::Memory(tensors) => {
                 tensors.iter().map(|(name, x)| (name.clone(), x.dims().to_vec())).collect()
             }
@@ -308,6 +344,7 @@ impl File {
                 let tensor = file.get(name)?.expect("the name is one of its own");
                 Ok(tensor.to_device(device)?)
             }
+            Self::Pickled(file) => file.read(name, device),
             Self::Memory(tensors) => Ok(tensors[name].clone()),
         }
     }

@@ -33,8 +33,8 @@ pub enum CheckpointError {
     },
     /// No weights that we can read.
     #[error(
-        "{place} has no weights that can be read (model.safetensors, model.safetensors.index.json with its shards, or \
-         pytorch_model.bin); it has {}",
+        "{place} has no weights that can be read (model.safetensors, model.safetensors.index.json with its shards, \
+         pytorch_model.bin, or pytorch_model.bin.index.json with its shards); it has {}",
         list(found)
     )]
     NoWeights {
@@ -43,13 +43,18 @@ pub enum CheckpointError {
         /// What is there instead.
         found: Vec<String>,
     },
-    /// No tokenizer that we can read.
-    #[error("{place} has no tokenizer (tokenizer.json or vocab.txt); it has {}", list(found))]
-    NoTokenizer {
-        /// The folder.
-        place: String,
-        /// What is there instead.
-        found: Vec<String>,
+    /// A clone without Git LFS.
+    #[error(
+        "{}: is a pointer of Git LFS and not the file itself{}; run `git lfs pull` in its repository, or fetch the file \
+         from where the repository is",
+        path.display(),
+        size.map(|size| format!(", which has {size} bytes")).unwrap_or_default()
+    )]
+    Pointer {
+        /// The file.
+        path: PathBuf,
+        /// How long the file itself is.
+        size: Option<u64>,
     },
     /// Shards are missing or `model.safetensors.index.json` makes no sense.
     #[error("{}: {problem}; the copy or the repository is incomplete", path.display())]

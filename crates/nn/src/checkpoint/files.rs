@@ -2,6 +2,9 @@
 //!
 //! A repository often holds the same weights five times (PyTorch, TensorFlow, Flax, ONNX, OpenVINO). One copy is
 //! enough: safetensors, or PyTorch's own format where there is nothing else.
+//!
+//! The encoder stands at the top, or in the folder of the first module (`0_Transformer/`), as sentence-transformers
+//! saved it until 2.0. Its folder is called the base: nothing, or a name with a slash behind it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -18,9 +21,11 @@ pub(super) const SAFETENSORS: &str = "model.safetensors";
 pub(super) const SAFETENSORS_INDEX: &str = "model.safetensors.index.json";
 /// Weights as a pickle, in one file.
 pub(super) const PYTORCH: &str = "pytorch_model.bin";
+/// Weights as pickles in several files: which tensor is where.
+pub(super) const PYTORCH_INDEX: &str = "pytorch_model.bin.index.json";
 
 /// What stands at the top of a repository, beside the weights.
-pub(super) const KNOWN: [&str; 19] = [
+pub(super) const KNOWN: [&str; 26] = [
     CONFIG,
     // The tokenizer, in one file, or as its parts.
     "tokenizer.json",
@@ -32,11 +37,18 @@ pub(super) const KNOWN: [&str; 19] = [
     "merges.txt",
     "sentencepiece.bpe.model",
     "spiece.model",
+    "spm.model",
     "tokenizer.model",
     // sentence-transformers: the chain of modules, prompts, lengths.
     "modules.json",
     "config_sentence_transformers.json",
-    "sentence_bert_config.json",
+    // The encoder's settings, under the name of its class until 2.0.
+    LIMITS[0],
+    LIMITS[1],
+    LIMITS[2],
+    LIMITS[3],
+    LIMITS[4],
+    LIMITS[5],
     // The usual second module; others are found by their folder.
     "1_Pooling/config.json",
     // ColBERT's settings, by the Stanford code.
@@ -46,6 +58,17 @@ pub(super) const KNOWN: [&str; 19] = [
     // Looked for before PyTorch's.
     SAFETENSORS,
     SAFETENSORS_INDEX,
+    PYTORCH_INDEX,
+];
+
+/// How sentence-transformers has called the file of an encoder's length and case, in the order in which it looks.
+pub(super) const LIMITS: [&str; 6] = [
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
 ];
 
 /// How a repository stores its weights.
@@ -57,37 +80,81 @@ pub(super) enum Format {
     Shards,
     /// `pytorch_model.bin`.
     PyTorch,
+    /// The shards of `pytorch_model.bin.index.json`.
+    PyTorchShards,
 }
 
-impl Format {
-    /// The format of a checkpoint of these files, or what it lacks to be one. `place` is for the message.
+/// The formats by their files, in the order of our trust: safetensors are numbers, a pickle is a program.
+const FORMATS: [(&str, Format); 4] = [
+    (SAFETENSORS, Format::Safetensors),
+    (SAFETENSORS_INDEX, Format::Shards),
+    (PYTORCH, Format::PyTorch),
+    (PYTORCH_INDEX, Format::PyTorchShards),
+];
+
+/// Where the encoder of a checkpoint is, and how its weights are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Its folder: nothing for the top, or `0_Transformer/`.
+    pub(super) base: String,
+    pub(super) format: Format,
+}
+
+impl Layout {
+    /// The layout of a checkpoint of these files, or what it lacks to be one. `place` is for the message.
     pub(super) fn check(names: &BTreeSet<String>, place: &str) -> Result<Self, CheckpointError> {
         let lacks = || (place.to_owned(), names.iter().cloned().collect());
-        if !names.contains(CONFIG) {
+        let base = base(names);
+        if !names.contains(&format!("{base}{CONFIG}")) {
             let (place, found) = lacks();
             return Err(CheckpointError::NoConfig { place, found });
         }
-        Self::of(names).ok_or_else(|| {
-            let (place, found) = lacks();
-            CheckpointError::NoWeights { place, found }
-        })
+        match Format::of(names, &base) {
+            Some(format) => Ok(Self { base, format }),
+            None => {
+                let (place, found) = lacks();
+                Err(CheckpointError::NoWeights { place, found })
+            }
+        }
+    }
+}
+
+impl Format {
+    fn of(names: &BTreeSet<String>, base: &str) -> Option<Self> {
+        let there = |(name, _): &&(&str, Self)| names.contains(&format!("{base}{name}"));
+        FORMATS.iter().find(there).map(|&(_, format)| format)
     }
 
-    /// The first that is there, in the order of our trust: safetensors are numbers, a pickle is a program.
-    fn of(names: &BTreeSet<String>) -> Option<Self> {
-        let order = [
-            (SAFETENSORS, Self::Safetensors),
-            (SAFETENSORS_INDEX, Self::Shards),
-            (PYTORCH, Self::PyTorch),
-        ];
-        order.into_iter().find(|(name, _)| names.contains(*name)).map(|(_, format)| format)
+    /// Whether the weights are pickles.
+    pub(super) fn is_pickled(self) -> bool {
+        matches!(self, Self::PyTorch | Self::PyTorchShards)
     }
+
+    /// Its file: the weights, or the index of their shards.
+    fn file(self) -> &'static str {
+        let of_this = FORMATS.iter().find(|(_, format)| *format == self);
+        of_this.expect("every format has a file").0
+    }
+}
+
+/// The folder of the encoder: that of the first module, if a whole encoder lies there.
+fn base(names: &BTreeSet<String>) -> String {
+    let folder = |name: &String| {
+        let (folder, file) = name.split_once('/')?;
+        (file == CONFIG && folder.starts_with("0_") && is_module(folder))
+            .then(|| format!("{folder}/"))
+    };
+    let mut folders = names.iter().filter_map(folder);
+    folders.find(|folder| Format::of(names, folder).is_some()).unwrap_or_default()
 }
 
 /// The files beside the weights, of all that there are.
 pub(super) fn beside_weights(names: &BTreeSet<String>) -> Vec<String> {
+    let base = base(names);
+    let known = |name: &str| KNOWN.contains(&name) && name != SAFETENSORS;
     let wanted = |name: &&String| match name.split_once('/') {
-        None => KNOWN.contains(&name.as_str()) && name.as_str() != SAFETENSORS,
+        None => known(name.as_str()),
+        Some((folder, file)) if base.strip_suffix('/') == Some(folder) => known(file),
         Some((folder, file)) => is_module(folder) && is_of_module(folder, file, names),
     };
     names.iter().filter(wanted).cloned().collect()
@@ -115,24 +182,29 @@ struct ShardIndex {
     weight_map: BTreeMap<String, String>,
 }
 
-/// The names of the weight files of a format. Shards are those of the index in `folder`; each must be `there`.
+/// The names of the weight files of a layout. Shards are those of the index in `folder`; each must be `there`.
 pub(super) fn weights(
-    format: Format,
+    layout: &Layout,
     folder: &Path,
     there: impl Fn(&str) -> bool,
 ) -> Result<Vec<String>, CheckpointError> {
-    let path = match format {
-        Format::Safetensors => return Ok(vec![SAFETENSORS.to_owned()]),
-        Format::PyTorch => return Ok(vec![PYTORCH.to_owned()]),
-        Format::Shards => folder.join(SAFETENSORS_INDEX),
-    };
+    let Layout { base, format } = layout;
+    let name = format!("{base}{}", format.file());
+    if matches!(format, Format::Safetensors | Format::PyTorch) {
+        return Ok(vec![name]);
+    }
+    let path = folder.join(name);
     let index = std::fs::read(&path).map_err(io_at(&path))?;
-    let problem = match shards(&index) {
+    let inside = |shards: Vec<String>| shards.iter().map(|name| format!("{base}{name}")).collect();
+    let problem = match shards(&index).map(inside) {
         Err(problem) => problem,
-        Ok(shards) => match shards.iter().find(|name| !there(name)) {
-            None => return Ok(shards),
-            Some(name) => format!("it names `{name}`, which is not there"),
-        },
+        Ok(shards) => {
+            let shards: Vec<String> = shards;
+            match shards.iter().find(|name| !there(name)) {
+                None => return Ok(shards),
+                Some(name) => format!("it names `{name}`, which is not there"),
+            }
+        }
     };
     Err(CheckpointError::Index { path, problem })
 }
@@ -146,6 +218,24 @@ fn shards(index: &[u8]) -> Result<Vec<String>, String> {
         None if shards.is_empty() => Err("`weight_map` is empty".to_owned()),
         None => Ok(shards.into_iter().collect()),
     }
+}
+
+/// The first line of a file that Git LFS keeps elsewhere.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
+
+/// Refuses what stands for a file and is none: a clone without Git LFS has three lines in its place.
+pub(super) fn check_is_no_pointer(path: &Path) -> Result<(), CheckpointError> {
+    // A pointer is shorter than this, by its specification.
+    if std::fs::metadata(path).map_err(io_at(path))?.len() >= 1024 {
+        return Ok(());
+    }
+    let text = std::fs::read(path).map_err(io_at(path))?;
+    if !text.starts_with(POINTER) {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let size = text.lines().find_map(|line| line.strip_prefix("size ")?.trim().parse().ok());
+    Err(CheckpointError::Pointer { path: path.to_owned(), size })
 }
 
 /// Whether a name from a repository stays below its folder.
@@ -181,7 +271,7 @@ mod tests {
             "tf_model.h5",
             "tokenizer.json",
         ]);
-        assert_eq!(Format::of(&names), Some(Format::Safetensors));
+        assert_eq!(Format::of(&names, ""), Some(Format::Safetensors));
         let beside = [
             "1_Pooling/config.json",
             "2_Dense/config.json",
@@ -195,10 +285,36 @@ mod tests {
 
     #[test]
     fn a_pickle_is_the_last_choice() {
-        let choice = |names| Format::of(&set(names));
+        let choice = |names| Format::of(&set(names), "");
         assert_eq!(choice(&[PYTORCH, SAFETENSORS_INDEX]), Some(Format::Shards));
         assert_eq!(choice(&[PYTORCH]), Some(Format::PyTorch));
+        assert_eq!(choice(&[PYTORCH_INDEX]), Some(Format::PyTorchShards));
         assert_eq!(choice(&["tf_model.h5"]), None);
+    }
+
+    #[test]
+    fn an_encoder_may_lie_in_the_folder_of_the_first_module() {
+        let names = set(&[
+            "0_Transformer/config.json",
+            "0_Transformer/pytorch_model.bin",
+            "0_Transformer/sentence_bert_config.json",
+            "0_Transformer/vocab.txt",
+            "1_Pooling/config.json",
+            "config.json",
+            "modules.json",
+        ]);
+        let layout = Layout::check(&names, "it").unwrap();
+        assert_eq!(layout, Layout { base: "0_Transformer/".into(), format: Format::PyTorch });
+        let mut beside: Vec<String> = names.into_iter().collect();
+        beside.retain(|name| !name.ends_with(PYTORCH));
+        assert_eq!(
+            beside_weights(
+                &beside.iter().cloned().chain([format!("0_Transformer/{PYTORCH}")]).collect()
+            ),
+            beside
+        );
+        // Settings alone are no encoder.
+        assert_eq!(base(&set(&["0_Transformer/config.json", "config.json", PYTORCH])), "");
     }
 
     #[test]

@@ -34,11 +34,12 @@ pub use blobs::Blob;
 pub use error::{Asked, CheckpointError};
 pub use hub::Hub;
 pub use location::{InvalidLocation, Location, Revision, Wanted};
+pub use promise::sha256;
 pub use report::Report;
 pub use settings::{Pace, Patience, Settings, Token};
 
 use error::io_at;
-use files::{CONFIG, Format};
+use files::{CONFIG, Layout};
 
 /// A folder with a model's shape, its weights and its tokenizer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Checkpoint {
     /// How messages call it.
     place: String,
     commit: Option<String>,
+    /// The folder of the encoder in it: nothing, or `0_Transformer/`.
+    base: String,
     weights: Weights,
     /// All files that belong to it, weights included, by name, sorted.
     files: BTreeSet<String>,
@@ -57,18 +60,16 @@ pub struct Checkpoint {
 pub enum Weights {
     /// One file, or the shards that an index names; sorted, never empty.
     Safetensors(Vec<PathBuf>),
-    /// `pytorch_model.bin`, where there are no safetensors. A pickle is a program: it must be read by a reader that
-    /// runs nothing, as candle's does.
-    PyTorch(PathBuf),
+    /// `pytorch_model.bin` or its shards, where there are no safetensors. A pickle is a program: it must be read by a
+    /// reader that runs nothing.
+    PyTorch(Vec<PathBuf>),
 }
 
 impl Weights {
     /// The files, in order.
     pub fn paths(&self) -> &[PathBuf] {
-        match self {
-            Self::Safetensors(paths) => paths,
-            Self::PyTorch(path) => std::slice::from_ref(path),
-        }
+        let (Self::Safetensors(paths) | Self::PyTorch(paths)) = self;
+        paths
     }
 }
 
@@ -88,15 +89,17 @@ impl Checkpoint {
 
     fn read(folder: &Path, place: String, commit: Option<String>) -> Result<Self, CheckpointError> {
         let names = names(folder)?;
-        let format = Format::check(&names, &place)?;
-        let of_weights = files::weights(format, folder, |name| folder.join(name).is_file())?;
-        let files = files::beside_weights(&names).into_iter().chain(of_weights.clone()).collect();
+        let layout = Layout::check(&names, &place)?;
+        let of_weights = files::weights(&layout, folder, |name| folder.join(name).is_file())?;
+        let files: BTreeSet<String> =
+            files::beside_weights(&names).into_iter().chain(of_weights.clone()).collect();
+        files.iter().try_for_each(|name| files::check_is_no_pointer(&folder.join(name)))?;
         let paths = of_weights.iter().map(|name| folder.join(name)).collect();
-        let weights = match format {
-            Format::Safetensors | Format::Shards => Weights::Safetensors(paths),
-            Format::PyTorch => Weights::PyTorch(folder.join(files::PYTORCH)),
+        let weights = match layout.format.is_pickled() {
+            true => Weights::PyTorch(paths),
+            false => Weights::Safetensors(paths),
         };
-        Ok(Self { folder: folder.to_owned(), place, commit, weights, files })
+        Ok(Self { folder: folder.to_owned(), place, commit, base: layout.base, weights, files })
     }
 
     /// What messages call it: `hf:org/name@revision`, or the folder.
@@ -121,21 +124,27 @@ impl Checkpoint {
 
     /// The path of `config.json`.
     pub fn config(&self) -> PathBuf {
-        self.folder.join(CONFIG)
+        self.folder.join(&self.base).join(CONFIG)
     }
 
-    /// The path of `tokenizer.json`, or of WordPiece's `vocab.txt` where there is nothing newer.
-    pub fn tokenizer(&self) -> Result<PathBuf, CheckpointError> {
-        let found = ["tokenizer.json", "vocab.txt"].into_iter().find_map(|name| self.file(name));
-        found.ok_or_else(|| CheckpointError::NoTokenizer {
-            place: self.place.clone(),
-            found: self.files.iter().cloned().collect(),
-        })
-    }
-
-    /// The path of a file that belongs to it, like `modules.json` or `1_Pooling/config.json`, if there is one.
+    /// The path of a file of the encoder or of its tokenizer, like `tokenizer.json`, if there is one.
     pub fn file(&self, name: &str) -> Option<PathBuf> {
+        self.beside(&format!("{}{name}", self.base))
+    }
+
+    /// The path of a file of the whole, like `modules.json` or `1_Pooling/config.json`, if there is one.
+    pub fn beside(&self, name: &str) -> Option<PathBuf> {
         self.files.contains(name).then(|| self.folder.join(name))
+    }
+
+    /// The path of the encoder's length and case, as sentence-transformers writes them, if there is one.
+    pub fn limits(&self) -> Option<PathBuf> {
+        files::LIMITS.iter().find_map(|name| self.file(name))
+    }
+
+    /// The folder of the encoder in it, without a slash: empty, or `0_Transformer`.
+    pub fn base(&self) -> &str {
+        self.base.trim_end_matches('/')
     }
 
     /// The names of all files that belong to it, sorted.

@@ -8,6 +8,8 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use ureq::http::HeaderMap;
 
+use super::error::{CheckpointError, io_at};
+
 /// A content, as the hub promises it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Promise {
@@ -48,6 +50,11 @@ impl Promise {
     fn is_sha256(&self) -> bool {
         self.etag.len() == 64
     }
+}
+
+/// The sha256 of a file, in hexadecimal.
+pub fn sha256(path: &Path) -> Result<String, CheckpointError> {
+    File::open(path).and_then(|file| digest(Sha256::new(), file)).map_err(io_at(path))
 }
 
 /// The hash becomes the name of a file: nothing else may.

@@ -20,7 +20,7 @@ use super::cache::{RepoCache, make_folder_of};
 use super::client::{Client, each_piece, is_passing};
 use super::download::{Download, length};
 use super::error::{Asked, CheckpointError};
-use super::files::{self, Format};
+use super::files::{self, Layout};
 use super::location::{Revision, Wanted};
 use super::promise::{Promise, header};
 use super::report::Report;
@@ -94,13 +94,13 @@ impl<'a> Remote<'a> {
     /// Brings all that belongs to the checkpoint into the cache; returns the commit.
     pub(super) fn fetch(&self, revision: &Revision) -> Result<String, CheckpointError> {
         let (commit, names) = self.list(revision)?;
-        let format = Format::check(&names, &self.wanted.to_string())?;
+        let layout = Layout::check(&names, &self.wanted.to_string())?;
         for name in files::beside_weights(&names) {
             self.fetch_file(&commit, &name)?;
         }
         // The index of shards is here by now.
         let folder = self.cache.snapshot(&commit);
-        for name in files::weights(format, &folder, |name| names.contains(name))? {
+        for name in files::weights(&layout, &folder, |name| names.contains(name))? {
             self.fetch_file(&commit, &name)?;
         }
         self.cache.settle(&commit)?;
