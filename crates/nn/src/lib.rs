@@ -26,6 +26,7 @@ pub mod tensors;
 mod tokens;
 mod trained;
 mod trunk;
+mod vocabulary;
 
 pub use architecture::Architecture;
 pub use backend::{Backend, Precision};

@@ -4,20 +4,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tokenizers::models::ModelWrapper;
-use tokenizers::models::bpe::BPE;
-use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::{BertNormalizer, Precompiled};
-use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::processors::bert::BertProcessing;
-use tokenizers::processors::roberta::RobertaProcessing;
+use tokenizers::normalizers::Precompiled;
 use tokenizers::{
-    AddedToken, Encoding, Model as _, TruncationParams, TruncationStrategy, truncate_encodings,
+    Encoding, Model as _, TruncationParams, TruncationStrategy, truncate_encodings,
 };
 
 use crate::checkpoint::Checkpoint;
 use crate::prefix::{Cuts, LONGEST, NoStart, Start};
-use crate::{Error, Result};
+use crate::{Error, Result, vocabulary};
 
 /// The tokens of one text, or of a pair of texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,7 +219,7 @@ impl Tokenizer {
         vocab: usize,
         positions: usize,
     ) -> Result<Self> {
-        let mut inner = read(vocabulary)?;
+        let mut inner = vocabulary::read(vocabulary)?;
         inner.with_padding(None);
         let name = checkpoint.name().to_owned();
         let largest = inner.get_vocab(true).into_values().max().unwrap_or_default() as usize;
@@ -322,6 +316,21 @@ impl Bound {
     /// Tokens of a text at most.
     pub fn max_length(&self) -> usize {
         self.input.max_length
+    }
+
+    /// How many tokens the text before the first field of the template makes, special ones before it included; 0 where
+    /// there is none.
+    pub fn prompt_length(&self) -> Result<usize> {
+        let template = self.input.template.first().map_or("", String::as_str);
+        let prompt = template.split_once('{').map_or("", |(before, _)| before);
+        if prompt.is_empty() {
+            return Ok(0);
+        }
+        let encoded = self.inner.encode(prompt, self.input.special_tokens);
+        let ids = encoded.map_err(|error| self.cannot(&error))?.get_ids().to_vec();
+        let added = self.inner.get_added_tokens_decoder();
+        let ends = ids.last().and_then(|id| added.get(id)).is_some_and(|token| token.special);
+        Ok(ids.len() - usize::from(ends))
     }
 
     /// Tokens of a text whose fields are given by name.
@@ -431,26 +440,9 @@ fn added(tokenizer: &tokenizers::Tokenizer, pair: bool) -> usize {
     post.map_or(0, |post| tokenizers::PostProcessor::added_tokens(post, pair))
 }
 
-/// The tokenizer's own file first; else what the libraries of the time would have built.
-fn read(checkpoint: &Checkpoint) -> Result<tokenizers::Tokenizer> {
-    if let Some(path) = checkpoint.file("tokenizer.json") {
-        return tokenizer_json(&path);
-    }
-    if let Some(path) = checkpoint.file("vocab.txt") {
-        return word_piece(checkpoint, &path);
-    }
-    match (checkpoint.file("vocab.json"), checkpoint.file("merges.txt")) {
-        (Some(vocab), Some(merges)) => byte_pairs(&vocab, &merges),
-        _ => Err(Error::file(
-            checkpoint.folder(),
-            "has no tokenizer: expected tokenizer.json, vocab.txt, or vocab.json with merges.txt",
-        )),
-    }
-}
-
 /// Reads a `tokenizer.json`. The library's reader panics where a decoder is no JSON and where a compiled normalizer is
 /// damaged (tokenizers 0.23.2), so both are read before.
-fn tokenizer_json(path: &Path) -> Result<tokenizers::Tokenizer> {
+pub(crate) fn tokenizer_json(path: &Path) -> Result<tokenizers::Tokenizer> {
     let no_tokenizer =
         |error: &dyn std::fmt::Display| Error::file(path, format!("no tokenizer ({error})"));
     let text = std::fs::read_to_string(path)
@@ -473,72 +465,6 @@ fn check_compiled(normalizer: &serde_json::Value) -> serde_json::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// BERT's chain over a `vocab.txt`; lower case unless `tokenizer_config.json` says otherwise.
-fn word_piece(checkpoint: &Checkpoint, vocab: &Path) -> Result<tokenizers::Tokenizer> {
-    #[derive(Deserialize)]
-    struct Settings {
-        #[serde(default = "yes")]
-        do_lower_case: bool,
-    }
-    fn yes() -> bool {
-        true
-    }
-    let lower = match checkpoint.file("tokenizer_config.json") {
-        Some(path) => read_json::<Settings>(&path)?.do_lower_case,
-        None => true,
-    };
-    let broken =
-        |error: &dyn std::fmt::Display| Error::file(vocab, format!("no vocabulary ({error})"));
-    let model = WordPiece::from_file(&vocab.to_string_lossy());
-    let model = model.unk_token("[UNK]".to_owned()).build().map_err(|error| broken(&error))?;
-    let id = |token: &str| {
-        let id = model.token_to_id(token);
-        id.map(|id| (token.to_owned(), id)).ok_or_else(|| broken(&format!("no `{token}`")))
-    };
-    let (separator, class) = (id("[SEP]")?, id("[CLS]")?);
-    let mut tokenizer = tokenizers::Tokenizer::new(model);
-    let normalizer = BertNormalizer::new(true, true, None, lower);
-    tokenizer.with_normalizer(Some(normalizer)).map_err(|error| broken(&error))?;
-    tokenizer
-        .with_pre_tokenizer(Some(BertPreTokenizer))
-        .with_post_processor(Some(BertProcessing::new(separator, class)));
-    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
-    add_special(&mut tokenizer, &special).map_err(|error| broken(&error))?;
-    Ok(tokenizer)
-}
-
-/// RoBERTa's chain over `vocab.json` and `merges.txt`.
-fn byte_pairs(vocab: &Path, merges: &Path) -> Result<tokenizers::Tokenizer> {
-    let broken =
-        |error: &dyn std::fmt::Display| Error::file(vocab, format!("no vocabulary ({error})"));
-    let model = BPE::from_file(&vocab.to_string_lossy(), &merges.to_string_lossy()).build();
-    let model = model.map_err(|error| broken(&error))?;
-    let id = |token: &str| {
-        let id = model.token_to_id(token);
-        id.map(|id| (token.to_owned(), id)).ok_or_else(|| broken(&format!("no `{token}`")))
-    };
-    let (separator, class) = (id("</s>")?, id("<s>")?);
-    let mut tokenizer = tokenizers::Tokenizer::new(model);
-    let bytes = ByteLevel::default().add_prefix_space(false);
-    tokenizer.with_pre_tokenizer(Some(bytes)).with_post_processor(Some(
-        RobertaProcessing::new(separator, class).add_prefix_space(false),
-    ));
-    let special = ["<s>", "<pad>", "</s>", "<unk>"];
-    add_special(&mut tokenizer, &special).map_err(|error| broken(&error))?;
-    // The mask takes the space before it along.
-    let mask = AddedToken::from("<mask>".to_owned(), true).lstrip(true);
-    tokenizer.add_special_tokens([mask]).map_err(|error| broken(&error))?;
-    Ok(tokenizer)
-}
-
-fn add_special(
-    tokenizer: &mut tokenizers::Tokenizer,
-    tokens: &[&str],
-) -> tokenizers::Result<usize> {
-    let tokens = tokens.iter().map(|&token| AddedToken::from(token.to_owned(), true));
-    tokenizer.add_special_tokens(tokens)
 }
 
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
