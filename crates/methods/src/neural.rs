@@ -300,7 +300,8 @@ mod tests {
     fn a_shard_of_a_twelve_layer_encoder_takes_less_than_a_minute() {
         // BERT base: 12 · (4 · 768² + 2 · 768 · 3072) = 84,934,656 multiplications a token, so a shard has 45 passages of 1,024
         // bytes, 256 tokens. A core that does 2 · 10^10 a second has 48 seconds to lose, not 4,453 as with 4,096 passages.
-        let bert = Effort { multiplications: 12 * (4 * 768 * 768 + 2 * 768 * 3072), max_length: 512 };
+        let bert =
+            Effort { multiplications: 12 * (4 * 768 * 768 + 2 * 768 * 3072), max_length: 512 };
         assert_eq!(cut(100, |_| bert.of(1024), SHARD_ON_CPU), [0..45, 45..90, 90..100]);
         let seconds = |rows: u64| rows * bert.of(1024) / 20_000_000_000;
         assert_eq!((seconds(45), seconds(4096)), (48, 4453));

@@ -5,9 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::Precompiled;
-use tokenizers::{
-    Encoding, Model as _, TruncationParams, TruncationStrategy, truncate_encodings,
-};
+use tokenizers::{Encoding, Model as _, TruncationParams, TruncationStrategy, truncate_encodings};
 
 use crate::checkpoint::Checkpoint;
 use crate::prefix::{Cuts, LONGEST, NoStart, Start};

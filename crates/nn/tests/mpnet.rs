@@ -32,7 +32,8 @@ fn vectors(folder: &Path, backend: &Backend) -> (Vec<f32>, Vec<f32>) {
     });
     let model = model.unwrap();
     let template = vec!["{text}".to_owned()];
-    let input = Input { template, special_tokens: true, max_length: 384, fill: None };
+    let input =
+        Input { template, lower_case: false, special_tokens: true, max_length: 384, fill: None };
     let bound = model.tokenizer.bind(&input, Truncation::Longest).unwrap();
     let tokens: Vec<Tokens> =
         texts.lines().map(|text| bound.encode(|_| text.to_owned()).unwrap()).collect();

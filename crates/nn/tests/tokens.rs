@@ -30,7 +30,8 @@ fn load(folder: &Path) -> Result<Tokenizer, String> {
 
 fn bound(tokenizer: &Tokenizer, template: &[&str]) -> Bound {
     let template = template.iter().map(|&text| text.to_owned()).collect();
-    let input = Input { template, lower_case: false, special_tokens: true, max_length: 512, fill: None };
+    let input =
+        Input { template, lower_case: false, special_tokens: true, max_length: 512, fill: None };
     tokenizer.bind(&input, Truncation::Longest).unwrap()
 }
 
