@@ -128,6 +128,9 @@ impl Claimed {
 pub struct Provenance {
     /// Of the method's config file.
     pub config: String,
+    /// The config itself, where it was read out of a checkpoint and is in no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
     /// Of the configs of methods it fuses, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub inputs: IndexMap<String, String>,

@@ -51,9 +51,8 @@ fn table(page: &mut String, scope: &Scope, dataset: &str, rows: &[&Cell], librar
         let latency = cell.cost.latency.p50_ms;
         let _ = writeln!(
             page,
-            "| [{}](../configs/{}.toml) |{values} {latency:.3} | {} | {} |",
-            cell.label(),
-            cell.method,
+            "| {} |{values} {latency:.3} | {} | {} |",
+            method(cell, library),
             claims(cell),
             paper(cell, library)
         );
@@ -79,6 +78,14 @@ fn claims(cell: &Cell) -> String {
         )
     };
     cell.claims.iter().map(of).collect::<Vec<_>>().join("; ")
+}
+
+/// Its name, with its config where that is one of the program's own.
+fn method(cell: &Cell, library: &Library) -> String {
+    match library.methods.contains_key(&cell.method) {
+        true => format!("[{}](../configs/{}.toml)", cell.label(), cell.method),
+        false => format!("{} ({})", cell.label(), cell.method),
+    }
 }
 
 fn paper(cell: &Cell, library: &Library) -> String {

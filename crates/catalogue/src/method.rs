@@ -1,5 +1,7 @@
 //! A method: `configs/<family>/<method>.toml`, a card, stages and claims.
 
+use std::path::Path;
+
 use nir_core::Digest;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -21,6 +23,10 @@ pub struct Card {
     pub differs: Option<String>,
     /// Why weights of the hub are named by a branch and not by a commit. Absent where none are.
     pub unpinned: Option<String>,
+    /// What of the checkpoint's own words the stages contradict on purpose: `max_length`, `pooling` and the like. `differs`
+    /// says why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<String>,
 }
 
 /// A number that the paper, or a system we follow, prints.
@@ -44,6 +50,8 @@ pub struct Claim {
 pub struct StageTable {
     /// The algorithm, from `use`.
     pub algorithm: Spanned<String>,
+    /// The sha256 of its files of weights, in hexadecimal; empty where none are pinned.
+    pub sha256: Vec<String>,
     source: Source,
     position: usize,
 }
@@ -64,6 +72,10 @@ impl StageTable {
         let mut stage = stages[self.position].clone();
         if let DeValue::Table(table) = stage.get_mut() {
             table.remove("use");
+            table.remove("sha256");
+            if let Some(folder) = self.source.folder() {
+                table.iter_mut().for_each(|(key, value)| place(key.as_ref(), value, folder));
+            }
         }
         // An error about several values together, or one found after reading, has no place of its own.
         read(stage).map_err(|error| match error.span() {
@@ -106,21 +118,78 @@ struct File {
 struct Stage {
     #[serde(rename = "use")]
     algorithm: Spanned<String>,
+    #[serde(default)]
+    sha256: Option<Spanned<Pins>>,
+}
+
+/// One file of weights, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Pins {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Stage {
+    /// The pins of its weights, each of them a hash.
+    fn sha256(pins: Option<Spanned<Pins>>, source: &Source) -> Result<Vec<String>, ConfigError> {
+        let Some(pins) = pins else { return Ok(Vec::new()) };
+        let span = pins.span();
+        let hashes = match pins.into_inner() {
+            Pins::One(hash) => vec![hash],
+            Pins::Several(hashes) => hashes,
+        };
+        let is_hash =
+            |hash: &String| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+        match hashes.iter().find(|hash| !is_hash(hash)) {
+            Some(hash) => Err(source.error_at(
+                span,
+                format!("`sha256` is `{hash}`: expected 64 hexadecimal digits, or a list of them for several files"),
+            )),
+            None => Ok(hashes.into_iter().map(|hash| hash.to_ascii_lowercase()).collect()),
+        }
+    }
+}
+
+/// Puts the relative folder of weights (`weights = "file:model"`, at any depth) below the folder that it is relative to.
+fn place(key: &str, value: &mut Spanned<DeValue<'_>>, folder: &Path) {
+    match value.get_mut() {
+        DeValue::Table(table) => {
+            table.iter_mut().for_each(|(key, value)| place(key.as_ref(), value, folder))
+        }
+        DeValue::String(text) if key.ends_with("weights") => {
+            if let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) {
+                *text = format!("file:{}", folder.join(path).display()).into();
+            }
+        }
+        _ => {}
+    }
 }
 
 impl Method {
     /// Reads a config; `name` is its path below `configs` without `.toml`.
     pub fn parse(name: &str, source: Source) -> Result<Self, ConfigError> {
         let file: File = source.parse()?;
+        if !file.card.overrides.is_empty() && file.card.differs.is_none() {
+            let at = source.text().find("overrides").unwrap_or_default();
+            let message = "`overrides` contradicts the checkpoint without a reason: say why in one sentence, `differs = \"…\"`";
+            return Err(source.error_at(at..at, message));
+        }
         let stages = file.stage.into_iter().enumerate();
         let stages = stages
-            .map(|(position, stage)| StageTable {
-                algorithm: stage.algorithm,
-                source: source.clone(),
-                position,
+            .map(|(position, stage)| {
+                let sha256 = Stage::sha256(stage.sha256, &source)?;
+                let (algorithm, source) = (stage.algorithm, source.clone());
+                Ok(StageTable { algorithm, sha256, source, position })
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         Ok(Self { name: name.to_owned(), card: file.card, stages, claims: file.claim, source })
+    }
+
+    /// What a user types to name it: its name, or its file where that is no config of the program's own.
+    pub fn argument(&self) -> &str {
+        let path = self.source.path();
+        if path.starts_with("configs/") { &self.name } else { path }
     }
 
     /// The folder it lies in.
@@ -168,6 +237,55 @@ k1 = 0.9
     fn a_misspelt_parameter_is_shown_with_its_line() {
         let error = read(&BM25.replace("k1", "kl")).unwrap_err().to_string();
         assert_eq!(error, "configs/lexical/bm25.toml:8:1: unknown field `kl`, expected `k1`");
+    }
+
+    #[test]
+    fn relative_weights_lie_in_the_folder_of_the_config() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Weighed {
+            weights: String,
+            query_weights: String,
+            vocabulary: toml::Table,
+            template: String,
+        }
+        let text = r#"
+[card]
+name = "m"
+paper = "p"
+[[stage]]
+use = "bi_encoder"
+sha256 = "53AA51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+weights = "file:model"
+query_weights = "file:/elsewhere/model"
+vocabulary = { weights = "file:words" }
+template = "file:{text}"
+"#;
+        let source = Source::new("mine/m.toml", text).in_folder(Path::new("mine"));
+        let method = Method::parse("mine/m", source).unwrap();
+        let stage = &method.stages[0];
+        assert_eq!(stage.sha256[0][..6], *"53aa51");
+        let read: Weighed = stage
+            .read(|table| Weighed::deserialize(toml::de::ValueDeserializer::from(table)))
+            .unwrap();
+        assert_eq!(
+            (read.weights.as_str(), read.template.as_str()),
+            ("file:mine/model", "file:{text}")
+        );
+        assert_eq!(read.query_weights, "file:/elsewhere/model");
+        assert_eq!(read.vocabulary["weights"].as_str(), Some("file:mine/words"));
+    }
+
+    #[test]
+    fn a_pin_is_a_hash_and_a_contradiction_has_a_reason() {
+        let refused = |from: &str, to: &str| read(&BM25.replace(from, to)).unwrap_err().to_string();
+        let pin = refused("k1 = 0.9", "sha256 = \"abc\"");
+        assert!(pin.contains(":8:10: `sha256` is `abc`: expected 64 hexadecimal digits"), "{pin}");
+        let reason = refused("[[stage]]", "overrides = [\"pooling\"]\n[[stage]]");
+        assert!(
+            reason.contains(":6:1: `overrides` contradicts the checkpoint without a reason"),
+            "{reason}"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A config file with its path, and errors that point into it.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -10,6 +11,8 @@ use serde::de::DeserializeOwned;
 pub struct Source {
     path: Arc<str>,
     text: Arc<str>,
+    /// Where what it names relatively lies.
+    folder: Option<Arc<Path>>,
 }
 
 /// Something in a config that cannot be meant.
@@ -29,7 +32,18 @@ pub struct ConfigError {
 impl Source {
     /// A config as it stands in `path`.
     pub fn new(path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        Self { path: path.into(), text: text.into() }
+        Self { path: path.into(), text: text.into(), folder: None }
+    }
+
+    /// The same, with the folder in which the weights lie that it names relatively (`file:model`).
+    #[must_use]
+    pub fn in_folder(self, folder: &Path) -> Self {
+        Self { folder: Some(folder.into()), ..self }
+    }
+
+    /// The folder in which relative weights lie; none where that is the working folder.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// The path as a user knows it.

@@ -4,6 +4,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod cache;
+mod checkpoint;
 mod commands;
 mod compare;
 mod engine;

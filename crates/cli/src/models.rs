@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nir_core::{Hasher, Progress, Task};
-use nir_nn::checkpoint::{Checkpoint, Hub, Report, Settings, Wanted};
+use nir_nn::checkpoint::{Checkpoint, Hub, Report, Settings, Wanted, sha256};
 use nir_nn::{Backend, Precision};
 
 use crate::cache::{self, Cache};
@@ -38,6 +38,8 @@ pub(crate) struct Models {
     hub: Hub,
     progress: Arc<dyn Progress>,
     opened: Mutex<HashMap<Wanted, Checkpoint>>,
+    /// The sha256 of files that were asked for.
+    hashes: Mutex<HashMap<PathBuf, String>>,
 }
 
 impl Args {
@@ -51,13 +53,28 @@ impl Args {
         Ok(Backend::new(&self.device, self.precision)?)
     }
 
-    pub(crate) fn models(&self, progress: Arc<dyn Progress>) -> Models {
-        let of_environment = || std::env::var_os("NIR_MODELS").map(PathBuf::from);
-        let folder = self.models.clone().or_else(of_environment);
+    pub(crate) fn models(&self, progress: Arc<dyn Progress>) -> Result<Models> {
+        let folder = self.folder()?;
         let settings = Settings::from_env();
         let offline = settings.offline || self.offline;
         let hub = Hub::new(Settings { offline, ..settings });
-        Models { folder, hub, progress, opened: Mutex::default() }
+        Ok(Models { folder, hub, progress, opened: Mutex::default(), hashes: Mutex::default() })
+    }
+
+    /// The user's own models; a folder that is named and not there would be passed over in silence.
+    fn folder(&self) -> Result<Option<PathBuf>> {
+        let of_environment = || std::env::var_os("NIR_MODELS").filter(|path| !path.is_empty());
+        let (named_by, folder) = match &self.models {
+            Some(folder) => ("--models", Some(folder.clone())),
+            None => ("NIR_MODELS", of_environment().map(PathBuf::from)),
+        };
+        if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
+            bail!(
+                "{named_by} names `{}`, which is no folder: expected one that has models as ORG/NAME or NAME",
+                folder.display()
+            );
+        }
+        Ok(folder)
     }
 }
 
@@ -91,6 +108,17 @@ impl Models {
             "{wanted}: a damaged file was set aside, and the hub was not asked for it; run once without --offline"
         );
         Ok(again)
+    }
+
+    /// The sha256 of a file, in hexadecimal; read once.
+    pub(crate) fn sha256(&self, path: &Path) -> Result<String> {
+        let mut hashes = self.hashes.lock().expect("no thread died reading a file");
+        if let Some(hash) = hashes.get(path) {
+            return Ok(hash.clone());
+        }
+        let hash = sha256(path)?;
+        hashes.insert(path.to_owned(), hash.clone());
+        Ok(hash)
     }
 
     /// Its folder among the models that the user has beside the hub's cache.

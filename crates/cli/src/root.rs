@@ -55,7 +55,10 @@ pub(crate) fn method_file(path: &Path) -> Result<Method> {
         |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     let folder = name(absolute.parent().and_then(Path::file_name));
     let name = format!("{folder}/{}", name(absolute.file_stem()));
-    Ok(Method::parse(&name, Source::new(path.display().to_string(), text))?)
+    let source = Source::new(path.display().to_string(), text);
+    // What it names relatively lies beside it.
+    let source = source.in_folder(path.parent().unwrap_or(Path::new("")));
+    Ok(Method::parse(&name, source)?)
 }
 
 fn embedded(folder: &Dir<'static>) -> Vec<(String, Source)> {
@@ -79,7 +82,10 @@ fn on_disk(configs: &Path) -> Result<Vec<(String, Source)>> {
                 folders.push(path);
             } else if let Some(name) = config_name(configs, &path)? {
                 let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-                sources.push((name.clone(), Source::new(format!("configs/{name}"), text)));
+                let source = Source::new(format!("configs/{name}"), text);
+                // Models that are trained in a checkout lie below it, as `nir train` leaves them.
+                let root = configs.parent().unwrap_or(configs);
+                sources.push((name, source.in_folder(root)));
             }
         }
     }

@@ -16,7 +16,7 @@ fn prepared(model: &str, stage: &str) -> Nir {
     let card = "[card]\nname = \"mine\"\npaper = \"karpukhin2020dpr\"\n\n[[stage]]\n";
     let input = "{ template = [\"{text}\"], special_tokens = true, max_length = 40 }";
     let texts = format!("query = {input}\ndocument = {input}\ndepth = 100\n");
-    nir.write("mine/method.toml", &format!("{card}{stage}\nweights = \"file:model\"\n{texts}"));
+    nir.write("mine/method.toml", &format!("{card}{stage}\nweights = \"file:../model\"\n{texts}"));
     let folder = nir.path("model");
     fs::create_dir_all(&folder).unwrap();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nn/tests/fixtures").join(model);

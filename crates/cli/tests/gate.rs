@@ -48,7 +48,7 @@ paper = "karpukhin2020dpr"
 
 [[stage]]
 use        = "bi_encoder"
-weights    = "file:model"
+weights    = "file:../model"
 ignore     = ["pooler.*"]
 pooling    = "mean"
 similarity = "cosine"

@@ -17,7 +17,7 @@ paper = "karpukhin2020dpr"
 
 [[stage]]
 use        = "bi_encoder"
-weights    = "file:model"
+weights    = "file:../model"
 ignore     = ["pooler.*"]
 pooling    = "mean"
 similarity = "cosine"
@@ -118,12 +118,217 @@ fn more_tokens_than_positions() {
     assert_says(&error, &["`max_length` is 1024, the model has 40 positions"]);
 }
 
+/// Copies a file of one of `nir-nn`'s checkpoints.
+fn copy_fixture(from: &str, to: PathBuf) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nn/tests/fixtures");
+    fs::copy(fixtures.join(from), to).unwrap();
+}
+
 #[test]
 fn tensors_that_nobody_takes() {
-    let error = spoilt(|nir| edit(nir.path("mine/dense.toml"), "\"pooler.*\"", ""));
+    let colbert = |nir: &Nir| {
+        for name in ["config.json", "model.safetensors"] {
+            copy_fixture(&format!("colbert/{name}"), nir.path("model").join(name));
+        }
+    };
+    let error = spoilt(colbert);
+    assert_says(&error, &["does not use", "ignore = [\"linear.weight\"]"]);
+}
+
+#[test]
+fn a_pooler_that_nothing_uses_needs_no_word() {
+    let nir = prepared();
+    nir.run(&RUN).ok();
+    let with_pattern = fs::read(nir.path("out.trec")).unwrap();
+    edit(nir.path("mine/dense.toml"), "ignore     = [\"pooler.*\"]\n", "");
+    nir.run(&RUN).ok();
+    assert_eq!(with_pattern, fs::read(nir.path("out.trec")).unwrap());
+}
+
+const MODULES: &str = r#"[{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}]"#;
+
+/// Makes the checkpoint say how it pools.
+fn says(nir: &Nir, pooling: &str) {
+    nir.write("model/modules.json", MODULES);
+    nir.write("model/1_Pooling/config.json", &format!(r#"{{"pooling_mode": "{pooling}"}}"#));
+}
+
+#[test]
+fn a_checkpoint_that_says_otherwise() {
+    let error = spoilt(|nir| says(nir, "cls"));
     assert_says(
         &error,
-        &["does not use", "ignore = [\"pooler.dense.bias\", \"pooler.dense.weight\"]"],
+        &[
+            "mine/dense.toml",
+            "model/1_Pooling/config.json: says pooling = \"cls\"",
+            "the config says pooling = \"mean\"",
+        ],
+    );
+    let nir = prepared();
+    says(&nir, "cls");
+    let path = nir.path("mine/dense.toml");
+    edit(path.clone(), "name  = \"mine\"", "name = \"mine\"\noverrides = [\"pooling\"]");
+    assert_says(
+        &nir.run(&RUN).error(),
+        &["dense.toml:3:1: `overrides` contradicts the checkpoint without a reason"],
+    );
+    edit(path.clone(), "overrides", "differs = \"the mean, to see what it costs\"\noverrides");
+    nir.run(&RUN).ok();
+    edit(path, "\"pooling\"]", "\"poling\"]");
+    assert_says(
+        &nir.run(&RUN).error(),
+        &["dense.toml:4:14: `overrides` names `poling`: expected some of pooling"],
+    );
+}
+
+/// The result of a run over toy, as JSON.
+fn result(nir: &Nir, method: &str) -> serde_json::Value {
+    let text = fs::read(nir.path(&format!("results/toy/{method}.json"))).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+fn weights(cell: &serde_json::Value) -> Vec<&String> {
+    cell["provenance"]["weights"].as_object().unwrap().keys().collect()
+}
+
+#[test]
+fn a_checkpoint_runs_with_no_config() {
+    let nir = prepared();
+    says(&nir, "mean");
+    nir.write("model/config_sentence_transformers.json", r#"{"prompts": {"query": "query: "}}"#);
+    let finished =
+        nir.run(&["run", "file:model", "lexical/bm25", "--on", "toy", "--results", "results"]);
+    finished.ok();
+    let stderr = finished.stderr();
+    for line in [
+        "use        = \"bi_encoder\"",
+        "pooling    = \"mean\"  # 1_Pooling/config.json",
+        "similarity = \"cosine\"  # the module Normalize",
+        "query      = { template = [\"query: {text}\"], special_tokens = true, max_length = 40 }  # config.json, config_sentence_transformers.json",
+        "document   = { template = [\"{title} {text}\"]",
+        "report: nir report file:model lexical/bm25 --on toy",
+    ] {
+        assert!(stderr.contains(line), "`{line}` is not in: {stderr}");
+    }
+    let cells = common::files_below(&nir.path("results/toy/checkpoints"));
+    let name = cells[0].file_stem().unwrap().to_str().unwrap().to_owned();
+    assert!(name.starts_with("model-") && name.len() == 14, "{name}");
+    let cell = result(&nir, &format!("checkpoints/{name}"));
+    assert!(stderr.contains(cell["provenance"]["contract"].as_str().unwrap()));
+    let report = ["report", "file:model", "--on", "toy", "--results", "results"];
+    assert!(nir.run(&report).ok().contains(&name));
+
+    // The config that is written from it says the same.
+    let new = ["new", "method", "dense/mine", "--from", "file:model", "--out", "mine/new.toml"];
+    nir.run(&new).ok();
+    nir.run(&["run", "file:model", "--on", "toy", "--run", "a.trec"]).ok();
+    nir.run(&["run", "mine/new.toml", "--on", "toy", "--run", "b.trec"]).ok();
+    assert_eq!(fs::read(nir.path("a.trec")).unwrap(), fs::read(nir.path("b.trec")).unwrap());
+    let error = nir.run(&["new", "method", "sparse/mine", "--from", "file:model"]).error();
+    assert_says(&error, &["of the family `dense`, not `sparse`: name it dense/…"]);
+}
+
+#[test]
+fn heads_tell_a_sparse_model_and_a_cross_encoder() {
+    for (fixture, parts) in [
+        ("bert-mlm", ["use        = \"splade\"", "pooling    = \"max\""]),
+        (
+            "bert-relevance-1",
+            ["use        = \"pointwise\"", "score      = \"logit\"  # config.json"],
+        ),
+        ("bert-relevance-2", ["use      = \"bm25\"", "score      = \"log-softmax\""]),
+    ] {
+        let nir = Nir::new();
+        fs::create_dir_all(nir.path("model")).unwrap();
+        for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+            copy_fixture(&format!("{fixture}/{name}"), nir.path("model").join(name));
+        }
+        let finished = nir.run(&["run", "file:model", "--on", "toy", "--run", "out.trec"]);
+        finished.ok();
+        assert_says(&finished.stderr(), &parts);
+    }
+    let nir = prepared();
+    let error = nir.run(&["run", "file:model", "--on", "toy", "--run", "out.trec"]).error();
+    assert_says(
+        &error,
+        &[
+            "names BertModel and no head",
+            "nothing says how a text becomes a vector",
+            "nir new method",
+        ],
+    );
+    assert_says(
+        &nir.run(&["explain", "file:model"]).error(),
+        &["`file:model` is a checkpoint, and no config", "--from file:model"],
+    );
+}
+
+#[test]
+fn a_folder_of_models_is_named_in_the_result_and_no_commit() {
+    let nir = prepared();
+    let hub = "hf:org/name\"\nrevision   = \"0123456789abcdef0123456789abcdef01234567";
+    edit(nir.path("mine/dense.toml"), "file:../model", hub);
+    fs::create_dir_all(nir.path("models/org")).unwrap();
+    fs::rename(nir.path("model"), nir.path("models/org/name")).unwrap();
+    let run = ["run", "mine/dense.toml", "--on", "toy", "--results", "results"];
+    nir.run(&[&run[..], &["--models", "models"]].concat()).ok();
+    assert_eq!(weights(&result(&nir, "mine/dense")), ["file:models/org/name"]);
+    let error = nir.run(&[&run[..], &["--models", "modles"]].concat()).error();
+    assert_says(&error, &["--models names `modles`, which is no folder"]);
+    let finished =
+        common::Finished(nir.command(&run).env("NIR_MODELS", "nowhere").output().unwrap());
+    assert_says(&finished.error(), &["NIR_MODELS names `nowhere`, which is no folder"]);
+}
+
+#[test]
+fn weights_that_a_config_pins() {
+    let nir = prepared();
+    let path = nir.path("mine/dense.toml");
+    let zeros = "0".repeat(64);
+    edit(path.clone(), "pooling  ", &format!("sha256 = \"{zeros}\"\npooling  "));
+    let error = nir.run(&RUN).error();
+    assert_says(
+        &error,
+        &["model.safetensors: its sha256 is ", &format!("the config pins {zeros}")],
+    );
+    let found = error.split("its sha256 is ").nth(1).unwrap()[..64].to_owned();
+    edit(path, &zeros, &found);
+    nir.run(&RUN).ok();
+    // What changes afterwards is seen even where the run is in the cache.
+    let weights = nir.path("model/model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(weights, bytes).unwrap();
+    assert_says(&nir.run(&RUN).error(), &["these are other weights"]);
+}
+
+/// Reports, fusions and what is printed work with a method in a file as with one of the program's own.
+#[test]
+fn a_method_in_a_file_is_like_any_other() {
+    let nir = prepared();
+    nir.write(
+        "mine/both.toml",
+        "[card]\nname = \"both\"\npaper = \"cormack2009rrf\"\n\n[[stage]]\nuse = \"rrf\"\n\
+         inputs = [\"dense.toml\", \"lexical/bm25\"]\nk = 60\ndepth = 100\n",
+    );
+    let run = ["run", "./mine/both.toml", "--on", "toy", "--results", "results", "--runs", "runs"];
+    let finished = nir.run(&run);
+    finished.ok();
+    assert_says(&finished.stderr(), &["report: nir report ./mine/both.toml --on toy"]);
+    let metadata = fs::read_to_string(nir.path("runs/toy/mine/both.ir_metadata.yaml")).unwrap();
+    assert_says(&metadata, &["nir run ./mine/both.toml --on toy --runs DIR"]);
+    let report = ["report", "./mine/both.toml", "--on", "toy", "--results", "results"];
+    assert_says(&nir.run(&report).ok(), &["mine/both"]);
+    let inputs = result(&nir, "mine/both")["provenance"]["inputs"].as_object().unwrap().len();
+    assert_eq!(inputs, 2);
+    edit(nir.path("mine/both.toml"), "dense.toml", "sparse.toml");
+    assert_says(
+        &nir.run(&run).error(),
+        &[
+            "mine/both.toml: `inputs` names `sparse.toml`, which is no method and no file (./mine/sparse.toml)",
+        ],
     );
 }
 
@@ -143,7 +348,7 @@ fn weights_that_are_not_numbers() {
 
 #[test]
 fn a_location_without_a_revision() {
-    let error = spoilt(|nir| edit(nir.path("mine/dense.toml"), "file:model", "hf:org/name"));
+    let error = spoilt(|nir| edit(nir.path("mine/dense.toml"), "file:../model", "hf:org/name"));
     assert_says(&error, &["mine/dense.toml:6", "`hf:org/name` needs a revision"]);
 }
 
@@ -151,7 +356,7 @@ fn a_location_without_a_revision() {
 fn no_network_and_nothing_cached() {
     let nir = prepared();
     let with = "hf:org/name\"\nrevision   = \"main";
-    edit(nir.path("mine/dense.toml"), "file:model", with);
+    edit(nir.path("mine/dense.toml"), "file:../model", with);
     let error = nir.run(&[&RUN[..], &["--offline"]].concat()).error();
     assert_says(&error, &["hf:org/name@main", "the network is off", "file:"]);
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Query, Result};
 use nir_nn::checkpoint::{Location, Wanted};
-use nir_nn::heads::PerToken;
+use nir_nn::heads::{PerToken, Projection, Vector};
 use nir_nn::{
-    Architecture, Bound, Encoder, Input, Model, Role, Rows, Tensors, Tokens, Truncation,
-    check_finite, check_prompt, numbers,
+    Architecture, Bound, Contract, Encoder, Input, Model, Poolings, Role, Rows, Similarity,
+    Tensors, Tokens, Truncation, check_finite, check_prompt, numbers,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -100,8 +100,46 @@ pub(crate) fn load_with<H>(
     Ok(Arc::new(model))
 }
 
-/// A tokenizer bound to the way in which one role's texts are written, after a look at whether the checkpoint demands a
-/// prefix.
+/// How a config makes a vector of a text.
+pub(crate) struct Way<'a> {
+    pub(crate) pooling: &'a Poolings,
+    pub(crate) projection: Option<&'a Projection>,
+    pub(crate) similarity: Similarity,
+    /// How many of a vector's first numbers are kept.
+    pub(crate) dimensions: Option<usize>,
+}
+
+/// Loads a model with a head of one vector, after holding the config's way against the checkpoint's; what the checkpoint
+/// does beside pooling is applied.
+pub(crate) fn load_vector(
+    context: &Context<'_>,
+    wanted: &Wanted,
+    vocabulary: Option<&Vocabulary>,
+    ignore: &[String],
+    way: &Way<'_>,
+) -> Result<Arc<Model<Vector>>> {
+    let checkpoint = context.resources.checkpoint(wanted)?;
+    let contract = Contract::read(&checkpoint)?;
+    let Way { pooling, projection, similarity, dimensions } = *way;
+    let chain = contract.hold_vector(pooling, projection, similarity, context.overrides)?;
+    load_with(context, wanted, vocabulary, ignore, |architecture, tensors| {
+        let head = Vector::load(architecture, tensors, pooling.clone(), projection)?;
+        let head = match chain {
+            Some(chain) => head.with_chain(chain, &checkpoint, &context.backend)?,
+            None => head,
+        };
+        head.cut(dimensions)
+    })
+}
+
+/// How many tokens of a text's beginning do not count when its vector is made.
+pub(crate) fn uncounted(context: &Context<'_>, wanted: &Wanted, bound: &Bound) -> Result<usize> {
+    let contract = Contract::read(&context.resources.checkpoint(wanted)?)?;
+    if contract.includes_prompt() { Ok(0) } else { Ok(bound.prompt_length()?) }
+}
+
+/// A tokenizer bound to the way in which one role's texts are written, after holding its prefix and its length against
+/// what the checkpoint says.
 pub(crate) fn bind<H>(
     context: &Context<'_>,
     wanted: &Wanted,
@@ -110,7 +148,9 @@ pub(crate) fn bind<H>(
     role: Role,
 ) -> Result<Bound> {
     let checkpoint = context.resources.checkpoint(wanted)?;
-    check_prompt(&checkpoint, &wanted.location(), input, role)?;
+    let (contract, overrides) = (Contract::read(&checkpoint)?, context.overrides);
+    check_prompt(&checkpoint, &contract, &wanted.location(), input, role, overrides)?;
+    contract.hold_length(input.max_length, role == Role::Document, overrides)?;
     Ok(model.tokenizer.bind(input, Truncation::Longest)?)
 }
 

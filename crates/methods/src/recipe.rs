@@ -169,6 +169,8 @@ pub struct Context<'a> {
     pub progress: Arc<dyn Progress>,
     /// Where models compute, and how exactly.
     pub backend: Backend,
+    /// What of a checkpoint's own words the config may contradict: the `overrides` of its card.
+    pub overrides: &'a [String],
     /// Cache and files.
     pub resources: &'a dyn Resources,
 }

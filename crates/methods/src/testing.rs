@@ -20,6 +20,8 @@ use crate::{Algorithm, Context, Recipe, Resources, Stage};
 pub(crate) struct Lent {
     folder: TempDir,
     corpus: Arc<Documents>,
+    /// What configs may contradict.
+    pub(crate) overrides: Vec<String>,
 }
 
 impl Resources for Lent {
@@ -62,7 +64,7 @@ impl Lent {
             text: text.to_owned(),
         };
         let corpus = Arc::new(Documents::new(texts.into_iter().map(document)).unwrap());
-        Self { folder: tempfile::tempdir().unwrap(), corpus }
+        Self { folder: tempfile::tempdir().unwrap(), corpus, overrides: Vec::new() }
     }
 
     /// The collection.
@@ -91,6 +93,7 @@ impl Lent {
             corpus_digest: Digest::of("the collection of a test"),
             progress: Arc::new(Silent),
             backend: Backend::reference(),
+            overrides: &self.overrides,
             resources: self,
         }
     }

@@ -11,6 +11,7 @@
 pub mod architecture;
 mod backend;
 pub mod checkpoint;
+pub mod contract;
 pub mod cpu;
 mod encoder;
 mod error;
@@ -30,13 +31,14 @@ mod vocabulary;
 
 pub use architecture::Architecture;
 pub use backend::{Backend, Precision};
+pub use contract::Contract;
 pub use cpu::Rows;
 pub use encoder::{Encoder, Hidden, Table, check_finite, numbers};
 pub use error::{Error, Result};
 pub use layers::Activation;
 pub use model::Model;
-pub use pooling::{Pooling, Similarity, normalise};
-pub use prompts::{Role, check_prompt};
+pub use pooling::{Pooling, Poolings, Similarity, normalise};
+pub use prompts::{Role, check_prompt, prompt};
 pub use tensors::{Tensors, matches};
 pub use tokens::{Bound, Fill, Input, Tokenizer, Tokens, Truncation, batches};
 pub use trunk::{Padded, Trunk};

@@ -1,5 +1,7 @@
 //! Many token vectors to one: data, not code, because checkpoints differ in nothing else.
 
+use std::fmt;
+
 use candle_core::{D, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,12 @@ pub enum Pooling {
     Last,
     /// The first token's through BERT's own pooler, `tanh(W h + b)`.
     Pooler,
+    /// The largest number of each dimension.
+    Max,
+    /// The sum, divided by the root of the number of tokens.
+    MeanSqrtLen,
+    /// The mean in which the first token counts once, the second twice, and so on (SGPT).
+    WeightedMean,
 }
 
 /// How two vectors are compared.
@@ -31,12 +39,99 @@ pub enum Similarity {
     Cosine,
 }
 
+/// As a config writes it: `dot`.
+impl fmt::Display for Similarity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dot => "dot",
+            Self::Cosine => "cosine",
+        })
+    }
+}
+
+/// One way of pooling, or several whose vectors are joined in their order: `"mean"` or `["cls", "mean"]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Poolings(Vec<Pooling>);
+
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum Written {
+    One(Pooling),
+    Several(Vec<Pooling>),
+}
+
+impl TryFrom<Written> for Poolings {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> std::result::Result<Self, Self::Error> {
+        match written {
+            Written::One(pooling) => Ok(Self(vec![pooling])),
+            Written::Several(poolings) if poolings.is_empty() => {
+                Err("expected a way of pooling, found none")
+            }
+            Written::Several(poolings) => Ok(Self(poolings)),
+        }
+    }
+}
+
+impl From<Poolings> for Written {
+    fn from(Poolings(poolings): Poolings) -> Self {
+        match poolings[..] {
+            [pooling] => Self::One(pooling),
+            _ => Self::Several(poolings),
+        }
+    }
+}
+
+impl From<Pooling> for Poolings {
+    fn from(pooling: Pooling) -> Self {
+        Self(vec![pooling])
+    }
+}
+
+/// As a config writes it.
+impl fmt::Display for Poolings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).expect("a way of pooling is plain data"))
+    }
+}
+
+impl Poolings {
+    /// Several, of which there is at least one.
+    pub(crate) fn several(poolings: Vec<Pooling>) -> Option<Self> {
+        (!poolings.is_empty()).then_some(Self(poolings))
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = Pooling> {
+        self.0.iter().copied()
+    }
+
+    /// Which hidden states they need.
+    pub fn rows(&self) -> Rows {
+        match self.iter().all(|pooling| pooling.rows() == Rows::First) {
+            true => Rows::First,
+            false => Rows::All,
+        }
+    }
+}
+
+/// Which tokens of a text count, and how much.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counted {
+    /// The first that does: those of a prompt may not.
+    pub(crate) from: usize,
+    /// What all weights of tokens add up to, where they have some.
+    pub(crate) total: Option<f64>,
+}
+
 impl Pooling {
     /// Which hidden states it needs.
     pub fn rows(self) -> Rows {
         match self {
             Self::Cls | Self::Pooler => Rows::First,
-            Self::Mean | Self::MeanFrom(_) | Self::Last => Rows::All,
+            _ => Rows::All,
         }
     }
 
@@ -45,21 +140,43 @@ impl Pooling {
         let pooled = hidden
             .sequences()?
             .iter()
-            .map(|states| self.pool_one(states)) // [length, hidden]
+            .map(|states| self.pool_one(states, Counted::default())) // [length, hidden]
             .collect::<Result<Vec<_>>>()?;
         Ok(Tensor::stack(&pooled, 0)?)
     }
 
-    fn pool_one(self, states: &Tensor) -> Result<Tensor> {
+    /// - `states`: `[length, hidden]`
+    ///
+    /// Returns `[hidden]`.
+    pub(crate) fn pool_one(self, states: &Tensor, counted: Counted) -> Result<Tensor> {
         let (length, width) = states.dims2()?;
         if length == 0 {
             // A text without a token, as static embeddings may have, is zero.
             return Ok(Tensor::zeros(width, states.dtype(), states.device())?);
         }
+        let from = counted.from.min(length);
+        let rows = || Ok::<_, crate::Error>(states.narrow(0, from, length - from)?);
+        let sum = || Ok::<_, crate::Error>(rows()?.sum(0)?);
+        // 1e-9: as sentence-transformers has it
+        let total = |of_tokens: f64| counted.total.unwrap_or(of_tokens).max(1e-9);
+        let count = (length - from) as f64;
         Ok(match self {
-            Self::Cls | Self::Pooler => states.get(0)?,
+            Self::Pooler => states.get(0)?,
+            // A text that is nothing but its prompt keeps its first token.
+            Self::Cls => states.get(if from < length { from } else { 0 })?,
             Self::Last => states.get(length - 1)?,
-            Self::Mean => states.mean(0)?,
+            Self::Mean if from == 0 && counted.total.is_none() => states.mean(0)?,
+            Self::Mean => (sum()? / total(count))?,
+            Self::MeanSqrtLen => (sum()? / total(count).sqrt())?,
+            Self::WeightedMean => {
+                let places: Vec<f32> = (from + 1..=length).map(|place| place as f32).collect();
+                let all: f64 = places.iter().map(|&place| f64::from(place)).sum();
+                let places = Tensor::new(places, states.device())?.unsqueeze(1)?; // [rows, 1]
+                (rows()?.broadcast_mul(&places)?.sum(0)? / total(all))?
+            }
+            // A text that is nothing but its prompt has no largest number: the model's output is refused for it.
+            Self::Max if from == length => (states.get(0)? * f64::NEG_INFINITY)?,
+            Self::Max => rows()?.max(0)?,
             // A text of no more tokens than are left out has no vector: zeros, as in Pyserini's encoder.
             Self::MeanFrom(first) if first >= length => states.get(0)?.zeros_like()?,
             Self::MeanFrom(first) => states.narrow(0, first, length - first)?.mean(0)?,
@@ -93,6 +210,35 @@ mod tests {
         assert_eq!(pool(Pooling::Mean), [[3., 2.], [9., 9.]]);
         assert_eq!(pool(Pooling::MeanFrom(1)), [[4., 3.], [0., 0.]]);
         assert_eq!(pool(Pooling::Last), [[6., 5.], [9., 9.]]);
+        assert_eq!(pool(Pooling::Max), [[6., 5.], [9., 9.]]);
+        // (1 + 2 + 6) / √3, (0 + 1 + 5) / √3
+        let root = 3f32.sqrt();
+        assert_eq!(pool(Pooling::MeanSqrtLen), [[9. / root, 6. / root], [9., 9.]]);
+        // (1·1 + 2·2 + 3·6) / (1 + 2 + 3), (1·0 + 2·1 + 3·5) / 6
+        assert_eq!(pool(Pooling::WeightedMean), [[23. / 6., 17. / 6.], [9., 9.]]);
+    }
+
+    #[test]
+    fn a_prompt_that_does_not_count_leaves_the_rest_in_its_places() {
+        let states = hidden().sequences().unwrap()[0].clone();
+        let counted = Counted { from: 1, total: None };
+        let pool = |pooling: Pooling| {
+            pooling.pool_one(&states, counted).unwrap().to_vec1::<f32>().unwrap()
+        };
+        assert_eq!(pool(Pooling::Cls), [2., 1.]);
+        assert_eq!(pool(Pooling::Mean), [4., 3.]);
+        // (2·2 + 3·6) / (2 + 3), (2·1 + 3·5) / 5: the places are those in the whole text
+        assert_eq!(pool(Pooling::WeightedMean), [22. / 5., 17. / 5.]);
+    }
+
+    #[test]
+    fn a_config_names_one_way_or_several() {
+        let read = |text: &str| serde_json::from_str::<Poolings>(text);
+        assert_eq!(read("\"mean\"").unwrap(), Pooling::Mean.into());
+        for text in ["\"mean-sqrt-len\"", "[\"cls\",\"mean\"]", "{\"mean-from\":4}"] {
+            assert_eq!(read(text).unwrap().to_string(), text);
+        }
+        assert!(read("[]").unwrap_err().to_string().contains("found none"));
     }
 
     #[test]

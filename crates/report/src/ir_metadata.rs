@@ -10,6 +10,7 @@ use nir_catalogue::{Cell, Method, Paper};
 use serde_json::json;
 
 use crate::Question;
+use crate::question::shell_word;
 
 /// The fields that apply to a result, as YAML.
 pub fn ir_metadata(
@@ -65,7 +66,7 @@ pub fn ir_metadata(
         &[
             (
                 "executable",
-                json!({"cmd": format!("nir run {} --on {} --runs DIR", cell.method, cell.dataset)}),
+                json!({"cmd": format!("nir run {} --on {} --runs DIR", shell_word(method.argument()), cell.dataset)}),
             ),
             ("source", json!({"lang": ["rust"], "commit": source.commit})),
         ],

@@ -95,10 +95,16 @@ impl Question {
         }
     }
 
-    /// Methods over datasets that no comparison names; the first method is the baseline.
-    pub fn by_hand(methods: Vec<String>, datasets: Vec<String>, measures: Vec<Measure>) -> Self {
+    /// Methods over datasets that no comparison names, as `typed`; the first method is the baseline.
+    pub fn by_hand(
+        typed: &[String],
+        methods: Vec<String>,
+        datasets: Vec<String>,
+        measures: Vec<Measure>,
+    ) -> Self {
+        let words: Vec<String> = typed.iter().map(|word| shell_word(word)).collect();
         Self {
-            what: methods.join(" "),
+            what: words.join(" "),
             datasets,
             baseline: methods.first().cloned().unwrap_or_default(),
             methods,
@@ -118,6 +124,15 @@ impl Question {
         let measures: String = self.measures.iter().map(|one| format!(" -m '{one}'")).collect();
         format!("{} --on {}{measures}", self.what, self.datasets.join(","))
     }
+}
+
+/// A word as a shell reads it back.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// How runs are compared everywhere: only test, correction and seed are anyone's choice.

@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let cache = Cache::open()?;
     let column = column(&root.manifests()?, &cache, sweep.dataset.as_ref())?;
     let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
-    let models = args.models.models(Arc::clone(&progress) as _);
+    let models = args.models.models(Arc::clone(&progress) as _)?;
     let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
     let results = args.results.clone().or_else(|| root.results());
     let mut head = vec!["structure".to_owned()];

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use nir_core::{Corpus, DocNo, Document, Documents, EncodedTerm, Encoding, Form, Query};
 use serde_json::{Value, json};
 
-use super::run::method;
+use super::run::method_of;
 use crate::cache::Cache;
 use crate::engine::{Engine, Pipeline};
 use crate::models;
@@ -55,10 +55,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         bail!("the text is empty: write some words");
     }
     let library = Root::find()?.library()?;
-    let pipeline = Pipeline::new(&method(&args.method, &library)?, &library)?;
-    let cache = Cache::open()?;
     let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
-    let models = args.models.models(Arc::clone(&progress) as _);
+    let models = args.models.models(Arc::clone(&progress) as _)?;
+    let method = method_of(&args.method, &library, &models)?;
+    let pipeline = Pipeline::new(&method, &library)?;
+    let cache = Cache::open()?;
     let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
     let encoding = encode(args, &engine, &pipeline)?;
     let text = match args.json {
@@ -73,7 +74,7 @@ fn encode(args: &Args, engine: &Engine<'_>, pipeline: &Pipeline) -> Result<Encod
     let document = Document { text: args.text.clone(), ..Document::default() };
     let corpus: Arc<dyn Corpus> = Arc::new(Documents::new([document])?);
     let encoder = engine.encoder(pipeline, &corpus)?.with_context(|| {
-        let name = &pipeline.method.name;
+        let name = pipeline.method.argument();
         format!("`{name}` makes nothing of one text alone; `nir search {name}` shows what it makes of a query with documents")
     })?;
     let encoding = match args.role {

@@ -235,7 +235,7 @@ impl<'a> Found<'a> {
         let gated = pipelines(comparison, library)?;
         let cache = Cache::open()?;
         let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
-        let models = args.models.models(Arc::clone(&progress) as _);
+        let models = args.models.models(Arc::clone(&progress) as _)?;
         let backend = args.models.backend()?;
         if !backend.device().is_cpu() && !args.no_costs {
             bail!("costs are CPU seconds, which say nothing of another device: add --no-costs");

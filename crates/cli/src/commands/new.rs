@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
@@ -12,8 +13,11 @@ use nir_methods::find;
 
 use super::run::method;
 use crate::cache::write_whole;
+use crate::checkpoint;
 use crate::engine::Pipeline;
+use crate::models::{self, Models};
 use crate::output::outln;
+use crate::progress::Bars;
 use crate::root::Root;
 
 /// Write the config of a method or of a dataset of your own, with a comment for every parameter.
@@ -24,6 +28,7 @@ use crate::root::Root;
 #[command(after_help = "Examples:
   nir new method lexical/mine
   nir new method dense/mine --like dense/e5-base-v2
+  nir new method dense/mine --from file:models/all-MiniLM-L6-v2
   nir new dataset mine --out datasets/mine.toml")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -39,6 +44,11 @@ enum What {
         /// The method whose parameters it begins with; the first of its family if not given.
         #[arg(long, value_name = "METHOD")]
         like: Option<String>,
+        /// The checkpoint that it runs, file:FOLDER or hf:org/name[@revision]: the parameters are what its own files say.
+        #[arg(long, value_name = "CHECKPOINT", conflicts_with = "like")]
+        from: Option<String>,
+        #[command(flatten)]
+        models: models::Args,
         /// Another place for the file.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -55,13 +65,34 @@ enum What {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.what {
-        What::Method { name, like, out } => new_method(name, like.as_deref(), out.as_deref())?,
+        What::Method { name, like: _, from: Some(from), models, out } => {
+            let progress = Arc::new(Bars::default());
+            new_method(name, out.as_deref(), |_, family| {
+                checkpoint_model(from, family, &models.models(progress)?)
+            })?;
+        }
+        What::Method { name, like, out, .. } => {
+            new_method(name, out.as_deref(), |library, family| {
+                let like = model(like.as_deref(), family, library)?;
+                let head = format!(
+                    "# A method of your own, made like {0}. Change one thing at a time, and compare with `nir run {0} FILE \
+                     --on pocket`.",
+                    like.name
+                );
+                Ok((like, head))
+            })?;
+        }
         What::Dataset { name, out } => new_dataset(name, out.as_deref())?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn new_method(name: &str, like: Option<&str>, out: Option<&Path>) -> Result<()> {
+/// Writes the config of a method that begins as the one that `begin` gives, with the line that stands at its top.
+fn new_method(
+    name: &str,
+    out: Option<&Path>,
+    begin: impl FnOnce(&Library, &str) -> Result<(Method, String)>,
+) -> Result<()> {
     let library = Root::find()?.library()?;
     let Some((family, last)) =
         name.split_once('/').filter(|(family, last)| is_name(family) && is_name(last))
@@ -73,14 +104,28 @@ fn new_method(name: &str, like: Option<&str>, out: Option<&Path>) -> Result<()> 
     if library.methods.contains_key(name) {
         bail!("`{name}` is a method already; `nir show {name}` shows it");
     }
-    let like = model(like, family, &library)?;
-    let text = skeleton(last, &like)?;
+    let (like, head) = begin(&library, family)?;
+    let text = skeleton(last, &like, &head)?;
     let path = out.map_or_else(|| PathBuf::from(format!("configs/{name}.toml")), Path::to_owned);
     let source = Source::new(path.display().to_string(), text.clone());
     Pipeline::new(&Method::parse(name, source)?, &library)?; // what is written can be run
     put(&path, &text)?;
     outln!("{}: like {}; try: nir run {} --on pocket", path.display(), like.name, path.display())?;
     Ok(())
+}
+
+/// What a checkpoint says of itself, to begin with.
+fn checkpoint_model(from: &str, family: &str, models: &Models) -> Result<(Method, String)> {
+    let method = checkpoint::method(from, models)?;
+    let last = method.stages.last().context("a method has a stage")?;
+    let own = find(last.algorithm.as_ref())?.family;
+    if own != family {
+        bail!(
+            "`{from}` is run by `{}`, which is of the family `{own}`, not `{family}`: name it {own}/…",
+            last.algorithm.as_ref()
+        );
+    }
+    Ok((method, format!("# {from}, as its own files say.")))
 }
 
 /// The method to begin with.
@@ -103,11 +148,8 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The config of a method under another name, without its claims, each parameter below its documentation.
-fn skeleton(name: &str, like: &Method) -> Result<String> {
-    let mut text = format!(
-        "# A method of your own, made like {}. Change one thing at a time, and compare with `nir run {} FILE --on pocket`.\n\n",
-        like.name, like.name
-    );
+fn skeleton(name: &str, like: &Method, head: &str) -> Result<String> {
+    let mut text = format!("{head}\n\n");
     let (mut stages, mut docs) = (like.stages.iter(), Vec::new());
     let mut told = HashSet::new();
     for line in body(like.source.text()) {

@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use nir_catalogue::{Library, read_cells};
+use nir_catalogue::{Library, Method, read_cells};
 use nir_core::{Contribution, Match, Queries, Query, TrecRun};
 use nir_data::{Dataset, Manifests, check_output, is_standard_output};
 use nir_report::{AtHand, Format, Part, Parts, Question, Report, Sources, report_text};
 
 use super::bench;
-use super::run::target;
+use super::run::{library_with, method_of, target};
 use crate::cache::{Cache, write_whole};
 use crate::engine::{Engine, Pipeline};
 use crate::models;
@@ -57,7 +57,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let library = root.library()?;
     let results = args.results.clone().or_else(|| root.results());
     let results = results.context("this is no checkout: name the folder with --results")?;
-    let report = make(&question(args, &library)?, &results, &library, &root)?;
+    let (question, methods) = question(args, &library)?;
+    let report = make(&question, &results, &library_with(library, &methods), &root)?;
     write(&report, args.out.as_deref(), args.format)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -123,7 +124,8 @@ fn file_format(path: &Path, format: Option<Format>) -> Result<Format> {
     Ok(format)
 }
 
-fn question(args: &Args, library: &Library) -> Result<Question> {
+/// What is asked, and the methods that it asks about, where no comparison names them.
+fn question(args: &Args, library: &Library) -> Result<(Question, Vec<Method>)> {
     if let [what] = &args.what[..]
         && let Some(comparison) = library.comparisons.get(comparison_name(what))
     {
@@ -132,34 +134,32 @@ fn question(args: &Args, library: &Library) -> Result<Question> {
                 "`{what}` says itself which datasets and measures it takes; --on and --measure are for methods"
             );
         }
-        return Ok(Question::of(comparison)?);
+        return Ok((Question::of(comparison)?, Vec::new()));
     }
     if let [what] = &args.what[..]
-        && (library.sweeps.contains_key(comparison_name(what)) || Path::new(what).is_file())
+        && (library.sweeps.contains_key(comparison_name(what)) || is_sweep(what))
     {
-        return Ok(Question::of_sweep(&bench::sweep(what, library)?));
+        return Ok((Question::of_sweep(&bench::sweep(what, library)?), Vec::new()));
     }
     if args.on.is_empty() {
         bail!(
             "on which dataset? Add --on pocket; `nir list --methods` shows methods, configs/*.toml are comparisons"
         );
     }
-    let methods = args.what.iter().map(|what| method_name(what, library)).collect::<Result<_>>()?;
+    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
+    let models = models::Args::at_hand().models(progress)?;
+    let methods = args.what.iter().map(|what| method_of(what, library, &models));
+    let methods = methods.collect::<Result<Vec<Method>>>()?;
+    let names = methods.iter().map(|method| method.name.clone()).collect();
     let measures = args.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-    Ok(Question::by_hand(methods, args.on.clone(), measures))
+    Ok((Question::by_hand(&args.what, names, args.on.clone(), measures), methods))
 }
 
-fn method_name(what: &str, library: &Library) -> Result<String> {
-    let name = comparison_name(what);
-    if !library.methods.contains_key(name) {
-        let known: Vec<String> =
-            library.comparisons.keys().map(|name| format!("configs/{name}.toml")).collect();
-        bail!(
-            "`{what}` is neither a comparison nor a method: expected one of {}, or a method of `nir list --methods`",
-            known.join(", ")
-        );
-    }
-    Ok(name.to_owned())
+/// Whether a file is a sweep: it has points and no stages.
+fn is_sweep(what: &str) -> bool {
+    let table =
+        std::fs::read_to_string(what).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    table.is_some_and(|table| !table.contains_key("stage"))
 }
 
 /// The name of a comparison or method, by its path in a checkout or alone.
@@ -196,7 +196,7 @@ impl Local<'_> {
         let target = target(&dataset);
         let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
         let at_hand = models::Args::at_hand();
-        let models = at_hand.models(Arc::clone(&progress) as _);
+        let models = at_hand.models(Arc::clone(&progress) as _)?;
         let engine = Engine { cache: &self.cache, progress, models, backend: at_hand.backend()? };
         if !engine.is_cached(&pipeline, &target)? {
             return Ok(Parts::new());

@@ -11,10 +11,11 @@ use nir_report::{Question, ir_metadata};
 
 use super::report::{self, comparison_name};
 use crate::cache::{Cache, write_whole};
+use crate::checkpoint::{self, is_of_checkpoint};
 use crate::compare::{Outcome, Plan};
 use crate::engine::{Engine, Finished, Pipeline, Target};
 use crate::input::check_standard_input;
-use crate::models;
+use crate::models::{self, Models};
 use crate::names::did_you_mean;
 use crate::output::{err, errln, print};
 use crate::progress::{Bars, Hushable};
@@ -24,14 +25,16 @@ use crate::terminal::warn;
 
 /// Run methods over datasets and measure them.
 ///
-/// WHAT is a comparison (configs/quickstart.toml), or one or more methods (lexical/bm25, or the file of your own method).
+/// WHAT is a comparison (configs/quickstart.toml), or one or more methods: lexical/bm25, the file of your own method
+/// (./mine.toml), or a checkpoint (file:FOLDER, hf:org/name), which is run as its own files say.
 /// Everything that was computed before is found in the cache and not computed again.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir run configs/quickstart.toml
   nir run lexical/bm25 feedback/bm25-rm3 --on pocket,toy
   nir run lexical/bm25 --corpus docs.tsv.gz --queries queries.tsv --qrels qrels.txt --run out.trec
-  nir run lexical/bm25 --corpus beir-folder/ --run -")]
+  nir run lexical/bm25 --corpus beir-folder/ --run -
+  nir run lexical/bm25 file:models/all-MiniLM-L6-v2 --on pocket")]
 pub(crate) struct Args {
     /// A comparison, or methods; the first method is the baseline.
     #[arg(required = true)]
@@ -93,13 +96,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = Root::find()?;
     let library = root.library()?;
     let cache = Cache::open()?;
-    let (methods, question) = resolve(args, &library)?;
+    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
+    let models = args.models.models(Arc::clone(&progress) as _)?;
+    let (methods, question) = resolve(args, &library, &models)?;
+    for method in methods.iter().filter(|method| is_of_checkpoint(method)) {
+        errln!("{}", method.source.text());
+    }
     let pipelines =
         methods.iter().map(|method| Pipeline::new(method, &library)).collect::<Result<Vec<_>>>()?;
     let columns = columns(args, &root, &cache, &question.datasets)?;
     check_outputs(args, &pipelines, &columns, root.folder().is_some())?;
-    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
-    let models = args.models.models(Arc::clone(&progress) as _);
     let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
     let table = plan_table(&engine, &pipelines, &columns)?;
     if args.plan {
@@ -113,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     if let Some(results) = results.filter(|_| columns.iter().any(|column| column.named)) {
         write_whole(&results.join("README.md"), leaderboard(&library, &read_cells(&results)?))?;
-        publish(args, &question, &results, &library, &root)?;
+        publish(args, &question, &results, library_with(library, &methods), &root)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -123,18 +129,18 @@ fn publish(
     args: &Args,
     question: &Question,
     results: &Path,
-    library: &Library,
+    library: Library,
     root: &Root,
 ) -> Result<()> {
     let Some(path) = &args.report else {
         errln!("report: nir report {} --out report.html", question.arguments());
         return Ok(());
     };
-    report::write(&report::make(question, results, library, root)?, Some(path), None)
+    report::write(&report::make(question, results, &library, root)?, Some(path), None)
 }
 
 /// The methods, and how they are compared on what.
-fn resolve(args: &Args, library: &Library) -> Result<(Vec<Method>, Question)> {
+fn resolve(args: &Args, library: &Library, models: &Models) -> Result<(Vec<Method>, Question)> {
     if let [what] = &args.what[..]
         && let Some(comparison) = library.comparisons.get(comparison_name(what))
     {
@@ -151,8 +157,11 @@ fn resolve(args: &Args, library: &Library) -> Result<(Vec<Method>, Question)> {
         let methods = comparison.methods.iter().map(named).collect::<Result<_, _>>()?;
         return Ok((methods, Question::of(comparison)?));
     }
-    let methods =
-        args.what.iter().map(|what| method(what, library)).collect::<Result<Vec<Method>>>()?;
+    let methods = args
+        .what
+        .iter()
+        .map(|what| method_of(what, library, models))
+        .collect::<Result<Vec<Method>>>()?;
     if args.on.is_empty() && args.corpus.is_none() {
         bail!(
             "on which dataset? Add --on pocket, or --corpus with your own documents; `nir datasets` lists what there is"
@@ -160,7 +169,23 @@ fn resolve(args: &Args, library: &Library) -> Result<(Vec<Method>, Question)> {
     }
     let names = methods.iter().map(|method| method.name.clone()).collect();
     let measures = args.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-    Ok((methods, Question::by_hand(names, args.on.clone(), measures)))
+    Ok((methods, Question::by_hand(&args.what, names, args.on.clone(), measures)))
+}
+
+/// The program's methods, and those that are in files of their own or in checkpoints.
+pub(super) fn library_with(mut library: Library, methods: &[Method]) -> Library {
+    for method in methods {
+        library.methods.entry(method.name.clone()).or_insert_with(|| method.clone());
+    }
+    library
+}
+
+/// A method by its name, by its path below `configs`, in a file of its own, or read out of a checkpoint.
+pub(super) fn method_of(what: &str, library: &Library, models: &Models) -> Result<Method> {
+    match checkpoint::is_checkpoint(what) {
+        true => checkpoint::method(what, models),
+        false => method(what, library),
+    }
 }
 
 /// A method by its name, by its path below `configs`, or in a file of its own.
@@ -176,6 +201,12 @@ pub(super) fn method(what: &str, library: &Library) -> Result<Method> {
         let methods: Vec<&str> =
             comparison.methods.iter().map(|method| method.as_ref().as_str()).collect();
         bail!("`{what}` is a comparison: name one of its methods, {}", methods.join(", "));
+    }
+    if checkpoint::is_checkpoint(what) {
+        bail!(
+            "`{what}` is a checkpoint, and no config: `nir run`, `nir search`, `nir encode` and `nir report` take one, and \
+             `nir new method dense/mine --from {what}` writes its config"
+        );
     }
     let comparisons: Vec<String> =
         library.comparisons.keys().map(|name| format!("configs/{name}.toml")).collect();

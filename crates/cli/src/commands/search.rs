@@ -9,7 +9,7 @@ use nir_core::{Contribution, Judgements, Match, Queries, Query};
 use nir_data::Dataset;
 use serde_json::{Value, json};
 
-use super::run::{method, target};
+use super::run::{method_of, target};
 use crate::cache::Cache;
 use crate::engine::{Answer, Engine, Hit, Pipeline};
 use crate::models;
@@ -56,12 +56,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let root = Root::find()?;
     let library = root.library()?;
-    let pipeline = Pipeline::new(&method(&args.method, &library)?, &library)?;
+    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
+    let models = args.models.models(Arc::clone(&progress) as _)?;
+    let method = method_of(&args.method, &library, &models)?;
+    let pipeline = Pipeline::new(&method, &library)?;
     let cache = Cache::open()?;
     let dataset = Dataset::open(cache.data(), root.manifests()?.get(&args.on)?)?;
     let query = query(args, &dataset)?;
-    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
-    let models = args.models.models(Arc::clone(&progress) as _);
     let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
     let answers =
         engine.ask(&pipeline, &target(&dataset), &Queries::new(vec![query])?, args.top)?;

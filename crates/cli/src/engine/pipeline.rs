@@ -1,8 +1,13 @@
 //! A method's config, read and checked: recipes in order, and the pipelines of the methods that it fuses.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Library, Method};
 use nir_methods::{Recipe, Shape, check_shapes, find};
+use nir_nn::contract::OVERRIDES;
+
+use crate::root::method_file;
 
 /// One stage of a pipeline.
 pub(crate) struct Step {
@@ -12,6 +17,10 @@ pub(crate) struct Step {
     pub(crate) shape: Shape,
     /// Its parameters.
     pub(crate) recipe: Box<dyn Recipe>,
+    /// What of a checkpoint's own words it may contradict.
+    pub(crate) overrides: Vec<String>,
+    /// The sha256 of its files of weights, where they are pinned.
+    pub(crate) sha256: Vec<String>,
 }
 
 /// A method ready to be bound to a dataset.
@@ -60,13 +69,32 @@ impl Pipeline {
     }
 }
 
+/// Names that no checkpoint says anything under.
+fn check_overrides(method: &Method) -> Result<()> {
+    let unknown = method.card.overrides.iter().find(|name| !OVERRIDES.contains(&name.as_str()));
+    let Some(name) = unknown else { return Ok(()) };
+    let source = &method.source;
+    let at = source.text().find(&format!("\"{name}\"")).unwrap_or_default();
+    let known = OVERRIDES.join(", ");
+    Err(source
+        .error_at(at..at, format!("`overrides` names `{name}`: expected some of {known}"))
+        .into())
+}
+
 fn steps(method: &Method) -> Result<Vec<Step>> {
+    check_overrides(method)?;
     let mut steps = Vec::new();
     for stage in &method.stages {
         let entry =
             find(stage.algorithm.as_ref()).map_err(|error| stage.error(error.to_string()))?;
         let recipe = stage.read(|table| entry.parse(table))?;
-        steps.push(Step { algorithm: entry.name, shape: entry.shape, recipe });
+        let (overrides, sha256) = (method.card.overrides.clone(), stage.sha256.clone());
+        if !sha256.is_empty() && recipe.weights().is_empty() {
+            return Err(stage
+                .error("`sha256` pins weights, and this stage has none: leave it out")
+                .into());
+        }
+        steps.push(Step { algorithm: entry.name, shape: entry.shape, recipe, overrides, sha256 });
     }
     let shapes: Vec<_> = steps.iter().map(|step| (step.algorithm, step.shape)).collect();
     check_shapes(&shapes).map_err(|error| match method.stages.get(error.position) {
@@ -82,12 +110,24 @@ fn input(
     library: &Library,
     path: &mut Vec<String>,
 ) -> Result<Pipeline> {
-    let Some(input) = library.methods.get(name) else {
-        bail!(
-            "{}: `inputs` names `{name}`, which is no method; `nir list --methods` shows them",
-            method.source.path()
-        );
+    let input = match library.methods.get(name) {
+        Some(input) => input.clone(),
+        None => input_file(method, name)?,
     };
+    let input = &input;
     Pipeline::below(input, library, path)
         .with_context(|| format!("`{name}`, an input of `{}`", method.name))
+}
+
+/// An input in a file of its own, named from where the fusing method lies.
+fn input_file(method: &Method, name: &str) -> Result<Method> {
+    let path = method.source.folder().unwrap_or(Path::new("")).join(name);
+    if path.is_file() {
+        return method_file(&path);
+    }
+    bail!(
+        "{}: `inputs` names `{name}`, which is no method and no file ({}); `nir list --methods` shows methods",
+        method.source.path(),
+        path.display()
+    )
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::pipeline::Pipeline;
 use super::run::Origins;
+use crate::checkpoint::is_of_checkpoint;
 
 /// The digest of the code that makes rankings: part of every key in the cache.
 pub(crate) const CODE: &str = env!("NIR_CODE");
@@ -38,6 +39,8 @@ pub(crate) fn provenance(
 ) -> Provenance {
     Provenance {
         config: pipeline.method.digest().hex(),
+        contract: is_of_checkpoint(&pipeline.method)
+            .then(|| pipeline.method.source.text().to_owned()),
         inputs: pipeline.input_digests().into_iter().collect(),
         dataset,
         origin,

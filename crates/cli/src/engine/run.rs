@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Error, Result, bail};
 use indexmap::IndexMap;
 use nir_cache::Found;
 use nir_catalogue::{Cost, StageCost};
@@ -207,8 +207,9 @@ impl Engine<'_> {
         corpus: &Arc<dyn Corpus>,
     ) -> Result<Option<Box<dyn Encode>>> {
         for step in pipeline.steps.iter().rev() {
-            let (corpus, recipe) = ((Arc::clone(corpus), Digest::of("")), step.recipe.canonical());
-            let workshop = self.workshop(recipe);
+            let corpus = (Arc::clone(corpus), Digest::of(""));
+            self.check_pins(step).with_context(|| stage_name(pipeline, step))?;
+            let workshop = self.workshop(step);
             let encoder = step.recipe.encoder(&self.context(&workshop, &corpus)).map_err(boxed);
             let encoder = encoder.with_context(|| stage_name(pipeline, step))?;
             if encoder.is_some() {
@@ -218,9 +219,39 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    fn workshop(&self, recipe: String) -> Workshop<'_> {
+    fn workshop(&self, step: &Step) -> Workshop<'_> {
         let (cache, models) = (self.cache, &self.models);
-        Workshop { cache, models, log: Mutex::default(), recipe }
+        let (recipe, overrides) = (step.recipe.canonical(), step.overrides.clone());
+        Workshop { cache, models, log: Mutex::default(), recipe, overrides }
+    }
+
+    /// Every file of the first weights that a step names has one of the hashes that its config pins, and every hash is
+    /// that of some file of its weights.
+    fn check_pins(&self, step: &Step) -> Result<()> {
+        if step.sha256.is_empty() {
+            return Ok(());
+        }
+        let mut found = Vec::new();
+        for (number, wanted) in step.recipe.weights().iter().enumerate() {
+            for path in self.models.open(wanted)?.weights().paths() {
+                let hash = self.models.sha256(path)?;
+                if number == 0 && !step.sha256.contains(&hash) {
+                    bail!(
+                        "{}: its sha256 is {hash}, and the config pins {}: these are other weights",
+                        path.display(),
+                        step.sha256.join(", ")
+                    );
+                }
+                found.push(hash);
+            }
+        }
+        match step.sha256.iter().find(|pin| !found.contains(pin)) {
+            Some(pin) => bail!(
+                "`sha256` pins {pin}, and no file of the weights is that: found {}",
+                found.join(", ")
+            ),
+            None => Ok(()),
+        }
     }
 
     fn context<'w>(
@@ -233,6 +264,7 @@ impl Engine<'_> {
             corpus_digest: searched.1,
             progress: Arc::clone(&self.progress) as _,
             backend: self.backend.clone(),
+            overrides: &workshop.overrides,
             resources: workshop,
         }
     }
@@ -243,7 +275,8 @@ impl Engine<'_> {
         step: &Step,
         searched: &mut (Arc<dyn Corpus>, Digest),
     ) -> Result<Opened> {
-        let workshop = self.workshop(step.recipe.canonical());
+        self.check_pins(step)?;
+        let workshop = self.workshop(step);
         let context = self.context(&workshop, searched);
         let (open_seconds, stage) = timed(|| step.recipe.build(&context));
         let stage = stage.map_err(boxed)?;
@@ -327,7 +360,8 @@ impl Engine<'_> {
             key.part(self.final_key(input, target)?.hex());
         }
         for step in &pipeline.steps[..=last] {
-            key.part(step.recipe.canonical());
+            key.part(step.recipe.canonical()).part(step.overrides.join(" "));
+            self.check_pins(step).with_context(|| stage_name(pipeline, step))?;
             for file in step.recipe.files() {
                 key.part(file_digest(file).with_context(|| stage_name(pipeline, step))?.hex());
             }
@@ -478,11 +512,13 @@ fn recipe_text(steps: &[Step]) -> String {
     steps.iter().map(|step| step.recipe.canonical() + "\n").collect()
 }
 
-/// `hf:org/name@commit`: the branch that a config may name moves.
+/// `hf:org/name@commit`, as the branch that a config may name moves; or the folder that was taken in its place, of which
+/// nobody knows which commit it is.
 fn name_of(wanted: &Wanted, checkpoint: &Checkpoint) -> String {
-    match checkpoint.commit() {
-        Some(commit) => format!("{}@{commit}", wanted.location()),
-        None => wanted.to_string(),
+    match (checkpoint.commit(), wanted) {
+        (Some(commit), _) => format!("{}@{commit}", wanted.location()),
+        (None, Wanted::Hub { .. }) => format!("file:{}", checkpoint.folder().display()),
+        (None, _) => wanted.to_string(),
     }
 }
 
@@ -533,6 +569,8 @@ struct Workshop<'a> {
     models: &'a Models,
     log: Mutex<Log>,
     recipe: String,
+    /// What of a checkpoint's own words the stage may contradict.
+    overrides: Vec<String>,
 }
 
 impl Workshop<'_> {

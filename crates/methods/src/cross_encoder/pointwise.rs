@@ -29,7 +29,7 @@ use candle_nn::ops::log_softmax;
 use nir_core::{Corpus, DocNo, Progress, Queries, Query, Ranking, Reranker, Result, Run, Scored};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::Classifier;
-use nir_nn::{Bound, Hidden, Input, Model, Tokens, Truncation};
+use nir_nn::{Bound, Contract, Hidden, Input, Model, Tokens, Truncation};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,8 @@ pub struct Config {
     /// The commit of the weights on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use.
+    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
     /// The pair as the model reads it; `{query}`, and `{document}` for title and text.
     pub template: Vec<String>,
@@ -87,12 +88,10 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Reranker;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let model = load(
-            context,
-            &wanted(&self.weights, self.revision.as_ref()),
-            &self.ignore,
-            Classifier::load,
-        )?;
+        let wanted = wanted(&self.weights, self.revision.as_ref());
+        let contract = Contract::read(&context.resources.checkpoint(&wanted)?)?;
+        contract.hold_length(self.max_length, true, context.overrides)?;
+        let model = load(context, &wanted, &self.ignore, Classifier::load)?;
         self.check_classes(model.head.classes())?;
         let pair = model.tokenizer.bind(&self.input(), self.truncation)?;
         Ok(Stage::Reranker(Box::new(Pointwise {

@@ -25,11 +25,13 @@ use nir_core::{
 };
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::Vector;
-use nir_nn::{Bound, Hidden, Input, Model, Pooling, Role, Similarity, Tokens, normalise};
+use nir_nn::{Bound, Input, Model, Poolings, Role, Similarity, Tokens};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::neural::{bind, check_weights, document_token, load, pieces, query_tokens, wanted};
+use crate::neural::{
+    Way, bind, check_weights, document_token, load_vector, pieces, query_tokens, uncounted, wanted,
+};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -41,10 +43,11 @@ pub struct Config {
     /// The commit of the weights on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use.
+    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
     /// How many hidden states become one vector; the paper takes the first.
-    pub pooling: Pooling,
+    pub pooling: Poolings,
     /// How two vectors are compared; the paper takes the cosine.
     pub similarity: Similarity,
     /// How a query is written.
@@ -87,51 +90,63 @@ impl Algorithm for Config {
 /// The encoder of both, with the ways of writing each.
 struct Encoder {
     model: Arc<Model<Vector>>,
-    queries: Bound,
-    documents: Bound,
+    queries: Side,
+    documents: Side,
     similarity: Similarity,
+}
+
+/// A way of writing texts, of which so many tokens of the beginning do not count.
+struct Side {
+    tokens: Bound,
+    prompt: usize,
 }
 
 impl Encoder {
     fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
         let weights = &config.weights()[0];
-        let model = load(context, weights, &config.ignore, |architecture, tensors| {
-            Vector::load(architecture, tensors, config.pooling, None)
-        })?;
+        let way = Way {
+            pooling: &config.pooling,
+            projection: None,
+            similarity: config.similarity,
+            dimensions: None,
+        };
+        let model = load_vector(context, weights, None, &config.ignore, &way)?;
+        let queries = bind(context, weights, &model, &config.query, Role::Query)?;
+        let documents = bind(context, weights, &model, &config.document, Role::Document)?;
         Ok(Self {
-            queries: bind(context, weights, &model, &config.query, Role::Query)?,
-            documents: bind(context, weights, &model, &config.document, Role::Document)?,
+            queries: Side { prompt: uncounted(context, weights, &queries)?, tokens: queries },
+            documents: Side { prompt: uncounted(context, weights, &documents)?, tokens: documents },
             model,
             similarity: config.similarity,
         })
     }
 
     /// `[texts, dim]`
-    fn vectors(&self, tokens: &[Tokens], text: impl Fn(usize) -> String) -> Result<Vec<f32>> {
-        let head = |hidden: &Hidden| {
-            let vectors = self.model.head.forward(hidden)?; // [batch, dim]
-            match self.similarity {
-                Similarity::Dot => Ok(vectors),
-                Similarity::Cosine => normalise(&vectors),
-            }
-        };
-        let rows = self.model.head.rows();
-        Ok(self.model.encoder.table(tokens, rows, head, text)?.rows)
+    fn vectors(
+        &self,
+        side: &Side,
+        tokens: &[Tokens],
+        text: impl Fn(usize) -> String,
+    ) -> Result<Vec<f32>> {
+        let Model { encoder, head, .. } = &*self.model;
+        Ok(head.table(encoder, tokens, side.prompt, self.similarity, text)?.rows)
     }
 
-    fn encoding(&self, tokens: &Tokens, text: &str) -> Result<Encoding> {
-        let vector = self.vectors(std::slice::from_ref(tokens), |_| text.to_owned())?;
+    fn encoding(&self, side: &Side, tokens: &Tokens, text: &str) -> Result<Encoding> {
+        let vector = self.vectors(side, std::slice::from_ref(tokens), |_| text.to_owned())?;
         Ok(Encoding { tokens: pieces(&self.model.tokenizer, tokens), form: Form::Vector(vector) })
     }
 }
 
 impl Encode for Encoder {
     fn query(&self, query: &Query) -> Result<Encoding> {
-        self.encoding(&self.queries.encode(|_| query.text.clone())?, &query.text)
+        let tokens = self.queries.tokens.encode(|_| query.text.clone())?;
+        self.encoding(&self.queries, &tokens, &query.text)
     }
 
     fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
-        self.encoding(&document_token(&self.documents, corpus, doc)?, corpus.contents(doc))
+        let tokens = document_token(&self.documents.tokens, corpus, doc)?;
+        self.encoding(&self.documents, &tokens, corpus.contents(doc))
     }
 }
 
@@ -144,8 +159,10 @@ struct Representation {
 
 impl Reranker for Representation {
     fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run> {
-        let query_vectors = query_tokens(&self.encoder.queries, queries)?;
-        let query_vectors = self.encoder.vectors(&query_vectors, |i| queries[i].text.clone())?;
+        let side = &self.encoder.queries;
+        let query_vectors = query_tokens(&side.tokens, queries)?;
+        let query_vectors =
+            self.encoder.vectors(side, &query_vectors, |i| queries[i].text.clone())?;
         let documents = self.encode(candidates)?;
         let dim = self.encoder.model.head.dim();
         let one = |(query, ranking): (&[f32], &Ranking)| {
@@ -158,13 +175,13 @@ impl Reranker for Representation {
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
-        let tokens = [
-            self.encoder.queries.encode(|_| query.text.clone())?,
-            document_token(&self.encoder.documents, &*self.corpus, doc)?,
-        ];
-        let vectors = self.encoder.vectors(&tokens, |_| query.text.clone())?; // [2, dim]
-        let (query, document) = vectors.split_at(self.encoder.model.head.dim());
-        Ok(vec![Contribution { of: Match::Texts, score: dot(query, document) }])
+        let Encoder { queries, documents, .. } = &self.encoder;
+        let tokens = queries.tokens.encode(|_| query.text.clone())?;
+        let query = self.encoder.vectors(queries, &[tokens], |_| query.text.clone())?;
+        let tokens = document_token(&documents.tokens, &*self.corpus, doc)?;
+        let text = |_| self.corpus.contents(doc).to_owned();
+        let document = self.encoder.vectors(documents, &[tokens], text)?;
+        Ok(vec![Contribution { of: Match::Texts, score: dot(&query, &document) }])
     }
 }
 
@@ -174,12 +191,12 @@ impl Representation {
         let hits = candidates.iter().flat_map(|ranking| ranking.iter().take(self.depth));
         let docs: BTreeSet<DocNo> = hits.map(|hit| hit.doc).collect();
         let docs: Vec<DocNo> = docs.into_iter().collect();
+        let side = &self.encoder.documents;
         let task = self.progress.begin("encoding candidates", "documents", docs.len() as u64);
-        let tokens =
-            docs.par_iter().map(|&doc| document_token(&self.encoder.documents, &*self.corpus, doc));
+        let tokens = docs.par_iter().map(|&doc| document_token(&side.tokens, &*self.corpus, doc));
         let tokens: Vec<Tokens> = tokens.collect::<Result<_>>()?;
-        let vectors =
-            self.encoder.vectors(&tokens, |i| self.corpus.contents(docs[i]).to_owned())?;
+        let text = |i: usize| self.corpus.contents(docs[i]).to_owned();
+        let vectors = self.encoder.vectors(side, &tokens, text)?;
         task.advance(docs.len() as u64);
         let rows = vectors.chunks_exact(self.encoder.model.head.dim()).map(<[f32]>::to_vec);
         Ok(docs.into_iter().zip(rows).collect())

@@ -16,8 +16,11 @@
 //! |--------------|--------------------------------------------------------------------------------|
 //! | `E_Q`, `E_D` | encoders of queries and of documents: one checkpoint, or (`query_weights`) two   |
 //! | `h_i`        | the last hidden state of token `i`, `[hidden]`                                  |
-//! | `pool`       | first token, mean, mean without the first tokens, BERT's pooler, last token      |
-//! | `P`          | a projection where the checkpoint has one (ANCE: linear and layer norm)          |
+//! | `pool`       | first token, mean, mean without the first tokens, BERT's pooler, last token, … |
+//! | `P`          | a projection where the checkpoint has one (ANCE: linear and layer norm), or the layers of its `modules.json` |
+//!
+//! What a checkpoint says of itself (`modules.json` and the files beside it) must be what the config says, unless the
+//! config's card names the difference.
 //!
 //! Two things of a contract are easily missed. ANCE was trained on lower-cased text although RoBERTa's tokenizer keeps case:
 //! `lower_case` in `query` and `document`. And DPR joins a title by `[SEP]`, but a passage without one is its text alone:
@@ -36,13 +39,13 @@ use nir_core::{
 use nir_index::{Matrix, MatrixWriter, Storage};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::{Projection, Vector};
-use nir_nn::{Bound, Hidden, Input, Model, Pooling, Role, Similarity, Tokens, normalise};
+use nir_nn::{Bound, Input, Model, Poolings, Role, Similarity, Tokens};
 use serde::{Deserialize, Serialize};
 
 use super::index::{Index, Searcher};
 use crate::neural::{
-    Effort, Vocabulary, bind, check_weights, digest, document_token, document_tokens, load_with,
-    pieces, query_tokens, shards, wanted,
+    Effort, Vocabulary, Way, bind, check_weights, digest, document_token, document_tokens,
+    load_vector, pieces, query_tokens, shards, uncounted, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -55,7 +58,8 @@ pub struct Config {
     /// The commit of the weights on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use.
+    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
     /// The weights of the queries' encoder, where that is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,9 +70,10 @@ pub struct Config {
     /// What they have too much.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub query_ignore: Vec<String>,
-    /// How many hidden states become one vector.
-    pub pooling: Pooling,
-    /// The layers after pooling, where the checkpoint has them.
+    /// How many hidden states become one vector; several ways give one vector joined of theirs.
+    pub pooling: Poolings,
+    /// The layers after pooling, where the checkpoint has them among its weights; those of its `modules.json` are applied
+    /// without a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<Projection>,
     /// How many of a vector's first numbers are kept, for a checkpoint that was trained to be cut (Matryoshka).
@@ -136,8 +141,8 @@ impl Algorithm for Config {
 
 impl Config {
     /// What decides the vector of a document.
-    fn recipe(&self, checkpoint: &str) -> String {
-        let parts = (&self.pooling, &self.projection, &self.similarity, &self.document);
+    fn recipe(&self, checkpoint: &str, overrides: &[String]) -> String {
+        let parts = (&self.pooling, &self.projection, &self.similarity, &self.document, overrides);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let cut = self.dimensions.map_or_else(String::new, |kept| format!(" {kept} dimensions"));
         format!("{checkpoint} {parts}{cut}")
@@ -149,7 +154,7 @@ impl Config {
         if let Some(vocabulary) = &self.vocabulary {
             checkpoint = format!("{checkpoint} {}", digest(context, &vocabulary.wanted())?);
         }
-        let recipe = self.recipe(&checkpoint);
+        let recipe = self.recipe(&checkpoint, context.overrides);
         let (corpus, dim) = (&*context.corpus, encoder.model.head.dim());
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
         let effort = Effort::new(&encoder.model.encoder, &encoder.tokens);
@@ -175,6 +180,8 @@ const VECTORS: &str = "vectors.matrix";
 struct Encoder {
     model: Arc<Model<Vector>>,
     tokens: Bound,
+    /// So many tokens of the beginning do not count.
+    prompt: usize,
     similarity: Similarity,
 }
 
@@ -185,34 +192,31 @@ impl Encoder {
             Role::Document => (weights.swap_remove(0), &config.ignore, &config.document),
             Role::Query => (weights.swap_remove(1), &config.query_ignore, &config.query),
         };
-        let head = |architecture: &_, tensors: &mut _| {
-            let vector =
-                Vector::load(architecture, tensors, config.pooling, config.projection.as_ref())?;
-            vector.cut(config.dimensions)
+        let way = Way {
+            pooling: &config.pooling,
+            projection: config.projection.as_ref(),
+            similarity: config.similarity,
+            dimensions: config.dimensions,
         };
-        let model = load_with(context, &weights, config.vocabulary.as_ref(), ignore, head)?;
+        let vocabulary = config.vocabulary.as_ref();
+        let model = load_vector(context, &weights, vocabulary, ignore, &way)?;
         let tokens = bind(context, &weights, &model, input, role)?;
-        Ok(Self { model, tokens, similarity: config.similarity })
+        let prompt = uncounted(context, &weights, &tokens)?;
+        Ok(Self { model, tokens, prompt, similarity: config.similarity })
     }
 
     /// The queries' encoder where it is the documents'.
     fn sharing(&self, config: &Config, context: &Context<'_>) -> Result<Self> {
-        let model = Arc::clone(&self.model);
-        let tokens = bind(context, &config.weights()[0], &model, &config.query, Role::Query)?;
-        Ok(Self { model, tokens, similarity: self.similarity })
+        let (model, weights) = (Arc::clone(&self.model), &config.weights()[0]);
+        let tokens = bind(context, weights, &model, &config.query, Role::Query)?;
+        let prompt = uncounted(context, weights, &tokens)?;
+        Ok(Self { model, tokens, prompt, similarity: self.similarity })
     }
 
     /// `[texts, dim]`
     fn vectors(&self, tokens: &[Tokens], text: impl Fn(usize) -> String) -> Result<Vec<f32>> {
-        let (encoder, vector) = (&self.model.encoder, &self.model.head);
-        let head = |hidden: &Hidden| {
-            let vectors = vector.forward(hidden)?; // [batch, dim]
-            match self.similarity {
-                Similarity::Dot => Ok(vectors),
-                Similarity::Cosine => normalise(&vectors),
-            }
-        };
-        Ok(encoder.table(tokens, vector.rows(), head, text)?.rows)
+        let Model { encoder, head, .. } = &*self.model;
+        Ok(head.table(encoder, tokens, self.prompt, self.similarity, text)?.rows)
     }
 
     fn encoding(&self, tokens: &Tokens, text: &str) -> Result<Encoding> {

@@ -61,7 +61,8 @@ pub struct Config {
     /// The checkpoint whose vocabulary is used, where the weights come without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary: Option<Vocabulary>,
-    /// Patterns of tensors that the checkpoint has and this method does not use.
+    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
     /// How a query is cut into word pieces; no model reads it.
     pub query: Input,

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::{LogitPooling, MaskedLm};
-use nir_nn::{Bound, Input, Model, Role, Rows, Tokens, check_finite, numbers};
+use nir_nn::{Bound, Contract, Input, Model, Role, Rows, Tokens, check_finite, numbers};
 use serde::{Deserialize, Serialize};
 
 use crate::impacts::{
@@ -50,7 +50,8 @@ pub struct Config {
     /// The commit of the weights on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use.
+    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
     /// The weights of the queries' encoder, where that is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,6 +116,10 @@ impl Algorithm for Config {
 impl Config {
     fn load(&self, context: &Context<'_>) -> Result<Splade> {
         let weights = self.weights();
+        for wanted in &weights {
+            let contract = Contract::read(&context.resources.checkpoint(wanted)?)?;
+            contract.hold_splade(self.pooling, context.overrides)?;
+        }
         let documents = load(context, &weights[0], &self.ignore, MaskedLm::load)?;
         let queries = match weights.get(1) {
             Some(weights) => load(context, weights, &self.query_ignore, MaskedLm::load)?,

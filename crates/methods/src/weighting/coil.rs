@@ -67,7 +67,8 @@ pub struct Config {
     /// The file of the layers below, where the authors' code saved them apart from the encoder: `model.pt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heads: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use.
+    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
     /// The name of the linear layer that makes a token's vector.
     pub token: String,

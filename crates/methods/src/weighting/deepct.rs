@@ -55,7 +55,8 @@ pub struct Config {
     /// The commit of the weights on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use.
+    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
     /// The name of the linear layer that gives a word piece its number.
     pub head: String,

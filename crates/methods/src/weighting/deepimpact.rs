@@ -46,7 +46,8 @@ pub struct Config {
     /// The commit of the weights on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use.
+    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
     /// The names of the linear layers, in order, that give a word piece its impact; a ReLU follows each.
     pub head: Vec<String>,

@@ -1,5 +1,7 @@
 //! A weight for each word of the vocabulary: the head with which BERT was pre-trained to fill in masked words.
 
+use std::fmt;
+
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,16 @@ pub enum LogitPooling {
     Max,
     /// Their sum (SPLADE, eq. 1).
     Sum,
+}
+
+/// As a config writes it.
+impl fmt::Display for LogitPooling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Max => "max",
+            Self::Sum => "sum",
+        })
+    }
 }
 
 /// A dense layer, an activation, a layer norm, and the word embeddings used the other way round.

@@ -3,7 +3,7 @@
 mod classifier;
 mod masked_lm;
 mod per_token;
-mod vector;
+pub(crate) mod vector;
 
 pub use classifier::Classifier;
 pub use masked_lm::{LogitPooling, MaskedLm};

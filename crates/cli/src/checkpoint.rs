@@ -1,0 +1,304 @@
+//! A checkpoint as a method: `file:FOLDER` or `hf:org/name`, run as its own files say.
+//!
+//! | files say                                                        | it is          |
+//! |------------------------------------------------------------------|----------------|
+//! | a module `Pooling`                                               | a bi-encoder   |
+//! | a module `SpladePooling`, or a head that fills in masked words    | SPLADE         |
+//! | a head that classifies sequences                                 | a cross-encoder |
+//!
+//! Where no file says how hidden states become a vector, nothing is guessed.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use nir_catalogue::{Method, Source};
+use nir_nn::checkpoint::{Checkpoint, Location, Wanted};
+use nir_nn::contract::{Contract, Head};
+use nir_nn::{Architecture, Poolings, Role, Similarity, prompt, tensors};
+use serde::Deserialize;
+
+use crate::models::Models;
+
+/// The folder of methods that are checkpoints: no family has this name.
+pub(crate) const FAMILY: &str = "checkpoints";
+
+/// Whether a name on the command line is a checkpoint's.
+pub(crate) fn is_checkpoint(what: &str) -> bool {
+    what.starts_with("file:") || what.starts_with("hf:")
+}
+
+/// The part of `config.json` that says what a checkpoint was made for.
+#[derive(Deserialize)]
+struct Made {
+    #[serde(default)]
+    architectures: Option<Vec<String>>,
+    #[serde(default)]
+    num_labels: Option<usize>,
+    #[serde(default)]
+    id2label: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The part of `tokenizer_config.json` that limits a text; a number beyond any text stands for no limit.
+#[derive(Deserialize)]
+struct Limited {
+    #[serde(default)]
+    model_max_length: Option<f64>,
+}
+
+/// The method of a checkpoint: its text is what the files say, its name the folder's or the repository's with the beginning
+/// of the digest of all files.
+pub(crate) fn method(what: &str, models: &Models) -> Result<Method> {
+    let wanted = wanted(what)?;
+    let checkpoint = models.open(&wanted)?;
+    let reading = Reading::new(&wanted, checkpoint)?;
+    let (algorithm, stage) = reading.stages()?;
+    let digest = reading.checkpoint.digest()?.to_hex();
+    let last = reading.last_name();
+    let text = format!(
+        "# What the files of {what} say of it.\n[card]\nname  = {last:?}\npaper = \"{}\"\n\n{stage}",
+        paper(algorithm)
+    );
+    Ok(Method::parse(&format!("{FAMILY}/{last}-{}", &digest[..8]), Source::new(what, text))?)
+}
+
+/// Whether a method is a checkpoint's, and its text what was read out of it.
+pub(crate) fn is_of_checkpoint(method: &Method) -> bool {
+    method.family() == FAMILY && is_checkpoint(method.source.path())
+}
+
+fn paper(algorithm: &str) -> &'static str {
+    match algorithm {
+        "splade" => "formal2021spladev2",
+        "pointwise" => "nogueira2019monobert",
+        _ => "reimers2019sbert",
+    }
+}
+
+/// `file:FOLDER`, `hf:org/name` or `hf:org/name@revision`.
+fn wanted(what: &str) -> Result<Wanted> {
+    let (location, revision) = match what.strip_prefix("hf:").and_then(|repo| repo.split_once('@'))
+    {
+        Some((repo, revision)) => (format!("hf:{repo}").parse()?, Some(revision)),
+        None => (what.parse()?, what.starts_with("hf:").then_some("main")),
+    };
+    let location = match location {
+        Location::Folder(path) => Location::Folder(std::path::absolute(path)?),
+        other => other,
+    };
+    Ok(Wanted::new(location, revision)?)
+}
+
+/// A checkpoint whose files have been read.
+struct Reading {
+    wanted: Wanted,
+    checkpoint: Checkpoint,
+    contract: Contract,
+    made: Made,
+    /// Tokens of a text.
+    max_length: usize,
+    /// The file that says so.
+    limited_by: String,
+}
+
+impl Reading {
+    fn new(wanted: &Wanted, checkpoint: Checkpoint) -> Result<Self> {
+        let contract = Contract::read(&checkpoint)?;
+        let (max_length, limited_by) = length(&checkpoint, &contract)?;
+        let made = json(&checkpoint.config())?;
+        Ok(Self { wanted: wanted.clone(), checkpoint, contract, made, max_length, limited_by })
+    }
+
+    /// The last part of its name, in letters that a file may have.
+    fn last_name(&self) -> String {
+        let name = match self.wanted.location() {
+            Location::Hub { repo } => repo,
+            _ => self
+                .checkpoint
+                .folder()
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+        };
+        let last = name.rsplit('/').next().unwrap_or_default();
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+        last.trim_start_matches('.').chars().map(plain).collect()
+    }
+
+    /// The algorithm and its stages.
+    fn stages(&self) -> Result<(&'static str, String)> {
+        match self.contract.chain.as_ref().map(|chain| &chain.head) {
+            Some(Head::Pooling { pooling, file, .. }) => {
+                Ok(("bi_encoder", self.bi_encoder(pooling, file)?))
+            }
+            Some(Head::Splade { pooling, .. }) => {
+                Ok(("splade", self.splade(&pooling.to_string())?))
+            }
+            None => self.by_head(),
+        }
+    }
+
+    fn by_head(&self) -> Result<(&'static str, String)> {
+        let classes = self.made.architectures.as_deref().unwrap_or_default();
+        let ends = |end: &str| classes.iter().any(|class| class.ends_with(end));
+        if ends("ForSequenceClassification") {
+            return Ok(("pointwise", self.pointwise()?));
+        }
+        if ends("ForMaskedLM") {
+            return Ok(("splade", self.splade("max")?));
+        }
+        bail!(
+            "{}: is no bi-encoder with a modules.json, and its config.json names {} and no head for masked words or for \
+             sequences: nothing says how a text becomes a vector; write a config that does, `nir new method dense/mine \
+             --like dense/contriever`",
+            self.checkpoint.name(),
+            if classes.is_empty() { "no class".to_owned() } else { classes.join(", ") }
+        )
+    }
+
+    /// `weights`, its revision, and what it has too much.
+    fn weights(&self, heads: &[&str]) -> Result<String> {
+        let mut text = format!("weights    = \"{}\"\n", self.wanted.location());
+        if let Some(revision) = self.wanted.revision() {
+            let revision = self.checkpoint.commit().unwrap_or(revision.as_str());
+            let _ = writeln!(text, "revision   = \"{revision}\"");
+        }
+        let names = tensors::names(self.checkpoint.weights())?;
+        let has = |pattern: &&&str| names.iter().any(|name| nir_nn::matches(pattern, name));
+        let unused: Vec<String> =
+            heads.iter().filter(has).map(|head| format!("\"{head}\"")).collect();
+        if !unused.is_empty() {
+            let _ = writeln!(
+                text,
+                "ignore     = [{}]  # heads that it was trained with before",
+                unused.join(", ")
+            );
+        }
+        Ok(text)
+    }
+
+    fn input(&self, role: Role, text: &str) -> Result<String> {
+        let location = self.wanted.location();
+        let prompt = prompt(&self.checkpoint, &self.contract, &location, role)?;
+        let (prompt, said_by) = prompt.unwrap_or_default();
+        let said_by =
+            if said_by.is_empty() { String::new() } else { format!(", {}", short(&said_by)) };
+        Ok(format!(
+            "{{ template = [{}], special_tokens = true, max_length = {} }}  # {}{said_by}",
+            toml::Value::String(format!("{prompt}{text}")),
+            self.max_length,
+            self.limited_by
+        ))
+    }
+
+    fn inputs(&self) -> Result<String> {
+        let (query, document) =
+            (self.input(Role::Query, "{text}")?, self.input(Role::Document, "{title} {text}")?);
+        let mut text = format!("query      = {query}\ndocument   = {document}\n");
+        let taken = ["query", "document", "passage", "corpus"];
+        let card = &self.contract.card;
+        let others = card.prompts.keys().filter(|name| {
+            !taken.contains(&name.as_str()) && card.default_prompt_name.as_ref() != Some(name)
+        });
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        if !others.is_empty() {
+            let _ = writeln!(
+                text,
+                "# It has prompts that are for other tasks and not taken: {}.",
+                others.join(", ")
+            );
+        }
+        Ok(text)
+    }
+
+    fn bi_encoder(&self, pooling: &Poolings, file: &Path) -> Result<String> {
+        let chain = self.contract.chain.as_ref().context("a bi-encoder has modules")?;
+        let card = &self.contract.card;
+        let (similarity, said_by) = match card.similarity_fn_name.as_deref() {
+            _ if chain.is_normalised() => (Similarity::Cosine, "the module Normalize"),
+            Some("dot" | "dot_product") => (Similarity::Dot, "config_sentence_transformers.json"),
+            Some("cosine") => (Similarity::Cosine, "config_sentence_transformers.json"),
+            None => (Similarity::Cosine, "sentence-transformers' own, no file names another"),
+            Some(other) => bail!(
+                "{}: compares vectors by `{other}`: only `dot` and `cosine` can be searched here",
+                self.checkpoint.name()
+            ),
+        };
+        let said = self.path(file);
+        Ok(format!(
+            "[[stage]]\nuse        = \"bi_encoder\"\n{}pooling    = {pooling}  # {said}\n{}similarity = \
+             \"{similarity}\"  # {said_by}\n{}index      = {{ use = \"flat\", storage = \"f32\" }}\ndepth      = 1000\n",
+            self.weights(&HEADS)?,
+            chain.told(),
+            self.inputs()?
+        ))
+    }
+
+    fn splade(&self, pooling: &str) -> Result<String> {
+        Ok(format!(
+            "[[stage]]\nuse        = \"splade\"\n{}pooling    = \"{pooling}\"\nquery_weighting = \"model\"\n{}index      = \
+             {{ use = \"impacts\", storage = \"f32\" }}\ndepth      = 1000\n",
+            self.weights(&["cls.seq_relationship.*"])?,
+            self.inputs()?
+        ))
+    }
+
+    fn pointwise(&self) -> Result<String> {
+        let labels = self.made.id2label.as_ref().map(serde_json::Map::len);
+        let score = match self.made.num_labels.or(labels).unwrap_or(2) {
+            1 => "logit",
+            2 => "log-softmax",
+            classes => bail!(
+                "{}: its config.json names {classes} classes: a score needs one or two",
+                self.checkpoint.name()
+            ),
+        };
+        Ok(format!(
+            "[[stage]]\nuse      = \"bm25\"\nanalyzer = \"lucene-english\"\nk1       = 0.9  # Anserini's default\nb        = \
+             0.4  # likewise\nlengths  = \"lucene-byte\"\ndepth    = 100\n\n[[stage]]\nuse        = \"pointwise\"\n{}template   \
+             = [\"{{query}}\", \"{{document}}\"]\ntruncation = \"longest\"\nmax_length = {}  # {}\nscore      = \"{score}\"  # \
+             config.json\ndepth      = 100\n",
+            self.weights(&[])?,
+            self.max_length,
+            self.limited_by
+        ))
+    }
+
+    /// A file of the checkpoint as it is called in it.
+    fn path(&self, file: &Path) -> String {
+        file.strip_prefix(self.checkpoint.folder()).unwrap_or(file).display().to_string()
+    }
+}
+
+/// Heads of pre-training, of which a vector takes nothing.
+const HEADS: [&str; 6] =
+    ["cls.*", "lm_head.*", "vocab_*", "generator_*", "discriminator_predictions.*", "classifier.*"];
+
+/// The last part of a path.
+fn short(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// How many tokens it reads, and which file says so: its own setting, else what tokenizer and encoder both can.
+fn length(checkpoint: &Checkpoint, contract: &Contract) -> Result<(usize, String)> {
+    let sizes = Architecture::read(&checkpoint.config())?.sizes;
+    let positions = sizes.positions.saturating_sub(sizes.first_position);
+    if let Some(said) = &contract.max_length {
+        let file = said.file.strip_prefix(checkpoint.folder()).unwrap_or(&said.file);
+        return Ok((said.value.min(positions), file.display().to_string()));
+    }
+    let limit = checkpoint.file("tokenizer_config.json");
+    let limit = limit.map(|path| json::<Limited>(&path)).transpose()?;
+    let limit = limit.and_then(|limited| limited.model_max_length);
+    // A float above 10^30 is what `transformers` writes for none.
+    match limit.filter(|&limit| limit >= 1.0 && limit <= positions as f64) {
+        Some(limit) => Ok((limit as usize, "tokenizer_config.json".to_owned())),
+        None => Ok((positions, "config.json".to_owned())),
+    }
+}
+
+fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    serde_json::from_slice(&bytes).with_context(|| path.display().to_string())
+}

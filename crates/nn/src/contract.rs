@@ -1,0 +1,626 @@
+//! What a checkpoint says of itself, as sentence-transformers writes it down, held against what a config says.
+//!
+//! | file                                   | says                                                                |
+//! |----------------------------------------|---------------------------------------------------------------------|
+//! | `modules.json`                         | which modules follow the encoder, in order                           |
+//! | `1_Pooling/config.json`                | how hidden states become one vector, and whether a prompt counts      |
+//! | `2_Dense`, `2_LayerNorm`, `2_Normalize` | layers after pooling, any number of them                            |
+//! | `1_WordWeights`                        | how much each word of the vocabulary counts                          |
+//! | `sentence_bert_config.json`            | how many tokens are read, and whether in lower case                  |
+//! | `config_sentence_transformers.json`    | prompts, and how two vectors are compared                            |
+//!
+//! Layers, weights of words and lower case are applied. What a config says too must be the same; where it means to depart,
+//! it names what in its card (`overrides`), with a sentence that says why (`differs`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::checkpoint::{Checkpoint, Weights};
+use crate::heads::vector::{Layer, NORM_EPS, Residual};
+use crate::heads::{LogitPooling, Projection};
+use crate::layers::{LayerNorm, Linear};
+use crate::tokens::read_json;
+use crate::{Activation, Backend, Error, Pooling, Poolings, Result, Similarity, Tensors};
+
+/// What of a checkpoint's words a config may contradict, by the names that a card uses.
+pub const OVERRIDES: [&str; 5] = ["pooling", "projection", "similarity", "max_length", "prompt"];
+
+/// What a config may contradict: the `overrides` of its card.
+pub type Overrides = [String];
+
+/// All that a checkpoint says.
+#[derive(Debug)]
+pub struct Contract {
+    /// What follows the encoder; none where no file says it.
+    pub chain: Option<Chain>,
+    /// How many tokens are read.
+    pub max_length: Option<Said<usize>>,
+    /// Prompts, and how vectors are compared.
+    pub card: Card,
+    /// What the card's file is called; it may not be there.
+    card_file: PathBuf,
+}
+
+/// A value and the file that says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said<T> {
+    /// What it says.
+    pub value: T,
+    /// Where.
+    pub file: PathBuf,
+}
+
+/// The modules after the encoder.
+#[derive(Debug)]
+pub struct Chain {
+    /// `modules.json`, or `1_Pooling/config.json` where there is no other.
+    file: PathBuf,
+    /// What happens to tokens.
+    pub head: Head,
+    word_weights: Option<String>,
+    steps: Vec<Step>,
+}
+
+/// What becomes of the hidden states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Head {
+    /// One vector.
+    Pooling {
+        /// In which way.
+        pooling: Poolings,
+        /// Whether the tokens of a prompt count.
+        include_prompt: bool,
+        /// Which file says so.
+        file: PathBuf,
+    },
+    /// A weight for each word of the vocabulary.
+    Splade {
+        /// In which way.
+        pooling: LogitPooling,
+        /// Which file says so.
+        file: PathBuf,
+    },
+}
+
+/// A module after pooling, by its folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Dense(String),
+    LayerNorm(String),
+    Normalize,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dense(folder) | Self::LayerNorm(folder) => write!(f, "`{folder}`"),
+            Self::Normalize => f.write_str("Normalize"),
+        }
+    }
+}
+
+/// `config_sentence_transformers.json`, as far as it decides anything.
+#[derive(Debug, Default, Deserialize)]
+pub struct Card {
+    /// Texts that stand before others, by name.
+    #[serde(default)]
+    pub prompts: BTreeMap<String, String>,
+    /// The prompt of a text for which no other is asked.
+    #[serde(default)]
+    pub default_prompt_name: Option<String>,
+    /// `cosine`, `dot`, `euclidean` or `manhattan`.
+    #[serde(default)]
+    pub similarity_fn_name: Option<String>,
+    /// `SentenceTransformer`, `SparseEncoder` or `CrossEncoder`.
+    #[serde(default)]
+    pub model_type: Option<String>,
+}
+
+/// `modules.json`.
+#[derive(Debug, Deserialize)]
+struct Module {
+    path: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// `sentence_bert_config.json`; other keys are about how the library loads the encoder.
+#[derive(Deserialize)]
+struct Limits {
+    #[serde(default)]
+    max_seq_length: Option<usize>,
+}
+
+/// `2_Dense/config.json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dense {
+    in_features: usize,
+    out_features: usize,
+    #[serde(default = "yes")]
+    bias: bool,
+    activation_function: Option<String>,
+    #[serde(default)]
+    use_residual: bool,
+    #[serde(default)]
+    module_input_name: Option<String>,
+    #[serde(default)]
+    module_output_name: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `2_LayerNorm/config.json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Norm {
+    dimension: usize,
+}
+
+/// `1_WordWeights/config.json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WordWeights {
+    vocab: Vec<String>,
+    word_weights: BTreeMap<String, f32>,
+    #[serde(default = "one")]
+    unknown_word_weight: f32,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+/// `1_SpladePooling/config.json`.
+#[derive(Deserialize)]
+struct SpladePooling {
+    #[serde(default = "max")]
+    pooling_strategy: LogitPooling,
+    #[serde(default)]
+    activation_function: Option<String>,
+}
+
+fn max() -> LogitPooling {
+    LogitPooling::Max
+}
+
+const CARD: &str = "config_sentence_transformers.json";
+
+impl Contract {
+    /// Reads every file that says something.
+    pub fn read(checkpoint: &Checkpoint) -> Result<Self> {
+        let limits = |file: PathBuf| -> Result<Option<Said<usize>>> {
+            let value = read_json::<Limits>(&file)?.max_seq_length;
+            Ok(value.map(|value| Said { value, file }))
+        };
+        let card = checkpoint.beside(CARD).map(|path| read_json(&path)).transpose()?;
+        Ok(Self {
+            chain: Chain::read(checkpoint)?,
+            max_length: checkpoint.limits().map(limits).transpose()?.flatten(),
+            card: card.unwrap_or_default(),
+            card_file: checkpoint.folder().join(CARD),
+        })
+    }
+
+    /// Holds a config's way to a vector against the checkpoint's, and returns the chain where it is to be applied.
+    pub fn hold_vector(
+        &self,
+        pooling: &Poolings,
+        projection: Option<&Projection>,
+        similarity: Similarity,
+        overrides: &Overrides,
+    ) -> Result<Option<&Chain>> {
+        let is_free = |key: &str| overrides.iter().any(|one| one == key);
+        if !is_free("similarity") {
+            self.hold_similarity(similarity)?;
+        }
+        let Some(chain) = &self.chain else { return Ok(None) };
+        let Head::Pooling { pooling: said, file, .. } = &chain.head else {
+            return Err(Error::file(
+                &chain.file,
+                "is of a sparse encoder: expected a module `Pooling`",
+            ));
+        };
+        if said != pooling && !is_free("pooling") {
+            return Err(contradiction(file, "pooling", said, pooling));
+        }
+        match projection {
+            _ if is_free("projection") => Ok(None),
+            None => Ok(Some(chain)),
+            Some(projection) => {
+                let steps: Vec<String> = chain.steps.iter().map(ToString::to_string).collect();
+                let said = match steps.is_empty() {
+                    true => "no layer after pooling".to_owned(),
+                    false => steps.join(", "),
+                };
+                let asked = format!("{{ linear = \"{}\" }}", projection.linear);
+                let mut error = contradiction(&chain.file, "projection", &said, &asked);
+                if let (Error::File { problem, .. }, false) = (&mut error, steps.is_empty()) {
+                    problem.push_str("; without `projection` its own layers are applied");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn hold_similarity(&self, asked: Similarity) -> Result<()> {
+        let Some(said) = self.card.similarity_fn_name.as_deref() else { return Ok(()) };
+        let normalised = self.chain.as_ref().is_some_and(Chain::is_normalised);
+        // Of vectors of length 1 both are the same number.
+        let alike = said == asked.to_string() || (normalised && matches!(said, "dot" | "cosine"));
+        match alike {
+            true => Ok(()),
+            false => {
+                Err(contradiction(&self.card_file, "similarity", &quoted(said), &quoted(asked)))
+            }
+        }
+    }
+
+    /// Holds the length of a text: a document must be read as far as the checkpoint reads, a query not further.
+    pub fn hold_length(&self, asked: usize, exactly: bool, overrides: &Overrides) -> Result<()> {
+        let Some(Said { value, file }) = &self.max_length else { return Ok(()) };
+        let fits = if exactly { asked == *value } else { asked <= *value };
+        match fits || overrides.iter().any(|one| one == "max_length") {
+            true => Ok(()),
+            false => Err(contradiction(file, "max_length", value, asked)),
+        }
+    }
+
+    /// Holds a sparse encoder's pooling.
+    pub fn hold_splade(&self, asked: LogitPooling, overrides: &Overrides) -> Result<()> {
+        match self.chain.as_ref().map(|chain| &chain.head) {
+            None => Ok(()),
+            Some(Head::Pooling { file, .. }) => Err(Error::file(
+                file,
+                "is of an encoder of one vector: expected a module `SpladePooling`",
+            )),
+            Some(Head::Splade { pooling, file }) => {
+                match *pooling == asked || overrides.iter().any(|one| one == "pooling") {
+                    true => Ok(()),
+                    false => Err(contradiction(file, "pooling", quoted(pooling), quoted(asked))),
+                }
+            }
+        }
+    }
+
+    /// The file of prompts, for messages.
+    pub(crate) fn card_file(&self) -> &PathBuf {
+        &self.card_file
+    }
+
+    /// Whether the tokens of a prompt count when vectors are pooled.
+    pub fn includes_prompt(&self) -> bool {
+        let head = self.chain.as_ref().map(|chain| &chain.head);
+        !matches!(head, Some(Head::Pooling { include_prompt: false, .. }))
+    }
+}
+
+fn quoted(word: impl fmt::Display) -> String {
+    format!("\"{word}\"")
+}
+
+/// A contradiction between a file of the checkpoint and the config, and what to do about it.
+pub(crate) fn contradiction(
+    file: impl Into<PathBuf>,
+    key: &str,
+    said: impl fmt::Display,
+    asked: impl fmt::Display,
+) -> Error {
+    Error::file(
+        file,
+        format!(
+            "says {key} = {said}, and the config says {key} = {asked}: take the checkpoint's, or write `overrides = \
+             [\"{key}\"]` into the card beside a sentence in `differs` that says why"
+        ),
+    )
+}
+
+impl Chain {
+    fn read(checkpoint: &Checkpoint) -> Result<Option<Self>> {
+        match checkpoint.beside("modules.json") {
+            Some(file) => Self::of_modules(checkpoint, file),
+            None => match checkpoint.beside("1_Pooling/config.json") {
+                Some(file) => {
+                    let head = pooling(&file)?;
+                    Ok(Some(Self { file, head, word_weights: None, steps: Vec::new() }))
+                }
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn of_modules(checkpoint: &Checkpoint, file: PathBuf) -> Result<Option<Self>> {
+        let modules: Vec<Module> = read_json(&file)?;
+        let Some((first, others)) = modules.split_first() else {
+            return Err(Error::file(file, "names no module: expected a Transformer first"));
+        };
+        check_first(checkpoint, &file, first)?;
+        let (mut head, mut word_weights, mut steps) = (None, None, Vec::new());
+        for module in others {
+            let folder = module.path.trim_end_matches('/').to_owned();
+            let config = || {
+                let name = format!("{folder}/config.json");
+                let found = checkpoint.beside(&name);
+                found.ok_or_else(|| {
+                    Error::file(&file, format!("names `{folder}`, and there is no {name}"))
+                })
+            };
+            let misplaced =
+                |what: &str| Error::file(&file, format!("has `{}` {what}", module.kind));
+            match (module.class(), head.is_some()) {
+                (Some("Pooling"), false) => head = Some(pooling(&config()?)?),
+                (Some("SpladePooling"), false) => head = Some(splade(&config()?)?),
+                (Some("Pooling" | "SpladePooling"), true) => return Err(misplaced("twice")),
+                (Some("WordWeights"), false) => word_weights = Some(folder),
+                (Some("Dense"), true) => steps.push(Step::Dense(folder)),
+                (Some("LayerNorm"), true) => steps.push(Step::LayerNorm(folder)),
+                (Some("Normalize"), true) => steps.push(Step::Normalize),
+                // It drops nothing but in training.
+                (Some("Dropout"), _) => {}
+                (Some("Dense" | "LayerNorm" | "Normalize"), false) => {
+                    return Err(misplaced("before pooling, on every token: that is not done here"));
+                }
+                (Some("WordWeights"), true) => return Err(misplaced("after pooling")),
+                _ => {
+                    return Err(Error::file(
+                        &file,
+                        format!(
+                            "has the module `{}` in `{folder}`, which is not known here: expected Pooling, Dense, LayerNorm, \
+                             Normalize, WordWeights or SpladePooling of sentence-transformers",
+                            module.kind
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(head.map(|head| Self { file, head, word_weights, steps }))
+    }
+
+    /// Its layers as a comment of a config, a line of their own; empty where there are none.
+    pub fn told(&self) -> String {
+        let weights = self.word_weights.iter().map(|folder| format!("`{folder}` before pooling"));
+        let steps = self.steps.iter().map(ToString::to_string);
+        let all: Vec<String> = weights.chain(steps).collect();
+        match all.is_empty() {
+            true => String::new(),
+            false => {
+                format!("# Its modules.json adds, and they are applied: {}.\n", all.join(", "))
+            }
+        }
+    }
+
+    /// Whether its last layer makes vectors of length 1.
+    pub fn is_normalised(&self) -> bool {
+        self.steps.last() == Some(&Step::Normalize)
+    }
+
+    /// The layers after pooling and how wide their vectors are, where they get `width` numbers.
+    pub(crate) fn layers(
+        &self,
+        checkpoint: &Checkpoint,
+        backend: &Backend,
+        mut width: usize,
+    ) -> Result<(Vec<Layer>, usize)> {
+        let mut layers = Vec::new();
+        for step in &self.steps {
+            layers.push(match step {
+                Step::Normalize => Layer::Normalise,
+                Step::LayerNorm(folder) => layer_norm(checkpoint, backend, folder, width)?,
+                Step::Dense(folder) => {
+                    let (layer, out) = dense(checkpoint, backend, folder, width)?;
+                    width = out;
+                    layer
+                }
+            });
+        }
+        Ok((layers, width))
+    }
+
+    /// What a token of each number counts; none where all count alike.
+    pub(crate) fn word_weights(&self, checkpoint: &Checkpoint) -> Result<Option<Vec<f32>>> {
+        let Some(folder) = &self.word_weights else { return Ok(None) };
+        let WordWeights { vocab, word_weights, unknown_word_weight } =
+            read_json(&settings(checkpoint, folder)?)?;
+        let weight = |word: &String| {
+            let found = word_weights.get(word).or_else(|| word_weights.get(&word.to_lowercase()));
+            found.copied().unwrap_or(unknown_word_weight)
+        };
+        Ok(Some(vocab.iter().map(weight).collect()))
+    }
+}
+
+impl Module {
+    /// The class, if it is one of sentence-transformers' own.
+    fn class(&self) -> Option<&str> {
+        let inside = self.kind.strip_prefix("sentence_transformers.")?;
+        inside.rsplit('.').next()
+    }
+}
+
+fn check_first(checkpoint: &Checkpoint, file: &PathBuf, first: &Module) -> Result<()> {
+    if !matches!(first.class(), Some("Transformer" | "MLMTransformer")) {
+        let problem = format!(
+            "begins with the module `{}`, which is not known here: expected sentence-transformers' Transformer",
+            first.kind
+        );
+        return Err(Error::file(file, problem));
+    }
+    let (said, found) = (first.path.trim_end_matches('/'), checkpoint.base());
+    match said == found {
+        true => Ok(()),
+        false => Err(Error::file(
+            file,
+            format!("says that the encoder lies in `{said}`, and it lies in `{found}`"),
+        )),
+    }
+}
+
+fn settings(checkpoint: &Checkpoint, folder: &str) -> Result<PathBuf> {
+    let name = format!("{folder}/config.json");
+    checkpoint.beside(&name).ok_or_else(|| {
+        Error::file(checkpoint.folder().join(&name), "is not there, and modules.json names it")
+    })
+}
+
+/// sentence-transformers' names of ways to pool, with the switches of before 5.5, in the order in which vectors are joined.
+const POOLINGS: [(&str, &str, Pooling); 6] = [
+    ("cls", "pooling_mode_cls_token", Pooling::Cls),
+    ("max", "pooling_mode_max_tokens", Pooling::Max),
+    ("mean", "pooling_mode_mean_tokens", Pooling::Mean),
+    ("mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens", Pooling::MeanSqrtLen),
+    ("weightedmean", "pooling_mode_weightedmean_tokens", Pooling::WeightedMean),
+    ("lasttoken", "pooling_mode_lasttoken", Pooling::Last),
+];
+
+/// `1_Pooling/config.json`: a name, several names, or a switch for each.
+fn pooling(file: &PathBuf) -> Result<Head> {
+    let config: BTreeMap<String, Value> = read_json(file)?;
+    let wrong = |problem: String| Error::file(file, problem);
+    let mut include_prompt = true;
+    let mut switched = Vec::new();
+    for (key, value) in &config {
+        match (key.as_str(), value) {
+            ("word_embedding_dimension" | "embedding_dimension" | "pooling_mode", _) => {}
+            ("include_prompt", Value::Bool(include)) => include_prompt = *include,
+            (key, Value::Bool(on)) if POOLINGS.iter().any(|(_, switch, _)| *switch == key) => {
+                switched.extend(on.then_some(key));
+            }
+            _ => return Err(wrong(format!("has `{key}` = {value}, which is not known here"))),
+        }
+    }
+    let named = |name: &Value| {
+        let found = POOLINGS.iter().find(|(known, ..)| name.as_str() == Some(known));
+        let known = || POOLINGS.map(|(known, ..)| known).join(", ");
+        found
+            .map(|(.., pooling)| *pooling)
+            .ok_or_else(|| wrong(format!("`pooling_mode` is {name}: expected one of {}", known())))
+    };
+    let poolings = match config.get("pooling_mode") {
+        Some(Value::Array(names)) => names.iter().map(named).collect::<Result<_>>()?,
+        Some(name) => vec![named(name)?],
+        // Without any switch it is the mean, as the library has it.
+        None if switched.is_empty() => vec![Pooling::Mean],
+        None => {
+            let on = POOLINGS.iter().filter(|(_, switch, _)| switched.contains(switch));
+            on.map(|(.., pooling)| *pooling).collect()
+        }
+    };
+    let pooling =
+        Poolings::several(poolings).ok_or_else(|| wrong("names no way to pool".to_owned()))?;
+    Ok(Head::Pooling { pooling, include_prompt, file: file.clone() })
+}
+
+fn splade(file: &PathBuf) -> Result<Head> {
+    let config: SpladePooling = read_json(file)?;
+    match config.activation_function.as_deref() {
+        None | Some("relu") => {
+            Ok(Head::Splade { pooling: config.pooling_strategy, file: file.clone() })
+        }
+        Some(other) => Err(Error::file(
+            file,
+            format!(
+                "`activation_function` is `{other}`: expected `relu`, whose logarithm is taken once"
+            ),
+        )),
+    }
+}
+
+/// The functions of `activation_function`, by the names of their classes below `torch.nn.modules`.
+const ACTIVATIONS: [(&str, Activation); 4] = [
+    ("torch.nn.modules.activation.Tanh", Activation::Tanh),
+    ("torch.nn.modules.linear.Identity", Activation::Identity),
+    ("torch.nn.modules.activation.ReLU", Activation::Relu),
+    ("torch.nn.modules.activation.GELU", Activation::Gelu),
+];
+
+/// Loads a layer from the files of its folder, every tensor of which must be taken.
+fn load<M>(
+    checkpoint: &Checkpoint,
+    backend: &Backend,
+    folder: &str,
+    build: impl FnOnce(&mut Tensors) -> Result<M>,
+) -> Result<M> {
+    let file = |name: &str| checkpoint.beside(&format!("{folder}/{name}"));
+    let weights = match (file("model.safetensors"), file("pytorch_model.bin")) {
+        (Some(path), _) => Weights::Safetensors(vec![path]),
+        (None, Some(path)) => Weights::PyTorch(vec![path]),
+        (None, None) => {
+            let problem = "has no weights: expected model.safetensors or pytorch_model.bin";
+            return Err(Error::file(checkpoint.folder().join(folder), problem));
+        }
+    };
+    Tensors::load(&weights, &format!("{}/{folder}", checkpoint.name()), backend, &[], build)
+}
+
+fn layer_norm(
+    checkpoint: &Checkpoint,
+    backend: &Backend,
+    folder: &str,
+    width: usize,
+) -> Result<Layer> {
+    let file = settings(checkpoint, folder)?;
+    let Norm { dimension } = read_json(&file)?;
+    check_width(&file, "dimension", dimension, width)?;
+    load(checkpoint, backend, folder, |tensors| {
+        Ok(Layer::Norm(LayerNorm::load(tensors, "norm", width, NORM_EPS)?))
+    })
+}
+
+fn dense(
+    checkpoint: &Checkpoint,
+    backend: &Backend,
+    folder: &str,
+    width: usize,
+) -> Result<(Layer, usize)> {
+    let file = settings(checkpoint, folder)?;
+    let dense: Dense = read_json(&file)?;
+    check_width(&file, "in_features", dense.in_features, width)?;
+    for (key, name) in [
+        ("module_input_name", &dense.module_input_name),
+        ("module_output_name", &dense.module_output_name),
+    ] {
+        if let Some(name) = name.as_deref().filter(|name| *name != "sentence_embedding") {
+            return Err(Error::file(
+                file,
+                format!("`{key}` is `{name}`: expected `sentence_embedding`"),
+            ));
+        }
+    }
+    let named = dense.activation_function.as_deref().unwrap_or(ACTIVATIONS[0].0);
+    let Some(&(_, activation)) = ACTIVATIONS.iter().find(|(name, _)| *name == named) else {
+        let known = ACTIVATIONS.map(|(name, _)| name).join(", ");
+        let problem = format!("`activation_function` is `{named}`: expected one of {known}");
+        return Err(Error::file(file, problem));
+    };
+    let out = dense.out_features;
+    let layer = load(checkpoint, backend, folder, |tensors| {
+        let weight = tensors.take("linear.weight", &[out, width])?;
+        let bias = dense.bias.then(|| tensors.take("linear.bias", &[out])).transpose()?;
+        let residual = match dense.use_residual {
+            false => None,
+            true if out == width => Some(Residual::Same),
+            true => {
+                let weight = tensors.take("residual.weight", &[out, width])?;
+                Some(Residual::Projected(Linear::new(weight, None)))
+            }
+        };
+        Ok(Layer::Dense { linear: Linear::new(weight, bias), activation, residual })
+    })?;
+    Ok((layer, out))
+}
+
+fn check_width(file: &PathBuf, key: &str, said: usize, found: usize) -> Result<()> {
+    match said == found {
+        true => Ok(()),
+        false => Err(Error::file(
+            file,
+            format!("`{key}` is {said}, and what comes before it gives {found} numbers"),
+        )),
+    }
+}
