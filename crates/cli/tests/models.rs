@@ -323,6 +323,13 @@ fn a_method_in_a_file_is_like_any_other() {
     assert_says(&nir.run(&report).ok(), &["mine/both"]);
     let inputs = result(&nir, "mine/both")["provenance"]["inputs"].as_object().unwrap().len();
     assert_eq!(inputs, 2);
+    for typed in ["mine/boht.toml", "./mine/both"] {
+        let error = nir.run(&["run", typed, "--on", "toy"]).error();
+        assert_says(
+            &error,
+            &[&format!("`{typed}` is neither a method nor a file"), "mine/both.toml"],
+        );
+    }
     edit(nir.path("mine/both.toml"), "dense.toml", "sparse.toml");
     assert_says(
         &nir.run(&run).error(),

@@ -210,11 +210,22 @@ pub(super) fn method(what: &str, library: &Library) -> Result<Method> {
     }
     let comparisons: Vec<String> =
         library.comparisons.keys().map(|name| format!("configs/{name}.toml")).collect();
-    let known = library.methods.keys().chain(&comparisons).map(String::as_str);
+    let beside = files_beside(Path::new(what));
+    let known = library.methods.keys().chain(&comparisons).chain(&beside).map(String::as_str);
     let meant = did_you_mean(what, known).map(|meant| meant + " ").unwrap_or_default();
     bail!(
         "`{what}` is neither a method nor a file; {meant}`nir list --methods` shows all methods, configs/*.toml are comparisons"
     );
+}
+
+/// The configs in the folder of a path, as one would type them: what a misspelt one may have meant.
+fn files_beside(path: &Path) -> Vec<String> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = std::fs::read_dir(listed).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let configs = names.filter(|name| name.ends_with(".toml"));
+    configs.map(|name| folder.join(name).display().to_string()).collect()
 }
 
 fn columns(args: &Args, root: &Root, cache: &Cache, names: &[String]) -> Result<Vec<Column>> {
