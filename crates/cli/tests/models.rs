@@ -447,7 +447,7 @@ fn damaged_weights_in_the_hubs_cache_are_set_aside_and_not_used() {
     let commit = "0123456789abcdef0123456789abcdef01234567";
     in_the_hubs_cache(&nir, commit);
     let weights = format!("weights    = \"hf:org/name\"\nrevision   = \"{commit}\"");
-    nir.write("mine/dense.toml", &METHOD.replace("weights    = \"file:model\"", &weights));
+    nir.write("mine/dense.toml", &METHOD.replace("weights    = \"file:../model\"", &weights));
     let run = [&RUN[..], &["--offline"]].concat();
     nir.run(&run).ok();
     let link = nir.path("hub/hub/models--org--name/snapshots").join(commit);
@@ -468,7 +468,7 @@ fn a_branch_needs_a_reason() {
     let nir = Nir::new();
     let papers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/papers.toml");
     nir.write("configs/papers.toml", &fs::read_to_string(papers).unwrap());
-    let hub = METHOD.replace("\"file:model\"", "\"hf:org/name\"\nrevision   = \"main\"");
+    let hub = METHOD.replace("\"file:../model\"", "\"hf:org/name\"\nrevision   = \"main\"");
     let path = "configs/dense/mine.toml";
     nir.write(path, &hub);
     let strict = ["check", "--strict"];

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -290,7 +290,7 @@ impl Contract {
     }
 
     /// The file of prompts, for messages.
-    pub(crate) fn card_file(&self) -> &PathBuf {
+    pub(crate) fn card_file(&self) -> &Path {
         &self.card_file
     }
 
@@ -443,7 +443,7 @@ impl Module {
     }
 }
 
-fn check_first(checkpoint: &Checkpoint, file: &PathBuf, first: &Module) -> Result<()> {
+fn check_first(checkpoint: &Checkpoint, file: &Path, first: &Module) -> Result<()> {
     if !matches!(first.class(), Some("Transformer" | "MLMTransformer")) {
         let problem = format!(
             "begins with the module `{}`, which is not known here: expected sentence-transformers' Transformer",
@@ -479,7 +479,7 @@ const POOLINGS: [(&str, &str, Pooling); 6] = [
 ];
 
 /// `1_Pooling/config.json`: a name, several names, or a switch for each.
-fn pooling(file: &PathBuf) -> Result<Head> {
+fn pooling(file: &Path) -> Result<Head> {
     let config: BTreeMap<String, Value> = read_json(file)?;
     let wrong = |problem: String| Error::file(file, problem);
     let mut include_prompt = true;
@@ -513,14 +513,14 @@ fn pooling(file: &PathBuf) -> Result<Head> {
     };
     let pooling =
         Poolings::several(poolings).ok_or_else(|| wrong("names no way to pool".to_owned()))?;
-    Ok(Head::Pooling { pooling, include_prompt, file: file.clone() })
+    Ok(Head::Pooling { pooling, include_prompt, file: file.to_owned() })
 }
 
-fn splade(file: &PathBuf) -> Result<Head> {
+fn splade(file: &Path) -> Result<Head> {
     let config: SpladePooling = read_json(file)?;
     match config.activation_function.as_deref() {
         None | Some("relu") => {
-            Ok(Head::Splade { pooling: config.pooling_strategy, file: file.clone() })
+            Ok(Head::Splade { pooling: config.pooling_strategy, file: file.to_owned() })
         }
         Some(other) => Err(Error::file(
             file,
@@ -615,7 +615,7 @@ fn dense(
     Ok((layer, out))
 }
 
-fn check_width(file: &PathBuf, key: &str, said: usize, found: usize) -> Result<()> {
+fn check_width(file: &Path, key: &str, said: usize, found: usize) -> Result<()> {
     match said == found {
         true => Ok(()),
         false => Err(Error::file(

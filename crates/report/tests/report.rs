@@ -175,6 +175,7 @@ fn write_cell(
             threads: 2,
         },
         provenance: Provenance {
+            contract: None,
             config: config.digest().hex(),
             inputs: IndexMap::new(),
             dataset: format!("digest-of-{dataset}"),

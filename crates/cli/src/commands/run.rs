@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     if let Some(results) = results.filter(|_| columns.iter().any(|column| column.named)) {
         write_whole(&results.join("README.md"), leaderboard(&library, &read_cells(&results)?))?;
-        publish(args, &question, &results, library_with(library, &methods), &root)?;
+        publish(args, &question, &results, &library_with(library, &methods), &root)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -129,14 +129,14 @@ fn publish(
     args: &Args,
     question: &Question,
     results: &Path,
-    library: Library,
+    library: &Library,
     root: &Root,
 ) -> Result<()> {
     let Some(path) = &args.report else {
         errln!("report: nir report {} --out report.html", question.arguments());
         return Ok(());
     };
-    report::write(&report::make(question, results, &library, root)?, Some(path), None)
+    report::write(&report::make(question, results, library, root)?, Some(path), None)
 }
 
 /// The methods, and how they are compared on what.

@@ -83,27 +83,9 @@ impl Settings {
                 self.added.insert(number, self::token("added_tokens_decoder", token, special)?);
             }
         }
-        self.check(&config)?;
+        check(&config)?;
         self.config = Some(config);
         Ok(())
-    }
-
-    /// What no version of `transformers` does as another, or what we do not do.
-    fn check(&self, config: &Map<String, Value>) -> std::result::Result<(), String> {
-        let is = |key: &str, value: bool| config.get(key) == Some(&Value::Bool(value));
-        if is("do_basic_tokenize", false) {
-            return Err("`do_basic_tokenize` is false, which versions of `transformers` read differently; write \
-                        tokenizer.json with the version that is meant"
-                .to_owned());
-        }
-        match config.get("never_split") {
-            None | Some(Value::Null) => Ok(()),
-            Some(Value::Array(words)) if words.is_empty() => Ok(()),
-            Some(words) => Err(format!(
-                "`never_split` is {words}, which versions of `transformers` read differently; write tokenizer.json with \
-                 the version that is meant"
-            )),
-        }
     }
 
     fn read_special(&mut self, map: &Map<String, Value>) -> std::result::Result<(), String> {
@@ -178,6 +160,24 @@ impl Settings {
     /// The file that names added tokens.
     pub(super) fn of_added(&self, checkpoint: &Checkpoint) -> PathBuf {
         checkpoint.file("added_tokens.json").unwrap_or_else(|| self.of_class(checkpoint))
+    }
+}
+
+/// What no version of `transformers` does as another, or what we do not do.
+fn check(config: &Map<String, Value>) -> std::result::Result<(), String> {
+    let is = |key: &str, value: bool| config.get(key) == Some(&Value::Bool(value));
+    if is("do_basic_tokenize", false) {
+        return Err("`do_basic_tokenize` is false, which versions of `transformers` read differently; write \
+                    tokenizer.json with the version that is meant"
+            .to_owned());
+    }
+    match config.get("never_split") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Array(words)) if words.is_empty() => Ok(()),
+        Some(words) => Err(format!(
+            "`never_split` is {words}, which versions of `transformers` read differently; write tokenizer.json with \
+             the version that is meant"
+        )),
     }
 }
 
