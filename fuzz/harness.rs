@@ -32,7 +32,7 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 pub(crate) fn run(name: &str, seeds: &[&str], extension: &str, target: fn(&[u8])) {
     // Memory is counted over all threads, so one target runs at a time.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|broken| broken.into_inner());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut corpus = Vec::new();
     collect(&repository("fuzz/corpus").join(name), None, &mut corpus);
     for folder in seeds {
@@ -167,7 +167,7 @@ impl Random {
             3 => input[start..end].repeat(1 + self.below(60)),
             4 => self.pick(&WORDS).repeat(1 + self.below(3)).into_bytes(),
             5 => self.pick(&WORDS).repeat(self.below(3000)).into_bytes(),
-            6 => self.next().to_le_bytes()[..1 + self.below(8)].to_vec(),
+            6 => self.next().to_le_bytes()[..=self.below(8)].to_vec(),
             _ => {
                 let other = &corpus[self.below(corpus.len())];
                 let (start, end) = self.range(other.len());

@@ -88,7 +88,7 @@ pub(crate) fn cell(input: &[u8]) {
             leaderboard(&Library::default(), &cells);
         }
         Err(problem) => {
-            assert!(problem.to_string().starts_with(&file.display().to_string()), "{problem}")
+            assert!(problem.to_string().starts_with(&file.display().to_string()), "{problem}");
         }
     }
 }

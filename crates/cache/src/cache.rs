@@ -280,6 +280,8 @@ impl Cache {
     pub fn verify(&self, name: &Name) -> Result<Option<String>, CacheError> {
         match self.check(name, &self.place(name), Depth::All) {
             Ok(_) => Ok(None),
+            // Removed or replaced by another process in this moment.
+            Err(_) if !self.place(name).is_dir() => Ok(None),
             Err(problem) => self.set_aside(name, &problem).map(|()| Some(problem)),
         }
     }
@@ -296,14 +298,18 @@ impl Cache {
         Ok(folders.map(name).collect())
     }
 
-    /// Everything in the folder of a kind: finished things, and whatever else lies there.
+    /// Everything in the folder of a kind: finished things, and whatever else lies there. What another process removes or
+    /// renames at this moment is passed over.
     pub fn items(&self, kind: &str) -> Result<Vec<Item>, CacheError> {
         let item = |path: PathBuf| {
             let recipe = Manifest::read(&path).map(|manifest| manifest.recipe).unwrap_or_default();
-            let bytes = size(&path).map_err(CacheError::at(&path))?;
-            Ok(Item { path, recipe, bytes })
+            match size(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(source) => Some(Err(CacheError { path, source })),
+                Ok(bytes) => Some(Ok(Item { path, recipe, bytes })),
+            }
         };
-        entries(&self.root.join(kind))?.into_iter().map(item).collect()
+        entries(&self.root.join(kind))?.into_iter().filter_map(item).collect()
     }
 
     /// Removes everything of a kind. What another process makes at this moment is in `work` and stays.

@@ -42,6 +42,13 @@ impl Guard {
         Ok((Self { path }, made))
     }
 
+    /// Does one short step of the making. No signal comes in the middle of it, and none is done after a signal: what a
+    /// step makes is never left behind.
+    pub fn step<T>(&self, step: impl FnOnce() -> T) -> T {
+        let _no_signal = being_made();
+        step()
+    }
+
     /// What is being made.
     pub fn path(&self) -> &Path {
         &self.path

@@ -155,7 +155,7 @@ impl Stage {
 fn place(key: &str, value: &mut Spanned<DeValue<'_>>, folder: &Path) {
     match value.get_mut() {
         DeValue::Table(table) => {
-            table.iter_mut().for_each(|(key, value)| place(key.as_ref(), value, folder))
+            table.iter_mut().for_each(|(key, value)| place(key.as_ref(), value, folder));
         }
         DeValue::String(text) if key.ends_with("weights") => {
             if let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) {

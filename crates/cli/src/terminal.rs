@@ -2,6 +2,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::output::errln;
+
 /// Where no terminal says how wide it is.
 const WIDTH: usize = 100;
 
@@ -69,7 +71,7 @@ pub(crate) fn lines(paragraph: &str, width: usize) -> String {
 
 /// Says on standard error what the user should know although it is no error.
 pub(crate) fn warn(sentences: impl IntoIterator<Item = impl std::fmt::Display>) {
-    sentences.into_iter().for_each(|sentence| eprintln!("warning: {sentence}"));
+    sentences.into_iter().for_each(|sentence| errln!("warning: {sentence}"));
 }
 
 #[cfg(test)]

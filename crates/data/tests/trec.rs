@@ -153,8 +153,8 @@ fn what_is_wrong_in_qrels_is_told_with_its_line() {
             "file:1: found 3 columns, expected four columns (`query_id 0 doc_id grade`), or on the first line a header such as `query-id corpus-id score`",
         ),
         (
-            "# a comment\n",
-            "file:1: found 3 columns, expected four columns (`query_id 0 doc_id grade`), or on the first line a header such as `query-id corpus-id score`",
+            "#no comment\n",
+            "file:1: found 2 columns, expected four columns (`query_id 0 doc_id grade`), or on the first line a header such as `query-id corpus-id score`",
         ),
         (
             "q 0 a good\n",

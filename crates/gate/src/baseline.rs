@@ -128,7 +128,7 @@ impl From<String> for RankedQuery {
 /// Takes the second half of the words, where that is one number for each word of the first.
 fn take_scores(words: &mut Vec<String>) -> Option<Vec<f32>> {
     let half = words.len() / 2;
-    if words.len() % 2 == 0 || words[half] != SCORES {
+    if half == 0 || words.len().is_multiple_of(2) || words[half] != SCORES {
         return None;
     }
     let scores = words[half + 1..].iter().map(|word| word.parse().ok()).collect::<Option<_>>()?;

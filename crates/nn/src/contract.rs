@@ -168,7 +168,8 @@ struct Norm {
 #[serde(deny_unknown_fields)]
 struct WordWeights {
     vocab: Vec<String>,
-    word_weights: BTreeMap<String, f32>,
+    #[serde(rename = "word_weights")]
+    weights: BTreeMap<String, f32>,
     #[serde(default = "one")]
     unknown_word_weight: f32,
 }
@@ -256,9 +257,7 @@ impl Contract {
         let alike = said == asked.to_string() || (normalised && matches!(said, "dot" | "cosine"));
         match alike {
             true => Ok(()),
-            false => {
-                Err(contradiction(&self.card_file, "similarity", &quoted(said), &quoted(asked)))
-            }
+            false => Err(contradiction(&self.card_file, "similarity", quoted(said), quoted(asked))),
         }
     }
 
@@ -425,10 +424,10 @@ impl Chain {
     /// What a token of each number counts; none where all count alike.
     pub(crate) fn word_weights(&self, checkpoint: &Checkpoint) -> Result<Option<Vec<f32>>> {
         let Some(folder) = &self.word_weights else { return Ok(None) };
-        let WordWeights { vocab, word_weights, unknown_word_weight } =
+        let WordWeights { vocab, weights, unknown_word_weight } =
             read_json(&settings(checkpoint, folder)?)?;
         let weight = |word: &String| {
-            let found = word_weights.get(word).or_else(|| word_weights.get(&word.to_lowercase()));
+            let found = weights.get(word).or_else(|| weights.get(&word.to_lowercase()));
             found.copied().unwrap_or(unknown_word_weight)
         };
         Ok(Some(vocab.iter().map(weight).collect()))

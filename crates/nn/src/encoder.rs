@@ -44,7 +44,7 @@ pub struct Encoder {
 }
 
 enum Form {
-    Plain(Trunk),
+    Plain(Box<Trunk>),
     Packed(Box<Packed>),
 }
 
@@ -55,7 +55,7 @@ impl Encoder {
         let multiplications = trunk.sizes.multiplications();
         let form = match backend.is_packed() {
             true => Form::Packed(Box::new(Packed::new(trunk, backend.arithmetic())?)),
-            false => Form::Plain(trunk),
+            false => Form::Plain(Box::new(trunk)),
         };
         Ok(Self { form, hidden, multiplications, backend: backend.clone() })
     }

@@ -86,8 +86,8 @@ pub fn prompt(
 ) -> Result<Option<(String, String)>> {
     let card = &contract.card;
     let named = role.prompt_names().iter().copied();
-    let named = named.chain(card.default_prompt_name.as_deref());
-    let of_file = named.filter_map(|name| card.prompts.get(name)).next();
+    let mut named = named.chain(card.default_prompt_name.as_deref());
+    let of_file = named.find_map(|name| card.prompts.get(name));
     let of_file =
         of_file.map(|prompt| (prompt.clone(), contract.card_file().display().to_string()));
     let found = match of_file {

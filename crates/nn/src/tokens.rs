@@ -273,7 +273,7 @@ impl Tokenizer {
         lengths.sort_unstable();
         let at = |i: usize| lengths.get(i).copied().unwrap_or_default();
         let count = lengths.len();
-        let characters = (at(count.saturating_sub(1) / 2) + at(count / 2)) / 2;
+        let characters = at(count.saturating_sub(1) / 2).midpoint(at(count / 2));
         self.skipped = Some(Skipped { unknown, characters });
     }
 

@@ -87,7 +87,7 @@ impl State {
             Ok::<bool, Error>(saved == digits)
         };
         if !text(CONTENT, &content(&saved.all)?)? {
-            return saved.damaged("is damaged: it does not hold what was saved".to_owned());
+            return saved.damaged("is damaged: it does not hold what was saved");
         }
         if !text("recipe", digest)? {
             return Err(Error::Unfit(format!(
@@ -114,12 +114,12 @@ impl Saved<'_> {
     fn of(&self, name: &str, dims: &[usize], dtype: DType) -> Result<&Tensor> {
         match self.all.get(name) {
             Some(tensor) if tensor.dims() == dims && tensor.dtype() == dtype => Ok(tensor),
-            Some(tensor) => self.damaged(format!(
+            Some(tensor) => self.damaged(&format!(
                 "`{name}` is {:?} of {:?}, expected {dims:?} of {dtype:?}",
                 tensor.dims(),
                 tensor.dtype()
             )),
-            None => self.damaged(format!("it has no `{name}`")),
+            None => self.damaged(&format!("it has no `{name}`")),
         }
     }
 
@@ -145,7 +145,7 @@ impl Saved<'_> {
         }))
     }
 
-    fn damaged<T>(&self, problem: String) -> Result<T> {
+    fn damaged<T>(&self, problem: &str) -> Result<T> {
         let path = self.path.display();
         Err(Error::Unfit(format!("{path}: {problem}; remove it to begin anew")))
     }

@@ -249,9 +249,9 @@ fn write(out: &Path, chapters: &[Chapter]) -> Result<()> {
     for page in
         chapters.iter().flat_map(|chapter| [&chapter.page].into_iter().chain(&chapter.below))
     {
-        put(&new.path().join(&page.path), &page.text)?;
+        new.step(|| put(&new.path().join(&page.path), &page.text))?;
     }
-    put(&new.path().join("SUMMARY.md"), &summary(chapters))?;
+    new.step(|| put(&new.path().join("SUMMARY.md"), &summary(chapters)))?;
     if src.exists() {
         fs::remove_dir_all(&src).with_context(|| src.display().to_string())?;
     }

@@ -12,8 +12,8 @@ use crate::{grade, open};
 /// Reads qrels as TREC or BEIR write them, plain or compressed; `-` is standard input.
 ///
 /// Four columns (`query_id 0 doc_id grade`), or the columns that a first line names (`query-id corpus-id score` in
-/// BEIR, in any order and by their usual other names). A `#` is part of a name, also at the start of a line: there are
-/// no comments. A grade is a whole number, perhaps written `1.0`. A pair may be judged twice only with one grade.
+/// BEIR, in any order and by their usual other names). A `#` is part of a name, also at the start of a line; only a line
+/// whose first column is `#` alone and whose last is no grade is a comment, as in a test file of trec_eval. A grade is a whole number, perhaps written `1.0`. A pair may be judged twice only with one grade.
 pub fn read_qrels(path: &Path) -> Result<Qrels, TrecError> {
     qrels_from(&mut open(path)?, path)
 }
@@ -83,7 +83,7 @@ impl Layout {
 
 impl Reader {
     fn line(&mut self, line: TextLine<'_>) -> Result<(), Wrong> {
-        if !Columns(line.text).any_left() {
+        if !Columns(line.text).any_left() || is_comment(line.text) {
             return Ok(());
         }
         match self.layout.take() {
@@ -135,9 +135,23 @@ impl Reader {
     }
 }
 
+/// `# comment here`: a line of `qrels.test.with-comments` in trec_eval's tests.
+fn is_comment(line: &str) -> bool {
+    let mut columns = Columns(line);
+    columns.next() == Some("#") && columns.last().and_then(grade::parse).is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lone_number_sign_begins_a_comment_unless_the_line_is_a_judgement() {
+        assert!(is_comment("# and comment here"));
+        for judged in ["# 0 d1 1", "#tea 0 d1 1", "#tea and more words"] {
+            assert!(!is_comment(judged), "{judged}");
+        }
+    }
 
     #[test]
     fn a_header_says_where_the_columns_are() {

@@ -151,7 +151,7 @@ impl Config {
         let norms: Vec<&str> = self.norm_rel_ebd.split('|').map(str::trim).collect();
         match norms[..] {
             ["layer_norm"] => Ok(&NAMES),
-            [""] | ["none"] => Ok(&PLAIN),
+            ["" | "none"] => Ok(&PLAIN),
             _ => Err(format!("`norm_rel_ebd` is `{}`: expected `layer_norm`", self.norm_rel_ebd)),
         }
     }

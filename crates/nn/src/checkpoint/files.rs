@@ -109,13 +109,11 @@ impl Layout {
             let (place, found) = lacks();
             return Err(CheckpointError::NoConfig { place, found });
         }
-        match Format::of(names, &base) {
-            Some(format) => Ok(Self { base, format }),
-            None => {
-                let (place, found) = lacks();
-                Err(CheckpointError::NoWeights { place, found })
-            }
-        }
+        let Some(format) = Format::of(names, &base) else {
+            let (place, found) = lacks();
+            return Err(CheckpointError::NoWeights { place, found });
+        };
+        Ok(Self { base, format })
     }
 }
 

@@ -389,7 +389,7 @@ impl Layers {
         }
         let blocks = states.chunks_mut(BLOCK * hidden).zip(context.chunks(BLOCK * hidden));
         for (states, context) in blocks {
-            let buffers = Inner { quantised, normed, inner };
+            let buffers = Buffers { quantised, normed, inner };
             self.after_attention(layer, states, context, buffers);
         }
     }
@@ -421,7 +421,7 @@ impl Layers {
         layer: &Layer,
         states: &mut [f32],
         context: &[f32],
-        Inner { quantised, normed, inner }: Inner<'_>,
+        Buffers { quantised, normed, inner }: Buffers<'_>,
     ) {
         layer.output.product(layer.output.input(context, quantised), Finish::Add, states);
         self.after(layer.attention_norm.as_ref(), states);
@@ -444,7 +444,7 @@ impl Layers {
 }
 
 /// The buffers of what a layer does to each token alone.
-struct Inner<'a> {
+struct Buffers<'a> {
     quantised: &'a mut Quantised,
     normed: &'a mut Vec<f32>,
     inner: &'a mut Vec<f32>,

@@ -160,14 +160,11 @@ impl Model {
             };
             for (state, context) in states.iter_mut().zip(self.attend(dense, &inputs)) {
                 let attended = sum(state, &linear(&dense[3], &context));
-                *state = match before {
-                    true => {
-                        sum(&attended, &self.feed_forward(dense, &normed(&norms[1], &attended)))
-                    }
-                    false => {
-                        let attended = normed(&norms[0], &attended);
-                        normed(&norms[1], &sum(&attended, &self.feed_forward(dense, &attended)))
-                    }
+                *state = if before {
+                    sum(&attended, &self.feed_forward(dense, &normed(&norms[1], &attended)))
+                } else {
+                    let attended = normed(&norms[0], &attended);
+                    normed(&norms[1], &sum(&attended, &self.feed_forward(dense, &attended)))
                 };
             }
         }
@@ -181,12 +178,11 @@ impl Model {
         let activated = |pair: &Pair| -> Vec<f64> {
             linear(pair, x).iter().map(|&x| activate(self.shape.activation, x)).collect()
         };
-        let inner = match self.gated {
-            false => activated(&dense[4]),
-            true => {
-                let gates = activated(&dense[6]);
-                gates.iter().zip(linear(&dense[4], x)).map(|(gate, up)| gate * up).collect()
-            }
+        let inner = if self.gated {
+            let gates = activated(&dense[6]);
+            gates.iter().zip(linear(&dense[4], x)).map(|(gate, up)| gate * up).collect()
+        } else {
+            activated(&dense[4])
         };
         linear(&dense[5], &inner)
     }
@@ -353,7 +349,7 @@ fn designed(
 ) -> Model {
     let width = (shape.hidden / shape.heads).next_multiple_of(2);
     let shape = Shape { hidden: shape.heads * width, placement, ..shape };
-    Model { standing, window, gated, ..Model::new(shape, 2, random) }
+    Model { gated, standing, window, ..Model::new(shape, 2, random) }
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {

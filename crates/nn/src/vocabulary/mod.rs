@@ -15,7 +15,7 @@ mod sentence_piece;
 mod settings;
 mod word_piece;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use tokenizers::normalizers::{BertNormalizer, Lowercase, NormalizerWrapper, Sequence};
 use tokenizers::processors::template::TemplateProcessing;
@@ -100,7 +100,7 @@ pub(crate) fn read(checkpoint: &Checkpoint) -> Result<Tokenizer> {
     let settings = Settings::read(checkpoint)?;
     let family = family(checkpoint, &settings)?;
     let mut tokenizer = match (checkpoint.file("tokenizer.json"), family) {
-        (Some(path), family) => of_file(checkpoint, path, family, &settings)?,
+        (Some(path), family) => of_file(checkpoint, &path, family, &settings)?,
         (None, Family::WordPiece) => word_piece::build(checkpoint, &settings, &word_piece::BERT)?,
         (None, Family::Mpnet) => word_piece::build(checkpoint, &settings, &word_piece::MPNET)?,
         (None, Family::ByteLevel) => byte_level::build(checkpoint, &settings)?,
@@ -127,7 +127,7 @@ fn family(checkpoint: &Checkpoint, settings: &Settings) -> Result<Family> {
         let problem = format!(
             "`tokenizer_class` is `{class}`, which cannot be followed here: {why}; only a checkpoint with another tokenizer runs"
         );
-        return Err(Error::file(settings.of_class(checkpoint), problem));
+        return Err(Error::file(Settings::of_class(checkpoint), problem));
     }
     let known = class.and_then(|class| CLASSES.iter().find(|(name, _)| *name == class));
     match (known, class) {
@@ -141,7 +141,7 @@ fn family(checkpoint: &Checkpoint, settings: &Settings) -> Result<Family> {
                  with `AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`",
                 known.join(", ")
             );
-            Err(Error::file(settings.of_class(checkpoint), problem))
+            Err(Error::file(Settings::of_class(checkpoint), problem))
         }
     }
 }
@@ -174,12 +174,12 @@ fn lacks(checkpoint: &Checkpoint, file: &str) -> Error {
 /// characters from there and not from the file.
 fn of_file(
     checkpoint: &Checkpoint,
-    path: PathBuf,
+    path: &Path,
     family: Family,
     settings: &Settings,
 ) -> Result<Tokenizer> {
-    let broken = |error: tokenizers::Error| Error::file(&path, format!("no tokenizer ({error})"));
-    let mut tokenizer = tokenizer_json(&path)?;
+    let broken = |error: tokenizers::Error| Error::file(path, format!("no tokenizer ({error})"));
+    let mut tokenizer = tokenizer_json(path)?;
     // How texts are cut and filled up is the config's to say.
     tokenizer.with_padding(None).with_truncation(None).map_err(broken)?;
     let normalizer = tokenizer.get_normalizer().cloned();
@@ -189,14 +189,14 @@ fn of_file(
         let said = settings.bert_normalizer();
         if settings.config.is_some() {
             tokenizer.with_normalizer(Some(said)).map_err(broken)?;
-        } else if !alike(&own, &said) {
+        } else if !alike(own, said) {
             return Err(Error::file(
-                &path,
+                path,
                 format!(
                     "keeps case or accents ({}), and without a tokenizer_config.json `transformers` does not ({}): write \
                      that file with the `do_lower_case` and `strip_accents` that are meant",
-                    told(&own),
-                    told(&said)
+                    told(own),
+                    told(said)
                 ),
             ));
         }
@@ -206,16 +206,16 @@ fn of_file(
     Ok(tokenizer)
 }
 
-fn alike(a: &BertNormalizer, b: &BertNormalizer) -> bool {
-    let of = |x: &BertNormalizer| {
+fn alike(a: BertNormalizer, b: BertNormalizer) -> bool {
+    let of = |x: BertNormalizer| {
         (x.lowercase, x.strip_accents.unwrap_or(x.lowercase), x.handle_chinese_chars, x.clean_text)
     };
     of(a) == of(b)
 }
 
-fn told(normalizer: &BertNormalizer) -> String {
+fn told(normalizer: BertNormalizer) -> String {
     let BertNormalizer { lowercase, strip_accents, .. } = normalizer;
-    format!("lowercase {lowercase}, strip_accents {}", strip_accents.unwrap_or(*lowercase))
+    format!("lowercase {lowercase}, strip_accents {}", strip_accents.unwrap_or(lowercase))
 }
 
 /// The first and the last token of every text are those that the settings name.
@@ -243,7 +243,7 @@ fn check_ends(
                  `AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`",
                 said.content
             );
-            return Err(Error::file(settings.of_class(checkpoint), problem));
+            return Err(Error::file(Settings::of_class(checkpoint), problem));
         }
     }
     Ok(())
@@ -259,7 +259,7 @@ fn check_added(checkpoint: &Checkpoint, settings: &Settings, tokenizer: &Tokeniz
                 "gives `{}` the number {id}, and the vocabulary gives it {found}: they do not belong together",
                 token.content
             );
-            return Err(Error::file(settings.of_added(checkpoint), problem));
+            return Err(Error::file(Settings::of_added(checkpoint), problem));
         }
     }
     Ok(())

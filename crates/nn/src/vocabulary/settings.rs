@@ -153,13 +153,13 @@ impl Settings {
     }
 
     /// The file that names the class.
-    pub(super) fn of_class(&self, checkpoint: &Checkpoint) -> PathBuf {
+    pub(super) fn of_class(checkpoint: &Checkpoint) -> PathBuf {
         checkpoint.file("tokenizer_config.json").unwrap_or_else(|| checkpoint.config())
     }
 
     /// The file that names added tokens.
-    pub(super) fn of_added(&self, checkpoint: &Checkpoint) -> PathBuf {
-        checkpoint.file("added_tokens.json").unwrap_or_else(|| self.of_class(checkpoint))
+    pub(super) fn of_added(checkpoint: &Checkpoint) -> PathBuf {
+        checkpoint.file("added_tokens.json").unwrap_or_else(|| Self::of_class(checkpoint))
     }
 }
 
