@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use nir_core::Qrels;
 use nir_data::trec::{read_qrels as trec_qrels, read_run};
 use nir_data::{
-    DocumentFormat, QrelsFormat, QueryFormat, ReadError, Source, document_format, read_any_qrels,
-    read_any_queries, read_candidates, read_documents, read_qrels, read_queries, unpack,
+    DocumentFormat, Manifests, QrelsFormat, QueryFormat, ReadError, Source, document_format,
+    read_any_qrels, read_any_queries, read_candidates, read_documents, read_qrels, read_queries,
+    unpack,
 };
 
 /// A file of that name that holds `input`.
@@ -134,6 +135,23 @@ pub(crate) fn parquet(input: &[u8]) {
     queries(input, QueryFormat::Parquet);
     let file = Input::new("qrels", input);
     judgements(&file, read_qrels(&file.source(), QrelsFormat::Parquet));
+}
+
+/// Manifests of datasets, among those of the program.
+pub(crate) fn manifest(input: &[u8]) {
+    let file = Input::new("unused", b"");
+    let datasets = file.folder.path().join("datasets");
+    fs::create_dir(&datasets).expect("the folder is new and writable");
+    fs::write(datasets.join("fuzzed.toml"), input).expect("the folder is new and writable");
+    match Manifests::load(Some(file.folder.path())) {
+        Err(problem) => {
+            assert!(problem.to_string().contains("fuzzed"), "{problem}");
+        }
+        Ok(manifests) => {
+            let manifest = manifests.get("fuzzed").expect("it was read");
+            manifests.official_files(manifest);
+        }
+    }
 }
 
 /// Packed files and archives: read through and unpacked.

@@ -44,3 +44,8 @@ fn parquet() {
 fn archives() {
     harness::run("archive", &[], "zip", targets::archive);
 }
+
+#[test]
+fn manifests() {
+    harness::run("manifest", &["datasets"], "toml", targets::manifest);
+}
