@@ -121,6 +121,25 @@ impl Models {
         Ok(hash)
     }
 
+    /// What a result calls the weights: `hf:org/name@commit`, as the branch that a config may name moves; or
+    /// `folder:org/name`, the folder among the user's models that was taken in its place, of which nobody knows which
+    /// commit it is and which lies elsewhere on every machine.
+    pub(crate) fn name_of(&self, wanted: &Wanted, checkpoint: &Checkpoint) -> String {
+        match (checkpoint.commit(), wanted) {
+            (Some(commit), _) => format!("{}@{commit}", wanted.location()),
+            (None, Wanted::Hub { .. }) => format!("folder:{}", self.below(checkpoint.folder())),
+            (None, _) => wanted.to_string(),
+        }
+    }
+
+    /// The path of a folder below that of the user's models, with `/` between its parts.
+    fn below(&self, folder: &Path) -> String {
+        let models = self.folder.as_deref().unwrap_or(Path::new(""));
+        let parts = folder.strip_prefix(models).unwrap_or(folder).components();
+        let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
+        parts.join("/")
+    }
+
     /// Its folder among the models that the user has beside the hub's cache.
     fn beside(&self, wanted: &Wanted) -> Option<PathBuf> {
         let (Wanted::Hub { repo, .. }, Some(folder)) = (wanted, &self.folder) else {

@@ -274,7 +274,7 @@ fn a_folder_of_models_is_named_in_the_result_and_no_commit() {
     fs::rename(nir.path("model"), nir.path("models/org/name")).unwrap();
     let run = ["run", "mine/dense.toml", "--on", "toy", "--results", "results"];
     nir.run(&[&run[..], &["--models", "models"]].concat()).ok();
-    assert_eq!(weights(&result(&nir, "mine/dense")), ["file:models/org/name"]);
+    assert_eq!(weights(&result(&nir, "mine/dense")), ["folder:org/name"]);
     let error = nir.run(&[&run[..], &["--models", "modles"]].concat()).error();
     assert_says(&error, &["--models names `modles`, which is no folder"]);
     let finished =

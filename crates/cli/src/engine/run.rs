@@ -384,7 +384,7 @@ impl Engine<'_> {
         for wanted in pipeline.steps.iter().flat_map(|step| step.recipe.weights()) {
             let checkpoint = self.models.open(&wanted)?;
             let digest = checkpoint.digest()?.to_hex().to_string();
-            weights.insert(name_of(&wanted, &checkpoint), digest);
+            weights.insert(self.models.name_of(&wanted, &checkpoint), digest);
         }
         Ok(weights)
     }
@@ -510,16 +510,6 @@ fn stage_name(pipeline: &Pipeline, step: &Step) -> String {
 
 fn recipe_text(steps: &[Step]) -> String {
     steps.iter().map(|step| step.recipe.canonical() + "\n").collect()
-}
-
-/// `hf:org/name@commit`, as the branch that a config may name moves; or the folder that was taken in its place, of which
-/// nobody knows which commit it is.
-fn name_of(wanted: &Wanted, checkpoint: &Checkpoint) -> String {
-    match (checkpoint.commit(), wanted) {
-        (Some(commit), _) => format!("{}@{commit}", wanted.location()),
-        (None, Wanted::Hub { .. }) => format!("file:{}", checkpoint.folder().display()),
-        (None, _) => wanted.to_string(),
-    }
 }
 
 fn file_digest(path: &Path) -> Result<Digest> {
