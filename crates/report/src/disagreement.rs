@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use nir_core::TrecRun;
 use serde::Serialize;
 
-use crate::report::{AtHand, Part, Parts, QueryDifference, Row, Sources, Table};
+use crate::row::{QueryDifference, Row};
+use crate::sources::{AtHand, Part, Parts, Sources};
 
 /// One query that two methods answer differently.
 #[derive(Debug, Clone, Serialize)]
@@ -61,19 +62,20 @@ const CHARACTERS: usize = 220;
 
 /// Where the baseline and the best other row differ most; nothing if a run file of theirs is gone.
 pub(crate) fn disagreements(
-    table: &Table,
+    dataset: &str,
+    rows: &[Row],
     at_hand: &AtHand<'_>,
     sources: &dyn Sources,
 ) -> Vec<Disagreement> {
     let best = |a: &&Row, b: &&Row| a.values[0].value.total_cmp(&b.values[0].value);
-    let baseline = table.rows.iter().find(|row| row.is_baseline);
-    let other = table.rows.iter().filter(|row| !row.differences.is_empty()).max_by(best);
+    let baseline = rows.iter().find(|row| row.is_baseline);
+    let other = rows.iter().filter(|row| !row.differences.is_empty()).max_by(best);
     let (Some(left), Some(right)) = (baseline, other) else { return Vec::new() };
     let run = |row: &Row| sources.run(&row.provenance.run);
     let (Some(left_run), Some(right_run)) = (run(left), run(right)) else { return Vec::new() };
     let queries = extremes(&right.differences, QUERIES);
     let query_ids: Vec<&str> = queries.iter().map(|query| query.query_id.as_str()).collect();
-    let parts = |row: &Row| sources.parts(&row.method, &table.dataset, &query_ids, DOCUMENTS);
+    let parts = |row: &Row| sources.parts(&row.method, dataset, &query_ids, DOCUMENTS);
     let sides = [(left, left_run, parts(left)), (right, right_run, parts(right))];
     let show = |query: &QueryDifference| {
         let mut sides = [&sides[0], &sides[1]]

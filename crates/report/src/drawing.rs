@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::report::{Row, Table};
+use crate::row::Row;
+use crate::table::Table;
 
 /// Units of the drawing; the page scales it.
 const WIDTH: f64 = 720.0;

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::drawing::{Pareto, Strip, pareto, strips};
-use crate::report::{Report, Row, Table, Value};
+use crate::report::Report;
+use crate::row::{Row, Value};
+use crate::table::Table;
 use crate::templates::fill;
 use crate::{CoveragePage, disagreement};
 

@@ -11,18 +11,28 @@
 mod coverage;
 mod disagreement;
 mod drawing;
+mod error;
 mod format;
 mod ir_metadata;
+mod labels;
+mod measured;
 mod question;
 mod report;
+mod row;
+mod significance;
+mod sources;
+mod table;
 mod templates;
 
 pub use coverage::{CoveragePage, EntryCoverage, Progress};
 pub use disagreement::{Disagreement, Shown, Side};
+pub use error::ReportError;
 pub use format::{Format, UnknownFormat, coverage_text, report_text};
 pub use ir_metadata::ir_metadata;
+pub use labels::LabelScore;
 pub use question::{ALPHA, ConfigFile, Question, settings};
-pub use report::{
-    Against, AtHand, Entry, Finding, LabelScore, Part, Parts, QueryDifference, Report, ReportError,
-    Row, Sources, Table, Tested, Value,
-};
+pub use report::{Entry, Report};
+pub use row::{QueryDifference, Row, Value};
+pub use significance::{Against, Finding, Tested};
+pub use sources::{AtHand, Part, Parts, Sources};
+pub use table::Table;
