@@ -318,19 +318,21 @@ impl Cache {
             work::sweep(&self.root);
             return Ok(());
         }
-        for path in entries(&self.root.join(kind))? {
-            let removed = match path.is_dir() {
-                true => fs::remove_dir_all(&path),
-                false => fs::remove_file(&path),
-            };
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(CacheError::at(&path)(error));
-                }
-                _ => {}
+        entries(&self.root.join(kind))?.iter().try_for_each(|path| self.remove(path))
+    }
+
+    /// Removes one thing of [`Cache::items`]; it may be gone already.
+    pub fn remove(&self, path: &Path) -> Result<(), CacheError> {
+        let removed = match path.is_dir() {
+            true => fs::remove_dir_all(path),
+            false => fs::remove_file(path),
+        };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(CacheError::at(path)(error))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Removes what dead processes left, and nothing of a live one.

@@ -27,6 +27,8 @@ pub(crate) struct Kind {
     pub(crate) what: &'static str,
     /// Whether nir makes it again by itself when it is wanted.
     pub(crate) again: bool,
+    /// Whether an algorithm, a structure or an encoder made it, whose version it names.
+    pub(crate) made: bool,
     /// Whether each thing of it has a manifest to be held to.
     pub(crate) finished: bool,
 }
@@ -37,20 +39,20 @@ pub(crate) const RUN: &str = "run.trec";
 /// All that the cache holds; what is in none of these folders is not the program's.
 #[rustfmt::skip]
 pub(crate) const KINDS: [Kind; 14] = [
-    Kind { folder: "vectors",   again: true,  finished: true,  what: "what encoders made of documents" },
-    Kind { folder: "indexes",   again: true,  finished: true,  what: "inverted indexes and other search structures" },
-    Kind { folder: "runs",      again: true,  finished: true,  what: "rankings" },
-    Kind { folder: "stages",    again: true,  finished: true,  what: "rankings between two stages" },
-    Kind { folder: "own",       again: true,  finished: true,  what: "your own documents, imported" },
-    Kind { folder: "models",    again: true,  finished: true,  what: "models that come with the program, unpacked" },
-    Kind { folder: "corpora",   again: false, finished: true,  what: "documents of datasets" },
-    Kind { folder: "datasets",  again: false, finished: true,  what: "queries and judgements of datasets" },
-    Kind { folder: "downloads", again: false, finished: false, what: "files as they were fetched" },
-    Kind { folder: "licences",  again: false, finished: false, what: "licences that you accepted" },
-    Kind { folder: "damaged",   again: true,  finished: false, what: "what was found damaged and set aside" },
-    Kind { folder: "work",      again: true,  finished: false, what: "what is being made, and what killed programs left" },
-    Kind { folder: "claims",    again: true,  finished: false, what: "who makes what at the moment" },
-    Kind { folder: "verified",  again: true,  finished: false, what: "which files were read through since the machine started" },
+    Kind { folder: "vectors",   again: true,  made: true,  finished: true,  what: "what encoders made of documents" },
+    Kind { folder: "indexes",   again: true,  made: true,  finished: true,  what: "inverted indexes and other search structures" },
+    Kind { folder: "runs",      again: true,  made: true,  finished: true,  what: "rankings" },
+    Kind { folder: "stages",    again: true,  made: true,  finished: true,  what: "rankings between two stages" },
+    Kind { folder: "own",       again: true,  made: false, finished: true,  what: "your own documents, imported" },
+    Kind { folder: "models",    again: true,  made: false, finished: true,  what: "models that come with the program, unpacked" },
+    Kind { folder: "corpora",   again: false, made: false, finished: true,  what: "documents of datasets" },
+    Kind { folder: "datasets",  again: false, made: false, finished: true,  what: "queries and judgements of datasets" },
+    Kind { folder: "downloads", again: false, made: false, finished: false, what: "files as they were fetched" },
+    Kind { folder: "licences",  again: false, made: false, finished: false, what: "licences that you accepted" },
+    Kind { folder: "damaged",   again: true,  made: false, finished: false, what: "what was found damaged and set aside" },
+    Kind { folder: "work",      again: true,  made: false, finished: false, what: "what is being made, and what killed programs left" },
+    Kind { folder: "claims",    again: true,  made: false, finished: false, what: "who makes what at the moment" },
+    Kind { folder: "verified",  again: true,  made: false, finished: false, what: "which files were read through since the machine started" },
 ];
 
 impl Cache {

@@ -6,6 +6,7 @@
 mod corpus;
 mod digest;
 mod explain;
+mod key;
 mod progress;
 mod qrels;
 mod query;
@@ -16,6 +17,7 @@ mod trec_run;
 pub use corpus::{Corpus, DocNo, Document, Documents, DuplicateDocId};
 pub use digest::{Digest, Hasher};
 pub use explain::{Contribution, Encode, EncodedTerm, Encoding, Form, Match};
+pub use key::{Key, Version};
 pub use progress::{Progress, Silent, Task};
 pub use qrels::{Judgements, Qrels};
 pub use query::{DuplicateQueryId, Queries, Query, WeightedTerm};

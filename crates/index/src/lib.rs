@@ -16,6 +16,7 @@ mod searcher;
 mod shards;
 mod simd;
 mod tantivy_bm25;
+pub mod versions;
 
 pub use analyzer::{ANALYZERS, Analyzer, UnknownAnalyzer, analyzer};
 pub use bm25::{Bm25, InvalidBm25, Lengths};

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Query, Result};
+use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Key, Query, Result, Version};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::{PerToken, Projection, Vector};
 use nir_nn::{
@@ -199,10 +199,11 @@ impl Effort {
 }
 
 /// Has `make` turn every shard of the collection into a folder of files, unless that shard's texts have been through the
-/// same encoder before; `encoder` names everything that decides what it makes of a text. Returns the folders in order.
+/// same encoder before; `encoding` names what it makes of a text, and `format` the files. Returns the folders in order.
 pub(crate) fn shards(
     context: &Context<'_>,
-    encoder: &str,
+    encoding: &Key,
+    format: Version,
     effort: Effort,
     make: &mut dyn FnMut(&std::path::Path, Range<u32>) -> Result<()>,
 ) -> Result<Vec<PathBuf>> {
@@ -210,14 +211,12 @@ pub(crate) fn shards(
     let size = |row| corpus.title(DocNo(row)).len() + corpus.text(DocNo(row)).len();
     let most = if context.backend.device().is_cpu() { SHARD_ON_CPU } else { SHARD_ON_GPU };
     let shard = |rows: Range<u32>| {
-        let mut key = Hasher::new("encoded");
-        key.part(encoder).part(context.backend.to_string());
+        let mut texts = Hasher::new("texts");
         for doc in rows.clone().map(DocNo) {
-            key.part(corpus.title(doc)).part(corpus.text(doc));
+            texts.part(corpus.title(doc)).part(corpus.text(doc));
         }
-        context
-            .resources
-            .artifact("vectors", key.digest(), &mut |folder| make(folder, rows.clone()))
+        let key = Key::of(&[format]).made_from(encoding).input(texts.digest());
+        context.resources.artifact("vectors", &key, &mut |folder| make(folder, rows.clone()))
     };
     let rows = cut(corpus.len() as u32, |row| effort.of(size(row)), most);
     rows.into_iter().map(shard).collect()

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nir_core::{
-    Corpus, Digest, Encode, Expander, Fuser, Hasher, Progress, Queries, Ranking, Reranker, Result,
-    Retriever, Rewriter, Run, TrecRun,
+    Corpus, Digest, Encode, Expander, Fuser, Key, Progress, Queries, Ranking, Reranker, Result,
+    Retriever, Rewriter, Run, TrecRun, Version,
 };
-use nir_index::{Analyzer, LexicalIndex};
+use nir_index::{Analyzer, LexicalIndex, versions};
 use nir_nn::Backend;
 use nir_nn::checkpoint::{Checkpoint, Wanted};
 use serde::Serialize;
@@ -49,6 +49,8 @@ pub enum Stage {
 pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + 'static {
     /// Its name in `use`, which is the name of its file.
     const NAME: &'static str;
+    /// Counts up with every change that makes it give something else for the same config and input; see [`Version`].
+    const VERSION: u32;
     /// The key of its paper in `configs/papers.toml`.
     const PAPER: &'static str;
     /// What it reads and gives.
@@ -81,6 +83,17 @@ pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + '
     fn weights(&self) -> Vec<Wanted> {
         Vec::new()
     }
+
+    /// Whether a product of matrices follows its encoder, as it does in most heads. Its last bits depend on the
+    /// processor, those of the encoder do not.
+    fn head_multiplies(&self) -> bool {
+        true
+    }
+
+    /// The search structures and scorers that it works with, beside its own code and its encoders.
+    fn parts(&self) -> Vec<Version> {
+        Vec::new()
+    }
 }
 
 /// An [`Algorithm`] whose type the registry has forgotten.
@@ -95,6 +108,12 @@ pub trait Recipe: fmt::Debug + Send + Sync {
     fn files(&self) -> Vec<&Path>;
     /// See [`Algorithm::weights`].
     fn weights(&self) -> Vec<Wanted>;
+    /// The version of its own code.
+    fn version(&self) -> Version;
+    /// See [`Algorithm::head_multiplies`].
+    fn head_multiplies(&self) -> bool;
+    /// See [`Algorithm::parts`].
+    fn parts(&self) -> Vec<Version>;
     /// Name and every parameter, in one spelling whatever the file's order and spacing.
     fn canonical(&self) -> String;
 }
@@ -124,6 +143,18 @@ impl<A: Algorithm> Recipe for A {
         Algorithm::weights(self)
     }
 
+    fn version(&self) -> Version {
+        Version::new(A::NAME, A::VERSION)
+    }
+
+    fn head_multiplies(&self) -> bool {
+        Algorithm::head_multiplies(self)
+    }
+
+    fn parts(&self) -> Vec<Version> {
+        Algorithm::parts(self)
+    }
+
     fn canonical(&self) -> String {
         let parameters = serde_json::to_string(self).expect("a config is plain data");
         format!("{} {parameters}", A::NAME)
@@ -145,7 +176,7 @@ pub trait Resources: Sync {
     fn artifact(
         &self,
         kind: &str,
-        key: Digest,
+        key: &Key,
         make: &mut dyn FnMut(&Path) -> Result<()>,
     ) -> Result<PathBuf>;
 
@@ -165,10 +196,14 @@ pub struct Context<'a> {
     pub corpus: Arc<dyn Corpus>,
     /// Names its content.
     pub corpus_digest: Digest,
+    /// The code that turns texts into what is kept of them: the algorithm's own, and that of its encoders.
+    pub made_with: Vec<Version>,
     /// Where long steps are announced.
     pub progress: Arc<dyn Progress>,
     /// Where models compute, and how exactly.
     pub backend: Backend,
+    /// What of that decides bits.
+    pub arithmetic: String,
     /// What of a checkpoint's own words the config may contradict: the `overrides` of its card.
     pub overrides: &'a [String],
     /// Cache and files.
@@ -176,11 +211,16 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Names what the step's encoders make of texts: by their code, by the arithmetic in which they compute, and by
+    /// `recipe`, which holds everything else that decides it.
+    pub fn encoding(&self, recipe: &str) -> Key {
+        Key::of(&self.made_with).param(&self.arithmetic).param(recipe)
+    }
+
     /// The inverted index of the collection's contents under an analyzer, built once.
     pub fn lexical_index(&self, analyzer: &Arc<dyn Analyzer>) -> Result<Arc<LexicalIndex>> {
-        let mut key = Hasher::new("lexical index");
-        let key = key.part(self.corpus_digest.hex()).part(analyzer.name()).digest();
-        let folder = self.resources.artifact("indexes", key, &mut |folder| {
+        let key = Key::of(&[versions::LEXICAL]).param(analyzer.name()).input(self.corpus_digest);
+        let folder = self.resources.artifact("indexes", &key, &mut |folder| {
             LexicalIndex::build(folder, &*self.corpus, &**analyzer, &*self.progress)?;
             Ok(())
         })?;

@@ -1,11 +1,12 @@
 //! Which algorithms there are: one line each.
 
+use nir_core::Version;
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
 use crate::{
-    Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, late, lexical,
-    run_file, sparse, weighting,
+    Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, impacts, late,
+    lexical, run_file, sparse, weighting,
 };
 
 /// An algorithm by its config, its family and its file.
@@ -63,6 +64,8 @@ pub struct Entry {
     pub file: &'static str,
     /// Its source, whose head explains it.
     pub source: &'static str,
+    /// The version of its code.
+    pub version: Version,
     parse: Parse,
 }
 
@@ -73,7 +76,8 @@ impl Entry {
         source: &'static str,
     ) -> Self {
         let (name, paper, shape) = (A::NAME, A::PAPER, A::SHAPE);
-        Self { name, family, paper, shape, file, source, parse: parse::<A> }
+        let version = Version::new(A::NAME, A::VERSION);
+        Self { name, family, paper, shape, file, source, version, parse: parse::<A> }
     }
 
     /// Reads the parameters of a stage; the table has no `use`.
@@ -86,6 +90,15 @@ fn parse<A: Algorithm>(table: Spanned<DeValue<'_>>) -> Result<Box<dyn Recipe>, t
     let config = A::deserialize(ValueDeserializer::from(table))?;
     config.check().map_err(<toml::de::Error as serde::de::Error>::custom)?;
     Ok(Box::new(config))
+}
+
+/// All code that decides what a method gives: algorithms, what they keep of texts, search structures and encoders.
+pub fn versions() -> Vec<Version> {
+    let of_models = nir_nn::versions::all().into_iter();
+    let formats = [impacts::FORMAT, weighting::WORDS, weighting::LISTS];
+    let structures = nir_index::versions::ALL.iter().copied().chain(formats);
+    let models = of_models.map(|(of, number)| Version::new(of, number));
+    ALGORITHMS.iter().map(|entry| entry.version).chain(structures).chain(models).collect()
 }
 
 /// `use` names no algorithm.

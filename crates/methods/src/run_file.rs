@@ -31,6 +31,7 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "run";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "";
     const SHAPE: Shape = Shape::Retriever;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use candle_core::Device;
 use nir_core::{
-    Contribution, Corpus, Digest, Document, Documents, Encoding, Queries, Query, Ranking, Result,
-    Run, Silent, TrecRun,
+    Contribution, Corpus, Digest, Document, Documents, Encoding, Key, Queries, Query, Ranking,
+    Result, Run, Silent, TrecRun,
 };
 use nir_nn::Backend;
 use nir_nn::checkpoint::{Checkpoint, Wanted};
@@ -28,10 +28,10 @@ impl Resources for Lent {
     fn artifact(
         &self,
         kind: &str,
-        key: Digest,
+        key: &Key,
         make: &mut dyn FnMut(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        let folder = self.folder.path().join(kind).join(key.hex());
+        let folder = self.folder.path().join(kind).join(key.digest().hex());
         if !folder.is_dir() {
             fs::create_dir_all(&folder)?;
             make(&folder)?;
@@ -91,8 +91,10 @@ impl Lent {
         Context {
             corpus: Arc::<Documents>::clone(&self.corpus),
             corpus_digest: Digest::of("the collection of a test"),
+            made_with: Vec::new(),
             progress: Arc::new(Silent),
             backend: Backend::reference(),
+            arithmetic: Backend::reference().to_string(),
             overrides: &self.overrides,
             resources: self,
         }

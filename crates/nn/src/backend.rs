@@ -97,6 +97,15 @@ impl Backend {
         }
     }
 
+    /// What decides the bits of a head that multiplies matrices: candle leaves those products on a CPU to `gemm`, whose
+    /// kernels sum in an order of their own for each instruction set.
+    pub fn with_products(&self) -> String {
+        match self.device.is_cpu() {
+            true => format!("{self}, gemm {}", gemm_kernels()),
+            false => self.to_string(),
+        }
+    }
+
     /// Where tensors lie.
     pub fn device(&self) -> &Device {
         &self.device
@@ -125,17 +134,30 @@ impl Backend {
     }
 }
 
-/// `cpu f32`, `cuda:0 bf16`: what decides the last bits of a result. A processor whose kernels round otherwise than all
+/// `cpu f32`, `cuda bf16`: what decides the last bits of a result, so not which of several GPUs it was. A processor whose kernels round otherwise than all
 /// others is told apart: `cpu scalar f32`.
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.device.location() {
-            candle_core::DeviceLocation::Cuda { gpu_id } => write!(f, "cuda:{gpu_id} ")?,
+            candle_core::DeviceLocation::Cuda { .. } => f.write_str("cuda ")?,
             _ if Simd::detect().is_fused() => f.write_str("cpu ")?,
             _ => f.write_str("cpu scalar ")?,
         }
         self.precision.fmt(f)
     }
+}
+
+/// The widest of `gemm`'s kernels for this processor; `NIR_SIMD` does not reach them.
+fn gemm_kernels() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("fma")) {
+            (true, _) => return "avx512",
+            (_, true) => return "fma",
+            _ => {}
+        }
+    }
+    std::env::consts::ARCH
 }
 
 fn open(device: &str) -> Result<Device> {

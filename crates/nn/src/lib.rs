@@ -27,6 +27,7 @@ pub mod tensors;
 mod tokens;
 mod trained;
 mod trunk;
+pub mod versions;
 mod vocabulary;
 
 pub use architecture::Architecture;

@@ -54,6 +54,13 @@ impl fmt::Display for Similarity {
 #[serde(try_from = "Written", into = "Written")]
 pub struct Poolings(Vec<Pooling>);
 
+impl Poolings {
+    /// Whether BERT's pooler, a dense layer, is one of them.
+    pub fn has_pooler(&self) -> bool {
+        self.0.contains(&Pooling::Pooler)
+    }
+}
+
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum Written {

@@ -1,13 +1,18 @@
 //! `nir cache`: what was built and kept.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
 use nir_cache::Item;
+use nir_core::Version;
 
 use crate::cache::{Cache, KINDS, Kind};
+use crate::engine;
 use crate::output::print;
 
 /// Show, check or clear what was built and kept.
@@ -18,6 +23,7 @@ use crate::output::print;
 #[command(after_help = "Examples:
   nir cache
   nir cache verify
+  nir cache prune
   nir cache clear runs
   nir cache clear everything")]
 pub(crate) struct Args {
@@ -31,6 +37,8 @@ enum Action {
     Show,
     /// Read every finished thing and compare it with what was written; what is damaged is set aside.
     Verify,
+    /// Remove what this version of nir can never find again: made by code whose output has changed since.
+    Prune,
     /// Remove what nir makes again by itself, or one kind of it; what is being made at this moment stays.
     Clear {
         /// `all` is what nir makes again by itself, `everything` includes fetched datasets and accepted licences;
@@ -66,23 +74,38 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.action {
         None | Some(Action::Show) => show(&cache),
         Some(Action::Verify) => verify(&cache),
+        Some(Action::Prune) => prune(&cache),
         Some(Action::Clear { what: What(kinds) }) => clear(&cache, kinds),
     }
 }
 
 fn show(cache: &Cache) -> Result<ExitCode> {
     let mut text = String::new();
-    let (mut things, mut total) = (0, 0);
+    let known = known_code();
+    let (mut things, mut total, mut lost) = (0, 0, Lost::default());
     for kind in &KINDS {
         for Item { path, recipe, bytes } in cache.folders().items(kind.folder)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let what = recipe.lines().next().unwrap_or(kind.what);
-            let _ = writeln!(text, "{:9} {name:16}  {:>10}  {what}", kind.folder, size(bytes));
+            let is_lost = kind.made && !is_within_reach(&path, &known);
+            let mark = if is_lost { "[out of reach] " } else { "" };
+            lost.add(is_lost, bytes);
+            let _ =
+                writeln!(text, "{:9} {name:16}  {:>10}  {mark}{what}", kind.folder, size(bytes));
             things += 1;
             total += bytes;
         }
     }
     let _ = writeln!(text, "{things} things, {} in {}", size(total), cache.folder().display());
+    if lost.things > 0 {
+        let Lost { things, bytes } = lost;
+        let bytes = size(bytes);
+        let _ = writeln!(
+            text,
+            "{things} of them, {bytes}, were made by code that gives something else today and are never found again: \
+             `nir cache prune` removes them"
+        );
+    }
     print(text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -100,6 +123,46 @@ fn verify(cache: &Cache) -> Result<ExitCode> {
     }
     print(format!("{sound} things are as they were written, {damaged} were damaged\n"))?;
     Ok(if damaged == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What no method of this program would find.
+#[derive(Default)]
+struct Lost {
+    things: usize,
+    bytes: u64,
+}
+
+impl Lost {
+    fn add(&mut self, is_lost: bool, bytes: u64) {
+        self.things += usize::from(is_lost);
+        self.bytes += if is_lost { bytes } else { 0 };
+    }
+}
+
+/// The versions of all code that makes things, as they stand beside what was made.
+fn known_code() -> BTreeSet<String> {
+    engine::versions().iter().map(Version::to_string).collect()
+}
+
+/// Whether all code that made a thing is as it was then. What does not say which code made it was made before things did.
+fn is_within_reach(path: &Path, known: &BTreeSet<String>) -> bool {
+    let made_with = fs::read_to_string(path.join(engine::MADE_WITH));
+    made_with.is_ok_and(|text| text.lines().all(|line| known.contains(line)))
+}
+
+fn prune(cache: &Cache) -> Result<ExitCode> {
+    let (known, mut lost) = (known_code(), Lost::default());
+    for kind in KINDS.iter().filter(|kind| kind.made) {
+        for Item { path, bytes, .. } in cache.folders().items(kind.folder)? {
+            let is_lost = !is_within_reach(&path, &known);
+            if is_lost {
+                cache.folders().remove(&path)?;
+            }
+            lost.add(is_lost, bytes);
+        }
+    }
+    print(format!("removed {} things, {}\n", lost.things, size(lost.bytes)))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn clear(cache: &Cache, kinds: &[&Kind]) -> Result<ExitCode> {

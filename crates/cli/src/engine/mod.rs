@@ -12,5 +12,5 @@ pub(crate) use pipeline::Pipeline;
 pub(crate) use provenance::{
     CODE, COMMIT, RUSTC, build, cores, cpu, device, libraries, memory, provenance,
 };
-pub(crate) use run::{Engine, Finished, Fresh, Target};
+pub(crate) use run::{Engine, Finished, Fresh, MADE_WITH, Target, versions};
 pub(crate) use sweep::Searched;

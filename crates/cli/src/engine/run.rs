@@ -8,7 +8,7 @@ use anyhow::{Context as _, Error, Result, bail};
 use indexmap::IndexMap;
 use nir_cache::Found;
 use nir_catalogue::{Cost, StageCost};
-use nir_core::{BoxError, Corpus, Digest, Encode, Hasher, Queries, Run, TrecRun};
+use nir_core::{BoxError, Corpus, Digest, Encode, Hasher, Key, Queries, Run, TrecRun, Version};
 use nir_methods::{Context, Resources, Shape, Stage};
 use nir_nn::Backend;
 use nir_nn::checkpoint::{Checkpoint, Wanted};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cost::{Spent, latency, peak_bytes, spent, timed};
 use super::pipeline::{Pipeline, Step};
-use super::provenance::{CODE, device};
+use super::provenance::device;
 use crate::cache::{self, Cache, RUN};
 use crate::models::Models;
 use crate::progress::Hushable;
@@ -123,21 +123,28 @@ pub(super) struct Opened {
 }
 
 const COST: &str = "cost.json";
+/// Which code made what lies beside it, a line each: `nir cache prune` removes what no code of today would make.
+pub(crate) const MADE_WITH: &str = "made-with.txt";
+/// How rankings are made of stages and written.
+const RUNS: Version = Version::new("engine::runs", 1);
 /// The last column of every run file: the same run of two methods is the same file.
 const TAG: &str = "nir";
 
 impl Engine<'_> {
     /// Whether a pipeline's run over a dataset is in the cache.
     pub(crate) fn is_cached(&self, pipeline: &Pipeline, target: &Target) -> Result<bool> {
-        Ok(self.cache.has("runs", self.final_key(pipeline, target)?))
+        Ok(self.cache.has("runs", self.final_key(pipeline, target)?.digest()))
     }
 
     /// The run of a pipeline, from the cache or made now.
     pub(crate) fn run(&self, pipeline: &Pipeline, target: &Target) -> Result<Finished> {
         let key = self.final_key(pipeline, target)?;
         let recipe = recipe_text(&pipeline.steps);
-        let made = |folder: &Path| self.make(pipeline, target, folder);
-        let found = self.cache.make("runs", key, &recipe, made)?;
+        let made = |folder: &Path| {
+            self.make(pipeline, target, folder)?;
+            write_made_with(folder, &key)
+        };
+        let found = self.cache.make("runs", key.digest(), &recipe, made)?;
         let record: Record = read_json(&found.file(COST))?;
         let origins = self.origins(pipeline, run_digest(&found)?, record.facts)?;
         Ok(Finished { run_file: found.file(RUN), cost: record.cost, origins })
@@ -210,7 +217,8 @@ impl Engine<'_> {
             let corpus = (Arc::clone(corpus), Digest::of(""));
             self.check_pins(step).with_context(|| stage_name(pipeline, step))?;
             let workshop = self.workshop(step);
-            let encoder = step.recipe.encoder(&self.context(&workshop, &corpus)).map_err(boxed);
+            let encoder =
+                step.recipe.encoder(&self.context(step, &workshop, &corpus)?).map_err(boxed);
             let encoder = encoder.with_context(|| stage_name(pipeline, step))?;
             if encoder.is_some() {
                 return Ok(encoder);
@@ -256,17 +264,20 @@ impl Engine<'_> {
 
     fn context<'w>(
         &self,
+        step: &Step,
         workshop: &'w Workshop<'_>,
         searched: &(Arc<dyn Corpus>, Digest),
-    ) -> Context<'w> {
-        Context {
+    ) -> Result<Context<'w>> {
+        Ok(Context {
+            made_with: self.made_with(step)?,
+            arithmetic: self.arithmetic(step),
             corpus: Arc::clone(&searched.0),
             corpus_digest: searched.1,
             progress: Arc::clone(&self.progress) as _,
             backend: self.backend.clone(),
             overrides: &workshop.overrides,
             resources: workshop,
-        }
+        })
     }
 
     /// Binds one stage to the collection under its digest; an expander leaves another in its place.
@@ -277,13 +288,13 @@ impl Engine<'_> {
     ) -> Result<Opened> {
         self.check_pins(step)?;
         let workshop = self.workshop(step);
-        let context = self.context(&workshop, searched);
+        let context = self.context(step, &workshop, searched)?;
         let (open_seconds, stage) = timed(|| step.recipe.build(&context));
         let stage = stage.map_err(boxed)?;
         if let Stage::Expander(expander) = &stage {
             searched.0 = expander.expand(Arc::clone(&searched.0)).map_err(boxed)?;
-            let parts = (searched.1.hex(), &workshop.recipe);
-            searched.1 = Hasher::new("expanded").part(parts.0).part(parts.1).digest();
+            let key = Key::of(&context.made_with).input(searched.1).param(&workshop.recipe);
+            searched.1 = key.digest();
         }
         Ok(workshop.finish(step.algorithm, open_seconds, stage))
     }
@@ -304,7 +315,7 @@ impl Engine<'_> {
             let (seconds, found) = match (i == last, gives_run(step.shape)) {
                 (false, true) => {
                     let recipe = recipe_text(&pipeline.steps[..=i]);
-                    self.kept(self.stage_key(pipeline, i, target)?, &recipe, target, work)?
+                    self.kept(&self.stage_key(pipeline, i, target)?, &recipe, target, work)?
                 }
                 _ => timed_result(work)?,
             };
@@ -324,16 +335,17 @@ impl Engine<'_> {
     /// A ranking between two stages: from the cache, or made and kept; with the seconds it took when it was made.
     fn kept(
         &self,
-        key: Digest,
+        key: &Key,
         recipe: &str,
         target: &Target,
         work: impl FnOnce() -> nir_core::Result<Option<Run>>,
     ) -> Result<(f64, Option<Run>)> {
         let mut made = None;
-        let found = self.cache.make("stages", key, recipe, |folder| {
+        let found = self.cache.make("stages", key.digest(), recipe, |folder| {
             let (seconds, run) = timed_result(work)?;
             write_run(folder, run.as_ref().expect("this stage gives a run"), target)?;
             made = Some((seconds, run));
+            write_made_with(folder, key)?;
             cache::write(&folder.join(COST), serde_json::to_vec(&seconds)?)
         })?;
         match made {
@@ -344,35 +356,54 @@ impl Engine<'_> {
 }
 
 impl Engine<'_> {
-    fn final_key(&self, pipeline: &Pipeline, target: &Target) -> Result<Digest> {
+    fn final_key(&self, pipeline: &Pipeline, target: &Target) -> Result<Key> {
         self.stage_key(pipeline, pipeline.steps.len() - 1, target)
     }
 
-    /// Names everything that decides the ranking after stage `last`: code, documents, queries, parameters, files,
-    /// weights and how exactly they compute, inputs.
-    fn stage_key(&self, pipeline: &Pipeline, last: usize, target: &Target) -> Result<Digest> {
-        let mut key = Hasher::new("run");
-        key.part(CODE).part(target.corpus_digest.hex()).part([u8::from(target.exclude_query_id)]);
-        for query in target.queries.iter() {
-            key.part(&query.query_id).part(&query.text);
-        }
+    /// Names everything that decides the ranking after stage `last`: documents, queries, and of every stage its code, its
+    /// parameters, files, weights, how exactly they compute, and inputs.
+    fn stage_key(&self, pipeline: &Pipeline, last: usize, target: &Target) -> Result<Key> {
+        let mut key = Key::of(&[RUNS]).input(target.corpus_digest).input(digest_of(target));
         for input in &pipeline.inputs {
-            key.part(self.final_key(input, target)?.hex());
+            key = key.made_from(&self.final_key(input, target)?);
         }
         for step in &pipeline.steps[..=last] {
-            key.part(step.recipe.canonical()).part(step.overrides.join(" "));
-            self.check_pins(step).with_context(|| stage_name(pipeline, step))?;
-            for file in step.recipe.files() {
-                key.part(file_digest(file).with_context(|| stage_name(pipeline, step))?.hex());
-            }
-            for wanted in step.recipe.weights() {
-                let checkpoint = self.models.open(&wanted);
-                let checkpoint = checkpoint.with_context(|| stage_name(pipeline, step))?;
-                key.part(checkpoint.digest()?.to_hex().as_str());
-                key.part(self.backend.to_string());
-            }
+            let named = self.add_step(key, step);
+            key = named.with_context(|| stage_name(pipeline, step))?;
         }
-        Ok(key.digest())
+        Ok(key)
+    }
+
+    fn add_step(&self, key: Key, step: &Step) -> Result<Key> {
+        self.check_pins(step)?;
+        let mut key = key.made_with(&self.made_with(step)?).made_with(&step.recipe.parts());
+        key = key.param(step.recipe.canonical()).param(step.overrides.join(" "));
+        for file in step.recipe.files() {
+            key = key.input(file_digest(file)?);
+        }
+        for wanted in step.recipe.weights() {
+            key = key.param(self.models.open(&wanted)?.digest()?.to_hex().as_str());
+            key = key.param(self.arithmetic(step));
+        }
+        Ok(key)
+    }
+
+    /// The code of a step that turns texts into what is kept of them: its algorithm's, and that of its encoders.
+    fn made_with(&self, step: &Step) -> Result<Vec<Version>> {
+        let mut versions = vec![step.recipe.version()];
+        for wanted in step.recipe.weights() {
+            let of_model = nir_nn::versions::of(&self.models.open(&wanted)?)?;
+            versions.extend(of_model.into_iter().map(|(of, number)| Version::new(of, number)));
+        }
+        Ok(versions)
+    }
+
+    /// What decides the bits that a step's models give.
+    fn arithmetic(&self, step: &Step) -> String {
+        match step.recipe.head_multiplies() {
+            true => self.backend.with_products(),
+            false => self.backend.to_string(),
+        }
     }
 
     /// The digests of all weights that a pipeline and its inputs load.
@@ -516,6 +547,26 @@ fn file_digest(path: &Path) -> Result<Digest> {
     Ok(Digest::of(fs::read(path).with_context(|| path.display().to_string())?))
 }
 
+/// All code that makes what lies in the cache.
+pub(crate) fn versions() -> Vec<Version> {
+    nir_methods::versions().into_iter().chain([RUNS]).collect()
+}
+
+fn write_made_with(folder: &Path, key: &Key) -> Result<()> {
+    let lines: String = key.versions().iter().map(|version| format!("{version}\n")).collect();
+    cache::write(&folder.join(MADE_WITH), lines)
+}
+
+/// Of all that a target has beside its documents.
+fn digest_of(target: &Target) -> Digest {
+    let mut hasher = Hasher::new("queries");
+    hasher.part([u8::from(target.exclude_query_id)]);
+    for query in target.queries.iter() {
+        hasher.part(&query.query_id).part(&query.text);
+    }
+    hasher.digest()
+}
+
 /// The digest of the ranking in a folder of the cache, which is that of its file.
 fn run_digest(found: &Found) -> Result<Digest> {
     let record = found.record(RUN).context("a run in the cache has a ranking")?;
@@ -589,13 +640,13 @@ impl Resources for Workshop<'_> {
     fn artifact(
         &self,
         kind: &str,
-        key: Digest,
+        key: &Key,
         make: &mut dyn FnMut(&Path) -> nir_core::Result<()>,
     ) -> nir_core::Result<PathBuf> {
-        let key = Hasher::new("artifact").part(CODE).part(key.hex()).digest();
-        let found = self.cache.make(kind, key, &self.recipe, |folder| {
+        let found = self.cache.make(kind, key.digest(), &self.recipe, |folder| {
             let (spent, made) = spent(|| make(folder));
             made.map_err(boxed)?;
+            write_made_with(folder, key)?;
             cache::write(&folder.join(COST), serde_json::to_string(&spent)?)
         })?;
         let spent: Spent = read_json(&found.file(COST))?;

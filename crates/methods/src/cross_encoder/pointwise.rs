@@ -84,6 +84,7 @@ impl Score {
 
 impl Algorithm for Config {
     const NAME: &'static str = "pointwise";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "nogueira2019monobert";
     const SHAPE: Shape = Shape::Reranker;
 

@@ -60,6 +60,7 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "representation";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "qiao2019understanding";
     const SHAPE: Shape = Shape::Reranker;
 

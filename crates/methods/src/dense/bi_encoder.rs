@@ -34,9 +34,9 @@ use std::sync::Arc;
 
 use nir_core::{
     Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Ranking,
-    Result, Retriever, Run, Search,
+    Result, Retriever, Run, Search, Version,
 };
-use nir_index::{Matrix, MatrixWriter, Storage};
+use nir_index::{Matrix, MatrixWriter, Storage, versions};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::{Projection, Vector};
 use nir_nn::{Bound, Input, Model, Poolings, Role, Similarity, Tokens};
@@ -96,6 +96,7 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "bi_encoder";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "karpukhin2020dpr";
     const SHAPE: Shape = Shape::Retriever;
 
@@ -130,6 +131,14 @@ impl Algorithm for Config {
         self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
     }
 
+    fn head_multiplies(&self) -> bool {
+        self.projection.is_some() || self.pooling.has_pooler()
+    }
+
+    fn parts(&self) -> Vec<Version> {
+        self.index.versions()
+    }
+
     fn weights(&self) -> Vec<Wanted> {
         let queries = self.query_weights.as_ref();
         let queries = queries.map(|weights| wanted(weights, self.query_revision.as_ref()));
@@ -154,11 +163,11 @@ impl Config {
         if let Some(vocabulary) = &self.vocabulary {
             checkpoint = format!("{checkpoint} {}", digest(context, &vocabulary.wanted())?);
         }
-        let recipe = self.recipe(&checkpoint, context.overrides);
+        let encoding = context.encoding(&self.recipe(&checkpoint, context.overrides));
         let (corpus, dim) = (&*context.corpus, encoder.model.head.dim());
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
         let effort = Effort::new(&encoder.model.encoder, &encoder.tokens);
-        let folders = shards(context, &recipe, effort, &mut |folder, rows| {
+        let folders = shards(context, &encoding, versions::MATRIX, effort, &mut |folder, rows| {
             let tokens = document_tokens(&encoder.tokens, corpus, rows.clone())?;
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
             let vectors = encoder.vectors(&tokens, text)?;
@@ -170,7 +179,7 @@ impl Config {
         })?;
         let shards = folders.iter().map(|folder| Matrix::open(&folder.join(VECTORS)));
         let shards = shards.collect::<std::result::Result<_, _>>()?;
-        self.index.bind(shards, &recipe, context)
+        self.index.bind(shards, &encoding, context)
     }
 }
 

@@ -14,11 +14,12 @@
 
 use std::path::Path;
 
-use nir_core::{Corpus, DocNo, Hasher, Ranking, Result};
+use nir_core::{Corpus, DocNo, Key, Ranking, Result, Version};
 use nir_index::codes::{
     Code, FastScan, Ivf, IvfWriter, KMeans, Layout, OpqTraining, PqTraining, Probe,
     ProductQuantiser, Rescore, ScalarQuantiser, SignBits,
 };
+use nir_index::versions;
 use nir_index::{
     Flat, Graph, HnswParams, HnswRsParams, Matrix, MatrixWriter, Storage, build_hnsw, build_hnsw_rs,
 };
@@ -95,6 +96,16 @@ pub enum Codes {
     Sign {},
 }
 
+impl Codes {
+    fn version(&self) -> Version {
+        match self {
+            Self::Pq { .. } => versions::PQ,
+            Self::Int8 {} => versions::MATRIX, // the bytes of a file of vectors
+            Self::Sign {} => versions::BINARY,
+        }
+    }
+}
+
 /// Lloyd's iterations, for lists and for codes.
 const ITERATIONS: usize = 10;
 /// As many as four bits can name.
@@ -136,25 +147,34 @@ impl Index {
         }
     }
 
-    /// Makes vectors searchable, which are in `f32`; `recipe` names everything that decides what they are. However numbers
+    /// Makes vectors searchable, which are in `f32`; `encoding` names what they are. However numbers
     /// are kept in the index, the encoder's are kept once.
     pub(super) fn bind(
         &self,
         shards: Vec<Matrix>,
-        recipe: &str,
+        encoding: &Key,
         context: &Context<'_>,
     ) -> Result<Searcher> {
         if let Self::Flat { storage: Storage::F32 } = self {
             return Ok(Searcher { exact: Flat::new(shards)?, approximate: None });
         }
         let written = serde_json::to_string(&self.built()).expect("a config is plain data");
-        let mut key = Hasher::new("index");
-        key.part(recipe).part(written).part(context.corpus_digest.hex());
-        key.part(context.backend.to_string());
-        let folder = context
-            .resources
-            .artifact("indexes", key.digest(), &mut |folder| self.build(&shards, folder))?;
+        let key = Key::of(&self.versions()).made_from(encoding);
+        let key = key.param(written).input(context.corpus_digest);
+        let build = &mut |folder: &Path| self.build(&shards, folder);
+        let folder = context.resources.artifact("indexes", &key, build)?;
         self.open(&folder)
+    }
+
+    /// The code that builds and searches it.
+    pub(super) fn versions(&self) -> Vec<Version> {
+        let structure = match self {
+            Self::Flat { .. } => versions::FLAT,
+            Self::Hnsw { .. } => versions::HNSW,
+            Self::HnswRs { .. } => versions::HNSW_RS,
+            Self::Ivf { code, .. } => return vec![versions::MATRIX, versions::IVF, code.version()],
+        };
+        vec![versions::MATRIX, structure]
     }
 
     /// The parameters that decide what is built; the others may change from search to search.

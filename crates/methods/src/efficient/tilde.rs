@@ -36,6 +36,7 @@ use nir_core::{
     Contribution, Corpus, DocNo, Encode, Encoding, Progress, Queries, Query, Ranking, Reranker,
     Result, Run, Scored,
 };
+use nir_index::versions;
 use nir_index::{Matrix, MatrixWriter, Simd, Storage};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::MaskedLm;
@@ -90,6 +91,7 @@ const STOP_WORDS: &str = "\
 
 impl Algorithm for Config {
     const NAME: &'static str = "tilde";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "zhuang2021tilde";
     const SHAPE: Shape = Shape::Reranker;
 
@@ -139,12 +141,13 @@ impl Config {
     fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<Passages> {
         let checkpoint = digests(context, &self.weights())?;
         let document = serde_json::to_string(&self.document).expect("a config is plain data");
-        let recipe = format!("tilde {checkpoint} {document} {:?}", self.storage);
+        let recipe = format!("{checkpoint} {document} {:?}", self.storage);
+        let encoding = context.encoding(&recipe);
         let model = &reader.model;
         let corpus = &*context.corpus;
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
         let effort = Effort::new(&model.encoder, &reader.document_tokens);
-        let folders = shards(context, &recipe, effort, &mut |folder, rows| {
+        let folders = shards(context, &encoding, versions::MATRIX, effort, &mut |folder, rows| {
             let mut tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
             tokens.iter_mut().for_each(|tokens| tokens.ids[0] = DOC);
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();

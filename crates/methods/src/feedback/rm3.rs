@@ -26,7 +26,8 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, Queries, Query, Ranking, Result, Rewriter, Run, WeightedTerm};
+use nir_core::{Corpus, Queries, Query, Ranking, Result, Rewriter, Run, Version, WeightedTerm};
+use nir_index::versions;
 use nir_index::{Analyzer, LexicalIndex, analyzer};
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +50,13 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "rm3";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "abduljaleel2004rm3";
     const SHAPE: Shape = Shape::Rewriter;
+
+    fn parts(&self) -> Vec<Version> {
+        vec![versions::LEXICAL]
+    }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let analyzer = analyzer(&self.analyzer)?;

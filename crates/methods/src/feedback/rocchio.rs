@@ -21,7 +21,10 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Queries, Query, Ranking, Result, Rewriter, Run, WeightedTerm};
+use nir_core::{
+    Corpus, DocNo, Queries, Query, Ranking, Result, Rewriter, Run, Version, WeightedTerm,
+};
+use nir_index::versions;
 use nir_index::{Analyzer, LexicalIndex, analyzer};
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +49,13 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "rocchio";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "rocchio1971relevance";
     const SHAPE: Shape = Shape::Rewriter;
+
+    fn parts(&self) -> Vec<Version> {
+        vec![versions::LEXICAL]
+    }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let analyzer = analyzer(&self.analyzer)?;

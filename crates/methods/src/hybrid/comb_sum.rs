@@ -40,6 +40,7 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "comb-sum";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "fox1993combination";
     const SHAPE: Shape = Shape::Fuser;
 

@@ -42,6 +42,7 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "linear";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "bruch2023fusion";
     const SHAPE: Shape = Shape::Fuser;
 

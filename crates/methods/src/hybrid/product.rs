@@ -41,6 +41,7 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "product";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "xu2022laprador";
     const SHAPE: Shape = Shape::Fuser;
 

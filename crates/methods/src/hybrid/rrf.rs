@@ -37,6 +37,7 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "rrf";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "cormack2009rrf";
     const SHAPE: Shape = Shape::Fuser;
 

@@ -10,10 +10,11 @@
 
 use std::path::Path;
 
-use nir_core::{Corpus, DocNo, Ranking, Result};
+use nir_core::{Corpus, DocNo, Ranking, Result, Version};
 use nir_index::impacts::{
     Builder, Clustered, ClusteredBuilder, Clustering, Effort, ImpactIndex, Weights,
 };
+use nir_index::versions;
 use serde::{Deserialize, Serialize};
 
 /// How the vectors of documents are searched.
@@ -83,6 +84,14 @@ impl Index {
         broken.map_or(Ok(()), |(_, name, value, expected)| {
             Err(format!("`index`: {name} = {value}: expected {expected}"))
         })
+    }
+
+    /// The code that builds and searches it.
+    pub(crate) fn versions(&self) -> Vec<Version> {
+        match self {
+            Self::Impacts { .. } => vec![versions::IMPACTS],
+            Self::Clustered { .. } => vec![versions::CLUSTERED],
+        }
     }
 
     /// Names what is built; parameters that may change from search to search are no part of it.

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nir_core::{
-    Contribution, Corpus, DocNo, Hasher, Progress, Queries, Query, Ranking, Result, Retriever, Run,
-    Search,
+    Contribution, Corpus, DocNo, Key, Progress, Queries, Query, Ranking, Result, Retriever, Run,
+    Search, Version,
 };
 use nir_nn::{Tokenizer, Tokens};
 use serde::{Deserialize, Serialize};
@@ -98,15 +98,15 @@ pub(crate) trait Weigh: WeighQueries {
     fn effort(&self) -> Effort;
 }
 
-/// Encodes and indexes the collection, and searches it. `recipe` names everything that decides a document's vector.
+/// Encodes and indexes the collection, and searches it. `encoding` names the documents' vectors.
 pub(crate) fn retriever(
     context: &Context<'_>,
-    recipe: &str,
+    encoding: &Key,
     weigh: impl Weigh + 'static,
     index: &Index,
     depth: usize,
 ) -> Result<Stage> {
-    let index = build(context, recipe, &weigh, index)?;
+    let index = build(context, encoding, &weigh, index)?;
     Ok(searching(context, index, weigh, depth))
 }
 
@@ -131,21 +131,20 @@ pub(crate) fn searching(
 
 fn build(
     context: &Context<'_>,
-    recipe: &str,
+    encoding: &Key,
     weigh: &dyn Weigh,
     index: &Index,
 ) -> Result<Searcher> {
     let corpus = &*context.corpus;
     let task = context.progress.begin("weighing terms", "documents", corpus.len() as u64);
-    let folders = shards(context, recipe, weigh.effort(), &mut |folder, rows| {
+    let folders = shards(context, encoding, FORMAT, weigh.effort(), &mut |folder, rows| {
         let vectors = weigh.documents(corpus, rows)?;
         task.advance(vectors.len() as u64);
         Ok(write(&folder.join(VECTORS), &vectors)?)
     })?;
-    let mut key = Hasher::new("impact index");
-    let key = key.part(context.corpus_digest.hex()).part(context.backend.to_string()).part(recipe);
-    let key = key.part(index.built()).digest();
-    let folder = context.resources.artifact("indexes", key, &mut |folder| {
+    let key = Key::of(&index.versions()).made_from(encoding);
+    let key = key.param(index.built()).input(context.corpus_digest);
+    let folder = context.resources.artifact("indexes", &key, &mut |folder| {
         let mut writer = index.create(folder)?;
         for shard in &folders {
             read(&shard.join(VECTORS), |vector| writer.push(vector))?;
@@ -156,6 +155,8 @@ fn build(
 }
 
 const VECTORS: &str = "vectors.sparse";
+/// Of that file: see [`write`].
+pub(crate) const FORMAT: Version = Version::new("methods::sparse vectors", 1);
 
 struct SparseRetriever {
     weigh: Box<dyn WeighQueries>,

@@ -35,12 +35,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nir_core::{
-    BoxError, Contribution, Corpus, DocNo, Encode, Encoding, Form, Hasher, Match, Progress,
-    Queries, Query, Ranking, Reranker, Result, Retriever, Run, Scored, Search,
+    BoxError, Contribution, Corpus, DocNo, Encode, Encoding, Form, Key, Match, Progress, Queries,
+    Query, Ranking, Reranker, Result, Retriever, Run, Scored, Search, Version,
 };
 use nir_index::Simd;
 use nir_index::codes::{Centroids, KMeans};
 use nir_index::late::{Plaid, PlaidProbe, ResidualCode, TokenMatrix, TokenStorage, TokenWriter};
+use nir_index::versions;
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, check_finite, normalise, numbers};
@@ -166,14 +167,13 @@ impl Pruning {
     }
 
     /// The compressed tokens of all shards with their lists, from the cache or made now.
-    fn bind(&self, shards: &[Shard], recipe: &str, context: &Context<'_>) -> Result<Plaid> {
+    fn bind(&self, shards: &[Shard], encoding: &Key, context: &Context<'_>) -> Result<Plaid> {
         let Self { bits, sample, seed, .. } = *self;
         let centroids = self.centroids.of(shards.iter().map(|shard| shard.tokens.tokens()).sum());
         context.resources.note("vectors", "centroids", &centroids.to_string());
-        let mut key = Hasher::new("plaid");
-        key.part(recipe).part(context.corpus_digest.hex()).part(context.backend.to_string());
-        key.part(format!("{centroids} {bits} {sample} {seed}"));
-        let folder = context.resources.artifact("indexes", key.digest(), &mut |folder| {
+        let key = Key::of(&[versions::PLAID]).made_from(encoding).input(context.corpus_digest);
+        let key = key.param(format!("{centroids} {bits} {sample} {seed}"));
+        let folder = context.resources.artifact("indexes", &key, &mut |folder| {
             let code =
                 ResidualCode::train(self.learn(shards, centroids)?, bits, &tokens(shards, sample));
             let storage = TokenStorage::Residual(Box::new(code));
@@ -227,8 +227,13 @@ pub enum Storage {
 
 impl Algorithm for Config {
     const NAME: &'static str = "colbert";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "khattab2020colbert";
     const SHAPE: Shape = Shape::Retriever;
+
+    fn parts(&self) -> Vec<Version> {
+        vec![versions::TOKENS, versions::PLAID]
+    }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         Ok(Stage::Retriever(Box::new(ColBert::new(self, context)?)))
@@ -266,8 +271,13 @@ pub struct MaxSim(Config);
 
 impl Algorithm for MaxSim {
     const NAME: &'static str = "max_sim";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = Config::PAPER;
     const SHAPE: Shape = Shape::Reranker;
+
+    fn parts(&self) -> Vec<Version> {
+        vec![versions::TOKENS]
+    }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         Ok(Stage::Reranker(Box::new(ColBert::new(&self.0, context)?)))
@@ -385,9 +395,9 @@ struct Shard {
 impl ColBert {
     fn new(config: &Config, context: &Context<'_>) -> Result<Self> {
         let reader = Reader::load(config, context)?;
-        let (shards, recipe) = config.encode(context, &reader)?;
+        let (shards, encoding) = config.encode(context, &reader)?;
         let bind = |pruning: &Pruning| {
-            Ok::<_, BoxError>((pruning.bind(&shards, &recipe, context)?, pruning.probe()))
+            Ok::<_, BoxError>((pruning.bind(&shards, &encoding, context)?, pruning.probe()))
         };
         let plaid = config.plaid.as_ref().map(bind).transpose()?;
         let tokens: usize = shards.iter().map(|shard| shard.tokens.tokens()).sum();
@@ -545,7 +555,7 @@ const LISTS: &str = "lists.plaid";
 
 impl Config {
     /// `E_d` of all documents, and everything that decides what it is.
-    fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<(Vec<Shard>, String)> {
+    fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<(Vec<Shard>, Key)> {
         let checkpoint = digest(context, &self.weights()[0])?;
         let parts = (
             &self.projection,
@@ -558,9 +568,9 @@ impl Config {
         let model = &reader.model;
         let corpus = &*context.corpus;
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
-        let recipe = format!("colbert {checkpoint} {parts}");
+        let encoding = context.encoding(&format!("{checkpoint} {parts}"));
         let effort = Effort::new(&model.encoder, &reader.document_tokens);
-        let folders = shards(context, &recipe, effort, &mut |folder, rows| {
+        let folders = shards(context, &encoding, versions::TOKENS, effort, &mut |folder, rows| {
             let mut tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
             tokens.iter_mut().for_each(|tokens| tokens.ids[1] = reader.document_marker);
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
@@ -576,7 +586,7 @@ impl Config {
             Ok(shard)
         };
         let shards = folders.iter().map(open).collect::<Result<_>>()?;
-        Ok((shards, recipe))
+        Ok((shards, encoding))
     }
 }
 

@@ -24,9 +24,11 @@
 use std::sync::Arc;
 
 use nir_core::{
-    Contribution, Corpus, DocNo, Encode, Hasher, Progress, Queries, Query, Result, Retriever, Run,
+    Contribution, Corpus, DocNo, Encode, Key, Progress, Queries, Query, Result, Retriever, Run,
+    Version,
 };
 use nir_index::impacts::{ImpactIndex, Precision};
+use nir_index::versions;
 use nir_index::{Analyzer, Bm25, Lengths, LexicalIndex, analyzer};
 use serde::{Deserialize, Serialize};
 
@@ -63,9 +65,9 @@ impl Config {
             Storage::U8 => Precision::U8,
         };
         let built = Self { depth: 0, ..self.clone() };
-        let mut key = Hasher::new("bm25 impacts");
-        let key = key.part(context.corpus_digest.hex()).part(serde_json::to_string(&built)?);
-        let folder = context.resources.artifact("indexes", key.digest(), &mut |folder| {
+        let key = Key::of(&self.parts()).input(context.corpus_digest);
+        let key = key.param(analyzer(&self.analyzer)?.name()).param(serde_json::to_string(&built)?);
+        let folder = context.resources.artifact("indexes", &key, &mut |folder| {
             ImpactIndex::from_bm25(&folder.join(FILE), lexical, weights, precision)?;
             Ok(())
         })?;
@@ -75,8 +77,13 @@ impl Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "bm25_impacts";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "robertson1994okapi";
     const SHAPE: Shape = Shape::Retriever;
+
+    fn parts(&self) -> Vec<Version> {
+        vec![versions::LEXICAL, versions::BM25, versions::IMPACTS]
+    }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let analyzer = analyzer(&self.analyzer)?;

@@ -23,8 +23,9 @@
 use std::sync::Arc;
 
 use nir_core::{
-    Contribution, DocNo, Encode, Progress, Queries, Query, Ranking, Result, Retriever, Run,
+    Contribution, DocNo, Encode, Progress, Queries, Query, Ranking, Result, Retriever, Run, Version,
 };
+use nir_index::versions;
 use nir_index::{Analyzer, TantivySearcher, analyzer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -44,8 +45,13 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "tantivy-bm25";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "robertson1994okapi";
     const SHAPE: Shape = Shape::Retriever;
+
+    fn parts(&self) -> Vec<Version> {
+        vec![versions::LEXICAL, versions::TANTIVY]
+    }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let analyzer = analyzer(&self.analyzer)?;

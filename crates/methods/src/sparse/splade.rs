@@ -26,7 +26,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result};
+use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::{LogitPooling, MaskedLm};
 use nir_nn::{Bound, Contract, Input, Model, Role, Rows, Tokens, check_finite, numbers};
@@ -81,15 +81,21 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "splade";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "formal2021splade";
     const SHAPE: Shape = Shape::Retriever;
+
+    fn parts(&self) -> Vec<Version> {
+        self.index.versions()
+    }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let splade = self.load(context)?;
         let checkpoint = digest(context, &self.weights()[0])?;
         let parts = (&self.pooling, &self.document, &self.quantisation);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        retriever(context, &format!("{checkpoint} {parts}"), splade, &self.index, self.depth)
+        let encoding = context.encoding(&format!("{checkpoint} {parts}"));
+        retriever(context, &encoding, splade, &self.index, self.depth)
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {

@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use nir_core::{
     Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Ranking,
-    Result, Retriever, Run, Scored,
+    Result, Retriever, Run, Scored, Version,
 };
 use nir_index::{Matrix, MatrixWriter, Simd, Storage};
 use nir_nn::checkpoint::{Checkpoint, Location, Wanted};
@@ -87,6 +87,7 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "coil";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "gao2020coil";
     const SHAPE: Shape = Shape::Retriever;
 
@@ -137,9 +138,9 @@ impl Config {
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let corpus = &*context.corpus;
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
-        let recipe = format!("coil {checkpoint} {parts}");
+        let encoding = context.encoding(&format!("{checkpoint} {parts}"));
         let effort = Effort::new(&model.encoder, &reader.document_tokens);
-        let folders = shards(context, &recipe, effort, &mut |folder, rows| {
+        let folders = shards(context, &encoding, FORMAT, effort, &mut |folder, rows| {
             let tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
             let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
             write(folder, &vectors(model, &tokens, text)?, model.head.widths(), self.storage)?;
@@ -222,6 +223,8 @@ fn vectors(
     Ok(all)
 }
 
+/// Of the three files below.
+pub(crate) const FORMAT: Version = Version::new("methods::coil lists", 1);
 const TOKENS: &str = "tokens.matrix";
 const CLS: &str = "cls.matrix";
 const PLACES: &str = "tokens.places";

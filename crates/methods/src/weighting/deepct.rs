@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result};
+use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
 use nir_index::{Analyzer, analyzer};
 use nir_nn::Input;
 use nir_nn::checkpoint::{Location, Wanted};
@@ -78,8 +78,13 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "deepct";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "dai2020deepct";
     const SHAPE: Shape = Shape::Retriever;
+
+    fn parts(&self) -> Vec<Version> {
+        self.index.versions()
+    }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let deepct = self.load(context)?;
@@ -87,7 +92,7 @@ impl Algorithm for Config {
         let parts = (&self.head, &self.document, self.scale, deepct.analyzer.name());
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let names = Names {
-            words: format!("deepct {checkpoint} {parts}"),
+            words: context.encoding(&format!("{checkpoint} {parts}")),
             impacts: format!("bm25 {} {}", self.k1, self.b),
         };
         retriever(context, &names, deepct, &self.index, self.depth)

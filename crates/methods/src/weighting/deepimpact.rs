@@ -27,7 +27,7 @@
 
 use std::ops::Range;
 
-use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result};
+use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::{Bound, Input, Role};
 use serde::{Deserialize, Serialize};
@@ -66,8 +66,13 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "deepimpact";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "mallia2021deepimpact";
     const SHAPE: Shape = Shape::Retriever;
+
+    fn parts(&self) -> Vec<Version> {
+        self.index.versions()
+    }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let deepimpact = self.load(context)?;
@@ -75,7 +80,7 @@ impl Algorithm for Config {
         let parts = (&self.head, &self.document, &self.quantisation);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let names = Names {
-            words: format!("deepimpact {checkpoint} {parts}"),
+            words: context.encoding(&format!("{checkpoint} {parts}")),
             impacts: "as they are".to_owned(),
         };
         retriever(context, &names, deepimpact, &self.index, self.depth)

@@ -6,3 +6,6 @@ pub mod deepimpact;
 pub mod unicoil;
 
 mod words;
+
+pub(crate) use coil::FORMAT as LISTS;
+pub(crate) use words::FORMAT as WORDS;

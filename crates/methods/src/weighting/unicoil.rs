@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result};
+use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Input, Model, Role, Tokens};
@@ -73,16 +73,21 @@ pub struct Config {
 
 impl Algorithm for Config {
     const NAME: &'static str = "unicoil";
+    const VERSION: u32 = 1;
     const PAPER: &'static str = "lin2021unicoil";
     const SHAPE: Shape = Shape::Retriever;
+
+    fn parts(&self) -> Vec<Version> {
+        self.index.versions()
+    }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let unicoil = self.load(context)?;
         let checkpoint = digest(context, &self.weights()[0])?;
         let parts = (&self.head, &self.document, &self.quantisation);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        let recipe = format!("{checkpoint} {parts}");
-        retriever(context, &recipe, unicoil, &self.index, self.depth)
+        let encoding = context.encoding(&format!("{checkpoint} {parts}"));
+        retriever(context, &encoding, unicoil, &self.index, self.depth)
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Query, Result};
+use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Key, Query, Result, Version};
 use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Input, Model, Role, Tokenizer, Tokens};
@@ -44,8 +44,8 @@ pub(super) trait WeighWords: Send + Sync {
 
 /// What names the parts of an index in the cache.
 pub(super) struct Names {
-    /// Everything that decides a document's weighted words.
-    pub(super) words: String,
+    /// What documents' weighted words are.
+    pub(super) words: Key,
     /// Everything that decides what becomes of them.
     pub(super) impacts: String,
 }
@@ -93,10 +93,9 @@ fn build(
     index: &Index,
 ) -> Result<(Vec<String>, Searcher)> {
     let folders = encode(context, &names.words, weigh)?;
-    let mut key = Hasher::new("word index");
-    let key = key.part(context.corpus_digest.hex()).part(context.backend.to_string());
-    let key = key.part(&names.words).part(&names.impacts).part(index.built()).digest();
-    let folder = context.resources.artifact("indexes", key, &mut |folder| {
+    let key = Key::of(&index.versions()).made_from(&names.words).param(&names.impacts);
+    let key = key.param(index.built()).input(context.corpus_digest);
+    let folder = context.resources.artifact("indexes", &key, &mut |folder| {
         let collection = Collection::of(&folders)?;
         fs::write(folder.join(VOCABULARY), collection.words.join("\n"))?;
         let mut writer = index.create(folder)?;
@@ -111,10 +110,10 @@ fn build(
     Ok((words, index.open(&folder)?))
 }
 
-fn encode(context: &Context<'_>, name: &str, weigh: &dyn WeighWords) -> Result<Vec<PathBuf>> {
+fn encode(context: &Context<'_>, encoding: &Key, weigh: &dyn WeighWords) -> Result<Vec<PathBuf>> {
     let corpus = &*context.corpus;
     let task = context.progress.begin("weighing words", "documents", corpus.len() as u64);
-    shards(context, name, weigh.effort(), &mut |folder, rows| {
+    shards(context, encoding, FORMAT, weigh.effort(), &mut |folder, rows| {
         let documents = weigh.documents(corpus, rows)?;
         task.advance(documents.len() as u64);
         Ok(write(&folder.join(WORDS), &documents)?)
@@ -122,6 +121,8 @@ fn encode(context: &Context<'_>, name: &str, weigh: &dyn WeighWords) -> Result<V
 }
 
 const WORDS: &str = "words.tsv";
+/// Of that file: see [`write`].
+pub(crate) const FORMAT: Version = Version::new("methods::weighted words", 1);
 const VOCABULARY: &str = "words.txt";
 
 /// The words of a collection, and what the weights of documents say of it as a whole.

@@ -246,22 +246,22 @@ const MOST_POSITIONS: usize = 1 << 17;
 /// Reads one `config.json`.
 type Read = fn(&str) -> std::result::Result<Architecture, String>;
 
-/// By `model_type`.
-const ARCHITECTURES: [(&str, Read); 14] = [
-    ("bert", bert_or_jina),
-    ("dpr", read::<bert::Config>), // BERT under another name; a projection, where there is one, is a head
-    ("distilbert", read::<distilbert::Config>),
-    ("roberta", read::<roberta::Config>),
-    ("xlm-roberta", read::<roberta::Config>),
-    ("camembert", read::<roberta::Config>),
-    ("electra", read::<electra::Config>),
-    ("mpnet", read::<mpnet::Config>),
-    ("modernbert", read::<modern_bert::Config>),
-    ("nomic_bert", nomic),
-    ("deberta-v2", read::<deberta_v2::Config>), // version 3 says so too
-    ("new", read::<gte::Config>),
-    ("gte", read::<gte::Config>),
-    ("model2vec", read::<static_words::Config>),
+/// By `model_type`, with a number that counts up with every change to what the encoder makes of the same tokens.
+const ARCHITECTURES: [(&str, u32, Read); 14] = [
+    ("bert", 1, bert_or_jina),
+    ("dpr", 1, read::<bert::Config>), // BERT under another name; a projection, where there is one, is a head
+    ("distilbert", 1, read::<distilbert::Config>),
+    ("roberta", 1, read::<roberta::Config>),
+    ("xlm-roberta", 1, read::<roberta::Config>),
+    ("camembert", 1, read::<roberta::Config>),
+    ("electra", 1, read::<electra::Config>),
+    ("mpnet", 1, read::<mpnet::Config>),
+    ("modernbert", 1, read::<modern_bert::Config>),
+    ("nomic_bert", 1, nomic),
+    ("deberta-v2", 1, read::<deberta_v2::Config>), // version 3 says so too
+    ("new", 1, read::<gte::Config>),
+    ("gte", 1, read::<gte::Config>),
+    ("model2vec", 1, read::<static_words::Config>),
 ];
 
 /// A `config.json` that says what is to be built.
@@ -309,17 +309,30 @@ impl Architecture {
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
         let keys: serde_json::Value =
             serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let known = || ARCHITECTURES.map(|(name, _)| name).join(", ");
+        let known = || ARCHITECTURES.map(|(name, ..)| name).join(", ");
         let Some(model_type) = model_type(&keys) else {
             return Err(format!(
                 "has no `model_type`, and its keys are not those of BERT's own `bert_config.json`: write `model_type`, one of {}, into it",
                 known()
             ));
         };
-        match ARCHITECTURES.iter().find(|(name, _)| *name == model_type) {
-            Some((_, read)) => read(text)?.checked(),
+        match ARCHITECTURES.iter().find(|(name, ..)| *name == model_type) {
+            Some((.., read)) => read(text)?.checked(),
             None => Err(format!("`model_type` is `{model_type}`: expected one of {}", known())),
         }
+    }
+
+    /// The kind of encoder that the text of a `config.json` describes, and the version of its code here.
+    pub(crate) fn version(text: &str) -> Option<(&'static str, u32)> {
+        let keys: serde_json::Value = serde_json::from_str(text).ok()?;
+        let model_type = model_type(&keys)?;
+        let found = ARCHITECTURES.iter().find(|(name, ..)| *name == model_type);
+        found.map(|&(name, number, _)| (name, number))
+    }
+
+    /// All kinds of encoders with the versions of their code.
+    pub(crate) fn versions() -> impl Iterator<Item = (&'static str, u32)> {
+        ARCHITECTURES.iter().map(|&(name, number, _)| (name, number))
     }
 
     fn checked(self) -> std::result::Result<Self, String> {

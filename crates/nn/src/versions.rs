@@ -1,0 +1,32 @@
+//! Versions of the code between a text and its numbers.
+//!
+//! What a checkpoint makes of a text is decided by its files and by the code below. A number is raised in the commit that
+//! changes a bit of that for the same files; `tests/versions.rs` fails until it is, and names the constant.
+
+use crate::checkpoint::Checkpoint;
+use crate::{Architecture, Error, Result};
+
+/// How a text becomes tokens: vocabularies, templates, truncation.
+pub const TOKENS: u32 = 1;
+/// How tokens become hidden states and those become vectors, weights and scores: kernels, trunk, pooling, heads. What
+/// one architecture alone has is counted in [`crate::architecture`].
+pub const ENCODER: u32 = 1;
+
+/// The code that turns texts into numbers with this checkpoint, by name: `nn::tokens`, `nn::encoder`, and the kind of its
+/// encoder, such as `bert`.
+///
+/// # Errors
+///
+/// Where its `config.json` cannot be read.
+pub fn of(checkpoint: &Checkpoint) -> Result<Vec<(&'static str, u32)>> {
+    let path = checkpoint.config();
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path, source })?;
+    let own = [("nn::tokens", TOKENS), ("nn::encoder", ENCODER)];
+    Ok(own.into_iter().chain(Architecture::version(&text)).collect())
+}
+
+/// All code of this crate that [`of`] may name for some checkpoint.
+pub fn all() -> Vec<(&'static str, u32)> {
+    let own = [("nn::tokens", TOKENS), ("nn::encoder", ENCODER)];
+    own.into_iter().chain(Architecture::versions()).collect()
+}
