@@ -108,6 +108,11 @@ impl Cache {
         Self { tell, ..self }
     }
 
+    /// Says a sentence that a user should read, as damage is told.
+    pub fn tell(&self, sentence: &str) {
+        (self.tell)(sentence);
+    }
+
     /// Its folder.
     pub fn root(&self) -> &Path {
         &self.root

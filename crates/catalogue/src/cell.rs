@@ -148,8 +148,9 @@ pub struct Provenance {
     pub run: String,
     /// The commit the binary was built from, `+changes` where the tree differed from it.
     pub commit: String,
-    /// Of the source code that makes rankings.
-    pub code: String,
+    /// The versions of the code that made it: algorithms, structures, encoders. Empty in results from before it had any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made_with: Vec<String>,
     /// The compiler.
     pub rustc: String,
     /// Versions of the libraries that decide a ranking.

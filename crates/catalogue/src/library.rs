@@ -70,7 +70,7 @@ impl Library {
     fn add(&mut self, path: &str, source: Source) -> Result<(), ConfigError> {
         let name = path.trim_end_matches(".toml");
         if path == "papers.toml" {
-            self.papers = Papers::parse(&source)?;
+            self.papers.add(Papers::parse(&source)?);
         } else if path.starts_with("training/") {
             // Recipes make weights; they are no methods, and `nir train` reads them.
         } else if path.starts_with(sweep::FOLDER) {

@@ -199,6 +199,11 @@ impl Papers {
         Ok(())
     }
 
+    /// Adds other entries; one of the same key takes the place of the one that there was.
+    pub(crate) fn add(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// The entry with this key.
     pub fn get(&self, key: &str) -> Option<&Paper> {
         self.0.get(key)

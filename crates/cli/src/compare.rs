@@ -1,61 +1,27 @@
-//! Comparing: every run measured, every row tested against the baseline.
+//! Comparing: every row of a table tested against the baseline.
 
 use std::fmt::Write as _;
 
 use anyhow::{Result, bail};
-use indexmap::IndexMap;
-use nir_catalogue::{Cell, Claimed, Library, Measured, PerQuery, Scope, Verdict};
-use nir_data::Dataset;
+use nir_catalogue::{Claimed, Library, Verdict};
+use nir_engine::Outcome;
+use nir_eval::Evaluation;
 use nir_eval::significance::{Comparison as Difference, Correction, Settings, compare};
-use nir_eval::{Evaluation, Measure, Policy, evaluate};
 use nir_report::{ALPHA, Question};
 
-use crate::engine::{Finished, Pipeline, provenance};
 use crate::table::Table;
 
-/// How runs are measured and compared.
+/// How results are compared.
 pub(crate) struct Plan {
-    /// What tables show, in place of the dataset's official measures; empty to take those.
-    measures: Vec<Measure>,
     /// The method that the others are tested against; the first row if not named.
     baseline: Option<String>,
     settings: Settings,
 }
 
-/// One row over one dataset.
-pub(crate) struct Outcome {
-    /// The result.
-    pub(crate) cell: Cell,
-    /// Its measures query by query.
-    pub(crate) per_query: PerQuery,
-    evaluation: Evaluation,
-}
-
 impl Plan {
     /// As a question asks.
     pub(crate) fn of(question: &Question) -> Self {
-        Self {
-            measures: question.measures.clone(),
-            baseline: Some(question.baseline.clone()),
-            settings: question.settings,
-        }
-    }
-
-    /// Measures every run over a dataset.
-    pub(crate) fn measure(
-        &self,
-        dataset: &Dataset,
-        pipelines: &[Pipeline],
-        finished: Vec<Finished>,
-        scope: &Scope,
-    ) -> Result<Vec<Outcome>> {
-        let official = official_measures(dataset)?;
-        let shown = if self.measures.is_empty() { &official } else { &self.measures };
-        let rows = pipelines.iter().zip(finished);
-        rows.map(|(pipeline, finished)| {
-            outcome(dataset, pipeline, finished, (&official, shown), scope)
-        })
-        .collect()
+        Self { baseline: Some(question.baseline.clone()), settings: question.settings }
     }
 
     /// The rows of one dataset, then each against the baseline, then the claims.
@@ -134,11 +100,6 @@ pub(crate) fn differences(
     table
 }
 
-/// What the makers of a dataset, or the literature, measure on it: what a result records, whatever a comparison shows.
-fn official_measures(dataset: &Dataset) -> Result<Vec<Measure>> {
-    Ok(dataset.card.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
-}
-
 fn row(outcome: &Outcome, library: &Library) -> Vec<String> {
     let cell = &outcome.cell;
     let paper =
@@ -164,68 +125,5 @@ fn add_claims(page: &mut String, outcomes: &[Outcome]) {
                 claim.measure, claim.value, claim.tolerance, claim.source
             );
         }
-    }
-}
-
-fn outcome(
-    dataset: &Dataset,
-    pipeline: &Pipeline,
-    finished: Finished,
-    (official, shown): (&[Measure], &[Measure]),
-    scope: &Scope,
-) -> Result<Outcome> {
-    let run = nir_data::trec::read_run(&finished.run_file)?;
-    let recorded = evaluate(&dataset.qrels, &run, official, Policy::default())?;
-    let evaluation = match shown == official {
-        true => recorded.clone(),
-        false => evaluate(&dataset.qrels, &run, shown, Policy::default())?,
-    };
-    let method = &pipeline.method;
-    let of_dataset = method.claims.iter().filter(|claim| claim.dataset == dataset.name);
-    let mut claims = Vec::new();
-    for claim in of_dataset {
-        let measure: Measure = claim.measure.parse()?;
-        let ours = evaluate(&dataset.qrels, &run, &[measure], Policy::default())?.measured[0].value;
-        claims.push(Claimed::new(claim.clone(), ours));
-    }
-    let origin = dataset.origin.kind().to_owned();
-    let cell = Cell {
-        method: method.name.clone(),
-        name: method.card.name.clone(),
-        paper: method.card.paper.clone(),
-        dataset: dataset.name.clone(),
-        scope: scope.clone(),
-        documents: dataset.corpus.len(),
-        queries: recorded.queries.len(),
-        policy: recorded.policy.to_string(),
-        measures: measured(&recorded),
-        claims,
-        provenance: provenance(pipeline, dataset.digest.hex(), origin, &finished.origins),
-        precision: finished.origins.precision.clone(),
-        cost: finished.cost,
-    };
-    Ok(Outcome { cell, per_query: per_query(&recorded), evaluation })
-}
-
-fn measured(evaluation: &Evaluation) -> IndexMap<String, Measured> {
-    let one = |measured: &nir_eval::Measured| Measured {
-        value: measured.value,
-        tied_queries: measured.ties.open,
-        worst: measured.ties.worst,
-        best: measured.ties.best,
-    };
-    evaluation
-        .measured
-        .iter()
-        .map(|measured| (measured.measure.to_string(), one(measured)))
-        .collect()
-}
-
-fn per_query(evaluation: &Evaluation) -> PerQuery {
-    let measured = &evaluation.measured;
-    PerQuery {
-        measures: measured.iter().map(|measured| measured.measure.to_string()).collect(),
-        queries: evaluation.queries.iter().map(|query| query.query_id.clone()).collect(),
-        values: measured.iter().map(|measured| measured.per_query.clone()).collect(),
     }
 }

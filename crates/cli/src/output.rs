@@ -6,6 +6,7 @@
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -22,6 +23,11 @@ pub(crate) fn print(bytes: impl AsRef<[u8]>) -> Result<()> {
 
 fn flushed(written: io::Result<()>) -> Result<()> {
     written.map_err(|source| OpenError { path: "standard output".into(), source }.into())
+}
+
+/// Writes a file that is complete or not there.
+pub(crate) fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+    Ok(nir_data::write_whole(path, |file| file.write_all(content.as_ref()))?)
 }
 
 /// `print!`, but its failure is a value.

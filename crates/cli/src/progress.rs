@@ -1,8 +1,6 @@
 //! Progress on standard error: bars on a terminal, a line for each step elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::output::errln;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -55,34 +53,5 @@ impl Task for Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
-    }
-}
-
-/// Progress that can be hushed: single queries are timed without a word.
-pub(crate) struct Hushable {
-    progress: Arc<dyn Progress>,
-    hushed: AtomicBool,
-}
-
-impl Hushable {
-    pub(crate) fn new(progress: Arc<dyn Progress>) -> Self {
-        Self { progress, hushed: AtomicBool::new(false) }
-    }
-
-    /// Does `work` without a word.
-    pub(crate) fn hushed<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.hushed.store(true, Ordering::Relaxed);
-        let result = work();
-        self.hushed.store(false, Ordering::Relaxed);
-        result
-    }
-}
-
-impl Progress for Hushable {
-    fn begin(&self, what: &str, unit: &'static str, total: u64) -> Box<dyn Task> {
-        match self.hushed.load(Ordering::Relaxed) {
-            true => Box::new(nir_core::Silent),
-            false => self.progress.begin(what, unit, total),
-        }
     }
 }

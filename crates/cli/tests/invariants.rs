@@ -10,7 +10,7 @@ use nir_catalogue::{Library, Source};
 use nir_methods::ALGORITHMS;
 
 /// Which of our crates a crate may import; `cli` may import all.
-const IMPORTS: [(&str, &[&str]); 11] = [
+const IMPORTS: [(&str, &[&str]); 12] = [
     ("cache", &[]),
     ("core", &[]),
     ("data", &["cache", "core"]),
@@ -22,6 +22,7 @@ const IMPORTS: [(&str, &[&str]); 11] = [
     ("nn", &[]),
     ("train", &["core", "data", "eval", "index", "nn"]),
     ("methods", &["core", "index", "nn"]),
+    ("engine", &["cache", "core", "data", "eval", "index", "nn", "methods", "catalogue"]),
 ];
 
 fn root() -> PathBuf {

@@ -28,4 +28,4 @@ mod tiny;
 pub use explanation::Explanation;
 pub use pipeline::{ShapeError, check_shapes};
 pub use recipe::{Algorithm, Context, Recipe, Resources, Shape, Stage};
-pub use registry::{ALGORITHMS, Entry, UnknownAlgorithm, find, versions};
+pub use registry::{ALGORITHMS, Entry, Registry, UnknownAlgorithm};

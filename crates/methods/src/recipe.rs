@@ -56,6 +56,10 @@ pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + '
     /// What it reads and gives.
     const SHAPE: Shape;
 
+    /// The text of its file, which `nir explain` shows and which takes part in every key of an algorithm that is not
+    /// this crate's: `include_str!("mine.rs")`.
+    const SOURCE: &'static str = "";
+
     /// Binds the recipe to a collection.
     fn build(&self, context: &Context<'_>) -> Result<Stage>;
 

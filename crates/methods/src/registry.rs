@@ -9,10 +9,16 @@ use crate::{
     lexical, run_file, sparse, weighting,
 };
 
-/// An algorithm by its config, its family and its file.
+/// An algorithm of this crate, by its config, its family and its file.
 macro_rules! algorithm {
     ($config:ty, $family:literal, $file:literal) => {
-        Entry::of::<$config>($family, $file, include_str!($file))
+        Entry {
+            family: $family,
+            file: $file,
+            source: include_str!($file),
+            is_own: false,
+            ..Entry::of::<$config>()
+        }
     };
 }
 
@@ -50,7 +56,7 @@ pub const ALGORITHMS: &[Entry] = &[
 type Parse = fn(Spanned<DeValue<'_>>) -> Result<Box<dyn Recipe>, toml::de::Error>;
 
 /// One algorithm.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Entry {
     /// Its name in `use`.
     pub name: &'static str,
@@ -60,7 +66,9 @@ pub struct Entry {
     pub paper: &'static str,
     /// What it reads and gives.
     pub shape: Shape,
-    /// Its file, below `crates/methods/src`.
+    /// Whether it came by [`Registry::with`], and is none of this crate's.
+    pub is_own: bool,
+    /// Its file, below `crates/methods/src`; empty for one of somebody else's.
     pub file: &'static str,
     /// Its source, whose head explains it.
     pub source: &'static str,
@@ -70,14 +78,18 @@ pub struct Entry {
 }
 
 impl Entry {
-    const fn of<A: Algorithm>(
-        family: &'static str,
-        file: &'static str,
-        source: &'static str,
-    ) -> Self {
-        let (name, paper, shape) = (A::NAME, A::PAPER, A::SHAPE);
-        let version = Version::new(A::NAME, A::VERSION);
-        Self { name, family, paper, shape, file, source, version, parse: parse::<A> }
+    const fn of<A: Algorithm>() -> Self {
+        Self {
+            name: A::NAME,
+            family: "",
+            paper: A::PAPER,
+            shape: A::SHAPE,
+            is_own: true,
+            file: "",
+            source: A::SOURCE,
+            version: Version::new(A::NAME, A::VERSION),
+            parse: parse::<A>,
+        }
     }
 
     /// Reads the parameters of a stage; the table has no `use`.
@@ -92,15 +104,6 @@ fn parse<A: Algorithm>(table: Spanned<DeValue<'_>>) -> Result<Box<dyn Recipe>, t
     Ok(Box::new(config))
 }
 
-/// All code that decides what a method gives: algorithms, what they keep of texts, search structures and encoders.
-pub fn versions() -> Vec<Version> {
-    let of_models = nir_nn::versions::all().into_iter();
-    let formats = [impacts::FORMAT, weighting::WORDS, weighting::LISTS];
-    let structures = nir_index::versions::ALL.iter().copied().chain(formats);
-    let models = of_models.map(|(of, number)| Version::new(of, number));
-    ALGORITHMS.iter().map(|entry| entry.version).chain(structures).chain(models).collect()
-}
-
 /// `use` names no algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown algorithm `{name}`: expected one of {known}")]
@@ -111,12 +114,54 @@ pub struct UnknownAlgorithm {
     pub known: String,
 }
 
-/// The algorithm with this name.
-pub fn find(name: &str) -> Result<&'static Entry, UnknownAlgorithm> {
-    ALGORITHMS.iter().find(|entry| entry.name == name).ok_or_else(|| UnknownAlgorithm {
-        name: name.to_owned(),
-        known: ALGORITHMS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
-    })
+/// The algorithms that a program knows: this crate's, and those of its own.
+///
+/// ```
+/// use nir_methods::Registry;
+///
+/// let registry = Registry::builtin(); // .with::<mine::Config>() adds one
+/// assert_eq!(registry.find("bm25")?.family, "lexical");
+/// assert!(registry.find("bm52").is_err());
+/// # Ok::<(), nir_methods::UnknownAlgorithm>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Registry(Vec<Entry>);
+
+impl Registry {
+    /// The algorithms of this crate.
+    pub fn builtin() -> Self {
+        Self(ALGORITHMS.to_vec())
+    }
+
+    /// The same with one more. One of the same name takes the place of the one that there was.
+    #[must_use]
+    pub fn with<A: Algorithm>(mut self) -> Self {
+        self.0.retain(|entry| entry.name != A::NAME);
+        self.0.push(Entry::of::<A>());
+        self
+    }
+
+    /// All of them.
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+
+    /// The algorithm with this name.
+    pub fn find(&self, name: &str) -> Result<&Entry, UnknownAlgorithm> {
+        self.0.iter().find(|entry| entry.name == name).ok_or_else(|| UnknownAlgorithm {
+            name: name.to_owned(),
+            known: self.0.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// All code that decides what a method gives: algorithms, what they keep of texts, search structures and encoders.
+    pub fn versions(&self) -> Vec<Version> {
+        let models = nir_nn::versions::all().into_iter();
+        let models = models.map(|(of, number)| Version::new(of, number));
+        let formats = [impacts::FORMAT, weighting::WORDS, weighting::LISTS];
+        let structures = nir_index::versions::ALL.iter().copied().chain(formats);
+        self.0.iter().map(|entry| entry.version).chain(structures).chain(models).collect()
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +170,7 @@ mod tests {
 
     #[test]
     fn an_unknown_algorithm_lists_the_known_ones() {
-        let error = find("bm52").unwrap_err().to_string();
+        let error = Registry::builtin().find("bm52").unwrap_err().to_string();
         assert!(error.starts_with("unknown algorithm `bm52`: expected one of bm25, "), "{error}");
     }
 

@@ -184,7 +184,7 @@ fn write_cell(
             indexes: IndexMap::new(),
             run: format!("run-of-{method}"),
             commit: "c0ffee".to_owned(),
-            code: "c0de".to_owned(),
+            made_with: vec!["bm25 1".to_owned()],
             rustc: "rustc 1.95.0".to_owned(),
             libraries: [("tantivy".to_owned(), "0.27.0".to_owned())].into(),
             cpu: "A CPU".to_owned(),

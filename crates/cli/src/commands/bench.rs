@@ -2,23 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use clap::Subcommand;
 use indexmap::IndexMap;
-use nir_catalogue::{Cell, ConfigError, Group, Library, Measured, PerQuery, Point, Source, Sweep};
+use nir_catalogue::{Cell, ConfigError, Group, Measured, PerQuery, Point, Sweep};
 use nir_core::Run;
 
-use super::report::comparison_name;
-use super::run::{Column, column, method};
-use crate::cache::{Cache, write_whole};
-use crate::engine::{Engine, Pipeline, Searched, provenance};
+use crate::app::App;
 use crate::models;
+use crate::named::{method, sweep};
+use crate::output::write_whole;
 use crate::output::{errln, outln};
-use crate::progress::{Bars, Hushable};
-use crate::root::Root;
 use crate::table::Table;
+use nir_engine::{Column, Library, Pipeline, Searched, provenance};
 
 /// Measure search structures alone, without the encoders before them.
 #[derive(clap::Args)]
@@ -55,25 +52,21 @@ A sweep:
 struct Index {
     /// A sweep: one of configs/sweeps, or a file of your own.
     config: String,
-    /// Where results are written; in a checkout its results folder, elsewhere nowhere if not given.
+    /// Where results are written; the results folder of your own folder, else of the cache, if not given.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
     #[command(flatten)]
     models: models::Args,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     let What::Index(args) = &args.what;
-    let root = Root::find()?;
-    let library = root.library()?;
+    let library = app.library()?;
     let sweep = sweep(&args.config, &library)?;
     let pipelines = pipelines(&sweep, &library)?; // every mistake shows before anything runs
-    let cache = Cache::open()?;
-    let column = column(&root.manifests()?, &cache, sweep.dataset.as_ref())?;
-    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
-    let models = args.models.models(Arc::clone(&progress) as _)?;
-    let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
-    let results = args.results.clone().or_else(|| root.results());
+    let engine = app.engine(&args.models)?;
+    let column = app.column(&engine, sweep.dataset.as_ref())?;
+    let results = app.results(args.results.as_ref())?;
     let mut head = vec!["structure".to_owned()];
     head.extend(recalls(sweep.depth));
     head.extend(["queries/CPU s", "ms/query", "MiB", "build CPU s"].map(str::to_owned));
@@ -90,32 +83,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             }
             let (cell, per_query) = of.result(searched);
             table.row(row(&cell));
-            if let Some(results) = &results {
-                keep(results, &cell, &per_query)?;
-            }
+            keep(&results, &cell, &per_query)?;
         }
     }
-    outln!("{}: {} queries\n\n{table}", column.dataset.name, column.target.queries.len())?;
-    if results.is_some() {
-        errln!("report: nir report {} --out sweep.html", args.config);
-    }
+    outln!("{}: {} queries\n\n{table}", column.data.name, column.target.queries.len())?;
+    errln!("report: nir report {} --out sweep.html", args.config);
     Ok(ExitCode::SUCCESS)
-}
-
-/// A sweep by its name, by its path below `configs`, or in a file of its own.
-pub(crate) fn sweep(what: &str, library: &Library) -> Result<Sweep> {
-    if let Some(sweep) = library.sweeps.get(comparison_name(what)) {
-        return Ok(sweep.clone());
-    }
-    let path = Path::new(what);
-    if !path.is_file() {
-        let known: Vec<String> =
-            library.sweeps.keys().map(|name| format!("configs/{name}.toml")).collect();
-        bail!("`{what}` is neither a sweep nor a file: expected one of {}", known.join(", "));
-    }
-    let text = std::fs::read_to_string(path).with_context(|| what.to_owned())?;
-    let name = format!("sweeps/{}", path.file_stem().unwrap_or_default().to_string_lossy());
-    Ok(Sweep::parse(&name, Source::new(what, text))?)
 }
 
 /// What every point runs, group by group; an error points into the sweep's file.
@@ -124,7 +97,7 @@ pub(crate) fn pipelines(sweep: &Sweep, library: &Library) -> Result<Vec<Vec<Pipe
         let method = method(group.method.as_ref(), library)?;
         let one = |point: &Point| {
             let applied = sweep.applied(group, point, &method)?;
-            Pipeline::new(&applied, library).map_err(|error| placed(&error, sweep, group, point))
+            library.read(&applied).map_err(|error| placed(&error, sweep, group, point))
         };
         group.points.iter().map(one).collect()
     };
@@ -150,7 +123,7 @@ struct Measurement<'a> {
 impl Measurement<'_> {
     /// The cell, and its recall query by query.
     fn result(&self, searched: Searched) -> (Cell, PerQuery) {
-        let (dataset, method) = (&self.column.dataset, &self.pipeline.method);
+        let (dataset, method) = (&self.column.data, &self.pipeline.method);
         let per_query = self.recall(&searched.run);
         let origin = dataset.origin.kind().to_owned();
         let cell = Cell {

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use nir_catalogue::{Cell, Library, Method, Paper, read_cells};
+use nir_catalogue::{Cell, Method, Paper, read_cells};
 use nir_data::unfinished::Guard;
-use nir_methods::find;
+use nir_engine::Library;
 use nir_report::{CoveragePage, Format, coverage_text};
 
-use crate::cache::write_whole;
+use crate::app::App;
 use crate::output::outln;
-use crate::root::Root;
+use crate::output::write_whole;
 
 /// Write a book of everything: one page a method, a measure, a search structure, and a tutorial.
 ///
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// The folder to write; one that an earlier book is in is replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The folder of results; of this checkout if not given.
+    /// The folder of results; of your own folder, else of the cache, if not given.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
 }
@@ -57,11 +57,9 @@ struct Chapter {
     below: Vec<Page>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Root::find()?;
-    let library = root.library()?;
-    let results = args.results.clone().or_else(|| root.results());
-    let cells = results.map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let library = app.library()?;
+    let cells = read_cells(&app.results(args.results.as_ref())?)?;
     write(&args.out, &chapters(&library, &cells)?)?;
     outln!("{}: read it with mdbook serve {0}", args.out.display())?;
     Ok(ExitCode::SUCCESS)
@@ -117,8 +115,7 @@ fn method_page(method: &Method, library: &Library, cells: &[Cell]) -> Result<Pag
     let mut text = format!("# {}\n\n`{}`\n", method.card.name, method.name);
     let mut told: Vec<&str> = Vec::new();
     for stage in &method.stages {
-        let entry =
-            find(stage.algorithm.as_ref()).map_err(|error| stage.error(error.to_string()))?;
+        let entry = library.algorithm(stage)?;
         if !told.contains(&entry.file) {
             told.push(entry.file);
             let Head { title, rest } = Head::of(entry.source);

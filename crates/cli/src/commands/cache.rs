@@ -10,9 +10,10 @@ use anyhow::Result;
 use clap::Subcommand;
 use nir_cache::Item;
 use nir_core::Version;
+use nir_engine::{Cache, KINDS, Kind, MADE_WITH, versions};
 
-use crate::cache::{Cache, KINDS, Kind};
-use crate::engine;
+use crate::app::App;
+
 use crate::output::print;
 
 /// Show, check or clear what was built and kept.
@@ -69,19 +70,19 @@ fn what(name: &str) -> Result<What, String> {
     Ok(What(kinds))
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let cache = Cache::open()?;
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let cache = App::cache()?;
     match &args.action {
-        None | Some(Action::Show) => show(&cache),
+        None | Some(Action::Show) => show(&cache, app),
         Some(Action::Verify) => verify(&cache),
-        Some(Action::Prune) => prune(&cache),
+        Some(Action::Prune) => prune(&cache, app),
         Some(Action::Clear { what: What(kinds) }) => clear(&cache, kinds),
     }
 }
 
-fn show(cache: &Cache) -> Result<ExitCode> {
+fn show(cache: &Cache, app: &App) -> Result<ExitCode> {
     let mut text = String::new();
-    let known = known_code();
+    let known = known_code(app);
     let (mut things, mut total, mut lost) = (0, 0, Lost::default());
     for kind in &KINDS {
         for Item { path, recipe, bytes } in cache.folders().items(kind.folder)? {
@@ -140,18 +141,18 @@ impl Lost {
 }
 
 /// The versions of all code that makes things, as they stand beside what was made.
-fn known_code() -> BTreeSet<String> {
-    engine::versions().iter().map(Version::to_string).collect()
+fn known_code(app: &App) -> BTreeSet<String> {
+    versions(&app.registry).iter().map(Version::to_string).collect()
 }
 
 /// Whether all code that made a thing is as it was then. What does not say which code made it was made before things did.
 fn is_within_reach(path: &Path, known: &BTreeSet<String>) -> bool {
-    let made_with = fs::read_to_string(path.join(engine::MADE_WITH));
+    let made_with = fs::read_to_string(path.join(MADE_WITH));
     made_with.is_ok_and(|text| text.lines().all(|line| known.contains(line)))
 }
 
-fn prune(cache: &Cache) -> Result<ExitCode> {
-    let (known, mut lost) = (known_code(), Lost::default());
+fn prune(cache: &Cache, app: &App) -> Result<ExitCode> {
+    let (known, mut lost) = (known_code(app), Lost::default());
     for kind in KINDS.iter().filter(|kind| kind.made) {
         for Item { path, bytes, .. } in cache.folders().items(kind.folder)? {
             let is_lost = !is_within_reach(&path, &known);

@@ -3,18 +3,18 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use nir_catalogue::{Cell, Comparison, ConfigError, Library, Method, Sweep, read_cells};
+use nir_catalogue::{Cell, Comparison, ConfigError, Method, Sweep, read_cells};
 use nir_data::Manifests;
 use nir_eval::Measure;
 use nir_nn::checkpoint::Wanted;
 use nir_report::Question;
 use toml::Spanned;
 
+use crate::app::App;
 use crate::commands::bench;
 use crate::commands::list::coverage;
-use crate::engine::Pipeline;
 use crate::output::{errln, outln};
-use crate::root::Root;
+use nir_engine::Library;
 
 /// Check every config, paper, claim, dataset and result; print each problem with file and line.
 #[derive(clap::Args)]
@@ -26,11 +26,12 @@ pub(crate) struct Args {
     strict: bool,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Root::find()?;
-    let library = root.library()?;
-    let manifests = root.manifests()?;
-    let cells = root.results().map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let library = app.library()?;
+    let manifests = app.home.datasets()?;
+    // Results in the cache may be of methods in files of their own.
+    let own = app.home.folder().map(|folder| read_cells(&folder.join("results")));
+    let cells = own.transpose()?.unwrap_or_default();
     let mut problems = problems(&library, &manifests, &cells);
     let unpinned = unpinned(&library);
     match args.strict {
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn problems(library: &Library, manifests: &Manifests, cells: &[Cell]) -> Vec<String> {
     let mut problems: Vec<String> = library.problems().iter().map(ToString::to_string).collect();
     for method in library.methods.values() {
-        problems.extend(Pipeline::new(method, library).err().map(|error| format!("{error:#}")));
+        problems.extend(library.read(method).err().map(|error| format!("{error:#}")));
         problems.extend(claims(method, manifests));
         problems.extend(idle_reason(method, library));
     }
@@ -110,7 +111,7 @@ fn unpinned(library: &Library) -> Vec<Unpinned> {
 }
 
 fn unpinned_of(method: &Method, library: &Library) -> Vec<Unpinned> {
-    let Ok(pipeline) = Pipeline::new(method, library) else { return Vec::new() };
+    let Ok(pipeline) = library.read(method) else { return Vec::new() };
     let weights = pipeline.steps.iter().flat_map(|step| step.recipe.weights());
     let weights = weights.filter(|wanted| wanted.revision().is_some() && !wanted.is_pinned());
     let one = |wanted: Wanted| Unpinned {

@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use nir_catalogue::read_cells;
 use nir_report::{CoveragePage, Format, coverage_text};
 
-use crate::cache::write_whole;
+use crate::app::App;
 use crate::output::print;
-use crate::root::Root;
+use crate::output::write_whole;
 
 /// Show the whole list and what of it runs: as a page, as JSON, or as Markdown with runnable entries.
 #[derive(clap::Args)]
@@ -23,19 +23,17 @@ pub(crate) struct Args {
     /// How to write it: html, markdown or json; what the file's extension says if not given, else markdown.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// The folder of results; of this checkout if not given.
+    /// The folder of results; of your own folder, else of the cache, if not given.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Root::find()?;
-    let results = args.results.clone().or_else(|| root.results());
-    let cells = results.map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let (library, cells) = (app.library()?, read_cells(&app.results(args.results.as_ref())?)?);
     let extension = args.out.as_deref().and_then(|path| path.extension()?.to_str());
     let format = args.format.or_else(|| extension.and_then(Format::of_extension));
     let format = format.unwrap_or(Format::Markdown);
-    let Some(text) = coverage_text(&CoveragePage::new(&root.library()?, &cells), format) else {
+    let Some(text) = coverage_text(&CoveragePage::new(&library, &cells), format) else {
         bail!("coverage is not written as {format}: expected one of html, markdown, json");
     };
     match &args.out {

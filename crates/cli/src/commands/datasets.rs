@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use nir_data::{Cache, Dataset, Manifest, Manifests, State};
 
+use crate::app::App;
 use crate::output::outln;
-use crate::root::Root;
 use crate::table::grouped;
 
 /// List datasets with their size, licence and state, or describe one.
@@ -18,8 +18,8 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let (manifests, cache) = (Root::find()?.manifests()?, Cache::of_user()?);
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let (manifests, cache) = (app.home.datasets()?, Cache::of_user()?);
     match &args.name {
         Some(name) => describe(&manifests, &cache, manifests.get(name)?)?,
         None => list(&manifests, &cache)?,

@@ -12,9 +12,9 @@ use nir_nn::checkpoint::Settings;
 use nir_nn::{Backend, Precision};
 use serde::Serialize;
 
-use crate::cache::{Cache, KINDS, Kind};
-use crate::engine::{CODE, COMMIT, RUSTC, cores, cpu, device, libraries, memory};
+use crate::app::App;
 use crate::output::print;
+use nir_engine::{COMMIT, Cache, KINDS, Kind, RUSTC, cores, cpu, device, libraries, memory};
 
 /// Check this machine: processor, memory, disk, caches, hub, versions.
 ///
@@ -61,7 +61,7 @@ impl Finding {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let settings = Settings::from_env();
-    let cache = Cache::open()?;
+    let cache = App::cache()?;
     let mut findings = vec![processor(), simd(), free_memory(), disk(cache.folder()), gpu()];
     findings.push(own_cache(&cache)?);
     findings.push(hub_cache(&settings.cache));
@@ -199,7 +199,7 @@ fn host(endpoint: &str) -> Option<String> {
 }
 
 fn versions() -> Vec<Finding> {
-    let nir = format!("{} of commit {COMMIT}, code {}", env!("CARGO_PKG_VERSION"), &CODE[..16]);
+    let nir = format!("{} of commit {COMMIT}", env!("CARGO_PKG_VERSION"));
     let changed = COMMIT.ends_with("+changes");
     let advice = "its results name no commit that others can check out; commit, then build again";
     let libraries: Vec<String> =

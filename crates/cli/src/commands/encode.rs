@@ -8,14 +8,12 @@ use anyhow::{Context as _, Result, bail};
 use nir_core::{Corpus, DocNo, Document, Documents, EncodedTerm, Encoding, Form, Query};
 use serde_json::{Value, json};
 
-use super::run::method_of;
-use crate::cache::Cache;
-use crate::engine::{Engine, Pipeline};
+use crate::app::App;
 use crate::models;
+use crate::named::method_of;
 use crate::output::print;
-use crate::progress::{Bars, Hushable};
-use crate::root::Root;
 use crate::terminal::{cut, width, wrapped};
+use nir_engine::{Engine, Pipeline};
 
 /// Show what a method makes of a text: a vector, a vector for each token, or terms with weights.
 ///
@@ -50,17 +48,13 @@ enum Role {
     Document,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     if args.text.trim().is_empty() {
         bail!("the text is empty: write some words");
     }
-    let library = Root::find()?.library()?;
-    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
-    let models = args.models.models(Arc::clone(&progress) as _)?;
-    let method = method_of(&args.method, &library, &models)?;
-    let pipeline = Pipeline::new(&method, &library)?;
-    let cache = Cache::open()?;
-    let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
+    let library = app.library()?;
+    let engine = app.engine(&args.models)?;
+    let pipeline = library.read(&method_of(&args.method, &library, engine.models())?)?;
     let encoding = encode(args, &engine, &pipeline)?;
     let text = match args.json {
         true => serde_json::to_string(&as_json(&encoding))? + "\n",
@@ -70,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn encode(args: &Args, engine: &Engine<'_>, pipeline: &Pipeline) -> Result<Encoding> {
+fn encode(args: &Args, engine: &Engine, pipeline: &Pipeline) -> Result<Encoding> {
     let document = Document { text: args.text.clone(), ..Document::default() };
     let corpus: Arc<dyn Corpus> = Arc::new(Documents::new([document])?);
     let encoder = engine.encoder(pipeline, &corpus)?.with_context(|| {

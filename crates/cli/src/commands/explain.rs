@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use nir_methods::{Entry, Explanation, find};
+use nir_methods::{Entry, Explanation};
 
-use super::run::method;
 use super::show::paper_card;
+use crate::app::App;
+use crate::named::method;
 use crate::output::print;
-use crate::root::Root;
 use crate::terminal::{lines, width};
 
 /// Explain a method: idea, equations, symbols, where in the code, what to try.
@@ -22,14 +22,13 @@ pub(crate) struct Args {
     method: String,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let library = Root::find()?.library()?;
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let library = app.library()?;
     let method = method(&args.method, &library)?;
     let mut text = String::new();
     let mut told: Vec<&str> = Vec::new();
     for stage in &method.stages {
-        let entry =
-            find(stage.algorithm.as_ref()).map_err(|error| stage.error(error.to_string()))?;
+        let entry = library.algorithm(stage)?;
         if !told.contains(&entry.file) {
             told.push(entry.file);
             text.push_str(&stage_text(entry));

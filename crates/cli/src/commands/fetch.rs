@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use nir_data::{Cache, Dataset, Fetch, Fetched, Licence, Manifests, Patience};
 
+use crate::app::App;
 use crate::output::{err, errln, outln};
 use crate::progress::Bars;
-use crate::root::Root;
 use crate::table::grouped;
 use crate::terminal::warn;
 
@@ -40,8 +40,8 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let (manifests, cache) = (Root::find()?.manifests()?, Cache::of_user()?);
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let (manifests, cache) = (app.home.datasets()?, Cache::of_user()?);
     for name in &args.names {
         manifests.get(name)?;
     }

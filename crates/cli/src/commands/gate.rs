@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use indexmap::IndexMap;
-use nir_catalogue::{Comparison, Gate, Library, Provenance, Source};
+use nir_catalogue::{Comparison, Gate, Provenance, Source};
 use nir_data::{Dataset, check_output};
 use nir_eval::{Measure, Policy, evaluate};
 use nir_gate::{
@@ -15,15 +15,13 @@ use nir_gate::{
 };
 use nir_report::Question;
 
-use super::report::comparison_name;
-use super::run::{method, target};
-use crate::cache::{Cache, write_whole};
-use crate::engine::{Engine, Fresh, Pipeline, Target, build, provenance};
+use crate::app::App;
 use crate::models;
+use crate::named::{comparison_name, method};
+use crate::output::write_whole;
 use crate::output::{self, out, outln};
-use crate::progress::{Bars, Hushable};
-use crate::root::Root;
 use crate::table::Table;
+use nir_engine::{Column, Engine, Fresh, Library, Pipeline, Target, build, provenance};
 
 /// Run a small comparison and fail if measures, rankings or costs moved since its baseline.
 ///
@@ -40,7 +38,7 @@ pub(crate) struct Args {
     /// The comparison.
     #[arg(value_name = "FILE")]
     comparison: String,
-    /// The folder whose gate/NAME.json is the baseline; the results of this checkout if not given.
+    /// The folder whose gate/NAME.json is the baseline; the results of your own folder if not given.
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
     /// Write what there is now as the new baseline.
@@ -72,20 +70,19 @@ const ROUNDS: usize = 7;
 /// … and how often as many are added while a cost seems to have moved: noise goes, a slower search stays slow.
 const ATTEMPTS: usize = 5;
 
-pub(crate) fn run(args: &Args) -> ExitCode {
-    output::end(gate(args), CANNOT_TELL)
+pub(crate) fn run(args: &Args, app: &App) -> ExitCode {
+    output::end(gate(args, app), CANNOT_TELL)
 }
 
-fn gate(args: &Args) -> Result<ExitCode> {
+fn gate(args: &Args, app: &App) -> Result<ExitCode> {
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     args.junit.iter().try_for_each(|path| check_output(path))?;
-    let root = Root::find()?;
-    let library = root.library()?;
+    let library = app.library()?;
     let comparison = read_comparison(&args.comparison, &library)?;
-    let against = Against::find(args, &comparison, &root)?;
-    let found = Found::new(args, &comparison, &library, &root)?;
+    let against = Against::find(args, &comparison, app)?;
+    let found = Found::new(args, &comparison, &library, app)?;
     match &args.reason {
         Some(reason) => update(args, &against, &found, &comparison, reason),
         None => hold(args, &against, &found),
@@ -135,10 +132,12 @@ struct Against {
 }
 
 impl Against {
-    fn find(args: &Args, comparison: &Comparison, root: &Root) -> Result<Self> {
-        let folder = args.against.clone().or_else(|| root.results());
-        let folder =
-            folder.context("this is no checkout: name the baseline's folder with --against")?;
+    fn find(args: &Args, comparison: &Comparison, app: &App) -> Result<Self> {
+        let own = || app.home.folder().map(|folder| folder.join("results"));
+        let folder = args.against.clone().or_else(own);
+        let folder = folder.context(
+            "no folder of your own, with a nir.toml, was found here or above: name the baseline's folder with --against",
+        )?;
         let place = Baseline::path(&folder, comparison.source.path());
         let before = match read_baseline(&place) {
             Err(error) if !args.update => return Err(error),
@@ -221,31 +220,22 @@ struct Cell<'a> {
 /// Everything that a comparison names, run now.
 struct Found<'a> {
     cells: Vec<Cell<'a>>,
-    progress: Arc<Hushable>,
+    engine: Engine,
 }
 
 impl<'a> Found<'a> {
-    fn new(
-        args: &Args,
-        comparison: &'a Comparison,
-        library: &Library,
-        root: &Root,
-    ) -> Result<Self> {
+    fn new(args: &Args, comparison: &'a Comparison, library: &Library, app: &App) -> Result<Self> {
         let question = Question::of(comparison)?;
         let gated = pipelines(comparison, library)?;
-        let cache = Cache::open()?;
-        let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
-        let models = args.models.models(Arc::clone(&progress) as _)?;
-        let backend = args.models.backend()?;
-        if !backend.device().is_cpu() && !args.no_costs {
+        let engine = app.engine(&args.models)?;
+        if !engine.backend().device().is_cpu() && !args.no_costs {
             bail!("costs are CPU seconds, which say nothing of another device: add --no-costs");
         }
-        let engine = Engine { cache: &cache, progress: Arc::clone(&progress), models, backend };
-        let manifests = root.manifests()?;
+        let manifests = app.home.datasets()?;
         let mut cells = Vec::new();
         for name in &question.datasets {
-            let dataset = Dataset::open(cache.data(), manifests.get(name)?)?;
-            let target = Arc::new(target(&dataset));
+            let Column { data: dataset, target, .. } = engine.dataset(manifests.get(name)?)?;
+            let target = Arc::new(target);
             for (pipeline, gate) in &gated {
                 let fresh = engine.run_anew(pipeline, &target)?;
                 let row = row(pipeline, &dataset, &fresh, &question.measures)?;
@@ -253,7 +243,7 @@ impl<'a> Found<'a> {
                 cells.push(Cell { gate, file, target: Arc::clone(&target), fresh, row });
             }
         }
-        Ok(Self { cells, progress })
+        Ok(Self { cells, engine })
     }
 
     /// All rows, timed until `settled` or until noise can no longer be to blame.
@@ -265,7 +255,7 @@ impl<'a> Found<'a> {
         if args.no_costs {
             return Ok(self.cells.iter().map(|cell| (cell.row.clone(), cell.gate)).collect());
         }
-        self.progress.hushed(|| self.timed(settled))
+        self.engine.hushed(|| self.timed(settled))
     }
 
     fn timed(
@@ -322,7 +312,7 @@ fn pipelines<'a>(
 ) -> Result<Vec<(Pipeline, &'a Gate)>> {
     let gated = |name| {
         let gate = comparison.gate(name)?;
-        Ok((Pipeline::new(&method(name.as_ref(), library)?, library)?, gate))
+        Ok((library.read(&method(name.as_ref(), library)?)?, gate))
     };
     comparison.methods.iter().map(gated).collect()
 }

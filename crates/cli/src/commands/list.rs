@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use nir_catalogue::{Cell, Coverage, Library, Paper, Status, read_cells};
 
+use crate::app::App;
 use crate::output::outln;
-use crate::root::Root;
 use crate::table::Table;
 
 /// List the papers and what runs of them.
@@ -36,10 +36,9 @@ pub(crate) struct Args {
 
 const STATUSES: [Status; 4] = [Status::NotAMethod, Status::Open, Status::Configured, Status::Run];
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Root::find()?;
-    let library = root.library()?;
-    let cells = root.results().map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let library = app.library()?;
+    let cells = read_cells(&app.home.results()?)?;
     check_names(args, &library)?;
     let show = if args.methods { methods } else { papers };
     show(args, &library, &cells).map(|()| ExitCode::SUCCESS)

@@ -4,21 +4,16 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
-use nir_catalogue::{Library, Method, Source};
-use nir_methods::find;
+use nir_catalogue::{Method, Source};
 
-use super::run::method;
-use crate::cache::write_whole;
-use crate::checkpoint;
-use crate::engine::Pipeline;
-use crate::models::{self, Models};
-use crate::output::outln;
-use crate::progress::Bars;
-use crate::root::Root;
+use crate::app::App;
+use crate::models;
+use crate::named::method;
+use crate::output::{errln, outln, write_whole};
+use nir_engine::{Library, Models, checkpoint};
 
 /// Write the config of a method or of a dataset of your own, with a comment for every parameter.
 ///
@@ -63,16 +58,16 @@ enum What {
     },
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     match &args.what {
         What::Method { name, like: _, from: Some(from), models, out } => {
-            let progress = Arc::new(Bars::default());
-            new_method(name, out.as_deref(), |_, family| {
-                checkpoint_model(from, family, &models.models(progress)?)
+            let engine = app.engine(models)?;
+            new_method(name, out.as_deref(), app, |library, family| {
+                checkpoint_model(from, family, library, engine.models())
             })?;
         }
         What::Method { name, like, out, .. } => {
-            new_method(name, out.as_deref(), |library, family| {
+            new_method(name, out.as_deref(), app, |library, family| {
                 let like = model(like.as_deref(), family, library)?;
                 let head = format!(
                     "# A method of your own, made like {0}. Change one thing at a time, and compare with `nir run {0} FILE \
@@ -82,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 Ok((like, head))
             })?;
         }
-        What::Dataset { name, out } => new_dataset(name, out.as_deref())?,
+        What::Dataset { name, out } => new_dataset(name, out.as_deref(), app)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -91,9 +86,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn new_method(
     name: &str,
     out: Option<&Path>,
+    app: &App,
     begin: impl FnOnce(&Library, &str) -> Result<(Method, String)>,
 ) -> Result<()> {
-    let library = Root::find()?.library()?;
+    let library = app.library()?;
     let Some((family, last)) =
         name.split_once('/').filter(|(family, last)| is_name(family) && is_name(last))
     else {
@@ -105,20 +101,26 @@ fn new_method(
         bail!("`{name}` is a method already; `nir show {name}` shows it");
     }
     let (like, head) = begin(&library, family)?;
-    let text = skeleton(last, &like, &head)?;
-    let path = out.map_or_else(|| PathBuf::from(format!("configs/{name}.toml")), Path::to_owned);
+    let text = skeleton(last, &like, &head, &library)?;
+    let path = place(out, &format!("configs/{name}.toml"), app)?;
     let source = Source::new(path.display().to_string(), text.clone());
-    Pipeline::new(&Method::parse(name, source)?, &library)?; // what is written can be run
+    library.read(&Method::parse(name, source)?)?; // what is written can be run
     put(&path, &text)?;
+    mark(out, app)?;
     outln!("{}: like {}; try: nir run {} --on pocket", path.display(), like.name, path.display())?;
     Ok(())
 }
 
 /// What a checkpoint says of itself, to begin with.
-fn checkpoint_model(from: &str, family: &str, models: &Models) -> Result<(Method, String)> {
+fn checkpoint_model(
+    from: &str,
+    family: &str,
+    library: &Library,
+    models: &Models,
+) -> Result<(Method, String)> {
     let method = checkpoint::method(from, models)?;
     let last = method.stages.last().context("a method has a stage")?;
-    let own = find(last.algorithm.as_ref())?.family;
+    let own = library.algorithm(last)?.family;
     if own != family {
         bail!(
             "`{from}` is run by `{}`, which is of the family `{own}`, not `{family}`: name it {own}/…",
@@ -148,14 +150,14 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The config of a method under another name, without its claims, each parameter below its documentation.
-fn skeleton(name: &str, like: &Method, head: &str) -> Result<String> {
+fn skeleton(name: &str, like: &Method, head: &str, library: &Library) -> Result<String> {
     let mut text = format!("{head}\n\n");
     let (mut stages, mut docs) = (like.stages.iter(), Vec::new());
     let mut told = HashSet::new();
     for line in body(like.source.text()) {
         if line.starts_with("[[stage]]") {
             let stage = stages.next().context("a config has a stage for each `[[stage]]`")?;
-            docs = find(stage.algorithm.as_ref())?.parameters();
+            docs = library.algorithm(stage)?.parameters();
             text.push_str("# What happens, in order; `nir explain` says more of each stage.\n");
         } else if line.starts_with("name ") || line.starts_with("name=") {
             let _ = writeln!(text, "# The name in tables.\nname  = \"{name}\"");
@@ -189,17 +191,45 @@ fn is_key(line: &str, key: &str) -> bool {
     line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
 }
 
-fn new_dataset(name: &str, out: Option<&Path>) -> Result<()> {
+fn new_dataset(name: &str, out: Option<&Path>, app: &App) -> Result<()> {
     if !is_name(name) {
         bail!("`{name}` is no name of a dataset: expected a-z, 0-9, `-`, `_` and `.`");
     }
-    if Root::find()?.manifests()?.iter().any(|manifest| manifest.name == name) {
+    if app.home.datasets()?.iter().any(|manifest| manifest.name == name) {
         bail!("`{name}` is a dataset already; `nir datasets` lists them");
     }
-    let path = out.map_or_else(|| PathBuf::from(format!("datasets/{name}.toml")), Path::to_owned);
+    let path = place(out, &format!("datasets/{name}.toml"), app)?;
     put(&path, &include_str!("new/dataset.toml").replace("NAME", name))?;
+    mark(out, app)?;
     outln!("{}: put your files into the folder {name} beside it", path.display())?;
     Ok(())
+}
+
+/// Where a new file goes: where the user says, else into the folder of one's own, or into the working folder.
+fn place(out: Option<&Path>, name: &str, app: &App) -> Result<PathBuf> {
+    if let Some(out) = out {
+        return Ok(out.to_owned());
+    }
+    let Some(folder) = app.home.folder() else { return Ok(PathBuf::from(name)) };
+    let here = std::env::current_dir().context("the working folder cannot be read")?;
+    let path = folder.join(name);
+    Ok(path.strip_prefix(here).map_or(path.clone(), Path::to_owned))
+}
+
+/// What marks a folder of one's own.
+const MARK: &str = "nir.toml";
+const MARKED: &str =
+    "# This folder adds its configs, datasets and results to those that nir carries.\n";
+
+/// Makes the working folder one's own, where a file was put into it and there is no such folder yet.
+fn mark(out: Option<&Path>, app: &App) -> Result<()> {
+    if out.is_some() || app.home.folder().is_some() {
+        return Ok(());
+    }
+    errln!(
+        "{MARK}: from now on this folder adds its configs, datasets and results to those of nir"
+    );
+    write_whole(Path::new(MARK), MARKED)
 }
 
 fn put(path: &Path, text: &str) -> Result<()> {

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use nir_catalogue::{leaderboard, read_cells};
 
-use crate::cache::write_whole;
+use crate::app::App;
 use crate::output::errln;
-use crate::root::Root;
+use crate::output::write_whole;
 
 /// Write results/README.md anew from the results beside it.
 #[derive(clap::Args)]
@@ -16,7 +16,7 @@ use crate::root::Root;
     after_help = "Example: nir results --check   # for CI: fails if the page is not up to date"
 )]
 pub(crate) struct Args {
-    /// The folder of results; of this checkout if not given.
+    /// The folder of results; of your own folder, else of the cache, if not given.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
     /// Write nothing; fail if the page differs from what would be written.
@@ -24,11 +24,9 @@ pub(crate) struct Args {
     check: bool,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Root::find()?;
-    let folder = args.results.clone().or_else(|| root.results());
-    let folder = folder.context("this is no checkout: name the folder with --results")?;
-    let page = leaderboard(&root.library()?, &read_cells(&folder)?);
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let folder = app.results(args.results.as_ref())?;
+    let page = leaderboard(&*app.library()?, &read_cells(&folder)?);
     let path = folder.join("README.md");
     if args.check {
         compare(&path, &page)

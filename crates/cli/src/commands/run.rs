@@ -2,24 +2,22 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use nir_catalogue::{Cell, Library, Method, Scope as CellScope, leaderboard, read_cells};
-use nir_data::{Dataset, Manifests, Scope, Source, check_output, is_standard_output};
+use nir_catalogue::{Cell, Method, leaderboard, read_cells};
+use nir_data::{Dataset, Source, check_output, is_standard_output};
+use nir_engine::checkpoint::is_of_checkpoint;
+use nir_engine::{Column, Engine, Finished, Library, Models, Outcome, Pipeline};
 use nir_report::{Question, ir_metadata};
 
-use super::report::{self, comparison_name};
-use crate::cache::{Cache, write_whole};
-use crate::checkpoint::{self, is_of_checkpoint};
-use crate::compare::{Outcome, Plan};
-use crate::engine::{Engine, Finished, Pipeline, Target};
+use crate::app::App;
+use crate::compare::Plan;
 use crate::input::check_standard_input;
-use crate::models::{self, Models};
-use crate::names::did_you_mean;
-use crate::output::{err, errln, print};
-use crate::progress::{Bars, Hushable};
-use crate::root::{Root, method_file};
+use crate::models;
+use crate::named::{comparison_name, method_of};
+use crate::output::{err, errln, print, write_whole};
+use crate::page;
+use crate::progress::Bars;
 use crate::table::Table;
 use crate::terminal::warn;
 
@@ -64,7 +62,7 @@ pub(crate) struct Args {
     /// Write every ranking below this folder, and beside each what it says of itself in the fields of ir_metadata.
     #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
-    /// Where results are written; in a checkout its results folder, elsewhere nowhere if not given.
+    /// Where results are written; the results folder of your own folder, else of the cache, if not given.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
     /// Write a report of what ran: a page (FILE.html), or another format by its extension; see `nir report`.
@@ -80,46 +78,33 @@ pub(crate) struct Args {
     models: models::Args,
 }
 
-/// One dataset with what it takes to run over it.
-pub(super) struct Column {
-    pub(super) dataset: Dataset,
-    pub(super) target: Target,
-    /// Whether it has a manifest, and so results to keep.
-    named: bool,
-    pub(super) scope: CellScope,
-}
-
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
-    let root = Root::find()?;
-    let library = root.library()?;
-    let cache = Cache::open()?;
-    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
-    let models = args.models.models(Arc::clone(&progress) as _)?;
-    let (methods, question) = resolve(args, &library, &models)?;
+    let library = app.library()?;
+    let engine = app.engine(&args.models)?;
+    let (methods, question) = resolve(args, &library, engine.models())?;
     for method in methods.iter().filter(|method| is_of_checkpoint(method)) {
         errln!("{}", method.source.text());
     }
     let pipelines =
-        methods.iter().map(|method| Pipeline::new(method, &library)).collect::<Result<Vec<_>>>()?;
-    let columns = columns(args, &root, &cache, &question.datasets)?;
-    check_outputs(args, &pipelines, &columns, root.folder().is_some())?;
-    let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
+        methods.iter().map(|method| library.read(method)).collect::<Result<Vec<_>>>()?;
+    let columns = columns(args, app, &engine, &question.datasets)?;
+    check_outputs(args, &pipelines, &columns)?;
     let table = plan_table(&engine, &pipelines, &columns)?;
     if args.plan {
         print(table.to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
     errln!("{table}");
-    let results = args.results.clone().or_else(|| root.results());
+    let results = app.results(args.results.as_ref())?;
     for column in &columns {
-        run_column(args, &engine, &pipelines, column, &question, results.as_deref(), &library)?;
+        run_column(args, &engine, &pipelines, column, &question, &results, &library)?;
     }
-    if let Some(results) = results.filter(|_| columns.iter().any(|column| column.named)) {
+    if columns.iter().any(|column| column.is_named) {
         write_whole(&results.join("README.md"), leaderboard(&library, &read_cells(&results)?))?;
-        publish(args, &question, &results, &library_with(library, &methods), &root)?;
+        publish(args, &question, &results, &library.with(&methods), app)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -130,13 +115,13 @@ fn publish(
     question: &Question,
     results: &Path,
     library: &Library,
-    root: &Root,
+    app: &App,
 ) -> Result<()> {
     let Some(path) = &args.report else {
         errln!("report: nir report {} --out report.html", question.arguments());
         return Ok(());
     };
-    report::write(&report::make(question, results, library, root)?, Some(path), None)
+    page::write(&page::make(question, results, library, app)?, Some(path), None)
 }
 
 /// The methods, and how they are compared on what.
@@ -172,84 +157,15 @@ fn resolve(args: &Args, library: &Library, models: &Models) -> Result<(Vec<Metho
     Ok((methods, Question::by_hand(&args.what, names, args.on.clone(), measures)))
 }
 
-/// The program's methods, and those that are in files of their own or in checkpoints.
-pub(super) fn library_with(mut library: Library, methods: &[Method]) -> Library {
-    for method in methods {
-        library.methods.entry(method.name.clone()).or_insert_with(|| method.clone());
-    }
-    library
-}
-
-/// A method by its name, by its path below `configs`, in a file of its own, or read out of a checkpoint.
-pub(super) fn method_of(what: &str, library: &Library, models: &Models) -> Result<Method> {
-    match checkpoint::is_checkpoint(what) {
-        true => checkpoint::method(what, models),
-        false => method(what, library),
-    }
-}
-
-/// A method by its name, by its path below `configs`, or in a file of its own.
-pub(super) fn method(what: &str, library: &Library) -> Result<Method> {
-    let name = comparison_name(what);
-    if let Some(method) = library.methods.get(name) {
-        return Ok(method.clone());
-    }
-    if Path::new(what).is_file() {
-        return method_file(Path::new(what));
-    }
-    if let Some(comparison) = library.comparisons.get(name) {
-        let methods: Vec<&str> =
-            comparison.methods.iter().map(|method| method.as_ref().as_str()).collect();
-        bail!("`{what}` is a comparison: name one of its methods, {}", methods.join(", "));
-    }
-    if checkpoint::is_checkpoint(what) {
-        bail!(
-            "`{what}` is a checkpoint, and no config: `nir run`, `nir search`, `nir encode` and `nir report` take one, and \
-             `nir new method dense/mine --from {what}` writes its config"
-        );
-    }
-    let comparisons: Vec<String> =
-        library.comparisons.keys().map(|name| format!("configs/{name}.toml")).collect();
-    let beside = files_beside(Path::new(what));
-    let known = library.methods.keys().chain(&comparisons).chain(&beside).map(String::as_str);
-    let meant = did_you_mean(what, known).map(|meant| meant + " ").unwrap_or_default();
-    bail!(
-        "`{what}` is neither a method nor a file; {meant}`nir list --methods` shows all methods, configs/*.toml are comparisons"
-    );
-}
-
-/// The configs in the folder of a path, as one would type them: what a misspelt one may have meant.
-fn files_beside(path: &Path) -> Vec<String> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let entries = std::fs::read_dir(listed).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let configs = names.filter(|name| name.ends_with(".toml"));
-    configs.map(|name| folder.join(name).display().to_string()).collect()
-}
-
-fn columns(args: &Args, root: &Root, cache: &Cache, names: &[String]) -> Result<Vec<Column>> {
+fn columns(args: &Args, app: &App, engine: &Engine, names: &[String]) -> Result<Vec<Column>> {
     if let Some(corpus) = &args.corpus {
-        return Ok(vec![own(args, corpus, cache)?]);
+        return Ok(vec![own(args, corpus, engine)?]);
     }
-    let manifests = root.manifests()?;
-    names.iter().map(|name| column(&manifests, cache, name)).collect()
-}
-
-/// A dataset that has a manifest.
-pub(super) fn column(manifests: &Manifests, cache: &Cache, name: &str) -> Result<Column> {
-    let manifest = manifests.get(name)?;
-    let dataset = Dataset::open(cache.data(), manifest)?;
-    warn(&dataset.notes);
-    let scope = match (manifest.card.scope, manifest.sample_of()) {
-        (Scope::Sample, Some(whole)) => CellScope::SampleOf(whole.to_owned()),
-        _ => CellScope::Full,
-    };
-    Ok(Column { target: target(&dataset), dataset, named: true, scope })
+    names.iter().map(|name| app.column(engine, name)).collect()
 }
 
 /// The user's own files as a dataset.
-fn own(args: &Args, corpus: &Source, cache: &Cache) -> Result<Column> {
+fn own(args: &Args, corpus: &Source, engine: &Engine) -> Result<Column> {
     let given = [
         ("--corpus", Some(corpus)),
         ("--queries", args.queries.as_ref()),
@@ -258,41 +174,23 @@ fn own(args: &Args, corpus: &Source, cache: &Cache) -> Result<Column> {
     let given = given.into_iter().filter_map(|(name, source)| Some((name, source?.path.as_path())));
     check_standard_input(given)?;
     let (queries, qrels) = (args.queries.as_ref(), args.qrels.as_ref());
-    let dataset = Dataset::from_files(cache.data(), corpus, queries, qrels, &Bars::default())?;
+    let cache = engine.cache().data();
+    let dataset = Dataset::from_files(cache, corpus, queries, qrels, &Bars::default())?;
     warn(&dataset.notes);
-    Ok(Column { target: target(&dataset), dataset, named: false, scope: CellScope::Full })
+    Ok(Column::own(dataset))
 }
 
-pub(super) fn target(dataset: &Dataset) -> Target {
-    Target {
-        corpus: Arc::clone(&dataset.corpus),
-        corpus_digest: dataset.corpus_digest,
-        queries: dataset.queries.clone(),
-        exclude_query_id: dataset.card.exclude_query_id,
-    }
-}
-
-fn check_outputs(
-    args: &Args,
-    pipelines: &[Pipeline],
-    columns: &[Column],
-    in_checkout: bool,
-) -> Result<()> {
+fn check_outputs(args: &Args, pipelines: &[Pipeline], columns: &[Column]) -> Result<()> {
     if args.run.is_some() && (pipelines.len() > 1 || columns.len() > 1) {
         bail!(
             "--run writes one ranking, of one method over one dataset; use --runs DIR for several"
         );
     }
-    if args.report.is_some() && args.results.is_none() && !in_checkout {
-        bail!(
-            "a report is made from results, and outside a checkout none are kept: name a folder with --results"
-        );
-    }
     args.run.iter().try_for_each(|path| check_output(path))?;
-    args.report.iter().try_for_each(|path| report::check(path, None))?;
+    args.report.iter().try_for_each(|path| page::check(path, None))?;
     [&args.runs, &args.results].into_iter().flatten().try_for_each(|path| check_folder(path))?;
     let written = args.run.is_some() || args.runs.is_some();
-    if !written && columns.iter().any(|column| column.dataset.qrels.is_empty()) {
+    if !written && columns.iter().any(|column| column.data.qrels.is_empty()) {
         bail!(
             "without judgements there is nothing to measure: give --qrels, or --run FILE for the ranking"
         );
@@ -308,15 +206,15 @@ fn check_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn plan_table(engine: &Engine<'_>, pipelines: &[Pipeline], columns: &[Column]) -> Result<Table> {
+fn plan_table(engine: &Engine, pipelines: &[Pipeline], columns: &[Column]) -> Result<Table> {
     let mut table = Table::new(["dataset", "documents", "queries", "method", "state"]);
     for column in columns {
         for pipeline in pipelines {
             let state =
                 if engine.is_cached(pipeline, &column.target)? { "cached" } else { "will run" };
-            let (documents, queries) = (column.dataset.corpus.len(), column.dataset.queries.len());
+            let (documents, queries) = (column.data.corpus.len(), column.data.queries.len());
             let cells = [
-                &column.dataset.name,
+                &column.data.name,
                 &documents.to_string(),
                 &queries.to_string(),
                 &pipeline.method.name,
@@ -329,39 +227,39 @@ fn plan_table(engine: &Engine<'_>, pipelines: &[Pipeline], columns: &[Column]) -
 
 fn run_column(
     args: &Args,
-    engine: &Engine<'_>,
+    engine: &Engine,
     pipelines: &[Pipeline],
     column: &Column,
     question: &Question,
-    results: Option<&Path>,
+    results: &Path,
     library: &Library,
 ) -> Result<()> {
     let finished = pipelines
         .iter()
-        .map(|pipeline| engine.run(pipeline, &column.target))
+        .map(|pipeline| engine.rank(pipeline, &column.target))
         .collect::<Result<Vec<_>>>()?;
     for (pipeline, finished) in pipelines.iter().zip(&finished) {
         write_run(args, column, pipeline, finished)?;
     }
-    if column.dataset.qrels.is_empty() {
+    if column.data.qrels.is_empty() {
         return Ok(());
     }
     let plan = Plan::of(question);
-    let outcomes = plan.measure(&column.dataset, pipelines, finished, &column.scope)?;
+    let measure =
+        |(pipeline, finished)| engine.measure(pipeline, column, finished, &question.measures);
+    let outcomes = pipelines.iter().zip(finished).map(measure).collect::<Result<Vec<_>>>()?;
     if let Some(runs) = &args.runs {
         for (pipeline, outcome) in pipelines.iter().zip(&outcomes) {
             let Cell { method, paper, dataset, .. } = &outcome.cell;
-            let (paper, homepage) = (library.papers.get(paper), &column.dataset.card.homepage);
+            let (paper, homepage) = (library.papers.get(paper), &column.data.card.homepage);
             let text = ir_metadata(&outcome.cell, &pipeline.method, paper, homepage, question);
             write_whole(&runs.join(dataset).join(format!("{method}.ir_metadata.yaml")), text)?;
         }
     }
-    if let Some(results) = results.filter(|_| column.named) {
-        for outcome in &outcomes {
-            keep(results, outcome)?;
-        }
+    if column.is_named {
+        outcomes.iter().try_for_each(|outcome| keep(results, outcome))?;
     }
-    print_page(args, &plan.page(column.dataset.name.as_str(), &outcomes, library)?)
+    print_page(args, &plan.page(column.data.name.as_str(), &outcomes, library)?)
 }
 
 /// Copies a ranking to where the user wants it.
@@ -374,7 +272,7 @@ fn write_run(args: &Args, column: &Column, pipeline: &Pipeline, finished: &Finis
     }
     if let Some(runs) = &args.runs {
         let name = format!("{}.trec", pipeline.method.name);
-        write_whole(&runs.join(&column.dataset.name).join(name), bytes()?)?;
+        write_whole(&runs.join(&column.data.name).join(name), bytes()?)?;
     }
     Ok(())
 }

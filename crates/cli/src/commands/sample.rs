@@ -7,9 +7,9 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use nir_data::{Cache, Dataset, Drawn, SampleRule, SampleRun, draw, write_sample};
 
+use crate::app::App;
 use crate::input::check_standard_input;
 use crate::output::outln;
-use crate::root::Root;
 use crate::table::grouped;
 
 /// Draw a sample of a dataset: a manifest and two lists of ids, no text.
@@ -75,10 +75,10 @@ impl FromStr for RunDepth {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     let (folder, name) = place(&args.out)?;
     check_standard_input(args.runs.iter().map(|run| ("--run", run.path.as_path())))?;
-    let (manifests, cache) = (Root::find()?.manifests()?, Cache::of_user()?);
+    let (manifests, cache) = (app.home.datasets()?, Cache::of_user()?);
     if manifests.get(&name).is_ok() {
         bail!("there is a dataset `{name}` already; give the sample another name");
     }

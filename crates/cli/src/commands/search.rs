@@ -2,21 +2,18 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use nir_core::{Contribution, Judgements, Match, Queries, Query};
 use nir_data::Dataset;
 use serde_json::{Value, json};
 
-use super::run::{method_of, target};
-use crate::cache::Cache;
-use crate::engine::{Answer, Engine, Hit, Pipeline};
+use crate::app::App;
 use crate::models;
+use crate::named::method_of;
 use crate::output::print;
-use crate::progress::{Bars, Hushable};
-use crate::root::Root;
 use crate::terminal::{cut, width, wrapped};
+use nir_engine::{Answer, Hit, Pipeline};
 
 /// Search for one query, and see what each score is made of.
 ///
@@ -53,20 +50,14 @@ pub(crate) struct Args {
     models: models::Args,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Root::find()?;
-    let library = root.library()?;
-    let progress = Arc::new(Hushable::new(Arc::new(Bars::default())));
-    let models = args.models.models(Arc::clone(&progress) as _)?;
-    let method = method_of(&args.method, &library, &models)?;
-    let pipeline = Pipeline::new(&method, &library)?;
-    let cache = Cache::open()?;
-    let dataset = Dataset::open(cache.data(), root.manifests()?.get(&args.on)?)?;
-    let query = query(args, &dataset)?;
-    let engine = Engine { cache: &cache, progress, models, backend: args.models.backend()? };
-    let answers =
-        engine.ask(&pipeline, &target(&dataset), &Queries::new(vec![query])?, args.top)?;
-    let page = Page { args, dataset: &dataset, pipeline: &pipeline, answer: &answers[0] };
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let library = app.library()?;
+    let engine = app.engine(&args.models)?;
+    let pipeline = library.read(&method_of(&args.method, &library, engine.models())?)?;
+    let column = engine.dataset(app.home.datasets()?.get(&args.on)?)?;
+    let queries = Queries::new(vec![query(args, &column.data)?])?;
+    let answers = engine.ask(&pipeline, &column.target, &queries, args.top)?;
+    let page = Page { args, dataset: &column.data, pipeline: &pipeline, answer: &answers[0] };
     let text = match args.json {
         true => serde_json::to_string_pretty(&page.json())? + "\n",
         false => page.text(),

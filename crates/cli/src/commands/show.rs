@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use nir_catalogue::{Cell, Library, Method, Paper, Verdict, read_cells};
 
+use crate::app::App;
 use crate::names::did_you_mean;
 use crate::output::print;
-use crate::root::Root;
 
 /// Show an entry of the list: links, configs, claims, results.
 #[derive(clap::Args)]
@@ -17,10 +17,9 @@ pub(crate) struct Args {
     key: String,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Root::find()?;
-    let library = root.library()?;
-    let cells = root.results().map(|folder| read_cells(&folder)).transpose()?.unwrap_or_default();
+pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
+    let library = app.library()?;
+    let cells = read_cells(&app.home.results()?)?;
     let text = if let Some(method) = library.methods.get(&args.key) {
         method_card(method, &cells)
     } else if let Some(paper) = library.papers.get(&args.key) {

@@ -21,10 +21,10 @@ use serde::Deserialize;
 use crate::models::Models;
 
 /// The folder of methods that are checkpoints: no family has this name.
-pub(crate) const FAMILY: &str = "checkpoints";
+pub const FAMILY: &str = "checkpoints";
 
 /// Whether a name on the command line is a checkpoint's.
-pub(crate) fn is_checkpoint(what: &str) -> bool {
+pub fn is_checkpoint(what: &str) -> bool {
     what.starts_with("file:") || what.starts_with("hf:")
 }
 
@@ -48,7 +48,7 @@ struct Limited {
 
 /// The method of a checkpoint: its text is what the files say, its name the folder's or the repository's with the beginning
 /// of the digest of all files.
-pub(crate) fn method(what: &str, models: &Models) -> Result<Method> {
+pub fn method(what: &str, models: &Models) -> Result<Method> {
     let wanted = wanted(what)?;
     let checkpoint = models.open(&wanted)?;
     let reading = Reading::new(&wanted, checkpoint)?;
@@ -63,7 +63,7 @@ pub(crate) fn method(what: &str, models: &Models) -> Result<Method> {
 }
 
 /// Whether a method is a checkpoint's, and its text what was read out of it.
-pub(crate) fn is_of_checkpoint(method: &Method) -> bool {
+pub fn is_of_checkpoint(method: &Method) -> bool {
     method.family() == FAMILY && is_checkpoint(method.source.path())
 }
 

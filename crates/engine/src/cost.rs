@@ -24,9 +24,9 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spent {
     /// On the clock.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
     /// Of all processors together.
-    pub(crate) cpu_seconds: f64,
+    pub cpu_seconds: f64,
 }
 
 impl Add for Spent {
@@ -87,7 +87,7 @@ fn sample(queries: &Queries) -> Vec<Queries> {
     (0..n).map(single).collect()
 }
 
-pub(super) fn summary(mut seconds: Vec<f64>) -> Latency {
+pub(crate) fn summary(mut seconds: Vec<f64>) -> Latency {
     seconds.sort_by(f64::total_cmp);
     let at = |share: f64| 1000.0 * percentile(&seconds, share);
     Latency { queries: seconds.len(), p50_ms: at(0.50), p95_ms: at(0.95), p99_ms: at(0.99) }

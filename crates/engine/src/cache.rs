@@ -1,44 +1,42 @@
-//! The cache of the command: what was built, found again by the digest of everything that decided it.
+//! What was built and is kept, found again by the digest of everything that decided it.
 //!
 //! [`nir_cache`] keeps it whole, verified and shared; here are the kinds of things in it.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use nir_cache::{CacheError, Found, Name};
 use nir_core::Digest;
 
-use crate::output::errln;
+use crate::engine::Tell;
 
 /// The folders of finished things.
 #[derive(Clone)]
-pub(crate) struct Cache {
+pub struct Cache {
     data: nir_data::Cache,
 }
 
 /// A kind of thing in the cache.
-pub(crate) struct Kind {
+pub struct Kind {
     /// The name of its folder.
-    pub(crate) folder: &'static str,
+    pub folder: &'static str,
     /// What it holds, in words.
-    pub(crate) what: &'static str,
+    pub what: &'static str,
     /// Whether nir makes it again by itself when it is wanted.
-    pub(crate) again: bool,
+    pub again: bool,
     /// Whether an algorithm, a structure or an encoder made it, whose version it names.
-    pub(crate) made: bool,
+    pub made: bool,
     /// Whether each thing of it has a manifest to be held to.
-    pub(crate) finished: bool,
+    pub finished: bool,
 }
 
 /// The name of the ranking in a folder of a run.
-pub(crate) const RUN: &str = "run.trec";
+pub const RUN: &str = "run.trec";
 
 /// All that the cache holds; what is in none of these folders is not the program's.
 #[rustfmt::skip]
-pub(crate) const KINDS: [Kind; 14] = [
+pub const KINDS: [Kind; 14] = [
     Kind { folder: "vectors",   again: true,  made: true,  finished: true,  what: "what encoders made of documents" },
     Kind { folder: "indexes",   again: true,  made: true,  finished: true,  what: "inverted indexes and other search structures" },
     Kind { folder: "runs",      again: true,  made: true,  finished: true,  what: "rankings" },
@@ -56,36 +54,50 @@ pub(crate) const KINDS: [Kind; 14] = [
 ];
 
 impl Cache {
-    /// `NIR_CACHE`, else the platform's cache folder. What a user should know of it goes to standard error.
-    pub(crate) fn open() -> Result<Self> {
-        let folders = nir_cache::Cache::at(nir_data::cache_folder()?)
-            .telling(Arc::new(|sentence| errln!("cache: {sentence}")));
+    /// `NIR_CACHE`, else the platform's cache folder.
+    pub fn open() -> Result<Self> {
+        Ok(Self::at(&nir_data::cache_folder()?))
+    }
+
+    /// The cache in a folder, which need not be there yet. What a user should know of it (something was found damaged and
+    /// is made anew) is said where [`Cache::telling`] has it go.
+    pub fn at(folder: &Path) -> Self {
+        Self::of(nir_cache::Cache::at(folder.to_owned()))
+    }
+
+    /// The same, with a place for the sentences that a user should read.
+    #[must_use]
+    pub fn telling(self, tell: Tell) -> Self {
+        Self::of(self.folders().clone().telling(tell))
+    }
+
+    fn of(folders: nir_cache::Cache) -> Self {
         folders.sweep();
-        Ok(Self { data: folders.into() })
+        Self { data: folders.into() }
     }
 
     /// Its part that holds collections.
-    pub(crate) fn data(&self) -> &nir_data::Cache {
+    pub fn data(&self) -> &nir_data::Cache {
         &self.data
     }
 
     /// All of it.
-    pub(crate) fn folders(&self) -> &nir_cache::Cache {
+    pub fn folders(&self) -> &nir_cache::Cache {
         self.data.folders()
     }
 
     /// Where it lies.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.folders().root()
     }
 
     /// Whether there is a finished thing; what it holds is not looked at.
-    pub(crate) fn has(&self, kind: &str, key: Digest) -> bool {
+    pub fn has(&self, kind: &str, key: Digest) -> bool {
         self.folders().has(&Name::of_digest(kind, &key.hex()))
     }
 
     /// A finished thing, verified, or made now in a new folder.
-    pub(crate) fn make(
+    pub fn make(
         &self,
         kind: &str,
         key: Digest,
@@ -96,7 +108,7 @@ impl Cache {
     }
 
     /// Every run file, verified, with the digest of its ranking.
-    pub(crate) fn run_files(&self) -> Result<Vec<(String, PathBuf)>, CacheError> {
+    pub fn run_files(&self) -> Result<Vec<(String, PathBuf)>, CacheError> {
         let mut files = Vec::new();
         for name in self.folders().names("runs")? {
             let Some(found) = self.folders().get(&name)? else { continue };
@@ -111,9 +123,4 @@ impl Cache {
 /// Writes a file; the error names it.
 pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     fs::write(path, content).with_context(|| path.display().to_string())
-}
-
-/// Writes a file that is complete or not there.
-pub(crate) fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
-    Ok(nir_data::write_whole(path, |file| file.write_all(content.as_ref()))?)
 }

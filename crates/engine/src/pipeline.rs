@@ -3,34 +3,38 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use nir_catalogue::{Library, Method};
-use nir_methods::{Recipe, Shape, check_shapes, find};
+use nir_catalogue::Method;
+use nir_core::Digest;
+use nir_methods::{Recipe, Shape, check_shapes};
 use nir_nn::contract::OVERRIDES;
 
-use crate::root::method_file;
+use crate::home::method_file;
+use crate::library::Library;
 
 /// One stage of a pipeline.
-pub(crate) struct Step {
+pub struct Step {
     /// Its algorithm.
-    pub(crate) algorithm: &'static str,
+    pub algorithm: &'static str,
     /// What it reads and gives.
-    pub(crate) shape: Shape,
+    pub shape: Shape,
+    /// The digest of its source, where it is none of nir's own: its author may forget to raise its version.
+    pub own_source: Option<Digest>,
     /// Its parameters.
-    pub(crate) recipe: Box<dyn Recipe>,
+    pub recipe: Box<dyn Recipe>,
     /// What of a checkpoint's own words it may contradict.
-    pub(crate) overrides: Vec<String>,
+    pub overrides: Vec<String>,
     /// The sha256 of its files of weights, where they are pinned.
-    pub(crate) sha256: Vec<String>,
+    pub sha256: Vec<String>,
 }
 
 /// A method ready to be bound to a dataset.
-pub(crate) struct Pipeline {
+pub struct Pipeline {
     /// The method it runs.
-    pub(crate) method: Method,
+    pub method: Method,
     /// Its stages, in order.
-    pub(crate) steps: Vec<Step>,
+    pub steps: Vec<Step>,
     /// The methods whose runs its first stage fuses.
-    pub(crate) inputs: Vec<Pipeline>,
+    pub inputs: Vec<Pipeline>,
 }
 
 impl Pipeline {
@@ -49,7 +53,7 @@ impl Pipeline {
                 path.join(" -> ")
             );
         }
-        let steps = steps(method)?;
+        let steps = steps(method, library)?;
         path.push(method.name.clone());
         let names: Vec<String> =
             steps.iter().flat_map(|step| step.recipe.inputs().to_vec()).collect();
@@ -60,7 +64,7 @@ impl Pipeline {
     }
 
     /// Its configs' digests by name, less its own: what it fuses, at any depth.
-    pub(crate) fn input_digests(&self) -> Vec<(String, String)> {
+    pub fn input_digests(&self) -> Vec<(String, String)> {
         let own = |input: &Self| (input.method.name.clone(), input.method.digest().hex());
         let below = |input: &Self| {
             std::iter::once(own(input)).chain(input.input_digests()).collect::<Vec<_>>()
@@ -81,12 +85,11 @@ fn check_overrides(method: &Method) -> Result<()> {
         .into())
 }
 
-fn steps(method: &Method) -> Result<Vec<Step>> {
+fn steps(method: &Method, library: &Library) -> Result<Vec<Step>> {
     check_overrides(method)?;
     let mut steps = Vec::new();
     for stage in &method.stages {
-        let entry =
-            find(stage.algorithm.as_ref()).map_err(|error| stage.error(error.to_string()))?;
+        let entry = library.algorithm(stage)?;
         let recipe = stage.read(|table| entry.parse(table))?;
         let (overrides, sha256) = (method.card.overrides.clone(), stage.sha256.clone());
         if !sha256.is_empty() && recipe.weights().is_empty() {
@@ -94,7 +97,9 @@ fn steps(method: &Method) -> Result<Vec<Step>> {
                 .error("`sha256` pins weights, and this stage has none: leave it out")
                 .into());
         }
-        steps.push(Step { algorithm: entry.name, shape: entry.shape, recipe, overrides, sha256 });
+        let own_source = entry.is_own.then(|| Digest::of(entry.source));
+        let (algorithm, shape) = (entry.name, entry.shape);
+        steps.push(Step { algorithm, shape, own_source, recipe, overrides, sha256 });
     }
     let shapes: Vec<_> = steps.iter().map(|step| (step.algorithm, step.shape)).collect();
     check_shapes(&shapes).map_err(|error| match method.stages.get(error.position) {

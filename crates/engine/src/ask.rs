@@ -5,30 +5,34 @@ use anyhow::Result;
 use nir_core::{Contribution, DocNo, Queries, Query, Ranking, Scored};
 use nir_methods::Stage;
 
-use super::pipeline::Pipeline;
-use super::run::{Engine, Target, Trace, boxed};
+use crate::bind::boxed;
+use crate::engine::{Engine, Target};
+use crate::pipeline::Pipeline;
+use crate::stages::Trace;
 
 /// What a pipeline found for a query.
-pub(crate) struct Answer {
+pub struct Answer {
     /// The documents, best first.
-    pub(crate) hits: Vec<Hit>,
+    pub hits: Vec<Hit>,
     /// How many there were before the cut.
-    pub(crate) found: usize,
+    pub found: usize,
     /// The query as the last stage read it.
-    pub(crate) query: Query,
+    pub query: Query,
 }
 
 /// A document of an answer.
-pub(crate) struct Hit {
-    pub(crate) doc: DocNo,
-    pub(crate) score: f32,
+pub struct Hit {
+    /// Its row.
+    pub doc: DocNo,
+    /// Its score.
+    pub score: f32,
     /// What adds up to the score, the largest first; empty where a score has no parts.
-    pub(crate) parts: Vec<Contribution>,
+    pub parts: Vec<Contribution>,
 }
 
-impl Engine<'_> {
+impl Engine {
     /// The best `top` documents of each query, in order.
-    pub(crate) fn ask(
+    pub fn ask(
         &self,
         pipeline: &Pipeline,
         target: &Target,

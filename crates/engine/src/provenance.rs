@@ -9,29 +9,26 @@ use nir_index::Simd;
 use nir_nn::Backend;
 use serde::Deserialize;
 
-use super::pipeline::Pipeline;
-use super::run::Origins;
 use crate::checkpoint::is_of_checkpoint;
-
-/// The digest of the code that makes rankings: part of every key in the cache.
-pub(crate) const CODE: &str = env!("NIR_CODE");
+use crate::engine::Origins;
+use crate::pipeline::Pipeline;
 
 /// The commit that this program was built from.
-pub(crate) const COMMIT: &str = env!("NIR_COMMIT");
+pub const COMMIT: &str = env!("NIR_COMMIT");
 /// The compiler that built it.
-pub(crate) const RUSTC: &str = env!("NIR_RUSTC");
+pub const RUSTC: &str = env!("NIR_RUSTC");
 
 /// Libraries whose version decides a ranking.
 const LIBRARIES: [&str; 6] =
     ["tantivy", "bitpacking", "candle-core", "gemm", "tokenizers", "hnsw_rs"];
 
 /// What this program was built as: optimisation and processor change what stages cost beside one another.
-pub(crate) fn build() -> String {
+pub fn build() -> String {
     format!("{} {}", env!("NIR_PROFILE"), std::env::consts::ARCH)
 }
 
 /// Everything but the dataset's own part, which the caller knows.
-pub(crate) fn provenance(
+pub fn provenance(
     pipeline: &Pipeline,
     dataset: String,
     origin: String,
@@ -48,7 +45,7 @@ pub(crate) fn provenance(
         indexes: origins.facts.clone(),
         run: origins.run_digest.hex(),
         commit: COMMIT.to_owned(),
-        code: CODE.to_owned(),
+        made_with: origins.made_with.clone(),
         rustc: RUSTC.to_owned(),
         libraries: libraries(),
         cpu: cpu(),
@@ -70,16 +67,16 @@ struct Package {
 }
 
 /// The versions of libraries that decide a ranking.
-pub(crate) fn libraries() -> IndexMap<String, String> {
+pub fn libraries() -> IndexMap<String, String> {
     let lock: Lock =
-        toml::from_str(include_str!("../../../../Cargo.lock")).expect("cargo wrote its lock file");
+        toml::from_str(include_str!("../../../Cargo.lock")).expect("cargo wrote its lock file");
     let versions =
         lock.package.into_iter().filter(|package| LIBRARIES.contains(&package.name.as_str()));
     versions.map(|package| (package.name, package.version)).collect()
 }
 
 /// The processor's name where the system tells, else its architecture.
-pub(crate) fn cpu() -> String {
+pub fn cpu() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
@@ -97,18 +94,20 @@ fn machine() -> IndexMap<String, String> {
 }
 
 /// How many threads can run at once.
-pub(crate) fn cores() -> usize {
+pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Main memory, in bytes.
-pub(crate) struct Memory {
-    pub(crate) total: u64,
-    pub(crate) free: u64,
+pub struct Memory {
+    /// All of it.
+    pub total: u64,
+    /// What programs can still have.
+    pub free: u64,
 }
 
 /// None where the system does not say.
-pub(crate) fn memory() -> Option<Memory> {
+pub fn memory() -> Option<Memory> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let bytes = |name| kibibytes(&text, name).map(|kibibytes| kibibytes << 10);
     Some(Memory { total: bytes("MemTotal")?, free: bytes("MemAvailable")? })
@@ -121,7 +120,7 @@ fn kibibytes(text: &str, name: &str) -> Option<u64> {
 }
 
 /// What computed a model: `cpu`, or a GPU by its name.
-pub(crate) fn device(backend: &Backend) -> String {
+pub fn device(backend: &Backend) -> String {
     if backend.device().is_cpu() {
         return "cpu".to_owned();
     }

@@ -7,20 +7,22 @@ use nir_catalogue::{Cost, CpuSeconds, StageCost};
 use nir_core::{Digest, Hasher, Ranking, Run, Search};
 use nir_methods::Stage;
 
-use super::Pipeline;
-use super::cost::{Spent, peak_bytes, spent_here, summary, timed};
-use super::run::{Engine, Opened, Origins, Target};
+use crate::Pipeline;
+use crate::bind::Opened;
+use crate::cost::{Spent, peak_bytes, spent_here, summary, timed};
+use crate::engine::{Engine, Origins, Target};
+use crate::keys::made_with;
 
 /// What a structure found, and what that cost.
-pub(crate) struct Searched {
+pub struct Searched {
     /// One ranking for each query.
-    pub(crate) run: Run,
+    pub run: Run,
     /// Whether every document was compared, or safely left out.
-    pub(crate) is_exact: bool,
+    pub is_exact: bool,
     /// To build the index from vectors that are there, and to search for all queries.
-    pub(crate) cost: Cost,
+    pub cost: Cost,
     /// Where it comes from.
-    pub(crate) origins: Origins,
+    pub origins: Origins,
 }
 
 /// One search for all queries.
@@ -30,14 +32,9 @@ struct Round {
     seconds: Vec<f64>,
 }
 
-impl Engine<'_> {
+impl Engine {
     /// Opens the structure of a pipeline of one stage, and searches `rounds` times for all queries on one thread.
-    pub(crate) fn search(
-        &self,
-        pipeline: &Pipeline,
-        target: &Target,
-        rounds: usize,
-    ) -> Result<Searched> {
+    pub fn search(&self, pipeline: &Pipeline, target: &Target, rounds: usize) -> Result<Searched> {
         let name = &pipeline.method.name;
         let [step] = &pipeline.steps[..] else { bail!("`{name}` has more than one stage") };
         let mut searched = (Arc::clone(&target.corpus), target.corpus_digest);
@@ -50,7 +47,10 @@ impl Engine<'_> {
         Ok(Searched {
             is_exact: search.is_exact(),
             cost: cost(&opened, &*search, round),
-            origins: self.origins(pipeline, digest(&run, target), opened.facts.clone())?,
+            origins: {
+                let made_with = made_with(pipeline, &self.final_key(pipeline, target)?);
+                self.origins(pipeline, digest(&run, target), opened.facts.clone(), made_with)?
+            },
             run,
         })
     }

@@ -1,0 +1,161 @@
+//! A report: made of results and of what the cache has, written in its formats.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use nir_catalogue::read_cells;
+use nir_core::{Contribution, Match, Queries, Query, TrecRun};
+use nir_data::{Dataset, Manifests, check_output, is_standard_output};
+use nir_engine::{Cache, Column, Library, Pipeline};
+use nir_report::{AtHand, Format, Part, Parts, Question, Report, Sources, report_text};
+
+use crate::app::App;
+use crate::models;
+use crate::output::{errln, print, write_whole};
+
+/// Collects what `results` and the cache have of a question.
+pub(crate) fn make(
+    question: &Question,
+    results: &Path,
+    library: &Library,
+    app: &App,
+) -> Result<Report> {
+    let sources = Local {
+        app,
+        cache: App::cache()?,
+        manifests: app.home.datasets()?,
+        library,
+        runs: OnceCell::new(),
+    };
+    Ok(Report::new(question, results, &read_cells(results)?, library, &sources)?)
+}
+
+/// Writes a report to a file, to a folder in every format, or to standard output.
+pub(crate) fn write(report: &Report, out: Option<&Path>, format: Option<Format>) -> Result<()> {
+    let Some(out) = out.filter(|out| !is_standard_output(out)) else {
+        return print(report_text(report, format.unwrap_or(Format::Markdown)));
+    };
+    if is_folder(out) {
+        let formats = format.map_or(Format::ALL.to_vec(), |format| vec![format]);
+        return formats.into_iter().try_for_each(|format| {
+            let path = out.join("report").with_extension(format.extension());
+            put(&path, &report_text(report, format))
+        });
+    }
+    put(out, &report_text(report, file_format(out, format)?))
+}
+
+/// Refuses what [`write`] cannot write to.
+pub(crate) fn check(out: &Path, format: Option<Format>) -> Result<()> {
+    if !is_folder(out) {
+        check_output(out)?;
+        file_format(out, format)?;
+    }
+    Ok(())
+}
+
+fn is_folder(out: &Path) -> bool {
+    out.is_dir() || out.to_string_lossy().ends_with('/')
+}
+
+fn put(path: &Path, text: &str) -> Result<()> {
+    write_whole(path, text)?;
+    errln!("report: {}", path.display());
+    Ok(())
+}
+
+fn file_format(path: &Path, format: Option<Format>) -> Result<Format> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    let Some(format) = format.or_else(|| Format::of_extension(&extension)) else {
+        bail!(
+            "{}: its extension names no format: expected one of html, md, tex, csv, json, or --format",
+            path.display()
+        );
+    };
+    Ok(format)
+}
+
+/// This machine's cache.
+struct Local<'a> {
+    app: &'a App,
+    cache: Cache,
+    manifests: Manifests,
+    library: &'a Library,
+    /// Run files by their digest, which is what a cell names; read when the first is asked for.
+    runs: OnceCell<HashMap<String, PathBuf>>,
+}
+
+impl Local<'_> {
+    fn runs(&self) -> HashMap<String, PathBuf> {
+        // A cache that cannot be read has no runs to show; the report says that they are not here.
+        self.cache.run_files().unwrap_or_default().into_iter().collect()
+    }
+
+    /// The parts of scores, if the ranking they are of is in the cache, and with it all that is needed.
+    fn parts_at_hand(
+        &self,
+        method: &str,
+        dataset: &str,
+        query_ids: &[&str],
+        top: usize,
+    ) -> Result<Parts> {
+        let method = self.library.methods.get(method).context("a method of the program's own")?;
+        let pipeline = self.library.read(method)?;
+        let engine = self.app.engine(&models::Args::at_hand())?;
+        let Column { data: dataset, target, .. } = engine.dataset(self.manifests.get(dataset)?)?;
+        if !engine.is_cached(&pipeline, &target)? {
+            return Ok(Parts::new());
+        }
+        let asked = |query: &&Query| query_ids.contains(&query.query_id.as_str());
+        let queries = Queries::new(dataset.queries.iter().filter(asked).cloned().collect())?;
+        let mut parts = Parts::new();
+        for answer in engine.ask(&pipeline, &target, &queries, top)? {
+            for hit in &answer.hits {
+                let doc_id = dataset.corpus.doc_id(hit.doc).to_owned();
+                let seen = hit.parts.iter().filter_map(|one| part(one, &pipeline)).collect();
+                parts.insert((answer.query.query_id.clone(), doc_id), seen);
+            }
+        }
+        Ok(parts)
+    }
+}
+
+/// A part of a score in few words; none for a score of the whole.
+fn part(contribution: &Contribution, pipeline: &Pipeline) -> Option<Part> {
+    let what = match &contribution.of {
+        Match::Term { term, .. } => term.clone(),
+        Match::Tokens { query, document } => format!("{query} ~ {document}"),
+        Match::Input { number, rank } => {
+            format!("{} rank {rank}", pipeline.inputs[*number].method.name)
+        }
+        Match::Texts => return None,
+    };
+    Some(Part { what, score: contribution.score })
+}
+
+impl Sources for Local<'_> {
+    fn with_dataset(&self, name: &str, read: &mut dyn FnMut(&AtHand<'_>)) -> Result<(), String> {
+        let manifest = self.manifests.get(name).map_err(|error| error.to_string())?;
+        let dataset =
+            Dataset::open(self.cache.data(), manifest).map_err(|error| error.to_string())?;
+        read(&AtHand {
+            digest: dataset.digest.hex(),
+            corpus: &*dataset.corpus,
+            queries: &dataset.queries,
+            qrels: &dataset.qrels,
+            labels: &dataset.labels,
+        });
+        Ok(())
+    }
+
+    fn run(&self, digest: &str) -> Option<TrecRun> {
+        let path = self.runs.get_or_init(|| self.runs()).get(digest)?;
+        nir_data::trec::read_run(path).ok()
+    }
+
+    fn parts(&self, method: &str, dataset: &str, query_ids: &[&str], top: usize) -> Parts {
+        self.parts_at_hand(method, dataset, query_ids, top).unwrap_or_default()
+    }
+}

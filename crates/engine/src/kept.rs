@@ -1,0 +1,42 @@
+//! Rankings and what they cost, as they lie in a folder of the cache.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Error, Result};
+use nir_core::{Run, TrecRun};
+
+use crate::cache::RUN;
+use crate::engine::Target;
+
+/// What it took to make what lies beside it.
+pub(crate) const COST: &str = "cost.json";
+/// The last column of every run file: the same run of two methods is the same file.
+pub(crate) const TAG: &str = "nir";
+
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let read =
+        fs::read(path).map_err(Error::from).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+    read.with_context(|| path.display().to_string())
+}
+
+pub(crate) fn write_run(folder: &Path, run: &Run, target: &Target) -> Result<()> {
+    let named = run.named(&target.queries, &*target.corpus);
+    Ok(nir_data::trec::write_run(&folder.join(RUN), &named, TAG)?)
+}
+
+/// A run file of this collection as rows.
+pub(crate) fn read_run(path: &Path, target: &Target) -> Result<Run> {
+    let named: TrecRun = nir_data::trec::read_run(path)?;
+    let row = |(doc_id, entry): (&str, nir_core::Entry)| {
+        let doc = target.corpus.doc_no(doc_id).expect("the cache holds runs of this collection");
+        nir_core::Scored { doc, score: entry.score as f32 }
+    };
+    let ranking = |query: &nir_core::Query| {
+        let list = named.get(&query.query_id);
+        let scored: Vec<_> =
+            list.into_iter().flat_map(|list| list.iter().map(row).collect::<Vec<_>>()).collect();
+        nir_core::Ranking::top(scored.len(), scored, &*target.corpus)
+    };
+    Ok(target.queries.iter().map(ranking).collect())
+}

@@ -1,0 +1,116 @@
+//! The names of rankings in the cache: everything that decides them, and nothing else.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use nir_core::{Digest, Hasher, Key, Version};
+use nir_methods::Registry;
+
+use crate::bind::stage_name;
+use crate::cache;
+use crate::engine::{Engine, Target};
+use crate::pipeline::{Pipeline, Step};
+
+/// Which code made what lies beside it, a line each: `nir cache prune` removes what no code of today would make.
+pub const MADE_WITH: &str = "made-with.txt";
+/// How rankings are made of stages and written.
+const RUNS: Version = Version::new("engine::runs", 1);
+
+/// All code that makes what lies in the cache, for a program with these algorithms.
+pub fn versions(registry: &Registry) -> Vec<Version> {
+    registry.versions().into_iter().chain([RUNS]).collect()
+}
+
+impl Engine {
+    pub(crate) fn final_key(&self, pipeline: &Pipeline, target: &Target) -> Result<Key> {
+        self.stage_key(pipeline, pipeline.steps.len() - 1, target)
+    }
+
+    /// Names everything that decides the ranking after stage `last`: documents, queries, and of every stage its code, its
+    /// parameters, files, weights, how exactly they compute, and inputs.
+    pub(crate) fn stage_key(
+        &self,
+        pipeline: &Pipeline,
+        last: usize,
+        target: &Target,
+    ) -> Result<Key> {
+        let mut key = Key::of(&[RUNS]).input(target.corpus_digest).input(digest_of(target));
+        for input in &pipeline.inputs {
+            key = key.made_from(&self.final_key(input, target)?);
+        }
+        for step in &pipeline.steps[..=last] {
+            let named = self.add_step(key, step);
+            key = named.with_context(|| stage_name(pipeline, step))?;
+        }
+        Ok(key)
+    }
+
+    fn add_step(&self, key: Key, step: &Step) -> Result<Key> {
+        self.check_pins(step)?;
+        let mut key = key.made_with(&self.made_with(step)?).made_with(&step.recipe.parts());
+        key = key.param(step.recipe.canonical()).param(step.overrides.join(" "));
+        if let Some(source) = step.own_source {
+            key = key.input(source);
+        }
+        for file in step.recipe.files() {
+            key = key.input(file_digest(file)?);
+        }
+        for wanted in step.recipe.weights() {
+            key = key.param(self.models.open(&wanted)?.digest()?.to_hex().as_str());
+            key = key.param(self.arithmetic(step));
+        }
+        Ok(key)
+    }
+
+    /// The code of a step that turns texts into what is kept of them: its algorithm's, and that of its encoders.
+    pub(crate) fn made_with(&self, step: &Step) -> Result<Vec<Version>> {
+        let mut versions = vec![step.recipe.version()];
+        for wanted in step.recipe.weights() {
+            let of_model = nir_nn::versions::of(&self.models.open(&wanted)?)?;
+            versions.extend(of_model.into_iter().map(|(of, number)| Version::new(of, number)));
+        }
+        Ok(versions)
+    }
+
+    /// What decides the bits that a step's models give.
+    pub(crate) fn arithmetic(&self, step: &Step) -> String {
+        match step.recipe.head_multiplies() {
+            true => self.backend.with_products(),
+            false => self.backend.to_string(),
+        }
+    }
+}
+
+pub(crate) fn recipe_text(steps: &[Step]) -> String {
+    steps.iter().map(|step| step.recipe.canonical() + "\n").collect()
+}
+
+pub(crate) fn write_made_with(folder: &Path, key: &Key) -> Result<()> {
+    let lines: String = key.versions().iter().map(|version| format!("{version}\n")).collect();
+    cache::write(&folder.join(MADE_WITH), lines)
+}
+
+/// What made a ranking, in words: the versions of all code, and what code of somebody else's there was.
+pub(crate) fn made_with(pipeline: &Pipeline, key: &Key) -> Vec<String> {
+    let own = |step: &Step| {
+        let source = step.own_source.as_ref()?;
+        Some(format!("{}, source {}", step.algorithm, source.short()))
+    };
+    let own = pipeline.steps.iter().filter_map(own);
+    key.versions().iter().map(Version::to_string).chain(own).collect()
+}
+
+/// Of all that a target has beside its documents.
+fn digest_of(target: &Target) -> Digest {
+    let mut hasher = Hasher::new("queries");
+    hasher.part([u8::from(target.exclude_query_id)]);
+    for query in target.queries.iter() {
+        hasher.part(&query.query_id).part(&query.text);
+    }
+    hasher.digest()
+}
+
+fn file_digest(path: &Path) -> Result<Digest> {
+    Ok(Digest::of(fs::read(path).with_context(|| path.display().to_string())?))
+}

@@ -1,0 +1,75 @@
+//! Runs methods over collections: a config becomes a pipeline, a pipeline over a dataset becomes a ranking, its measures
+//! and its cost.
+//!
+//! What the command `nir run` does is this much of a program:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use nir_core::Silent;
+//! use nir_engine::{Engine, Home, Options};
+//! use nir_methods::Registry;
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! # let folder = tempfile::tempdir()?;
+//! let home = Home::carried(); // or Home::find(None)?, which adds the folder of one's own
+//! let (library, datasets) = (home.library(Registry::builtin())?, home.datasets()?);
+//! let options = Options { cache: Some(folder.path().to_owned()), ..Options::default() };
+//! let engine = Engine::new(&home, options, Arc::new(Silent))?;
+//! let bm25 = library.pipeline("lexical/bm25")?;
+//! let toy = engine.dataset(datasets.get("toy")?)?;
+//! let outcome = engine.run(&bm25, &toy)?;
+//! let ndcg = outcome.cell.measures["nDCG@10"].value;
+//! assert!(ndcg > 0.5 && outcome.run()?.len() == toy.data.queries.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | file            | holds                                                                                     |
+//! |-----------------|-------------------------------------------------------------------------------------------|
+//! | `home.rs`       | where things are: what the program carries, and a folder of one's own                      |
+//! | `library.rs`    | what can be run: configs, and the algorithms that they name                                |
+//! | `pipeline.rs`   | a method's config, read and checked                                                        |
+//! | `engine.rs`     | what is run over what: from a pipeline and a dataset to a ranking and a result             |
+//! | `bind.rs`       | stages bound to a collection, and what they borrow while they are built                    |
+//! | `keys.rs`       | the names of rankings in the cache                                                         |
+//! | `cache.rs`      | the kinds of things that are kept                                                          |
+//! | `models.rs`     | where weights come from                                                                    |
+//! | `checkpoint.rs` | a checkpoint as a method                                                                   |
+//! | `measure.rs`    | from a ranking to a result                                                                 |
+//! | `cost.rs`, `provenance.rs` | what a run took, and where it comes from                                       |
+//! | `ask.rs`, `sweep.rs`, `anew.rs` | single queries; a structure measured alone; runs that nothing is kept of  |
+
+mod anew;
+mod ask;
+mod bind;
+mod cache;
+pub mod checkpoint;
+mod cost;
+mod engine;
+mod home;
+mod kept;
+mod keys;
+mod library;
+mod measure;
+mod models;
+mod pipeline;
+mod progress;
+mod provenance;
+mod stages;
+mod sweep;
+
+pub use anew::{Fresh, Work};
+pub use ask::{Answer, Hit};
+pub use bind::Facts;
+pub use cache::{Cache, KINDS, Kind, RUN};
+pub use engine::{Engine, Finished, Options, Origins, Target, Tell};
+pub use home::{Home, method_file};
+pub use keys::{MADE_WITH, versions};
+pub use library::Library;
+pub use measure::{Column, Outcome, official_measures};
+pub use models::{Models, Sought};
+pub use pipeline::{Pipeline, Step};
+pub use provenance::{
+    COMMIT, Memory, RUSTC, build, cores, cpu, device, libraries, memory, provenance,
+};
+pub use sweep::Searched;

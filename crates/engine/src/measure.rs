@@ -1,0 +1,164 @@
+//! From a ranking to a result: its measures, its claims, its cost and where it comes from.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use indexmap::IndexMap;
+use nir_catalogue::{Cell, Claimed, Measured, PerQuery, Scope as CellScope};
+use nir_core::TrecRun;
+use nir_data::{Dataset, Manifest, Scope};
+use nir_eval::{Evaluation, Measure, Policy, evaluate};
+
+use crate::engine::{Engine, Finished, Target};
+use crate::pipeline::Pipeline;
+use crate::provenance::provenance;
+
+/// A dataset with what it takes to run over it: a column of a table of results.
+pub struct Column {
+    /// Documents, queries and judgements.
+    pub data: Dataset,
+    /// The part of it that methods see.
+    pub target: Target,
+    /// Whether it is the whole collection or a sample.
+    pub scope: CellScope,
+    /// Whether it has a manifest, and so a name under which results can be kept.
+    pub is_named: bool,
+}
+
+/// One method over one dataset.
+pub struct Outcome {
+    /// The result: a cell of a table.
+    pub cell: Cell,
+    /// Its measures query by query.
+    pub per_query: PerQuery,
+    /// What was asked for, measured: the dataset's official measures, or others.
+    pub evaluation: Evaluation,
+    /// The ranking's file: TREC's six columns.
+    pub run_file: PathBuf,
+}
+
+impl Outcome {
+    /// The ranking.
+    pub fn run(&self) -> Result<TrecRun> {
+        Ok(nir_data::trec::read_run(&self.run_file)?)
+    }
+}
+
+impl Column {
+    /// A dataset of a manifest, whose documents are in the cache.
+    pub fn of(data: Dataset, manifest: &Manifest) -> Self {
+        let scope = match (manifest.card.scope, manifest.sample_of()) {
+            (Scope::Sample, Some(whole)) => CellScope::SampleOf(whole.to_owned()),
+            _ => CellScope::Full,
+        };
+        Self { target: Target::of(&data), data, is_named: true, scope }
+    }
+
+    /// A user's own files, which have no name.
+    pub fn own(data: Dataset) -> Self {
+        Self { target: Target::of(&data), data, is_named: false, scope: CellScope::Full }
+    }
+
+    /// What the makers of the dataset, or the literature, measure on it: what a result records, whatever a table shows.
+    pub fn official_measures(&self) -> Result<Vec<Measure>> {
+        official_measures(&self.data)
+    }
+}
+
+/// See [`Column::official_measures`].
+pub fn official_measures(dataset: &Dataset) -> Result<Vec<Measure>> {
+    Ok(dataset.card.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
+}
+
+impl Engine {
+    /// The dataset of a manifest, ready to run over.
+    ///
+    /// # Errors
+    ///
+    /// Where its files were not fetched yet, or are damaged.
+    pub fn dataset(&self, manifest: &Manifest) -> Result<Column> {
+        Ok(Column::of(Dataset::open(self.cache.data(), manifest)?, manifest))
+    }
+
+    /// The ranking of a method over a dataset, from the cache or made now, measured.
+    pub fn run(&self, pipeline: &Pipeline, column: &Column) -> Result<Outcome> {
+        self.measure(pipeline, column, self.rank(pipeline, &column.target)?, &[])
+    }
+
+    /// A ranking measured; `shown` are measures to evaluate beside the dataset's official ones, or none.
+    pub fn measure(
+        &self,
+        pipeline: &Pipeline,
+        column: &Column,
+        finished: Finished,
+        shown: &[Measure],
+    ) -> Result<Outcome> {
+        let official = column.official_measures()?;
+        let shown = if shown.is_empty() { &official } else { shown };
+        outcome(column, pipeline, finished, (&official, shown))
+    }
+}
+
+fn outcome(
+    column: &Column,
+    pipeline: &Pipeline,
+    finished: Finished,
+    (official, shown): (&[Measure], &[Measure]),
+) -> Result<Outcome> {
+    let dataset = &column.data;
+    let run = nir_data::trec::read_run(&finished.run_file)?;
+    let recorded = evaluate(&dataset.qrels, &run, official, Policy::default())?;
+    let evaluation = match shown == official {
+        true => recorded.clone(),
+        false => evaluate(&dataset.qrels, &run, shown, Policy::default())?,
+    };
+    let method = &pipeline.method;
+    let of_dataset = method.claims.iter().filter(|claim| claim.dataset == dataset.name);
+    let mut claims = Vec::new();
+    for claim in of_dataset {
+        let measure: Measure = claim.measure.parse()?;
+        let ours = evaluate(&dataset.qrels, &run, &[measure], Policy::default())?.measured[0].value;
+        claims.push(Claimed::new(claim.clone(), ours));
+    }
+    let origin = dataset.origin.kind().to_owned();
+    let cell = Cell {
+        method: method.name.clone(),
+        name: method.card.name.clone(),
+        paper: method.card.paper.clone(),
+        dataset: dataset.name.clone(),
+        scope: column.scope.clone(),
+        documents: dataset.corpus.len(),
+        queries: recorded.queries.len(),
+        policy: recorded.policy.to_string(),
+        measures: measured(&recorded),
+        claims,
+        provenance: provenance(pipeline, dataset.digest.hex(), origin, &finished.origins),
+        precision: finished.origins.precision.clone(),
+        cost: finished.cost,
+    };
+    let (per_query, run_file) = (per_query(&recorded), finished.run_file);
+    Ok(Outcome { cell, per_query, evaluation, run_file })
+}
+
+fn measured(evaluation: &Evaluation) -> IndexMap<String, Measured> {
+    let one = |measured: &nir_eval::Measured| Measured {
+        value: measured.value,
+        tied_queries: measured.ties.open,
+        worst: measured.ties.worst,
+        best: measured.ties.best,
+    };
+    evaluation
+        .measured
+        .iter()
+        .map(|measured| (measured.measure.to_string(), one(measured)))
+        .collect()
+}
+
+fn per_query(evaluation: &Evaluation) -> PerQuery {
+    let measured = &evaluation.measured;
+    PerQuery {
+        measures: measured.iter().map(|measured| measured.measure.to_string()).collect(),
+        queries: evaluation.queries.iter().map(|query| query.query_id.clone()).collect(),
+        values: measured.iter().map(|measured| measured.per_query.clone()).collect(),
+    }
+}
