@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::claim::claim;
+use crate::claim::{Claimed, claim, try_claim};
 use crate::manifest::{self, FileRecord, MANIFEST, Manifest, SMALL, sync_folder};
 use crate::stamp::{self, Stamp, Verified};
 use crate::work::{self, Work};
@@ -164,6 +164,24 @@ impl Cache {
         self.fill(name, recipe, fill, false)
     }
 
+    /// As [`Cache::make`], but nobody is waited for: none where another process makes it at this moment. So several
+    /// processes can share a list of things to make.
+    pub fn make_unless_claimed<E: From<CacheError>>(
+        &self,
+        name: &Name,
+        recipe: &str,
+        fill: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<Option<Found>, E> {
+        if let Some(found) = self.get(name)? {
+            return Ok(Some(found));
+        }
+        let Claimed::Free(_claim) = try_claim(&self.lock(name))? else { return Ok(None) };
+        if let Some(found) = self.get(name)? {
+            return Ok(Some(found));
+        }
+        self.fill(name, recipe, fill, false).map(Some)
+    }
+
     /// The thing of this name, made by `fill` whatever is there; the former stays until the new one is whole.
     pub fn make_anew<E: From<CacheError>>(
         &self,
@@ -176,10 +194,13 @@ impl Cache {
     }
 
     fn claim(&self, name: &Name) -> Result<impl Sized, CacheError> {
-        let path = self.root.join(work::CLAIMS).join(format!("{}.lock", name.flat()));
         let waiting =
             |owner: &Owner| (self.tell)(&format!("waiting for {owner}, which makes {name}"));
-        claim(&path, waiting)
+        claim(&self.lock(name), waiting)
+    }
+
+    fn lock(&self, name: &Name) -> PathBuf {
+        self.root.join(work::CLAIMS).join(format!("{}.lock", name.flat()))
     }
 
     fn fill<E: From<CacheError>>(

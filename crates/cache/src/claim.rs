@@ -37,6 +37,25 @@ pub(crate) fn claim(path: &Path, waiting: impl Fn(&Owner)) -> Result<Option<Lock
     }
 }
 
+/// The claim if it is free now, or if its owner fell silent; [`Claimed::ByAnother`] where somebody alive holds it.
+pub(crate) fn try_claim(path: &Path) -> Result<Claimed, CacheError> {
+    let parent = path.parent().expect("a lock lies in a folder");
+    fs::create_dir_all(parent).map_err(CacheError::at(parent))?;
+    match Lock::try_take(path, SILENT).map_err(CacheError::at(path))? {
+        Ok(lock) => Ok(Claimed::Free(Some(lock))),
+        Err(held) if held.silent >= SILENT => Ok(Claimed::Free(None)),
+        Err(_) => Ok(Claimed::ByAnother),
+    }
+}
+
+/// What came of asking for a claim.
+pub(crate) enum Claimed {
+    /// The caller may work, under this lock or beside an owner that fell silent.
+    Free(Option<Lock>),
+    /// Somebody alive is at it.
+    ByAnother,
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;

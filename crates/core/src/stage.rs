@@ -33,6 +33,11 @@ pub trait Retriever: Send + Sync {
     /// One ranking for each query, in order.
     fn retrieve(&self, queries: &Queries) -> Result<Run>;
 
+    /// Whether nothing is missed: every document is compared, or passed over for a bound that holds.
+    fn is_exact(&self) -> bool {
+        true
+    }
+
     /// The same search over queries that are encoded once, so that the structure can be measured alone; none where no
     /// structure of vectors is searched.
     fn prepare<'a>(&'a self, _queries: &Queries) -> Result<Option<Box<dyn Search + 'a>>> {
@@ -61,10 +66,22 @@ pub trait Search: Sync {
     fn bytes(&self) -> u64;
 }
 
-/// Orders the candidates of an earlier stage anew.
+/// Orders the candidates of an earlier stage anew, one query at a time.
+///
+/// The caller decides how many queries it hands over at once, shows how far it is, and keeps what is done: a reranker may take
+/// minutes for a query, and is stopped and started again.
 pub trait Reranker: Send + Sync {
-    /// One ranking for each query, in order.
-    fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run>;
+    /// How many candidates of a query it reads at most.
+    fn depth(&self) -> usize;
+
+    /// The candidates of one query in their new order.
+    fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking>;
+
+    /// Several queries at once, one ranking each, in order: those of [`Reranker::rerank`], made sooner where queries share
+    /// work or fill all cores.
+    fn rerank_all(&self, queries: &[Query], candidates: &[Ranking]) -> Result<Vec<Ranking>> {
+        queries.iter().zip(candidates).map(|(query, own)| self.rerank(query, own)).collect()
+    }
 
     /// As [`Retriever::explain`].
     fn explain(&self, _query: &Query, _doc: DocNo) -> Result<Vec<Contribution>> {

@@ -36,11 +36,12 @@ pub const RUN: &str = "run.trec";
 
 /// All that the cache holds; what is in none of these folders is not the program's.
 #[rustfmt::skip]
-pub const KINDS: [Kind; 14] = [
+pub const KINDS: [Kind; 15] = [
     Kind { folder: "vectors",   again: true,  made: true,  finished: true,  what: "what encoders made of documents" },
     Kind { folder: "indexes",   again: true,  made: true,  finished: true,  what: "inverted indexes and other search structures" },
     Kind { folder: "runs",      again: true,  made: true,  finished: true,  what: "rankings" },
     Kind { folder: "stages",    again: true,  made: true,  finished: true,  what: "rankings between two stages" },
+    Kind { folder: "journals",  again: true,  made: false, finished: false, what: "what runs that were stopped had reranked" },
     Kind { folder: "own",       again: true,  made: false, finished: true,  what: "your own documents, imported" },
     Kind { folder: "models",    again: true,  made: false, finished: true,  what: "models that come with the program, unpacked" },
     Kind { folder: "corpora",   again: false, made: false, finished: true,  what: "documents of datasets" },
@@ -94,6 +95,22 @@ impl Cache {
     /// Whether there is a finished thing; what it holds is not looked at.
     pub fn has(&self, kind: &str, key: Digest) -> bool {
         self.folders().has(&Name::of_digest(kind, &key.hex()))
+    }
+
+    /// A finished thing, verified, if there is one.
+    pub fn get(&self, kind: &str, key: Digest) -> Result<Option<Found>> {
+        Ok(self.folders().get(&Name::of_digest(kind, &key.hex()))?)
+    }
+
+    /// As [`Cache::make`], but none where another process makes it at this moment.
+    pub fn make_unless_claimed(
+        &self,
+        kind: &str,
+        key: Digest,
+        recipe: &str,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Option<Found>> {
+        self.folders().make_unless_claimed(&Name::of_digest(kind, &key.hex()), recipe, fill)
     }
 
     /// A finished thing, verified, or made now in a new folder.

@@ -1,27 +1,29 @@
 //! The engine: what is needed to run pipelines, and the runs that are kept.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use indexmap::IndexMap;
 use nir_cache::Found;
-use nir_catalogue::Cost;
+use nir_catalogue::{Cost, StageCost};
 use nir_core::{Corpus, Digest, Progress, Queries};
 use nir_data::Dataset;
 use nir_nn::{Backend, Precision};
 use serde::{Deserialize, Serialize};
 
-use crate::bind::{Facts, boxed};
+use crate::bind::{Bound, Facts, boxed};
 use crate::cache::{self, Cache, RUN};
-use crate::cost::{latency, peak_bytes};
+use crate::cost::{latency, peak_bytes, summary};
 use crate::home::Home;
+use crate::journal::Journal;
 use crate::kept::{COST, read_json, write_run};
 use crate::keys::{made_with, recipe_text, write_made_with};
 use crate::models::{Models, Sought};
 use crate::pipeline::Pipeline;
 use crate::progress::Hushable;
 use crate::provenance::device;
+use crate::stages::Ran;
 
 /// What a method is run over.
 pub struct Target {
@@ -160,12 +162,10 @@ impl Engine {
     /// The ranking of a pipeline, from the cache or made now.
     pub fn rank(&self, pipeline: &Pipeline, target: &Target) -> Result<Finished> {
         let key = self.final_key(pipeline, target)?;
-        let recipe = recipe_text(&pipeline.steps);
-        let made = |folder: &Path| {
-            self.make(pipeline, target, folder)?;
-            write_made_with(folder, &key)
+        let found = match self.cache.get("runs", key.digest())? {
+            Some(found) => found,
+            None => self.make(pipeline, &self.bind(pipeline, target)?, target)?,
         };
-        let found = self.cache.make("runs", key.digest(), &recipe, made)?;
         let record: Record = read_json(&found.file(COST))?;
         let made_with = made_with(pipeline, &key);
         let origins = self.origins(pipeline, run_digest(&found)?, record.facts, made_with)?;
@@ -188,17 +188,40 @@ impl Engine {
         Ok(Origins { run_digest, made_with, facts, weights, device, precision })
     }
 
-    /// Runs a pipeline into a folder.
-    fn make(&self, pipeline: &Pipeline, target: &Target, folder: &Path) -> Result<()> {
-        let mut bound = self.bind(pipeline, target)?;
-        let run = self.execute(pipeline, &mut bound, target)?;
+    /// The run of a pipeline that is bound already. So its vectors and indexes were made outside of the claim on the run:
+    /// several processes share that work, and one of them ranks.
+    pub(crate) fn make(
+        &self,
+        pipeline: &Pipeline,
+        bound: &Bound,
+        target: &Target,
+    ) -> Result<Found> {
+        let (key, recipe) = (self.final_key(pipeline, target)?, recipe_text(&pipeline.steps));
+        self.cache.make("runs", key.digest(), &recipe, |folder| {
+            let journal = Journal::of(&self.cache, &key);
+            let ran = self.execute(pipeline, bound, target)?;
+            let record = Record { cost: self.cost(bound, &ran, target)?, facts: ran.facts };
+            write_run(folder, &ran.run, target)?;
+            write_made_with(folder, &key)?;
+            cache::write(&folder.join(COST), serde_json::to_vec_pretty(&record)?)?;
+            journal.remove()
+        })
+    }
+
+    /// What a run took, and how long single queries take; those that took seconds each are not run again to be timed.
+    fn cost(&self, bound: &Bound, ran: &Ran, target: &Target) -> Result<Cost> {
+        let timed = |(cost, seconds): (&StageCost, &f64)| StageCost {
+            run_seconds: *seconds,
+            ..cost.clone()
+        };
+        let stages = bound.costs.iter().zip(&ran.seconds).map(timed).collect();
         let search = |query: &Queries| bound.search(query, target).map(|_| ());
-        let latency = self.progress.hushed(|| latency(&target.queries, search)).map_err(boxed)?;
+        let latency = match &ran.slow {
+            Some(seconds) => summary(seconds.clone()),
+            None => self.progress.hushed(|| latency(&target.queries, search)).map_err(boxed)?,
+        };
         let threads = rayon::current_num_threads();
-        let cost = Cost { stages: bound.costs, latency, peak_bytes: peak_bytes(), threads };
-        let record = Record { cost, facts: bound.facts };
-        write_run(folder, &run, target)?;
-        cache::write(&folder.join(COST), serde_json::to_vec_pretty(&record)?)
+        Ok(Cost { stages, latency, peak_bytes: peak_bytes(), threads })
     }
 
     /// The digests of all weights that a pipeline and its inputs load.

@@ -31,6 +31,7 @@
 //! | `pipeline.rs`   | a method's config, read and checked                                                        |
 //! | `engine.rs`     | what is run over what: from a pipeline and a dataset to a ranking and a result             |
 //! | `bind.rs`       | stages bound to a collection, and what they borrow while they are built                    |
+//! | `stages.rs`, `journal.rs` | the stages of a pipeline over all queries; what a stopped run had reranked         |
 //! | `keys.rs`       | the names of rankings in the cache                                                         |
 //! | `cache.rs`      | the kinds of things that are kept                                                          |
 //! | `models.rs`     | where weights come from                                                                    |
@@ -47,6 +48,7 @@ pub mod checkpoint;
 mod cost;
 mod engine;
 mod home;
+mod journal;
 mod kept;
 mod keys;
 mod library;

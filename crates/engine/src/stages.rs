@@ -9,6 +9,7 @@ use crate::cache;
 use crate::cache::RUN;
 use crate::cost::timed;
 use crate::engine::{Engine, Target};
+use crate::journal::{Journal, Reranking};
 use crate::kept::{COST, read_json, read_run, write_run};
 use crate::keys::{recipe_text, write_made_with};
 use crate::pipeline::Pipeline;
@@ -22,25 +23,49 @@ pub(crate) struct Trace {
     pub(crate) run: Run,
 }
 
+/// What came of running every stage over all queries.
+#[derive(Default)]
+pub(crate) struct Ran {
+    /// The ranking of the last stage.
+    pub(crate) run: Run,
+    /// Of each stage.
+    pub(crate) seconds: Vec<f64>,
+    /// What the indexes say, and what the search missed.
+    pub(crate) facts: Facts,
+    /// Seconds of each query in the last stage, where it takes so many that nobody wants to do it again to time it.
+    pub(crate) slow: Option<Vec<f64>>,
+}
+
 impl Engine {
     /// Runs every stage over all queries; rankings between stages are kept in the cache.
     pub(crate) fn execute(
         &self,
         pipeline: &Pipeline,
-        bound: &mut Bound,
+        bound: &Bound,
         target: &Target,
-    ) -> Result<Run> {
-        let inputs: Vec<Run> = pipeline
-            .inputs
-            .iter()
-            .map(|input| self.input_run(input, target))
-            .collect::<Result<_>>()?;
+    ) -> Result<Ran> {
+        let inputs = pipeline.inputs.iter().zip(&bound.inputs);
+        let inputs = inputs.map(|(input, bound)| self.input_run(input, bound, target));
+        let inputs: Vec<Run> = inputs.collect::<Result<_>>()?;
         let mut queries = target.queries.clone();
-        let mut run = Run::default();
+        let mut ran = Ran { facts: bound.facts.clone(), ..Ran::default() };
         let last = pipeline.steps.len() - 1;
         for (i, step) in pipeline.steps.iter().enumerate() {
-            note_recall(&bound.stages[i], &queries, &mut bound.facts)?;
-            let work = || step_once(&bound.stages[i], &mut queries, &run, &inputs, target);
+            let stage = &bound.stages[i];
+            let mut slow = None;
+            let work = || {
+                note_recall(stage, &queries, &mut ran.facts)?;
+                let Stage::Reranker(reranker) = stage else {
+                    return step_once(stage, &mut queries, &ran.run, &inputs, target);
+                };
+                let key = self.stage_key(pipeline, i, target)?;
+                let mut journal = Journal::of(&self.cache, &key);
+                let (reranker, corpus) = (&**reranker, &*target.corpus);
+                let work = Reranking { reranker, queries: &queries, run: &ran.run, corpus };
+                let reranked = work.all(&mut journal, &*self.progress)?;
+                slow = reranked.slow;
+                Ok(Some(allowed(reranked.run, &queries, target)))
+            };
             let (seconds, found) = match (i == last, gives_run(step.shape)) {
                 (false, true) => {
                     let recipe = recipe_text(&pipeline.steps[..=i]);
@@ -48,17 +73,23 @@ impl Engine {
                 }
                 _ => timed_result(work)?,
             };
-            bound.costs[i].run_seconds = seconds;
+            ran.seconds.push(seconds);
+            ran.slow = slow;
             if let Some(found) = found {
-                run = found;
+                ran.run = found;
             }
         }
-        Ok(run)
+        Ok(ran)
     }
 
-    /// The run of an input method as rows of this collection.
-    fn input_run(&self, input: &Pipeline, target: &Target) -> Result<Run> {
-        read_run(&self.rank(input, target)?.run_file, target)
+    /// The run of an input method as rows of this collection: from the cache, or made with the stages that are bound.
+    fn input_run(&self, input: &Pipeline, bound: &Bound, target: &Target) -> Result<Run> {
+        let key = self.final_key(input, target)?;
+        let found = match self.cache.get("runs", key.digest())? {
+            Some(found) => found,
+            None => self.make(input, bound, target)?,
+        };
+        read_run(&found.file(RUN), target)
     }
 
     /// A ranking between two stages: from the cache, or made and kept; with the seconds it took when it was made.
@@ -75,6 +106,7 @@ impl Engine {
             write_run(folder, run.as_ref().expect("this stage gives a run"), target)?;
             made = Some((seconds, run));
             write_made_with(folder, key)?;
+            Journal::of(&self.cache, key).remove()?;
             cache::write(&folder.join(COST), serde_json::to_vec(&seconds)?)
         })?;
         match made {
@@ -127,27 +159,33 @@ pub(crate) fn step_once(
             return Ok(None);
         }
         Stage::Retriever(retriever) => retriever.retrieve(queries)?,
-        Stage::Reranker(reranker) => reranker.rerank(queries, run)?,
+        Stage::Reranker(reranker) => Run(reranker.rerank_all(queries, run)?),
         Stage::Fuser(fuser) => fuser.fuse(inputs)?,
     };
-    Ok(Some(if target.exclude_query_id {
-        without_query_ids(found, queries, &*target.corpus)
-    } else {
-        found
-    }))
+    Ok(Some(allowed(found, queries, target)))
 }
 
-/// Adds what an approximate search misses to what its index says.
-fn note_recall(stage: &Stage, queries: &Queries, facts: &mut Facts) -> Result<()> {
-    let Stage::Retriever(retriever) = stage else { return Ok(()) };
-    let Some(search) = retriever.prepare(queries).map_err(boxed)? else { return Ok(()) };
-    if !search.is_exact() {
-        let (found, exact) = (search.search(0..queries.len()), search.exhaust());
-        let shares = found.iter().zip(&exact).map(|(found, exact)| found.recall(exact, 10));
-        let recall = shares.sum::<f64>() / exact.len().max(1) as f64;
-        let facts = facts.entry("vectors".to_owned()).or_default();
-        facts.insert("recall@10".to_owned(), format!("{recall:.4}"));
+/// Without a document that is named as the query, where the collection demands that.
+fn allowed(run: Run, queries: &Queries, target: &Target) -> Run {
+    match target.exclude_query_id {
+        true => without_query_ids(run, queries, &*target.corpus),
+        false => run,
     }
+}
+
+/// Adds what an approximate search misses to what its index says. Queries are encoded once more for it, outside of every
+/// clock, and only where something can be missed.
+fn note_recall(stage: &Stage, queries: &Queries, facts: &mut Facts) -> nir_core::Result<()> {
+    let Stage::Retriever(retriever) = stage else { return Ok(()) };
+    if retriever.is_exact() {
+        return Ok(());
+    }
+    let Some(search) = retriever.prepare(queries)? else { return Ok(()) };
+    let (found, exact) = (search.search(0..queries.len()), search.exhaust());
+    let shares = found.iter().zip(&exact).map(|(found, exact)| found.recall(exact, 10));
+    let recall = shares.sum::<f64>() / exact.len().max(1) as f64;
+    let facts = facts.entry("vectors".to_owned()).or_default();
+    facts.insert("recall@10".to_owned(), format!("{recall:.4}"));
     Ok(())
 }
 

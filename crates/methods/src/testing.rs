@@ -126,10 +126,10 @@ impl Lent {
         &self,
         config: &impl Algorithm,
         query: &str,
-        candidates: Ranking,
+        candidates: &Ranking,
     ) -> Ranking {
         let Stage::Reranker(reranker) = self.build(config) else { panic!("it is no reranker") };
-        one(reranker.rerank(&queries(query), &Run(vec![candidates])).unwrap())
+        reranker.rerank(&Query::new("q", query), candidates).unwrap()
     }
 
     /// The parts of the score of every document that a retriever finds, best first. Fails unless they add up.

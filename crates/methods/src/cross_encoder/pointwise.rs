@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Tensor};
 use candle_nn::ops::log_softmax;
-use nir_core::{Corpus, DocNo, Progress, Queries, Query, Ranking, Reranker, Result, Run, Scored};
+use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored};
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::Classifier;
 use nir_nn::{Bound, Contract, Hidden, Input, Model, Tokens, Truncation};
@@ -101,7 +101,6 @@ impl Algorithm for Config {
             score: self.score,
             depth: self.depth,
             corpus: Arc::clone(&context.corpus),
-            progress: Arc::clone(&context.progress),
         })))
     }
 
@@ -143,22 +142,18 @@ struct Pointwise {
     score: Score,
     depth: usize,
     corpus: Arc<dyn Corpus>,
-    progress: Arc<dyn Progress>,
 }
 
 impl Reranker for Pointwise {
-    fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run> {
-        let pairs = candidates.iter().map(|ranking| ranking.len().min(self.depth) as u64).sum();
-        let task = self.progress.begin("reading pairs", "pairs", pairs);
-        let one = |(query, ranking): (&Query, &Ranking)| {
-            let docs: Vec<DocNo> = ranking.iter().take(self.depth).map(|hit| hit.doc).collect();
-            let scores = self.scores(query, &docs)?;
-            task.advance(docs.len() as u64);
-            let scored = docs.into_iter().zip(scores);
-            let scored = scored.map(|(doc, score)| Scored { doc, score }).collect();
-            Ok(Ranking::top(self.depth, scored, &*self.corpus))
-        };
-        queries.iter().zip(candidates.iter()).map(one).collect()
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
+        let docs: Vec<DocNo> = candidates.iter().take(self.depth).map(|hit| hit.doc).collect();
+        let scored = docs.iter().zip(self.scores(query, &docs)?);
+        let scored = scored.map(|(&doc, score)| Scored { doc, score }).collect();
+        Ok(Ranking::top(self.depth, scored, &*self.corpus))
     }
 }
 
@@ -204,7 +199,7 @@ mod tests {
             let lent = Lent::new([("d", PAIR.1)]);
             let candidates = vec![Scored { doc: DocNo(0), score: 1.0 }];
             let candidates = Ranking::top(1, candidates, lent.corpus());
-            let found = lent.rerank(&config(&folder, "logit"), PAIR.0, candidates);
+            let found = lent.rerank(&config(&folder, "logit"), PAIR.0, &candidates);
             assert_ranked(&lent.named(&found), &[("d", expected("pair", "logits")[0])]);
         }
     }
@@ -215,7 +210,7 @@ mod tests {
         let logits = expected("pair", "logits");
         let lent = Lent::new([("d", PAIR.1)]);
         let candidates = Ranking::top(1, vec![Scored { doc: DocNo(0), score: 1.0 }], lent.corpus());
-        let found = lent.rerank(&config(&folder, "log-softmax"), PAIR.0, candidates);
+        let found = lent.rerank(&config(&folder, "log-softmax"), PAIR.0, &candidates);
         let log_sum = (logits[0].exp() + logits[1].exp()).ln();
         assert_ranked(&lent.named(&found), &[("d", logits[1] - log_sum)]);
     }

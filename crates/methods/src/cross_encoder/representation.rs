@@ -16,12 +16,11 @@
 //!
 //! Try it: `nir run cross_encoder/bert-rep --on pocket`, beside `cross_encoder/minilm-l6`.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use nir_core::{
-    Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Ranking,
-    Reranker, Result, Run, Scored,
+    Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Query, Ranking, Reranker, Result,
+    Scored,
 };
 use nir_nn::checkpoint::{Location, Wanted};
 use nir_nn::heads::Vector;
@@ -30,7 +29,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::neural::{
-    Way, bind, check_weights, document_token, load_vector, pieces, query_tokens, uncounted, wanted,
+    Way, bind, check_weights, document_token, load_vector, pieces, uncounted, wanted,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -69,7 +68,6 @@ impl Algorithm for Config {
             encoder: Encoder::load(self, context)?,
             depth: self.depth,
             corpus: Arc::clone(&context.corpus),
-            progress: Arc::clone(&context.progress),
         })))
     }
 
@@ -155,24 +153,23 @@ struct Representation {
     encoder: Encoder,
     depth: usize,
     corpus: Arc<dyn Corpus>,
-    progress: Arc<dyn Progress>,
 }
 
 impl Reranker for Representation {
-    fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run> {
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
         let side = &self.encoder.queries;
-        let query_vectors = query_tokens(&side.tokens, queries)?;
-        let query_vectors =
-            self.encoder.vectors(side, &query_vectors, |i| queries[i].text.clone())?;
-        let documents = self.encode(candidates)?;
-        let dim = self.encoder.model.head.dim();
-        let one = |(query, ranking): (&[f32], &Ranking)| {
-            let score = |doc: DocNo| dot(query, &documents[&doc]);
-            let hits = ranking.iter().take(self.depth);
-            let scored = hits.map(|hit| Scored { doc: hit.doc, score: score(hit.doc) }).collect();
-            Ranking::top(self.depth, scored, &*self.corpus)
-        };
-        Ok(query_vectors.chunks_exact(dim).zip(candidates.iter()).map(one).collect())
+        let tokens = side.tokens.encode(|_| query.text.clone())?;
+        let query = self.encoder.vectors(side, &[tokens], |_| query.text.clone())?;
+        let docs: Vec<DocNo> = candidates.iter().take(self.depth).map(|hit| hit.doc).collect();
+        let documents = self.documents(&docs)?;
+        let scored = docs.iter().zip(documents.chunks_exact(query.len()));
+        let scored =
+            scored.map(|(&doc, document)| Scored { doc, score: dot(&query, document) }).collect();
+        Ok(Ranking::top(self.depth, scored, &*self.corpus))
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
@@ -187,20 +184,13 @@ impl Reranker for Representation {
 }
 
 impl Representation {
-    /// The vectors of all candidates, each encoded once.
-    fn encode(&self, candidates: &Run) -> Result<HashMap<DocNo, Vec<f32>>> {
-        let hits = candidates.iter().flat_map(|ranking| ranking.iter().take(self.depth));
-        let docs: BTreeSet<DocNo> = hits.map(|hit| hit.doc).collect();
-        let docs: Vec<DocNo> = docs.into_iter().collect();
+    /// The vectors of documents, `[documents, dim]`.
+    fn documents(&self, docs: &[DocNo]) -> Result<Vec<f32>> {
         let side = &self.encoder.documents;
-        let task = self.progress.begin("encoding candidates", "documents", docs.len() as u64);
         let tokens = docs.par_iter().map(|&doc| document_token(&side.tokens, &*self.corpus, doc));
         let tokens: Vec<Tokens> = tokens.collect::<Result<_>>()?;
         let text = |i: usize| self.corpus.contents(docs[i]).to_owned();
-        let vectors = self.encoder.vectors(side, &tokens, text)?;
-        task.advance(docs.len() as u64);
-        let rows = vectors.chunks_exact(self.encoder.model.head.dim()).map(<[f32]>::to_vec);
-        Ok(docs.into_iter().zip(rows).collect())
+        self.encoder.vectors(side, &tokens, text)
     }
 }
 

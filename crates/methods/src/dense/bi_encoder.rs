@@ -281,6 +281,10 @@ impl BiEncoder {
 }
 
 impl Retriever for BiEncoder {
+    fn is_exact(&self) -> bool {
+        self.index.is_exact()
+    }
+
     fn retrieve(&self, queries: &Queries) -> Result<Run> {
         let task = self.progress.begin("searching vectors", "queries", queries.len() as u64);
         let rankings = self.index.search(&self.vectors(queries)?, self.depth, &*self.corpus);

@@ -33,8 +33,7 @@
 use std::sync::Arc;
 
 use nir_core::{
-    Contribution, Corpus, DocNo, Encode, Encoding, Progress, Queries, Query, Ranking, Reranker,
-    Result, Run, Scored,
+    Contribution, Corpus, DocNo, Encode, Encoding, Query, Ranking, Reranker, Result, Scored,
 };
 use nir_index::versions;
 use nir_index::{Matrix, MatrixWriter, Simd, Storage};
@@ -46,7 +45,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::neural::{
     Effort, Vocabulary, bind, check_weights, count_tokens, digests, document_token,
-    document_tokens, load_with, piece, query_tokens, shards, wanted, weighted_pieces,
+    document_tokens, load_with, piece, shards, wanted, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -103,7 +102,6 @@ impl Algorithm for Config {
             passages,
             depth: self.depth,
             corpus: Arc::clone(&context.corpus),
-            progress: Arc::clone(&context.progress),
         })))
     }
 
@@ -239,21 +237,21 @@ struct Tilde {
     passages: Passages,
     depth: usize,
     corpus: Arc<dyn Corpus>,
-    progress: Arc<dyn Progress>,
 }
 
 impl Reranker for Tilde {
-    fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run> {
-        let task = self.progress.begin("looking words up", "queries", queries.len() as u64);
-        let tokens = query_tokens(&self.reader.query_tokens, queries)?;
-        let one = |(tokens, ranking): (&Tokens, &Ranking)| {
-            let words = self.words(tokens)?;
-            let ranking = self.score(&words, ranking);
-            task.advance(1);
-            Ok(ranking)
-        };
-        let rankings = tokens.par_iter().zip(&candidates.0).map(one);
-        Ok(Run(rankings.collect::<Result<_>>()?))
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
+        let tokens = self.reader.query_tokens.encode(|_| query.text.clone())?;
+        Ok(self.score(&self.words(&tokens)?, candidates))
+    }
+
+    fn rerank_all(&self, queries: &[Query], candidates: &[Ranking]) -> Result<Vec<Ranking>> {
+        let pairs = queries.par_iter().zip(candidates);
+        pairs.map(|(query, own)| self.rerank(query, own)).collect()
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
@@ -384,7 +382,7 @@ mod tests {
         let candidates = Ranking::top(10, candidates.to_vec(), lent.corpus());
         // transformers' BertForMaskedLM in f64 over `[UNK] … [SEP]` ([UNK] is number 1 here), for `bread`, `w`, `##h`,
         // `##i`, `##c`, `##h` and `bread`: the comma and `and` do not count.
-        let found = lent.rerank(&config, "Bread, and which bread", candidates);
+        let found = lent.rerank(&config, "Bread, and which bread", &candidates);
         assert_ranked(&lent.named(&found), &[("sentence", -6.369_46), ("word", -9.970_192)]);
     }
 }

@@ -167,6 +167,10 @@ struct SparseRetriever {
 }
 
 impl Retriever for SparseRetriever {
+    fn is_exact(&self) -> bool {
+        self.index.is_exact()
+    }
+
     fn retrieve(&self, queries: &Queries) -> Result<Run> {
         let task = self.progress.begin("searching impacts", "queries", queries.len() as u64);
         let vectors = self.weigh.queries(queries)?;

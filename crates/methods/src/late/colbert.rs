@@ -421,7 +421,7 @@ impl ColBert {
     }
 
     /// `E_q` of every query, `[q_seq, dim]`.
-    fn queries(&self, queries: &Queries) -> Result<Vec<Vec<f32>>> {
+    fn queries(&self, queries: &[Query]) -> Result<Vec<Vec<f32>>> {
         let tokens = queries.iter().map(|query| self.reader.query(query));
         let tokens: Vec<Tokens> = tokens.collect::<Result<_>>()?;
         vectors(&self.reader.model, &tokens, &|_| true, |i| queries[i].text.clone())
@@ -491,6 +491,10 @@ impl ColBert {
 }
 
 impl Retriever for ColBert {
+    fn is_exact(&self) -> bool {
+        self.plaid.is_none()
+    }
+
     fn retrieve(&self, queries: &Queries) -> Result<Run> {
         let task = self.progress.begin("comparing tokens", "queries", queries.len() as u64);
         let search = |query: &Vec<f32>| {
@@ -534,15 +538,15 @@ impl Search for Prepared<'_> {
 }
 
 impl Reranker for ColBert {
-    fn rerank(&self, queries: &Queries, candidates: &Run) -> Result<Run> {
-        let task = self.progress.begin("comparing tokens", "queries", queries.len() as u64);
-        let score = |(query, ranking): (&Vec<f32>, &Ranking)| {
-            let mut docs: Vec<DocNo> = ranking.iter().map(|hit| hit.doc).collect();
-            docs.sort_unstable();
-            task.advance(1);
-            self.best(query, &docs)
-        };
-        Ok(Run(self.queries(queries)?.iter().zip(candidates.iter()).map(score).collect()))
+    fn depth(&self) -> usize {
+        usize::MAX // all of them are scored, and the best `depth` kept
+    }
+
+    fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
+        let vectors = self.queries(std::slice::from_ref(query))?.swap_remove(0);
+        let mut docs: Vec<DocNo> = candidates.iter().map(|hit| hit.doc).collect();
+        docs.sort_unstable();
+        Ok(self.best(&vectors, &docs))
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
@@ -685,10 +689,10 @@ mod tests {
         assert!(
             matches!(document.form, Form::Vectors(rows) if rows.len() == document.tokens.len())
         );
-        let again = lent.rerank(&MaxSim(config.clone()), "bread and water", all.clone());
+        let again = lent.rerank(&MaxSim(config.clone()), "bread and water", &all);
         assert_ranked(&lent.named(&again), &lent.named(&all));
         let one = Ranking::top(1, all.iter().skip(1).copied().collect(), lent.corpus());
-        let again = lent.rerank(&MaxSim(config), "bread and water", one);
+        let again = lent.rerank(&MaxSim(config), "bread and water", &one);
         assert_ranked(&lent.named(&again), &lent.named(&all)[1..]);
     }
 
