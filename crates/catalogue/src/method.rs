@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use nir_core::Digest;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::{ConfigError, Source};
 
@@ -45,6 +46,9 @@ pub struct Claim {
     pub source: String,
 }
 
+/// The key of a stage that any algorithm may stand behind.
+const PASSAGES: &str = "passages";
+
 /// One `[[stage]]`: the algorithm it names, and its parameters still unread.
 #[derive(Debug, Clone)]
 pub struct StageTable {
@@ -52,6 +56,8 @@ pub struct StageTable {
     pub algorithm: Spanned<String>,
     /// The sha256 of its files of weights, in hexadecimal; empty where none are pinned.
     pub sha256: Vec<String>,
+    /// Whether it works over passages of documents: see [`StageTable::passages`].
+    pub has_passages: bool,
     source: Source,
     position: usize,
 }
@@ -62,6 +68,33 @@ impl StageTable {
         &self,
         read: impl FnOnce(Spanned<DeValue<'_>>) -> Result<T, toml::de::Error>,
     ) -> Result<T, ConfigError> {
+        self.table(|mut stage| {
+            if let DeValue::Table(table) = stage.get_mut() {
+                ["use", "sha256", PASSAGES].iter().for_each(|key| drop(table.remove(*key)));
+                if let Some(folder) = self.source.folder() {
+                    table.iter_mut().for_each(|(key, value)| place(key.as_ref(), value, folder));
+                }
+            }
+            read(stage)
+        })
+    }
+
+    /// How documents are cut into passages before the stage sees them, where it says that: its table `passages`.
+    pub fn passages<T: DeserializeOwned>(&self) -> Result<Option<T>, ConfigError> {
+        if !self.has_passages {
+            return Ok(None);
+        }
+        self.table(|mut stage| {
+            let DeValue::Table(table) = stage.get_mut() else { unreachable!("a stage is a table") };
+            let passages = table.remove(PASSAGES).expect("the method was parsed with this table");
+            T::deserialize(ValueDeserializer::from(passages)).map(Some)
+        })
+    }
+
+    fn table<T>(
+        &self,
+        read: impl FnOnce(Spanned<DeValue<'_>>) -> Result<T, toml::de::Error>,
+    ) -> Result<T, ConfigError> {
         let mut document =
             DeTable::parse(self.source.text()).map_err(|error| self.source.toml_error(&error))?;
         let stages =
@@ -69,14 +102,7 @@ impl StageTable {
         let DeValue::Array(stages) = stages.get_mut() else {
             unreachable!("`stage` was parsed as an array")
         };
-        let mut stage = stages[self.position].clone();
-        if let DeValue::Table(table) = stage.get_mut() {
-            table.remove("use");
-            table.remove("sha256");
-            if let Some(folder) = self.source.folder() {
-                table.iter_mut().for_each(|(key, value)| place(key.as_ref(), value, folder));
-            }
-        }
+        let stage = stages[self.position].clone();
         // An error about several values together, or one found after reading, has no place of its own.
         read(stage).map_err(|error| match error.span() {
             Some(_) => self.source.toml_error(&error),
@@ -120,6 +146,8 @@ struct Stage {
     algorithm: Spanned<String>,
     #[serde(default)]
     sha256: Option<Spanned<Pins>>,
+    #[serde(default)]
+    passages: Option<IgnoredAny>,
 }
 
 /// One file of weights, or several.
@@ -179,8 +207,9 @@ impl Method {
         let stages = stages
             .map(|(position, stage)| {
                 let sha256 = Stage::sha256(stage.sha256, &source)?;
+                let has_passages = stage.passages.is_some();
                 let (algorithm, source) = (stage.algorithm, source.clone());
-                Ok(StageTable { algorithm, sha256, source, position })
+                Ok(StageTable { algorithm, sha256, has_passages, source, position })
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { name: name.to_owned(), card: file.card, stages, claims: file.claim, source })

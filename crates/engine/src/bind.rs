@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, Error, Result, bail};
 use indexmap::IndexMap;
 use nir_catalogue::StageCost;
-use nir_core::{BoxError, Corpus, Digest, Encode, Key, TrecRun};
+use nir_core::{BoxError, Corpus, Digest, Encode, Key, Passages, TrecRun};
 use nir_methods::{Context, Resources, Stage};
 use nir_nn::checkpoint::{Checkpoint, Wanted};
 
@@ -17,6 +17,7 @@ use crate::kept::{COST, read_json};
 use crate::keys::write_made_with;
 use crate::models::Models;
 use crate::pipeline::{Pipeline, Step};
+use crate::windows::{self, Cut};
 
 /// What indexes say of themselves, by index.
 pub type Facts = IndexMap<String, IndexMap<String, String>>;
@@ -138,15 +139,42 @@ impl Engine {
     ) -> Result<Opened> {
         self.check_pins(step)?;
         let workshop = self.workshop(step);
-        let context = self.context(step, &workshop, searched)?;
-        let (open_seconds, stage) = timed(|| step.recipe.build(&context));
-        let stage = stage.map_err(boxed)?;
+        let (open_seconds, stage) = timed(|| match &step.passages {
+            None => self.build(step, &workshop, searched),
+            Some(cut) => self.build_behind(step, cut, &workshop, searched),
+        });
+        let stage = stage?;
         if let Stage::Expander(expander) = &stage {
             searched.0 = expander.expand(Arc::clone(&searched.0)).map_err(boxed)?;
-            let key = Key::of(&context.made_with).input(searched.1).param(&workshop.recipe);
+            let key = Key::of(&self.made_with(step)?).input(searched.1).param(&workshop.recipe);
             searched.1 = key.digest();
         }
         Ok(workshop.finish(step.algorithm, open_seconds, stage))
+    }
+
+    fn build(
+        &self,
+        step: &Step,
+        workshop: &Workshop<'_>,
+        searched: &(Arc<dyn Corpus>, Digest),
+    ) -> Result<Stage> {
+        step.recipe.build(&self.context(step, workshop, searched)?).map_err(boxed)
+    }
+
+    /// The same over passages, which are a collection of their own.
+    fn build_behind(
+        &self,
+        step: &Step,
+        cut: &Cut,
+        workshop: &Workshop<'_>,
+        (documents, digest): &(Arc<dyn Corpus>, Digest),
+    ) -> Result<Stage> {
+        let passages = Arc::new(cut.of(documents));
+        workshop.note("passages", "number", &passages.len().to_string());
+        let key = Key::of(&[windows::VERSION]).param(serde_json::to_string(cut)?).input(*digest);
+        let searched = (Arc::<Passages>::clone(&passages) as _, key.digest());
+        let stage = cut.over(self.build(step, workshop, &searched)?, passages);
+        Ok(stage.expect("a pipeline's stage behind passages ranks documents"))
     }
 }
 

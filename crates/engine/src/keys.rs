@@ -11,6 +11,7 @@ use crate::bind::stage_name;
 use crate::cache;
 use crate::engine::{Engine, Target};
 use crate::pipeline::{Pipeline, Step};
+use crate::windows;
 
 /// Which code made what lies beside it, a line each: `nir cache prune` removes what no code of today would make.
 pub const MADE_WITH: &str = "made-with.txt";
@@ -19,7 +20,7 @@ const RUNS: Version = Version::new("engine::runs", 1);
 
 /// All code that makes what lies in the cache, for a program with these algorithms.
 pub fn versions(registry: &Registry) -> Vec<Version> {
-    registry.versions().into_iter().chain([RUNS]).collect()
+    registry.versions().into_iter().chain([RUNS, windows::VERSION]).collect()
 }
 
 impl Engine {
@@ -49,6 +50,10 @@ impl Engine {
     fn add_step(&self, key: Key, step: &Step) -> Result<Key> {
         self.check_pins(step)?;
         let mut key = key.made_with(&self.made_with(step)?).made_with(&step.recipe.parts());
+        if let Some(cut) = &step.passages {
+            let cut = serde_json::to_string(cut).expect("a config is plain data");
+            key = key.made_with(&[windows::VERSION]).param(cut);
+        }
         key = key.param(step.recipe.canonical()).param(step.overrides.join(" "));
         if let Some(source) = step.own_source {
             key = key.input(source);

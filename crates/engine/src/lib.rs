@@ -32,6 +32,7 @@
 //! | `engine.rs`     | what is run over what: from a pipeline and a dataset to a ranking and a result             |
 //! | `bind.rs`       | stages bound to a collection, and what they borrow while they are built                    |
 //! | `stages.rs`, `journal.rs` | the stages of a pipeline over all queries; what a stopped run had reranked         |
+//! | `windows.rs`     | a stage behind passages of long documents                                                  |
 //! | `keys.rs`       | the names of rankings in the cache                                                         |
 //! | `cache.rs`      | the kinds of things that are kept                                                          |
 //! | `models.rs`     | where weights come from                                                                    |
@@ -59,6 +60,7 @@ mod progress;
 mod provenance;
 mod stages;
 mod sweep;
+mod windows;
 
 pub use anew::{Fresh, Work};
 pub use ask::{Answer, Hit};
@@ -75,3 +77,4 @@ pub use provenance::{
     COMMIT, Memory, RUSTC, build, cores, cpu, device, libraries, memory, provenance,
 };
 pub use sweep::Searched;
+pub use windows::Cut;

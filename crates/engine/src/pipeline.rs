@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use nir_catalogue::Method;
+use nir_catalogue::{ConfigError, Method, StageTable};
 use nir_core::Digest;
 use nir_methods::{Recipe, Shape, check_shapes};
 use nir_nn::contract::OVERRIDES;
 
 use crate::home::method_file;
 use crate::library::Library;
+use crate::windows::Cut;
 
 /// One stage of a pipeline.
 pub struct Step {
@@ -23,6 +24,8 @@ pub struct Step {
     pub recipe: Box<dyn Recipe>,
     /// What of a checkpoint's own words it may contradict.
     pub overrides: Vec<String>,
+    /// How documents are cut before it sees them, and scores of passages joined.
+    pub passages: Option<Cut>,
     /// The sha256 of its files of weights, where they are pinned.
     pub sha256: Vec<String>,
 }
@@ -85,12 +88,23 @@ fn check_overrides(method: &Method) -> Result<()> {
         .into())
 }
 
+/// The `passages` of a stage, if it has any.
+fn passages(stage: &StageTable, shape: Shape) -> Result<Option<Cut>, ConfigError> {
+    let Some(cut) = stage.passages::<Cut>()? else { return Ok(None) };
+    cut.check().map_err(|problem| stage.error(problem))?;
+    match shape {
+        Shape::Retriever | Shape::Reranker => Ok(Some(cut)),
+        _ => Err(stage.error("`passages` stands with a retriever or a reranker: leave it out")),
+    }
+}
+
 fn steps(method: &Method, library: &Library) -> Result<Vec<Step>> {
     check_overrides(method)?;
     let mut steps = Vec::new();
     for stage in &method.stages {
         let entry = library.algorithm(stage)?;
         let recipe = stage.read(|table| entry.parse(table))?;
+        let passages = passages(stage, entry.shape)?;
         let (overrides, sha256) = (method.card.overrides.clone(), stage.sha256.clone());
         if !sha256.is_empty() && recipe.weights().is_empty() {
             return Err(stage
@@ -99,7 +113,7 @@ fn steps(method: &Method, library: &Library) -> Result<Vec<Step>> {
         }
         let own_source = entry.is_own.then(|| Digest::of(entry.source));
         let (algorithm, shape) = (entry.name, entry.shape);
-        steps.push(Step { algorithm, shape, own_source, recipe, overrides, sha256 });
+        steps.push(Step { algorithm, shape, own_source, recipe, overrides, passages, sha256 });
     }
     let shapes: Vec<_> = steps.iter().map(|step| (step.algorithm, step.shape)).collect();
     check_shapes(&shapes).map_err(|error| match method.stages.get(error.position) {

@@ -1,0 +1,207 @@
+//! A stage behind passages: it searches or reads windows of long documents, and documents come out.
+//!
+//! A stage of any retriever or reranker may say `passages = { words = 150, stride = 75, aggregate = "max" }`. It then works
+//! over the passages as over a collection, and its rankings of passages become rankings of documents.
+
+use std::sync::Arc;
+
+use nir_core::{
+    Aggregate, Contribution, Corpus, DocNo, Passages, Queries, Query, Ranking, Reranker, Result,
+    Retriever, Run, Scored, Version, Windows,
+};
+use nir_methods::Stage;
+use serde::{Deserialize, Serialize};
+
+/// How documents are cut and scores are joined.
+pub(crate) const VERSION: Version = Version::new("core::passages", 1);
+
+/// What a config writes: how documents are cut, and how the scores of passages are joined.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// Words of a passage.
+    words: usize,
+    /// Words between the beginnings of two passages.
+    stride: usize,
+    /// Passages of a document at most; all of them if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    most: Option<usize>,
+    /// How the scores of a document's passages become its score.
+    aggregate: Joined,
+}
+
+/// As a config writes an [`Aggregate`]: `"max"`, `"first"`, `"sum"` or `{ top_mean = 3 }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Joined {
+    Max,
+    First,
+    Sum,
+    TopMean(usize),
+}
+
+impl Cut {
+    /// What is wrong with the values, if anything.
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
+        let Self { words, stride, most, aggregate } = self;
+        let rules = [
+            ("words", *words),
+            ("stride", *stride),
+            ("most", most.unwrap_or(1)),
+            ("top_mean", if let Joined::TopMean(k) = aggregate { *k } else { 1 }),
+        ];
+        match rules.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => Err(format!("`passages`: {name} = 0: expected at least 1")),
+            None if stride > words => Err(format!(
+                "`passages`: stride = {stride} is more than words = {words}: words between two passages would be left out"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// A collection's passages.
+    pub(crate) fn of(&self, corpus: &Arc<dyn Corpus>) -> Passages {
+        let Self { words, stride, most, .. } = *self;
+        Passages::new(Arc::clone(corpus), Windows { words, stride, most })
+    }
+
+    fn aggregate(&self) -> Aggregate {
+        match self.aggregate {
+            Joined::Max => Aggregate::Max,
+            Joined::First => Aggregate::First,
+            Joined::Sum => Aggregate::Sum,
+            Joined::TopMean(k) => Aggregate::TopMean(k),
+        }
+    }
+
+    /// The stage over documents of a stage over passages; none for a stage that ranks nothing.
+    pub(crate) fn over(&self, stage: Stage, passages: Arc<Passages>) -> Option<Stage> {
+        let aggregate = self.aggregate();
+        match stage {
+            Stage::Retriever(inner) => {
+                Some(Stage::Retriever(Box::new(Behind { inner, passages, aggregate })))
+            }
+            Stage::Reranker(inner) => {
+                Some(Stage::Reranker(Box::new(Behind { inner, passages, aggregate })))
+            }
+            Stage::Expander(_) | Stage::Rewriter(_) | Stage::Fuser(_) => None,
+        }
+    }
+}
+
+struct Behind<S> {
+    inner: S,
+    passages: Arc<Passages>,
+    aggregate: Aggregate,
+}
+
+impl<S> Behind<S> {
+    fn documents(&self, passages: &Ranking) -> Ranking {
+        self.passages.ranking(passages, self.aggregate, passages.len())
+    }
+}
+
+impl Retriever for Behind<Box<dyn Retriever>> {
+    fn retrieve(&self, queries: &Queries) -> Result<Run> {
+        Ok(self.inner.retrieve(queries)?.iter().map(|ranking| self.documents(ranking)).collect())
+    }
+
+    fn is_exact(&self) -> bool {
+        self.inner.is_exact()
+    }
+}
+
+impl Reranker for Behind<Box<dyn Reranker>> {
+    fn depth(&self) -> usize {
+        self.inner.depth()
+    }
+
+    /// Document by document, as the inner reranker's depth counts its candidates.
+    fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
+        let documents = self.passages.documents();
+        let mut scored = Vec::new();
+        for hit in candidates.iter().take(self.depth()) {
+            let passages = self.passages.of(hit.doc).map(|doc| Scored { doc, score: hit.score });
+            let passages: Vec<Scored> = passages.take(self.depth()).collect();
+            let passages = Ranking::top(passages.len(), passages, &*self.passages);
+            let own = self.documents(&self.inner.rerank(query, &passages)?);
+            scored.extend(own.iter().copied());
+        }
+        Ok(Ranking::top(scored.len(), scored, &**documents))
+    }
+
+    /// The parts of its best passage's score.
+    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
+        let passages: Vec<Scored> =
+            self.passages.of(doc).map(|doc| Scored { doc, score: 0.0 }).collect();
+        let passages = Ranking::top(passages.len(), passages, &*self.passages);
+        match (self.aggregate, self.inner.rerank(query, &passages)?.first()) {
+            (Aggregate::Max, Some(best)) => self.inner.explain(query, best.doc),
+            _ => Ok(Vec::new()), // of several passages: their parts do not add up to it
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use nir_core::{Document, Documents};
+
+    use super::*;
+
+    /// A passage is worth how often it has the query.
+    struct Counting(Arc<Passages>);
+
+    impl Reranker for Counting {
+        fn depth(&self) -> usize {
+            4
+        }
+
+        fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
+            let count = |doc| self.0.text(doc).matches(&query.text).count() as f32;
+            let scored = candidates.iter().take(4);
+            let scored = scored.map(|hit| Scored { doc: hit.doc, score: count(hit.doc) }).collect();
+            Ok(Ranking::top(4, scored, &*self.0))
+        }
+    }
+
+    #[test]
+    fn a_document_is_worth_its_best_passage() {
+        let document = |(doc_id, text): (&str, &str)| Document {
+            doc_id: doc_id.to_owned(),
+            title: String::new(),
+            text: text.to_owned(),
+        };
+        let texts =
+            [("spread", "tea x tea y tea z"), ("dense", "x y z tea tea w"), ("none", "x y")];
+        let corpus: Arc<dyn Corpus> = Arc::new(Documents::new(texts.map(document)).unwrap());
+        let best = |aggregate: &str| {
+            let cut: Cut =
+                toml::from_str(&format!("words = 2\nstride = 1\naggregate = {aggregate}")).unwrap();
+            let passages = Arc::new(cut.of(&corpus));
+            let inner = Stage::Reranker(Box::new(Counting(Arc::clone(&passages))));
+            let Some(Stage::Reranker(reranker)) = cut.over(inner, passages) else { panic!() };
+            let all = (0..3).map(|row| Scored { doc: DocNo(row), score: 1.0 }).collect();
+            let candidates = Ranking::top(3, all, &*corpus);
+            let found = reranker.rerank(&Query::new("q", "tea"), &candidates).unwrap();
+            found
+                .iter()
+                .map(|hit| (corpus.doc_id(hit.doc).to_owned(), hit.score))
+                .collect::<Vec<_>>()
+        };
+        // Windows of two words, four at most: `tea x`, `x tea`, `tea y`, `y tea`; and `x y`, `y z`, `z tea`, `tea tea`.
+        let named = |found: [(&str, f32); 3]| found.map(|(name, score)| (name.to_owned(), score));
+        assert_eq!(best("\"max\""), named([("dense", 2.0), ("spread", 1.0), ("none", 0.0)]));
+        assert_eq!(best("\"sum\""), named([("spread", 4.0), ("dense", 3.0), ("none", 0.0)]));
+        assert_eq!(best("\"first\""), named([("spread", 1.0), ("none", 0.0), ("dense", 0.0)]));
+    }
+
+    #[test]
+    fn a_cut_that_leaves_words_out_is_refused() {
+        let cut: Cut = toml::from_str("words = 50\nstride = 75\naggregate = \"max\"").unwrap();
+        assert!(cut.check().unwrap_err().contains("stride = 75 is more than words = 50"));
+        let cut: Cut =
+            toml::from_str("words = 0\nstride = 0\naggregate = { top_mean = 3 }").unwrap();
+        assert_eq!(cut.check().unwrap_err(), "`passages`: words = 0: expected at least 1");
+    }
+}
