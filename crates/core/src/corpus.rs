@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::{Digest, Hasher};
+
 /// The row of a document in its collection, and so in every matrix and index built over it.
 ///
 /// A `doc_id` is a name in files and in evaluation; a `DocNo` is a position. They are never interchangeable.
@@ -32,6 +34,30 @@ pub trait Corpus: Send + Sync {
     fn text(&self, doc: DocNo) -> &str;
     /// Title and text as one.
     fn contents(&self, doc: DocNo) -> &str;
+
+    /// The names of a document's fields, in order: those that a template may ask for.
+    fn fields(&self) -> &[&str] {
+        &["title", "text"]
+    }
+
+    /// A field of a document; none where the collection has no field of this name.
+    fn field(&self, doc: DocNo, name: &str) -> Option<&str> {
+        match name {
+            "title" => Some(self.title(doc)),
+            "text" => Some(self.text(doc)),
+            _ => None,
+        }
+    }
+
+    /// Names all that a method can see of a document but its name: what was made of a document is found again by it, and
+    /// never met by another content.
+    fn digest(&self, doc: DocNo) -> Digest {
+        let mut hasher = Hasher::new("document");
+        for name in self.fields() {
+            hasher.part(name).part(self.field(doc, name).unwrap_or_default());
+        }
+        hasher.digest()
+    }
 
     /// Whether there is nothing to search.
     fn is_empty(&self) -> bool {
@@ -143,6 +169,16 @@ mod tests {
         assert_eq!((corpus.title(DocNo(0)), corpus.text(DocNo(0))), ("Tea", "is a drink"));
         assert_eq!((corpus.title(DocNo(1)), corpus.text(DocNo(1))), ("", "no title"));
         assert_eq!(corpus.doc_no("b"), Some(DocNo(1)));
+    }
+
+    #[test]
+    fn a_digest_is_that_of_all_fields_and_of_no_name() {
+        let digest = |title: &str, text: &str, doc_id: &str| {
+            Documents::new([doc(doc_id, title, text)]).unwrap().digest(DocNo(0))
+        };
+        assert_eq!(digest("Tea", "is a drink", "a"), digest("Tea", "is a drink", "b"));
+        // The contents are the same, and a template may tell them apart.
+        assert_ne!(digest("Tea", "is a drink", "a"), digest("", "Tea is a drink", "a"));
     }
 
     #[test]

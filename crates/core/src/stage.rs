@@ -12,9 +12,8 @@
 //! | fuser     | several runs     | a run   | reciprocal rank fusion    |
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use crate::{Contribution, Corpus, DocNo, Queries, Query, Ranking, Run};
+use crate::{Contribution, Corpus, DocNo, Document, Queries, Query, Ranking, Run};
 
 /// Any error of a stage: each algorithm has its own type, the harness only prints it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -23,9 +22,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub type Result<T> = std::result::Result<T, BoxError>;
 
 /// Documents in, documents out, before anything is indexed.
+///
+/// The caller keeps what comes out, block by block, so that it is made once and a run that was stopped goes on.
 pub trait Expander: Send + Sync {
-    /// The collection to search in place of `corpus`, row for row.
-    fn expand(&self, corpus: Arc<dyn Corpus>) -> Result<Arc<dyn Corpus>>;
+    /// The documents of these rows as they are searched, in order, each under its own `doc_id`.
+    fn expand(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<Document>>;
 }
 
 /// Queries in, one ranking each out.

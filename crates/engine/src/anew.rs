@@ -6,12 +6,14 @@ use anyhow::Result;
 use nir_core::{Digest, Queries, Run, TrecRun};
 use nir_methods::Stage;
 
-use crate::bind::{Bound, boxed};
-use crate::engine::{Engine, Origins, Target};
+use crate::bind::Bound;
+use crate::engine::{Engine, Target};
 use crate::kept::TAG;
 use crate::keys::made_with;
 use crate::pipeline::Pipeline;
+use crate::provenance::Origins;
 use crate::stages::step_once;
+use crate::workshop::boxed;
 
 /// A run that was made now, whatever the cache has, with its pipeline ready to run again.
 pub struct Fresh {

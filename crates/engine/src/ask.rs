@@ -5,10 +5,10 @@ use anyhow::Result;
 use nir_core::{Contribution, DocNo, Queries, Query, Ranking, Scored};
 use nir_methods::Stage;
 
-use crate::bind::boxed;
 use crate::engine::{Engine, Target};
 use crate::pipeline::Pipeline;
 use crate::stages::Trace;
+use crate::workshop::boxed;
 
 /// What a pipeline found for a query.
 pub struct Answer {

@@ -1,42 +1,25 @@
 //! Stages bound to a collection, and what they borrow while they are built.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context as _, Error, Result, bail};
-use indexmap::IndexMap;
+use anyhow::{Context as _, Result, bail};
 use nir_catalogue::StageCost;
-use nir_core::{BoxError, Corpus, Digest, Encode, Key, Passages, TrecRun};
-use nir_methods::{Context, Resources, Stage};
-use nir_nn::checkpoint::{Checkpoint, Wanted};
+use nir_core::{Corpus, Digest, Encode, Key, Passages};
+use nir_methods::{Context, Resources as _, Stage};
 
-use crate::cache::{self, Cache};
-use crate::cost::{Spent, spent, timed};
+use crate::cost::timed;
 use crate::engine::{Engine, Target};
-use crate::kept::{COST, read_json};
-use crate::keys::write_made_with;
-use crate::models::Models;
-use crate::pipeline::{Pipeline, Step};
+use crate::expansion::Expansion;
+use crate::pipeline::{Pipeline, Step, stage_name};
+use crate::provenance::Facts;
 use crate::windows::{self, Cut};
-
-/// What indexes say of themselves, by index.
-pub type Facts = IndexMap<String, IndexMap<String, String>>;
+use crate::workshop::{Opened, Workshop, boxed};
 
 /// A pipeline whose stages are ready to work.
 pub(crate) struct Bound {
     pub(crate) stages: Vec<Stage>,
     pub(crate) costs: Vec<StageCost>,
     pub(crate) inputs: Vec<Bound>,
-    pub(crate) facts: Facts,
-}
-
-/// A stage that is ready to work.
-pub(crate) struct Opened {
-    pub(crate) stage: Stage,
-    /// Of all that it took, what encoders made included.
-    pub(crate) cost: StageCost,
-    /// Of its index alone.
-    pub(crate) index: Spent,
     pub(crate) facts: Facts,
 }
 
@@ -145,9 +128,15 @@ impl Engine {
         });
         let stage = stage?;
         if let Stage::Expander(expander) = &stage {
-            searched.0 = expander.expand(Arc::clone(&searched.0)).map_err(boxed)?;
-            let key = Key::of(&self.made_with(step)?).input(searched.1).param(&workshop.recipe);
-            searched.1 = key.digest();
+            let key = Key::of(&self.made_with(step)?).param(self.arithmetic(step));
+            let expansion = Expansion {
+                expander: &**expander,
+                corpus: &*searched.0,
+                corpus_digest: searched.1,
+                key: key.param(&workshop.recipe),
+                workshop: &workshop,
+            };
+            *searched = expansion.store()?;
         }
         Ok(workshop.finish(step.algorithm, open_seconds, stage))
     }
@@ -175,83 +164,5 @@ impl Engine {
         let searched = (Arc::<Passages>::clone(&passages) as _, key.digest());
         let stage = cut.over(self.build(step, workshop, &searched)?, passages);
         Ok(stage.expect("a pipeline's stage behind passages ranks documents"))
-    }
-}
-
-pub(crate) fn stage_name(pipeline: &Pipeline, step: &Step) -> String {
-    format!("{}: stage `{}`", pipeline.method.source.path(), step.algorithm)
-}
-
-pub(crate) fn boxed(error: BoxError) -> Error {
-    Error::from_boxed(error)
-}
-
-/// What stages borrow while they are built, with a log of what they took.
-struct Workshop<'a> {
-    cache: &'a Cache,
-    models: &'a Models,
-    log: Mutex<Log>,
-    recipe: String,
-    /// What of a checkpoint's own words the stage may contradict.
-    overrides: Vec<String>,
-}
-
-impl Workshop<'_> {
-    /// What the stage cost so far, and what its indexes say. What was found in the cache costs what it did when it was made.
-    fn finish(self, algorithm: &str, open_seconds: f64, stage: Stage) -> Opened {
-        let Log { artifacts, seconds, index, bytes, facts } =
-            self.log.into_inner().expect("no thread died holding the log");
-        let build_seconds = if artifacts == 0 { open_seconds } else { seconds };
-        let name = algorithm.to_owned();
-        let cost = StageCost { stage: name, build_seconds, run_seconds: 0.0, bytes, cpu: None };
-        Opened { stage, cost, index, facts }
-    }
-}
-
-#[derive(Default)]
-struct Log {
-    artifacts: usize,
-    seconds: f64,
-    /// Of them, for indexes.
-    index: Spent,
-    bytes: u64,
-    facts: Facts,
-}
-
-impl Resources for Workshop<'_> {
-    fn artifact(
-        &self,
-        kind: &str,
-        key: &Key,
-        make: &mut dyn FnMut(&Path) -> nir_core::Result<()>,
-    ) -> nir_core::Result<PathBuf> {
-        let found = self.cache.make(kind, key.digest(), &self.recipe, |folder| {
-            let (spent, made) = spent(|| make(folder));
-            made.map_err(boxed)?;
-            write_made_with(folder, key)?;
-            cache::write(&folder.join(COST), serde_json::to_string(&spent)?)
-        })?;
-        let spent: Spent = read_json(&found.file(COST))?;
-        let mut log = self.log.lock().expect("no thread died holding the log");
-        log.artifacts += 1;
-        log.seconds += spent.seconds;
-        if kind == "indexes" {
-            log.index = log.index + spent;
-        }
-        log.bytes += found.manifest().bytes();
-        Ok(found.path().to_owned())
-    }
-
-    fn checkpoint(&self, wanted: &Wanted) -> nir_core::Result<Checkpoint> {
-        Ok(self.models.open(wanted)?)
-    }
-
-    fn run_file(&self, path: &Path) -> nir_core::Result<TrecRun> {
-        Ok(nir_data::trec::read_run(path)?)
-    }
-
-    fn note(&self, index: &str, fact: &str, value: &str) {
-        let mut log = self.log.lock().expect("no thread died holding the log");
-        log.facts.entry(index.to_owned()).or_default().insert(fact.to_owned(), value.to_owned());
     }
 }

@@ -36,7 +36,8 @@ pub const RUN: &str = "run.trec";
 
 /// All that the cache holds; what is in none of these folders is not the program's.
 #[rustfmt::skip]
-pub const KINDS: [Kind; 15] = [
+pub const KINDS: [Kind; 16] = [
+    Kind { folder: "expanded",  again: true,  made: true,  finished: true,  what: "documents as expanders wrote them anew" },
     Kind { folder: "vectors",   again: true,  made: true,  finished: true,  what: "what encoders made of documents" },
     Kind { folder: "indexes",   again: true,  made: true,  finished: true,  what: "inverted indexes and other search structures" },
     Kind { folder: "runs",      again: true,  made: true,  finished: true,  what: "rankings" },

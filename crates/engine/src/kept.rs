@@ -4,13 +4,15 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Error, Result};
-use nir_core::{Run, TrecRun};
+use nir_core::{Key, Run, TrecRun};
 
-use crate::cache::RUN;
+use crate::cache::{self, RUN};
 use crate::engine::Target;
 
 /// What it took to make what lies beside it.
 pub(crate) const COST: &str = "cost.json";
+/// Which code made what lies beside it, a line each: `nir cache prune` removes what no code of today would make.
+pub const MADE_WITH: &str = "made-with.txt";
 /// The last column of every run file: the same run of two methods is the same file.
 pub(crate) const TAG: &str = "nir";
 
@@ -39,4 +41,9 @@ pub(crate) fn read_run(path: &Path, target: &Target) -> Result<Run> {
         nir_core::Ranking::top(scored.len(), scored, &*target.corpus)
     };
     Ok(target.queries.iter().map(ranking).collect())
+}
+
+pub(crate) fn write_made_with(folder: &Path, key: &Key) -> Result<()> {
+    let lines: String = key.versions().iter().map(|version| format!("{version}\n")).collect();
+    cache::write(&folder.join(MADE_WITH), lines)
 }

@@ -7,20 +7,16 @@ use anyhow::{Context as _, Result};
 use nir_core::{Digest, Hasher, Key, Version};
 use nir_methods::Registry;
 
-use crate::bind::stage_name;
-use crate::cache;
 use crate::engine::{Engine, Target};
-use crate::pipeline::{Pipeline, Step};
-use crate::windows;
+use crate::pipeline::{Pipeline, Step, stage_name};
+use crate::{expansion, windows};
 
-/// Which code made what lies beside it, a line each: `nir cache prune` removes what no code of today would make.
-pub const MADE_WITH: &str = "made-with.txt";
 /// How rankings are made of stages and written.
 const RUNS: Version = Version::new("engine::runs", 1);
 
 /// All code that makes what lies in the cache, for a program with these algorithms.
 pub fn versions(registry: &Registry) -> Vec<Version> {
-    registry.versions().into_iter().chain([RUNS, windows::VERSION]).collect()
+    registry.versions().into_iter().chain([RUNS, windows::VERSION, expansion::VERSION]).collect()
 }
 
 impl Engine {
@@ -89,11 +85,6 @@ impl Engine {
 
 pub(crate) fn recipe_text(steps: &[Step]) -> String {
     steps.iter().map(|step| step.recipe.canonical() + "\n").collect()
-}
-
-pub(crate) fn write_made_with(folder: &Path, key: &Key) -> Result<()> {
-    let lines: String = key.versions().iter().map(|version| format!("{version}\n")).collect();
-    cache::write(&folder.join(MADE_WITH), lines)
 }
 
 /// What made a ranking, in words: the versions of all code, and what code of somebody else's there was.

@@ -29,9 +29,11 @@
 //! | `home.rs`       | where things are: what the program carries, and a folder of one's own                      |
 //! | `library.rs`    | what can be run: configs, and the algorithms that they name                                |
 //! | `pipeline.rs`   | a method's config, read and checked                                                        |
-//! | `engine.rs`     | what is run over what: from a pipeline and a dataset to a ranking and a result             |
-//! | `bind.rs`       | stages bound to a collection, and what they borrow while they are built                    |
+//! | `engine.rs`     | what an engine has, and what it is given: documents and queries                            |
+//! | `bind.rs`, `workshop.rs` | stages bound to a collection, and what they borrow while they are built           |
+//! | `rank.rs`, `kept.rs` | rankings: found in the cache, or made and kept with what they cost                     |
 //! | `stages.rs`, `journal.rs` | the stages of a pipeline over all queries; what a stopped run had reranked         |
+//! | `expansion.rs`   | an expanded collection, made block by block                                                |
 //! | `windows.rs`     | a stage behind passages of long documents                                                  |
 //! | `keys.rs`       | the names of rankings in the cache                                                         |
 //! | `cache.rs`      | the kinds of things that are kept                                                          |
@@ -48,6 +50,7 @@ mod cache;
 pub mod checkpoint;
 mod cost;
 mod engine;
+mod expansion;
 mod home;
 mod journal;
 mod kept;
@@ -58,23 +61,26 @@ mod models;
 mod pipeline;
 mod progress;
 mod provenance;
+mod rank;
 mod stages;
 mod sweep;
 mod windows;
+mod workshop;
 
 pub use anew::{Fresh, Work};
 pub use ask::{Answer, Hit};
-pub use bind::Facts;
 pub use cache::{Cache, KINDS, Kind, RUN};
-pub use engine::{Engine, Finished, Options, Origins, Target, Tell};
+pub use engine::{Engine, Options, Target, Tell};
 pub use home::{Home, method_file};
-pub use keys::{MADE_WITH, versions};
+pub use kept::MADE_WITH;
+pub use keys::versions;
 pub use library::Library;
 pub use measure::{Column, Outcome, official_measures};
 pub use models::{Models, Sought};
 pub use pipeline::{Pipeline, Step};
 pub use provenance::{
-    COMMIT, Memory, RUSTC, build, cores, cpu, device, libraries, memory, provenance,
+    COMMIT, Facts, Memory, Origins, RUSTC, build, cores, cpu, device, libraries, memory, provenance,
 };
+pub use rank::Finished;
 pub use sweep::Searched;
 pub use windows::Cut;

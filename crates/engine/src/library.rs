@@ -2,12 +2,11 @@
 
 use std::ops::Deref;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use nir_catalogue::{ConfigError, Method, StageTable};
 use nir_methods::{Entry, Registry};
 
 use crate::home::Home;
-use crate::pipeline::Pipeline;
 
 /// Papers, methods, comparisons and sweeps by name, with the algorithms that a program knows.
 #[derive(Debug, Clone)]
@@ -37,22 +36,6 @@ impl Library {
     pub fn algorithm(&self, stage: &StageTable) -> Result<&Entry, ConfigError> {
         let found = self.registry.find(stage.algorithm.as_ref());
         found.map_err(|error| stage.error(error.to_string()))
-    }
-
-    /// The method of this name, read and checked.
-    pub fn pipeline(&self, name: &str) -> Result<Pipeline> {
-        let method = self.methods.get(name).with_context(|| format!("`{name}` is no method"))?;
-        self.read(method)
-    }
-
-    /// A method of a config, read and checked; it need not be one of the library's own.
-    ///
-    /// # Errors
-    ///
-    /// Where a stage names no algorithm or its parameters are wrong, stages do not fit together, or a method that it
-    /// fuses is not there: the error names file and line.
-    pub fn read(&self, method: &Method) -> Result<Pipeline> {
-        Pipeline::new(method, self)
     }
 
     /// The same with more methods, where they have names of their own.

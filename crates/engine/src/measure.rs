@@ -9,9 +9,10 @@ use nir_core::TrecRun;
 use nir_data::{Dataset, Manifest, Scope};
 use nir_eval::{Evaluation, Measure, Policy, evaluate};
 
-use crate::engine::{Engine, Finished, Target};
+use crate::engine::{Engine, Target};
 use crate::pipeline::Pipeline;
 use crate::provenance::provenance;
+use crate::rank::Finished;
 
 /// A dataset with what it takes to run over it: a column of a table of results.
 pub struct Column {

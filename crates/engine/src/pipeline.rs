@@ -40,6 +40,24 @@ pub struct Pipeline {
     pub inputs: Vec<Pipeline>,
 }
 
+impl Library {
+    /// The method of this name, read and checked.
+    pub fn pipeline(&self, name: &str) -> Result<Pipeline> {
+        let method = self.methods.get(name).with_context(|| format!("`{name}` is no method"))?;
+        self.read(method)
+    }
+
+    /// A method of a config, read and checked; it need not be one of the library's own.
+    ///
+    /// # Errors
+    ///
+    /// Where a stage names no algorithm or its parameters are wrong, stages do not fit together, or a method that it
+    /// fuses is not there: the error names file and line.
+    pub fn read(&self, method: &Method) -> Result<Pipeline> {
+        Pipeline::new(method, self)
+    }
+}
+
 impl Pipeline {
     /// Reads every stage of a method and of the methods it fuses; the errors name file and line.
     pub(crate) fn new(method: &Method, library: &Library) -> Result<Self> {
@@ -149,4 +167,9 @@ fn input_file(method: &Method, name: &str) -> Result<Method> {
         method.source.path(),
         path.display()
     )
+}
+
+/// A stage as errors name it: by the file of its method.
+pub(crate) fn stage_name(pipeline: &Pipeline, step: &Step) -> String {
+    format!("{}: stage `{}`", pipeline.method.source.path(), step.algorithm)
 }

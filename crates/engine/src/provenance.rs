@@ -5,13 +5,32 @@ use std::fs;
 use indexmap::IndexMap;
 use indicatif::HumanBytes;
 use nir_catalogue::Provenance;
+use nir_core::Digest;
 use nir_index::Simd;
 use nir_nn::Backend;
 use serde::Deserialize;
 
 use crate::checkpoint::is_of_checkpoint;
-use crate::engine::Origins;
 use crate::pipeline::Pipeline;
+
+/// What indexes say of themselves, by index.
+pub type Facts = IndexMap<String, IndexMap<String, String>>;
+
+/// What a run is and what it was made with.
+pub struct Origins {
+    /// The digest of the rankings.
+    pub run_digest: Digest,
+    /// The versions of the code that made it, and digests of code that is not nir's.
+    pub made_with: Vec<String>,
+    /// What its indexes say.
+    pub facts: Facts,
+    /// The digest of each set of weights, by name; none without a model.
+    pub weights: IndexMap<String, String>,
+    /// What computed.
+    pub device: String,
+    /// How exactly its models did; none without a model.
+    pub precision: Option<String>,
+}
 
 /// The commit that this program was built from.
 pub const COMMIT: &str = env!("NIR_COMMIT");

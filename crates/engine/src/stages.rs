@@ -4,15 +4,16 @@ use anyhow::Result;
 use nir_core::{Corpus, Key, Queries, Run};
 use nir_methods::{Shape, Stage};
 
-use crate::bind::{Bound, Facts, boxed};
-use crate::cache;
-use crate::cache::RUN;
+use crate::bind::Bound;
+use crate::cache::{self, RUN};
 use crate::cost::timed;
 use crate::engine::{Engine, Target};
 use crate::journal::{Journal, Reranking};
-use crate::kept::{COST, read_json, read_run, write_run};
-use crate::keys::{recipe_text, write_made_with};
+use crate::kept::{COST, read_json, read_run, write_made_with, write_run};
+use crate::keys::recipe_text;
 use crate::pipeline::Pipeline;
+use crate::provenance::Facts;
+use crate::workshop::boxed;
 
 /// What a pipeline found, and what its last stage read.
 pub(crate) struct Trace {

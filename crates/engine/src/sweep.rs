@@ -7,11 +7,12 @@ use nir_catalogue::{Cost, CpuSeconds, StageCost};
 use nir_core::{Digest, Hasher, Ranking, Run, Search};
 use nir_methods::Stage;
 
-use crate::Pipeline;
-use crate::bind::Opened;
 use crate::cost::{Spent, peak_bytes, spent_here, summary, timed};
-use crate::engine::{Engine, Origins, Target};
+use crate::engine::{Engine, Target};
 use crate::keys::made_with;
+use crate::pipeline::Pipeline;
+use crate::provenance::Origins;
+use crate::workshop::Opened;
 
 /// What a structure found, and what that cost.
 pub struct Searched {

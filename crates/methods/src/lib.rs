@@ -12,6 +12,7 @@ pub mod late;
 pub mod lexical;
 pub mod run_file;
 pub mod sparse;
+pub mod stored_expansions;
 pub mod weighting;
 
 mod explanation;

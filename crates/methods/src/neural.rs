@@ -161,11 +161,7 @@ pub(crate) fn query_tokens(bound: &Bound, queries: &[Query]) -> Result<Vec<Token
 
 /// The tokens of a document.
 pub(crate) fn document_token(bound: &Bound, corpus: &dyn Corpus, doc: DocNo) -> Result<Tokens> {
-    let field = |name: &str| match name {
-        "title" => corpus.title(doc).to_owned(),
-        _ => corpus.text(doc).to_owned(),
-    };
-    Ok(bound.encode(field)?)
+    Ok(bound.encode(|name| corpus.field(doc, name).unwrap_or_default().to_owned())?)
 }
 
 /// The tokens of documents, in order.
@@ -213,7 +209,7 @@ pub(crate) fn shards(
     let shard = |rows: Range<u32>| {
         let mut texts = Hasher::new("texts");
         for doc in rows.clone().map(DocNo) {
-            texts.part(corpus.title(doc)).part(corpus.text(doc));
+            texts.part(corpus.digest(doc).hex());
         }
         let key = Key::of(&[format]).made_from(encoding).input(texts.digest());
         context.resources.artifact("vectors", &key, &mut |folder| make(folder, rows.clone()))

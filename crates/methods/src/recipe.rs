@@ -190,6 +190,9 @@ pub trait Resources: Sync {
     /// A run file from disk.
     fn run_file(&self, path: &Path) -> Result<TrecRun>;
 
+    /// A file of texts, each with the `doc_id` or `query_id` that it is for, in the order of the file.
+    fn texts(&self, path: &Path) -> Result<Vec<(String, String)>>;
+
     /// Notes a fact about an index for the result's provenance.
     fn note(&self, index: &str, fact: &str, value: &str);
 }

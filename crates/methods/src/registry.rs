@@ -6,7 +6,7 @@ use toml::de::{DeValue, ValueDeserializer};
 
 use crate::{
     Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, impacts, late,
-    lexical, run_file, sparse, weighting,
+    lexical, run_file, sparse, stored_expansions, weighting,
 };
 
 /// An algorithm of this crate, by its config, its family and its file.
@@ -50,6 +50,7 @@ pub const ALGORITHMS: &[Entry] = &[
     algorithm!(hybrid::comb_mnz::Config, "hybrid", "hybrid/comb_mnz.rs"),
     algorithm!(hybrid::product::Config, "hybrid", "hybrid/product.rs"),
     algorithm!(run_file::Config, "", "run_file.rs"),
+    algorithm!(stored_expansions::Config, "", "stored_expansions.rs"),
 ];
 
 /// Reads the parameters of a stage.

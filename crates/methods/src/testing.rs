@@ -52,6 +52,10 @@ impl Resources for Lent {
         Err(format!("a test has no run files: {}", path.display()).into())
     }
 
+    fn texts(&self, path: &Path) -> Result<Vec<(String, String)>> {
+        Err(format!("a test has no files of texts: {}", path.display()).into())
+    }
+
     fn note(&self, _index: &str, _fact: &str, _value: &str) {}
 }
 

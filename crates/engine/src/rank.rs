@@ -1,0 +1,131 @@
+//! Rankings: found in the cache, or made and kept with what they cost.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use indexmap::IndexMap;
+use nir_cache::Found;
+use nir_catalogue::{Cost, StageCost};
+use nir_core::{Digest, Queries};
+use serde::{Deserialize, Serialize};
+
+use crate::bind::Bound;
+use crate::cache::{self, RUN};
+use crate::cost::{latency, peak_bytes, summary};
+use crate::engine::{Engine, Target};
+use crate::journal::Journal;
+use crate::kept::{COST, read_json, write_made_with, write_run};
+use crate::keys::{made_with, recipe_text};
+use crate::pipeline::Pipeline;
+use crate::provenance::{Facts, Origins, device};
+use crate::stages::Ran;
+use crate::workshop::boxed;
+
+/// A finished run in the cache.
+pub struct Finished {
+    /// Its file: six columns.
+    pub run_file: PathBuf,
+    /// What it cost when it was made.
+    pub cost: Cost,
+    /// Where it comes from.
+    pub origins: Origins,
+}
+
+/// What lies beside a run in the cache.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    cost: Cost,
+    facts: Facts,
+}
+
+impl Engine {
+    /// Whether a pipeline's run over a dataset is in the cache.
+    pub fn is_cached(&self, pipeline: &Pipeline, target: &Target) -> Result<bool> {
+        Ok(self.cache.has("runs", self.final_key(pipeline, target)?.digest()))
+    }
+
+    /// The ranking of a pipeline, from the cache or made now.
+    pub fn rank(&self, pipeline: &Pipeline, target: &Target) -> Result<Finished> {
+        let key = self.final_key(pipeline, target)?;
+        let found = match self.cache.get("runs", key.digest())? {
+            Some(found) => found,
+            None => self.make(pipeline, &self.bind(pipeline, target)?, target)?,
+        };
+        let record: Record = read_json(&found.file(COST))?;
+        let made_with = made_with(pipeline, &key);
+        let origins = self.origins(pipeline, run_digest(&found)?, record.facts, made_with)?;
+        Ok(Finished { run_file: found.file(RUN), cost: record.cost, origins })
+    }
+
+    pub(crate) fn origins(
+        &self,
+        pipeline: &Pipeline,
+        run_digest: Digest,
+        facts: Facts,
+        made_with: Vec<String>,
+    ) -> Result<Origins> {
+        let weights = self.weights(pipeline)?;
+        let device = match weights.is_empty() {
+            true => "cpu".to_owned(),
+            false => device(&self.backend),
+        };
+        let precision = (!weights.is_empty()).then(|| self.backend.precision().to_string());
+        Ok(Origins { run_digest, made_with, facts, weights, device, precision })
+    }
+
+    /// The run of a pipeline that is bound already. So its vectors and indexes were made outside of the claim on the run:
+    /// several processes share that work, and one of them ranks.
+    pub(crate) fn make(
+        &self,
+        pipeline: &Pipeline,
+        bound: &Bound,
+        target: &Target,
+    ) -> Result<Found> {
+        let (key, recipe) = (self.final_key(pipeline, target)?, recipe_text(&pipeline.steps));
+        self.cache.make("runs", key.digest(), &recipe, |folder| {
+            let journal = Journal::of(&self.cache, &key);
+            let ran = self.execute(pipeline, bound, target)?;
+            let record = Record { cost: self.cost(bound, &ran, target)?, facts: ran.facts };
+            write_run(folder, &ran.run, target)?;
+            write_made_with(folder, &key)?;
+            cache::write(&folder.join(COST), serde_json::to_vec_pretty(&record)?)?;
+            journal.remove()
+        })
+    }
+
+    /// What a run took, and how long single queries take; those that took seconds each are not run again to be timed.
+    fn cost(&self, bound: &Bound, ran: &Ran, target: &Target) -> Result<Cost> {
+        let timed = |(cost, seconds): (&StageCost, &f64)| StageCost {
+            run_seconds: *seconds,
+            ..cost.clone()
+        };
+        let stages = bound.costs.iter().zip(&ran.seconds).map(timed).collect();
+        let search = |query: &Queries| bound.search(query, target).map(|_| ());
+        let latency = match &ran.slow {
+            Some(seconds) => summary(seconds.clone()),
+            None => self.progress.hushed(|| latency(&target.queries, search)).map_err(boxed)?,
+        };
+        let threads = rayon::current_num_threads();
+        Ok(Cost { stages, latency, peak_bytes: peak_bytes(), threads })
+    }
+
+    /// The digests of all weights that a pipeline and its inputs load.
+    fn weights(&self, pipeline: &Pipeline) -> Result<IndexMap<String, String>> {
+        let mut weights = IndexMap::new();
+        for input in &pipeline.inputs {
+            weights.extend(self.weights(input)?);
+        }
+        for wanted in pipeline.steps.iter().flat_map(|step| step.recipe.weights()) {
+            let checkpoint = self.models.open(&wanted)?;
+            let digest = checkpoint.digest()?.to_hex().to_string();
+            weights.insert(self.models.name_of(&wanted, &checkpoint), digest);
+        }
+        Ok(weights)
+    }
+}
+
+/// The digest of the ranking in a folder of the cache, which is that of its file.
+fn run_digest(found: &Found) -> Result<Digest> {
+    let record = found.record(RUN).context("a run in the cache has a ranking")?;
+    Digest::from_hex(&record.blake3).context("a manifest has digests of 64 digits")
+}

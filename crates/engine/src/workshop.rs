@@ -1,0 +1,111 @@
+//! What stages borrow while they are built, with a log of what they took.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::Error;
+use nir_catalogue::StageCost;
+use nir_core::{BoxError, Key, TrecRun};
+use nir_data::{Source, document_format, read_documents};
+use nir_methods::{Resources, Stage};
+use nir_nn::checkpoint::{Checkpoint, Wanted};
+
+use crate::cache::{self, Cache};
+use crate::cost::{Spent, spent};
+use crate::kept::{COST, read_json, write_made_with};
+use crate::models::Models;
+use crate::provenance::Facts;
+
+/// A stage that is ready to work.
+pub(crate) struct Opened {
+    pub(crate) stage: Stage,
+    /// Of all that it took, what encoders made included.
+    pub(crate) cost: StageCost,
+    /// Of its index alone.
+    pub(crate) index: Spent,
+    pub(crate) facts: Facts,
+}
+
+/// What stages borrow while they are built, with a log of what they took.
+pub(crate) struct Workshop<'a> {
+    pub(crate) cache: &'a Cache,
+    pub(crate) models: &'a Models,
+    pub(crate) log: Mutex<Log>,
+    pub(crate) recipe: String,
+    /// What of a checkpoint's own words the stage may contradict.
+    pub(crate) overrides: Vec<String>,
+}
+
+impl Workshop<'_> {
+    /// What the stage cost so far, and what its indexes say. What was found in the cache costs what it did when it was made.
+    pub(crate) fn finish(self, algorithm: &str, open_seconds: f64, stage: Stage) -> Opened {
+        let Log { artifacts, seconds, index, bytes, facts } =
+            self.log.into_inner().expect("no thread died holding the log");
+        let build_seconds = if artifacts == 0 { open_seconds } else { seconds };
+        let name = algorithm.to_owned();
+        let cost = StageCost { stage: name, build_seconds, run_seconds: 0.0, bytes, cpu: None };
+        Opened { stage, cost, index, facts }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Log {
+    artifacts: usize,
+    seconds: f64,
+    /// Of them, for indexes.
+    index: Spent,
+    bytes: u64,
+    facts: Facts,
+}
+
+impl Resources for Workshop<'_> {
+    fn artifact(
+        &self,
+        kind: &str,
+        key: &Key,
+        make: &mut dyn FnMut(&Path) -> nir_core::Result<()>,
+    ) -> nir_core::Result<PathBuf> {
+        let found = self.cache.make(kind, key.digest(), &self.recipe, |folder| {
+            let (spent, made) = spent(|| make(folder));
+            made.map_err(boxed)?;
+            write_made_with(folder, key)?;
+            cache::write(&folder.join(COST), serde_json::to_string(&spent)?)
+        })?;
+        let spent: Spent = read_json(&found.file(COST))?;
+        let mut log = self.log.lock().expect("no thread died holding the log");
+        log.artifacts += 1;
+        log.seconds += spent.seconds;
+        if kind == "indexes" {
+            log.index = log.index + spent;
+        }
+        log.bytes += found.manifest().bytes();
+        Ok(found.path().to_owned())
+    }
+
+    fn checkpoint(&self, wanted: &Wanted) -> nir_core::Result<Checkpoint> {
+        Ok(self.models.open(wanted)?)
+    }
+
+    fn run_file(&self, path: &Path) -> nir_core::Result<TrecRun> {
+        Ok(nir_data::trec::read_run(path)?)
+    }
+
+    fn texts(&self, path: &Path) -> nir_core::Result<Vec<(String, String)>> {
+        let (source, mut texts) = (Source::file(path), Vec::new());
+        let notes = read_documents(&source, document_format(&source)?, &mut |document| {
+            texts.push((document.doc_id.to_owned(), document.text.to_owned()));
+            Ok(())
+        })?;
+        notes.sentences().for_each(|sentence| self.cache.folders().tell(&sentence));
+        Ok(texts)
+    }
+
+    fn note(&self, index: &str, fact: &str, value: &str) {
+        let mut log = self.log.lock().expect("no thread died holding the log");
+        log.facts.entry(index.to_owned()).or_default().insert(fact.to_owned(), value.to_owned());
+    }
+}
+
+pub(crate) fn boxed(error: BoxError) -> Error {
+    Error::from_boxed(error)
+}
