@@ -24,6 +24,16 @@ impl Hidden {
         Ok(Self { states: Tensor::cat(&rows, 0)?, lengths })
     }
 
+    /// The row at which each sequence begins.
+    pub fn firsts(&self) -> Vec<u32> {
+        let mut next = 0;
+        let begin = |&length: &usize| {
+            next += length as u32;
+            next - length as u32
+        };
+        self.lengths.iter().map(begin).collect()
+    }
+
     /// The rows of each sequence, `[length, hidden]`.
     pub fn sequences(&self) -> Result<Vec<Tensor>> {
         let mut next = 0;

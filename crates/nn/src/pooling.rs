@@ -152,6 +152,18 @@ impl Pooling {
         Ok(Tensor::stack(&pooled, 0)?)
     }
 
+    /// The same for a batch in training, `[batch, hidden]`: one operator for the batch, and so one gradient, where that can be.
+    pub fn train(self, hidden: &Hidden) -> Result<Tensor> {
+        match self {
+            Self::Cls | Self::Pooler => {
+                let rows = Tensor::new(hidden.firsts(), hidden.states.device())?;
+                Ok(hidden.states.index_select(&rows, 0)?)
+            }
+            Self::Mean => Ok(shares(hidden)?.matmul(&hidden.states)?),
+            _ => self.pool(hidden),
+        }
+    }
+
     /// - `states`: `[length, hidden]`
     ///
     /// Returns `[hidden]`.
@@ -191,6 +203,16 @@ impl Pooling {
     }
 }
 
+/// `[batch, rows]`, such that the product with all states is the mean of each sequence's.
+fn shares(hidden: &Hidden) -> Result<Tensor> {
+    let (texts, rows) = (hidden.lengths.len(), hidden.lengths.iter().sum::<usize>());
+    let mut shares = vec![0.0f32; texts * rows];
+    for (text, (first, &length)) in hidden.firsts().into_iter().zip(&hidden.lengths).enumerate() {
+        shares[text * rows + first as usize..][..length].fill(1.0 / length as f32);
+    }
+    Ok(Tensor::from_vec(shares, (texts, rows), hidden.states.device())?)
+}
+
 /// Scales every row of `[…, dim]` to length 1; a row of zeros stays one.
 pub fn normalise(x: &Tensor) -> Result<Tensor> {
     let norm = x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
@@ -228,6 +250,16 @@ mod tests {
         close(Pooling::MeanSqrtLen, [9. / root, 6. / root]);
         // (1·1 + 2·2 + 3·6) / (1 + 2 + 3), (1·0 + 2·1 + 3·5) / 6
         close(Pooling::WeightedMean, [23. / 6., 17. / 6.]);
+    }
+
+    #[test]
+    fn pooling_in_training_is_pooling() {
+        for pooling in [Pooling::Cls, Pooling::Mean, Pooling::Last, Pooling::MeanSqrtLen] {
+            let values = |pooled: Tensor| pooled.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let (one, other) = (pooling.train(&hidden()), pooling.pool(&hidden()));
+            let pairs = values(one.unwrap()).into_iter().zip(values(other.unwrap()));
+            assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 1e-6), "{pooling:?}");
+        }
     }
 
     #[test]

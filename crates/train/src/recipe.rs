@@ -301,7 +301,7 @@ impl Recipe {
                 "`objective.regression` needs `head.dense`",
             ),
             (
-                !matches!((&self.head, &self.objective), (Head::CrossEncoder(_), Objective::Ranking(task)) if task.loss.needs_batch()),
+                !matches!((&self.head, &self.objective), (Head::CrossEncoder(_), Objective::Ranking(task)) if task.loss.needs().apart),
                 "a cross-encoder has no vectors to compare across a batch: take another `loss` than `in-batch-softmax`",
             ),
             (
@@ -329,7 +329,7 @@ impl Recipe {
 
     fn check_objective(&self) -> Result<()> {
         let Objective::Ranking(task) = &self.objective else { return Ok(()) };
-        let fewest = task.loss.fewest_candidates();
+        let fewest = task.loss.needs().candidates;
         if 1 + task.negatives + task.random < fewest {
             let problem = format!(
                 "this `loss` compares at least {fewest} candidates of a query, found `negatives = {}` and `random = {}`",
@@ -337,7 +337,7 @@ impl Recipe {
             );
             return Err(Error::Unfit(problem));
         }
-        match task.loss.needs_teacher() && task.teacher.is_none() {
+        match task.loss.needs().teacher && task.teacher.is_none() {
             true => {
                 Err(Error::Unfit("this `loss` needs a `teacher`: a run with scores".to_owned()))
             }

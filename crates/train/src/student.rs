@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use nir_nn::heads::{Classifier, MaskedLm};
-use nir_nn::layers::Linear;
-use nir_nn::{
-    Architecture, Backend, Hidden, Pooling, Similarity, Tensors, Tokens, Trunk, normalise,
-};
+use nir_nn::heads::{Classifier, MaskedLm, Projection, Vector};
+use nir_nn::{Architecture, Backend, Hidden, Similarity, Tensors, Tokens, Trunk, normalise};
 use serde_json::json;
 
 use crate::recipe::{self, Model};
@@ -21,7 +18,7 @@ pub struct Student {
 }
 
 enum Head {
-    Dense { pooling: Pooling, projection: Option<Linear>, similarity: Similarity },
+    Dense { head: Vector, similarity: Similarity },
     Sparse(MaskedLm),
     CrossEncoder(Classifier),
     MaskedLm(MaskedLm),
@@ -68,12 +65,8 @@ impl Student {
     pub fn vectors(&self, texts: &[Tokens]) -> Result<Tensor> {
         let hidden = self.hidden(texts)?;
         match &self.head {
-            Head::Dense { pooling, projection, similarity } => {
-                let pooled = pool(*pooling, &hidden)?; // [texts, hidden]
-                let vectors = match projection {
-                    Some(projection) => projection.forward(&pooled)?, // [texts, dim]
-                    None => pooled,
-                };
+            Head::Dense { head, similarity } => {
+                let vectors = head.train(&hidden)?; // [texts, dim]
                 Ok(match similarity {
                     Similarity::Dot => vectors,
                     Similarity::Cosine => normalise(&vectors)?,
@@ -93,9 +86,7 @@ impl Student {
         let Head::CrossEncoder(head) = &self.head else {
             unreachable!("a recipe with another head asks for no scores of pairs")
         };
-        let states = first(&self.hidden(pairs)?)?; // [pairs, hidden]
-        let first = Hidden { states, lengths: vec![1; pairs.len()] };
-        Ok(head.forward(&first)?.squeeze(1)?)
+        Ok(head.train(&self.hidden(pairs)?)?.squeeze(1)?)
     }
 
     /// Logits of the words at some places of a batch, `[places, vocab]`.
@@ -104,7 +95,7 @@ impl Student {
             unreachable!("a recipe with another head hides no words")
         };
         let hidden = self.hidden(texts)?;
-        let firsts = firsts(&hidden.lengths);
+        let firsts = hidden.firsts();
         let row = |&(text, position): &(usize, usize)| firsts[text] + position as u32;
         let rows = Tensor::new(places.iter().map(row).collect::<Vec<_>>(), &self.device)?;
         Ok(head.logits(&hidden.states.index_select(&rows, 0)?)?)
@@ -126,13 +117,12 @@ impl Head {
         architecture: &Architecture,
         tensors: &mut Tensors,
     ) -> nir_nn::Result<Self> {
-        let hidden = architecture.sizes.hidden;
+        let projection = Projection { linear: "projection".to_owned(), norm: None };
         Ok(match head {
             recipe::Head::Dense(dense) => Self::Dense {
-                pooling: dense.pooling,
-                projection: match dense.projection {
-                    0 => None,
-                    _ => Some(Linear::load_head(tensors, "projection", hidden)?),
+                head: {
+                    let projection = (dense.projection > 0).then_some(&projection);
+                    Vector::load(architecture, tensors, dense.pooling, projection)?
                 },
                 similarity: dense.similarity,
             },
@@ -143,44 +133,4 @@ impl Head {
             recipe::Head::MaskedLm(_) => Self::MaskedLm(MaskedLm::load(architecture, tensors)?),
         })
     }
-}
-
-/// Returns `[texts, hidden]`.
-fn pool(pooling: Pooling, hidden: &Hidden) -> Result<Tensor> {
-    match pooling {
-        Pooling::Cls => first(hidden),
-        Pooling::Mean => {
-            Ok(shares(&hidden.lengths, hidden.states.device())?.matmul(&hidden.states)?)
-        }
-        other => Err(Error::Unfit(format!(
-            "`head.dense.pooling` is {other:?}: expected `cls` or `mean`"
-        ))),
-    }
-}
-
-/// The first token's state of each text, `[texts, hidden]`.
-fn first(hidden: &Hidden) -> Result<Tensor> {
-    let rows = Tensor::new(firsts(&hidden.lengths), hidden.states.device())?;
-    Ok(hidden.states.index_select(&rows, 0)?)
-}
-
-/// The row at which each text begins.
-fn firsts(lengths: &[usize]) -> Vec<u32> {
-    let mut next = 0;
-    let begin = |&length: &usize| {
-        next += length as u32;
-        next - length as u32
-    };
-    lengths.iter().map(begin).collect()
-}
-
-/// `[texts, rows]`, such that the product with states is the mean of each text's: one gradient for the batch, not one
-/// for each text.
-fn shares(lengths: &[usize], device: &Device) -> Result<Tensor> {
-    let rows = lengths.iter().sum::<usize>();
-    let mut shares = vec![0.0f32; lengths.len() * rows];
-    for (text, (first, &length)) in firsts(lengths).into_iter().zip(lengths).enumerate() {
-        shares[text * rows + first as usize..][..length].fill(1.0 / length as f32);
-    }
-    Ok(Tensor::from_vec(shares, (lengths.len(), rows), device)?)
 }

@@ -8,7 +8,7 @@ use rand::seq::index;
 use rayon::prelude::*;
 
 use crate::examples::{self, Example, Teacher};
-use crate::objectives::{Scores, masked_lm, regression};
+use crate::objectives::{Apart, Batch, masked_lm, regression};
 use crate::order::{self, Order};
 use crate::recipe::{Head, Objective, RankingTask, Recipe};
 use crate::student::Student;
@@ -255,7 +255,7 @@ impl<'a> Work<'a> {
         let pairs = self.writer.pairs(&texts)?;
         let tokens = pairs.iter().map(Tokens::len).sum();
         let own = student.pair_scores(&pairs)?.reshape((groups.len(), ()))?; // [queries, candidates]
-        let loss = task.loss.loss(&Scores { own, teacher, batch: None })?;
+        let loss = task.loss.loss(&Batch::of_pairs(own, teacher))?;
         Ok(Loss { loss, tokens })
     }
 
@@ -275,10 +275,11 @@ impl<'a> Work<'a> {
             (self.writer.queries(&queries)?, self.writer.documents(&documents)?);
         let tokens = queries.iter().chain(&documents).map(Tokens::len).sum();
         let (queries, documents) = (student.vectors(&queries)?, student.vectors(&documents)?);
-        let batch = queries.matmul(&documents.t()?)?; // [queries, queries * candidates]
-        let mut loss = task.loss.loss(&Scores::of_batch(&batch, teacher)?)?;
+        let batch = Batch::of_vectors(queries, documents, teacher)?;
+        let mut loss = task.loss.loss(&batch)?;
         if let Some(regulariser) = &self.recipe.regulariser {
-            loss = (loss + regulariser.penalty(step, &queries, &documents)?)?;
+            let Apart { queries, documents, .. } = batch.apart();
+            loss = (loss + regulariser.penalty(step, queries, documents)?)?;
         }
         Ok(Loss { loss, tokens })
     }

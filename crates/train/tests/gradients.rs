@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor, Var};
 use nir_nn::Tokens;
 use nir_train::objectives::flops::{self, Norm, Weighted};
 use nir_train::objectives::regression::{self, Distance};
-use nir_train::objectives::{Ranking, Scores, masked_lm};
+use nir_train::objectives::{Batch, Ranking, masked_lm};
 use nir_train::optimiser::AdamW;
 use nir_train::parameters::Parameters;
 use nir_train::recipe::{Head, Model, Optimiser};
@@ -82,14 +82,14 @@ impl Case {
     }
 
     /// Scores of vectors, or of pairs where there are some.
-    fn scores(&self) -> Scores {
+    fn scores(&self) -> Batch {
         let teacher = self.tensors.get("teacher").cloned();
         if self.student.reads_pairs() {
             let own = self.student.pair_scores(&self.texts("pairs")).unwrap();
-            return Scores { own: own.reshape(((), CANDIDATES)).unwrap(), teacher, batch: None };
+            return Batch::of_pairs(own.reshape(((), CANDIDATES)).unwrap(), teacher);
         }
         let (queries, documents) = self.vectors();
-        Scores::of_batch(&queries.matmul(&documents.t().unwrap()).unwrap(), teacher).unwrap()
+        Batch::of_vectors(queries, documents, teacher).unwrap()
     }
 
     fn ranking(&self, loss: &str) -> Tensor {
@@ -165,7 +165,7 @@ fn sparse_gradients_are_pytorchs() {
     };
     let (queries, documents) = case.vectors();
     let penalty = regulariser.penalty(1, &queries, &documents).unwrap();
-    let scores = Scores::of_batch(&queries.matmul(&documents.t().unwrap()).unwrap(), None).unwrap();
+    let scores = Batch::of_vectors(queries, documents, None).unwrap();
     let loss: Loss = toml::from_str("loss = { in-batch-softmax = { scale = 1.0 } }").unwrap();
     case.check("in-batch-softmax", &(loss.loss.loss(&scores).unwrap() + penalty).unwrap());
 }

@@ -50,8 +50,17 @@ impl Classifier {
 
     /// Returns `[batch, classes]`.
     pub fn forward(&self, hidden: &Hidden) -> Result<Tensor> {
-        let pooled = self.pooling.pool(hidden)?; // [batch, hidden]
-        let mut dense = self.activation.forward(&self.dense.forward(&pooled)?)?;
+        self.classify(&self.pooling.pool(hidden)?)
+    }
+
+    /// The same in training, where a batch has one gradient and not one for each text.
+    pub fn train(&self, hidden: &Hidden) -> Result<Tensor> {
+        self.classify(&self.pooling.train(hidden)?)
+    }
+
+    /// - `pooled`: `[batch, hidden]`
+    fn classify(&self, pooled: &Tensor) -> Result<Tensor> {
+        let mut dense = self.activation.forward(&self.dense.forward(pooled)?)?;
         if let Some(norm) = &self.norm {
             dense = norm.forward(&dense)?;
         }

@@ -147,6 +147,24 @@ impl Vector {
         self.finish(&pooled.collect::<Result<Vec<_>>>()?)
     }
 
+    /// The same in training, where a batch has one gradient and not one for each text. A checkpoint's weights of words and a
+    /// cut to the first numbers are no part of it.
+    pub fn train(&self, hidden: &Hidden) -> Result<Tensor> {
+        let one = |pooling: Pooling| {
+            let pooled = pooling.train(hidden)?; // [batch, hidden]
+            match (pooling, &self.pooler) {
+                (Pooling::Pooler, Some(pooler)) => Ok(pooler.forward(&pooled)?.tanh()?),
+                _ => Ok(pooled),
+            }
+        };
+        let pooled = self.pooling.iter().map(one).collect::<Result<Vec<_>>>()?;
+        let x = match &pooled[..] {
+            [pooled] => pooled.clone(),
+            _ => Tensor::cat(&pooled, 1)?,
+        };
+        self.layers.iter().try_fold(x, |x, layer| layer.forward(&x))
+    }
+
     /// The vectors of any number of texts, of which the first `prompt` tokens do not count, ready for their inner product
     /// to be the similarity. A number that is none is an error that names the text, found by its place.
     pub fn table(

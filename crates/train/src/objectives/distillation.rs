@@ -13,6 +13,7 @@ use candle_core::{D, Tensor};
 use candle_nn::ops::log_softmax;
 use serde::{Deserialize, Serialize};
 
+use super::{Batch, Needs, Objective, SCORES};
 use crate::Result;
 
 /// Parameters of the objective.
@@ -25,10 +26,18 @@ pub struct Config {
     pub teacher_scale: f64,
 }
 
+impl Objective for Config {
+    const NEEDS: Needs = Needs { teacher: true, candidates: 2, ..SCORES };
+
+    fn loss(&self, batch: &Batch) -> Result<Tensor> {
+        loss(*self, &batch.own, batch.teacher())
+    }
+}
+
 /// - `scores`, `teacher`: `[queries, candidates]`
 ///
 /// Returns the mean over the queries.
-pub fn loss(config: &Config, scores: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+fn loss(config: Config, scores: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     let student = log_softmax(&(scores * config.scale)?, D::Minus1)?;
     let teacher = log_softmax(&(teacher * config.teacher_scale)?, D::Minus1)?;
     let divergence = (teacher.exp()? * (&teacher - student)?)?.sum(D::Minus1)?; // [queries]

@@ -13,6 +13,7 @@
 use candle_core::{D, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::{Batch, Needs, Objective, SCORES};
 use crate::Result;
 
 /// Parameters of the objective.
@@ -23,10 +24,18 @@ pub struct Config {
     pub scale: f64,
 }
 
+impl Objective for Config {
+    const NEEDS: Needs = Needs { apart: true, ..SCORES };
+
+    fn loss(&self, batch: &Batch) -> Result<Tensor> {
+        loss(*self, &batch.apart().scores)
+    }
+}
+
 /// - `scores`: `[queries, queries * candidates]`, query `i`'s positive at `i * candidates`
 ///
 /// Returns the mean over the queries.
-pub fn loss(config: &Config, scores: &Tensor) -> Result<Tensor> {
+fn loss(config: Config, scores: &Tensor) -> Result<Tensor> {
     let (queries, all) = scores.dims2()?;
     let own = Tensor::arange_step(0, all as u32, (all / queries) as u32, scores.device())?;
     let log_likelihood = candle_nn::ops::log_softmax(&(scores * config.scale)?, D::Minus1)?;

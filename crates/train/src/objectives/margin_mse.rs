@@ -11,6 +11,7 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::{Batch, Needs, Objective, SCORES};
 use crate::Result;
 
 /// Parameters of the objective.
@@ -21,10 +22,18 @@ pub struct Config {
     pub scale: f64,
 }
 
+impl Objective for Config {
+    const NEEDS: Needs = Needs { teacher: true, candidates: 2, ..SCORES };
+
+    fn loss(&self, batch: &Batch) -> Result<Tensor> {
+        loss(*self, &batch.own, batch.teacher())
+    }
+}
+
 /// - `scores`, `teacher`: `[queries, candidates]`, the positive first
 ///
 /// Returns the mean over all pairs of a positive and a negative.
-pub fn loss(config: &Config, scores: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+fn loss(config: Config, scores: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     let student = margins(&(scores * config.scale)?)?;
     Ok((student - margins(teacher)?)?.sqr()?.mean_all()?)
 }

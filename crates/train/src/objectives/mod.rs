@@ -1,7 +1,7 @@
 //! What is minimised: one file an objective, each with its paper and its equation.
 //!
-//! An objective that ranks sees scores and nothing of how they were made, so every one of them trains every head. To add
-//! one: a file with a function from [`Scores`] to a loss, and an arm in [`Ranking`].
+//! An objective that ranks sees what a batch gave and nothing of how it was made, so every one of them trains every head
+//! that has what it needs. To add one: a file with a `Config` and its [`Objective`], and a line in [`Ranking`].
 
 pub mod distillation;
 pub mod flops;
@@ -17,80 +17,114 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// What the objectives that rank compare.
+/// What an objective that ranks is computed from.
 #[derive(Debug)]
-pub struct Scores {
-    /// `[queries, candidates]`: of each query with its own candidates, the positive first.
+pub struct Batch {
+    /// `[queries, candidates]`: the score of each query with its own candidates, the positive first.
     pub own: Tensor,
     /// The same pairs, scored by a teacher.
     pub teacher: Option<Tensor>,
-    /// `[queries, queries * candidates]`: of each query with every candidate of the batch, where the head has vectors.
-    /// Query `i`'s positive stands at `i * candidates`.
-    pub batch: Option<Tensor>,
+    /// What a head has that encodes queries and documents apart.
+    pub apart: Option<Apart>,
 }
 
-impl Scores {
-    /// Of the scores of each query with every candidate of the batch, `[queries, queries * candidates]`.
-    pub fn of_batch(batch: &Tensor, teacher: Option<Tensor>) -> Result<Self> {
-        let (queries, all) = batch.dims2()?;
-        let candidates = all / queries;
-        let own: Vec<u32> = (0..queries)
+/// Vectors of a batch, and what follows from them.
+#[derive(Debug)]
+pub struct Apart {
+    /// `[queries, dim]`
+    pub queries: Tensor,
+    /// `[queries * candidates, dim]`: query `i`'s candidates begin at `i * candidates`, the positive first.
+    pub documents: Tensor,
+    /// `[queries, queries * candidates]`: the score of each query with every candidate of the batch.
+    pub scores: Tensor,
+}
+
+impl Batch {
+    /// Of vectors whose inner product is the score.
+    pub fn of_vectors(queries: Tensor, documents: Tensor, teacher: Option<Tensor>) -> Result<Self> {
+        let scores = queries.matmul(&documents.t()?)?.contiguous()?; // [queries, queries * candidates]
+        let (rows, all) = scores.dims2()?;
+        let candidates = all / rows;
+        let own: Vec<u32> = (0..rows)
             .flat_map(|query| (0..candidates).map(move |i| (query * candidates + i) as u32))
             .collect();
-        let own = Tensor::from_vec(own, (queries, candidates), batch.device())?;
-        let batch = batch.contiguous()?;
-        Ok(Self { own: batch.gather(&own, 1)?, teacher, batch: Some(batch) })
+        let own = scores.gather(&Tensor::from_vec(own, (rows, candidates), scores.device())?, 1)?;
+        Ok(Self { own, teacher, apart: Some(Apart { queries, documents, scores }) })
+    }
+
+    /// Of scores of pairs, `[queries, candidates]`, that no vectors were made for.
+    pub fn of_pairs(own: Tensor, teacher: Option<Tensor>) -> Self {
+        Self { own, teacher, apart: None }
+    }
+
+    /// The teacher's scores, `[queries, candidates]`, for an objective that [needs](Objective::NEEDS) them.
+    pub fn teacher(&self) -> &Tensor {
+        self.teacher.as_ref().expect("a recipe with this objective has a teacher")
+    }
+
+    /// The vectors and the scores of the whole batch, for an objective that [needs](Objective::NEEDS) them.
+    pub fn apart(&self) -> &Apart {
+        self.apart.as_ref().expect("a head with this objective has vectors")
     }
 }
 
-/// An objective that ranks.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Ranking {
-    /// See [`in_batch`].
-    InBatchSoftmax(in_batch::Config),
-    /// See [`margin_mse`].
-    MarginMse(margin_mse::Config),
-    /// See [`distillation`].
-    KlDivergence(distillation::Config),
-    /// See [`pointwise`].
-    Pointwise(pointwise::Config),
-    /// See [`ranknet`].
-    RankNet(ranknet::Config),
+/// What an objective must be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// A teacher's scores.
+    pub teacher: bool,
+    /// Vectors of queries and documents, and so the scores of a query with other queries' candidates.
+    pub apart: bool,
+    /// Candidates of a query, at the fewest.
+    pub candidates: usize,
 }
 
-impl Ranking {
-    /// Whether it needs a teacher's scores.
-    pub fn needs_teacher(&self) -> bool {
-        matches!(self, Self::MarginMse(_) | Self::KlDivergence(_))
-    }
+/// One candidate of each query, and nothing else.
+pub const SCORES: Needs = Needs { teacher: false, apart: false, candidates: 1 };
 
-    /// Whether it compares a query with other queries' candidates, for which a head must have vectors.
-    pub fn needs_batch(&self) -> bool {
-        matches!(self, Self::InBatchSoftmax(_))
-    }
-
-    /// The fewest candidates of a query that it can compare.
-    pub fn fewest_candidates(&self) -> usize {
-        match self {
-            Self::InBatchSoftmax(_) | Self::Pointwise(_) => 1,
-            Self::MarginMse(_) | Self::KlDivergence(_) | Self::RankNet(_) => 2,
-        }
-    }
+/// An objective that ranks, by the parameters that a recipe writes.
+pub trait Objective {
+    /// What it must be given.
+    const NEEDS: Needs;
 
     /// The loss of a batch, a single number.
-    pub fn loss(&self, scores: &Scores) -> Result<Tensor> {
-        let teacher =
-            || scores.teacher.as_ref().expect("a recipe with this objective has a teacher");
-        let batch = || scores.batch.as_ref().expect("a head with this objective has vectors");
-        match self {
-            Self::InBatchSoftmax(config) => in_batch::loss(config, batch()),
-            Self::MarginMse(config) => margin_mse::loss(config, &scores.own, teacher()),
-            Self::KlDivergence(config) => distillation::loss(config, &scores.own, teacher()),
-            Self::Pointwise(config) => pointwise::loss(config, &scores.own),
-            Self::RankNet(config) => ranknet::loss(config, &scores.own),
+    fn loss(&self, batch: &Batch) -> Result<Tensor>;
+}
+
+/// One variant for each file.
+macro_rules! objectives {
+    ($($name:ident in $module:ident),* $(,)?) => {
+        /// An objective that ranks.
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        pub enum Ranking {
+            $(#[doc = concat!("See [`", stringify!($module), "`].")] $name($module::Config),)*
         }
-    }
+
+        impl Ranking {
+            /// What it must be given.
+            pub fn needs(&self) -> Needs {
+                match self {
+                    $(Self::$name(_) => <$module::Config as Objective>::NEEDS,)*
+                }
+            }
+
+            /// The loss of a batch, a single number.
+            pub fn loss(&self, batch: &Batch) -> Result<Tensor> {
+                match self {
+                    $(Self::$name(config) => config.loss(batch),)*
+                }
+            }
+        }
+    };
+}
+
+objectives! {
+    InBatchSoftmax in in_batch,
+    MarginMse in margin_mse,
+    KlDivergence in distillation,
+    Pointwise in pointwise,
+    RankNet in ranknet,
 }
 
 /// `log(1 + eˣ)`, number by number, without overflow.

@@ -13,7 +13,7 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::softplus;
+use super::{Batch, Needs, Objective, SCORES, softplus};
 use crate::Result;
 
 /// Parameters of the objective.
@@ -24,10 +24,18 @@ pub struct Config {
     pub positive_weight: f64,
 }
 
+impl Objective for Config {
+    const NEEDS: Needs = SCORES;
+
+    fn loss(&self, batch: &Batch) -> Result<Tensor> {
+        loss(*self, &batch.own)
+    }
+}
+
 /// - `scores`: `[queries, candidates]`, logits, the positive first
 ///
 /// Returns the mean over all pairs.
-pub fn loss(config: &Config, scores: &Tensor) -> Result<Tensor> {
+fn loss(config: Config, scores: &Tensor) -> Result<Tensor> {
     let (queries, candidates) = scores.dims2()?;
     let positive = scores.narrow(1, 0, 1)?;
     // -log(sigmoid(x)) = softplus(-x), -log(1 - sigmoid(x)) = softplus(x)

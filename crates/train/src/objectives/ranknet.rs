@@ -13,7 +13,7 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::softplus;
+use super::{Batch, Needs, Objective, SCORES, softplus};
 use crate::Result;
 
 /// Parameters of the objective.
@@ -24,10 +24,18 @@ pub struct Config {
     pub scale: f64,
 }
 
+impl Objective for Config {
+    const NEEDS: Needs = Needs { candidates: 2, ..SCORES };
+
+    fn loss(&self, batch: &Batch) -> Result<Tensor> {
+        loss(*self, &batch.own)
+    }
+}
+
 /// - `scores`: `[queries, candidates]`, the positive first
 ///
 /// Returns the mean over all pairs of a positive and a negative.
-pub fn loss(config: &Config, scores: &Tensor) -> Result<Tensor> {
+fn loss(config: Config, scores: &Tensor) -> Result<Tensor> {
     let negatives = scores.dim(1)? - 1;
     let scores = (scores * config.scale)?;
     let below = scores.narrow(1, 1, negatives)?.broadcast_sub(&scores.narrow(1, 0, 1)?)?; // -o
