@@ -1,11 +1,13 @@
 //! The engine: what is needed to run pipelines, and the runs that are kept.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
 use nir_core::{Corpus, Digest, Progress, Queries};
 use nir_data::Dataset;
+use nir_eval::Measure;
 use nir_nn::{Backend, Precision};
 
 use crate::cache::Cache;
@@ -23,18 +25,32 @@ pub struct Target {
     pub queries: Queries,
     /// Whether a document named as the query is dropped.
     pub exclude_query_id: bool,
+    /// Where its official measures cut a ranking, nothing for one that reads all of it: at each of them an approximate
+    /// search records its recall.
+    pub cutoffs: BTreeSet<Option<u32>>,
 }
 
 impl Target {
     /// The documents and queries of a dataset.
-    pub fn of(dataset: &Dataset) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// Where an official measure of the dataset is none that is known.
+    pub fn of(dataset: &Dataset) -> Result<Self> {
+        let measures = official_measures(dataset)?;
+        Ok(Self {
             corpus: Arc::clone(&dataset.corpus),
             corpus_digest: dataset.corpus_digest,
             queries: dataset.queries.clone(),
             exclude_query_id: dataset.card.exclude_query_id,
-        }
+            cutoffs: measures.iter().map(Measure::cutoff).collect(),
+        })
     }
+}
+
+/// What the makers of a dataset, or the literature, measure on it: what a result records, whatever a table shows.
+pub fn official_measures(dataset: &Dataset) -> Result<Vec<Measure>> {
+    Ok(dataset.card.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
 }
 
 /// How an engine works, where that is not decided by what it runs.

@@ -101,6 +101,7 @@ pub(crate) fn made_with(pipeline: &Pipeline, key: &Key) -> Vec<String> {
 fn digest_of(target: &Target) -> Digest {
     let mut hasher = Hasher::new("queries");
     hasher.part([u8::from(target.exclude_query_id)]);
+    hasher.part(serde_json::to_string(&target.cutoffs).expect("numbers are plain data"));
     for query in target.queries.iter() {
         hasher.part(&query.query_id).part(&query.text);
     }

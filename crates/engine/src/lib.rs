@@ -70,12 +70,12 @@ mod workshop;
 pub use anew::{Fresh, Work};
 pub use ask::{Answer, Hit};
 pub use cache::{Cache, KINDS, Kind, RUN};
-pub use engine::{Engine, Options, Target, Tell};
+pub use engine::{Engine, Options, Target, Tell, official_measures};
 pub use home::{Home, method_file};
 pub use kept::MADE_WITH;
 pub use keys::versions;
 pub use library::Library;
-pub use measure::{Column, Outcome, official_measures};
+pub use measure::{Column, Outcome};
 pub use models::{Models, Sought};
 pub use pipeline::{Pipeline, Step};
 pub use provenance::{

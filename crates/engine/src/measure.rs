@@ -9,7 +9,7 @@ use nir_core::TrecRun;
 use nir_data::{Dataset, Manifest, Scope};
 use nir_eval::{Evaluation, Measure, Policy, evaluate};
 
-use crate::engine::{Engine, Target};
+use crate::engine::{Engine, Target, official_measures};
 use crate::pipeline::Pipeline;
 use crate::provenance::provenance;
 use crate::rank::Finished;
@@ -47,28 +47,18 @@ impl Outcome {
 
 impl Column {
     /// A dataset of a manifest, whose documents are in the cache.
-    pub fn of(data: Dataset, manifest: &Manifest) -> Self {
+    pub fn of(data: Dataset, manifest: &Manifest) -> Result<Self> {
         let scope = match (manifest.card.scope, manifest.sample_of()) {
             (Scope::Sample, Some(whole)) => CellScope::SampleOf(whole.to_owned()),
             _ => CellScope::Full,
         };
-        Self { target: Target::of(&data), data, is_named: true, scope }
+        Ok(Self { target: Target::of(&data)?, data, is_named: true, scope })
     }
 
     /// A user's own files, which have no name.
-    pub fn own(data: Dataset) -> Self {
-        Self { target: Target::of(&data), data, is_named: false, scope: CellScope::Full }
+    pub fn own(data: Dataset) -> Result<Self> {
+        Ok(Self { target: Target::of(&data)?, data, is_named: false, scope: CellScope::Full })
     }
-
-    /// What the makers of the dataset, or the literature, measure on it: what a result records, whatever a table shows.
-    pub fn official_measures(&self) -> Result<Vec<Measure>> {
-        official_measures(&self.data)
-    }
-}
-
-/// See [`Column::official_measures`].
-pub fn official_measures(dataset: &Dataset) -> Result<Vec<Measure>> {
-    Ok(dataset.card.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
 }
 
 impl Engine {
@@ -78,7 +68,7 @@ impl Engine {
     ///
     /// Where its files were not fetched yet, or are damaged.
     pub fn dataset(&self, manifest: &Manifest) -> Result<Column> {
-        Ok(Column::of(Dataset::open(self.cache.data(), manifest)?, manifest))
+        Column::of(Dataset::open(self.cache.data(), manifest)?, manifest)
     }
 
     /// The ranking of a method over a dataset, from the cache or made now, measured.
@@ -94,7 +84,7 @@ impl Engine {
         finished: Finished,
         shown: &[Measure],
     ) -> Result<Outcome> {
-        let official = column.official_measures()?;
+        let official = official_measures(&column.data)?;
         let shown = if shown.is_empty() { &official } else { shown };
         outcome(column, pipeline, finished, (&official, shown))
     }

@@ -1,7 +1,10 @@
 //! The stages of a pipeline over all queries, one after the other.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
-use nir_core::{Corpus, Key, Queries, Run};
+use indexmap::IndexMap;
+use nir_core::{Corpus, Key, Queries, Ranking, Run};
 use nir_methods::{Shape, Stage};
 
 use crate::bind::Bound;
@@ -55,7 +58,7 @@ impl Engine {
             let stage = &bound.stages[i];
             let mut slow = None;
             let work = || {
-                note_recall(stage, &queries, &mut ran.facts)?;
+                note_recall(stage, &queries, &target.cutoffs, &mut ran.facts)?;
                 let Stage::Reranker(reranker) = stage else {
                     return step_once(stage, &mut queries, &ran.run, &inputs, target);
                 };
@@ -174,20 +177,43 @@ fn allowed(run: Run, queries: &Queries, target: &Target) -> Run {
     }
 }
 
-/// Adds what an approximate search misses to what its index says. Queries are encoded once more for it, outside of every
-/// clock, and only where something can be missed.
-fn note_recall(stage: &Stage, queries: &Queries, facts: &mut Facts) -> nir_core::Result<()> {
+/// Adds what an approximate search misses at each cut-off to what its index says: `recall@10`. Queries are encoded once more
+/// for it, outside of every clock, and only where something can be missed.
+fn note_recall(
+    stage: &Stage,
+    queries: &Queries,
+    cutoffs: &BTreeSet<Option<u32>>,
+    facts: &mut Facts,
+) -> nir_core::Result<()> {
     let Stage::Retriever(retriever) = stage else { return Ok(()) };
     if retriever.is_exact() {
         return Ok(());
     }
     let Some(search) = retriever.prepare(queries)? else { return Ok(()) };
     let (found, exact) = (search.search(0..queries.len()), search.exhaust());
-    let shares = found.iter().zip(&exact).map(|(found, exact)| found.recall(exact, 10));
-    let recall = shares.sum::<f64>() / exact.len().max(1) as f64;
     let facts = facts.entry("vectors".to_owned()).or_default();
-    facts.insert("recall@10".to_owned(), format!("{recall:.4}"));
+    facts.extend(recalls(&found, &exact, cutoffs));
     Ok(())
+}
+
+/// The mean share of the exact search's documents that were found, at each cut-off and at the whole depth where a measure
+/// has no cut-off.
+fn recalls(
+    found: &[Ranking],
+    exact: &[Ranking],
+    cutoffs: &BTreeSet<Option<u32>>,
+) -> IndexMap<String, String> {
+    let depth = exact.iter().map(|ranking| ranking.len()).max().unwrap_or_default();
+    let depths: BTreeSet<usize> =
+        cutoffs.iter().map(|cutoff| cutoff.map_or(depth, |cutoff| cutoff as usize)).collect();
+    let recall = |depth: usize| {
+        let shares = found.iter().zip(exact).map(|(found, exact)| found.recall(exact, depth));
+        shares.sum::<f64>() / exact.len().max(1) as f64
+    };
+    depths
+        .into_iter()
+        .map(|depth| (format!("recall@{depth}"), format!("{:.4}", recall(depth))))
+        .collect()
 }
 
 fn without_query_ids(run: Run, queries: &Queries, corpus: &dyn Corpus) -> Run {
@@ -207,4 +233,29 @@ fn gives_run(shape: Shape) -> bool {
 fn timed_result<T>(work: impl FnOnce() -> nir_core::Result<T>) -> Result<(f64, T)> {
     let (seconds, result) = timed(work);
     Ok((seconds, result.map_err(boxed)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use nir_core::{DocNo, Documents, Scored};
+
+    use super::*;
+
+    fn ranking(docs: &[u32]) -> Ranking {
+        let scored = docs.iter().zip((0..9u8).rev());
+        let scored = scored.map(|(&doc, score)| Scored { doc: DocNo(doc), score: score.into() });
+        Ranking::top(docs.len(), scored.collect(), &Documents::default())
+    }
+
+    #[test]
+    fn recall_is_recorded_at_every_cutoff_of_the_measures() {
+        // At 2: {1, 2} of {1, 2}, and {5, 8} of {5, 6}: (2/2 + 1/2) / 2. At the depth of 4: {1, 2, 3} of {1, 2, 3, 4}, and
+        // {5, 7} of {5, 6, 7}: (3/4 + 2/3) / 2. At 10 the same, as neither ranking is that long.
+        let found = [ranking(&[1, 2, 9, 3]), ranking(&[5, 8, 7])];
+        let exact = [ranking(&[1, 2, 3, 4]), ranking(&[5, 6, 7])];
+        let found = recalls(&found, &exact, &BTreeSet::from([None, Some(2), Some(10)]));
+        let as_text = |(name, value): (&String, &String)| format!("{name} {value}");
+        let found: Vec<String> = found.iter().map(as_text).collect();
+        assert_eq!(found, ["recall@2 0.7500", "recall@4 0.7083", "recall@10 0.7083"]);
+    }
 }

@@ -177,7 +177,7 @@ fn own(args: &Args, corpus: &Source, engine: &Engine) -> Result<Column> {
     let cache = engine.cache().data();
     let dataset = Dataset::from_files(cache, corpus, queries, qrels, &Bars::default())?;
     warn(&dataset.notes);
-    Ok(Column::own(dataset))
+    Column::own(dataset)
 }
 
 fn check_outputs(args: &Args, pipelines: &[Pipeline], columns: &[Column]) -> Result<()> {
