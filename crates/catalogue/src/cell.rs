@@ -173,6 +173,22 @@ impl Provenance {
     }
 }
 
+/// What an encoder did not read of a collection, as its texts were longer than `max_length`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cut {
+    /// The share of documents that were cut.
+    pub documents: f64,
+    /// The share of all bytes of text that were cut off.
+    pub text: f64,
+}
+
+/// Under this name in `indexes` stands what was read of the documents.
+const TEXTS: &str = "texts";
+/// How many documents were cut at `max_length`.
+const DOCUMENTS_CUT: &str = "documents cut";
+/// The share of all bytes that were cut off.
+const TEXT_NOT_READ: &str = "text not read";
+
 /// One result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
@@ -225,17 +241,45 @@ impl Cell {
         format!("{}{marked}", self.name)
     }
 
+    /// Whether printed numbers are cited for it, and it has every one of them.
+    pub fn is_reproduced(&self) -> bool {
+        let kept = |claimed: &Claimed| claimed.verdict == Verdict::Reproduced;
+        !self.claims.is_empty() && self.claims.iter().all(kept)
+    }
+
+    /// The share of the exact search's best documents that an approximate one found, by cut-off in ascending order; nothing
+    /// for an exact search.
+    pub fn recalls(&self) -> Vec<(usize, f64)> {
+        let facts = self.provenance.indexes.values().flatten();
+        let recall = |(name, value): (&String, &String)| {
+            let cutoff = name.strip_prefix("recall@")?.parse().ok()?;
+            Some((cutoff, value.parse().ok()?))
+        };
+        let mut recalls: Vec<(usize, f64)> = facts.filter_map(recall).collect();
+        recalls.sort_by_key(|&(cutoff, _)| cutoff);
+        recalls
+    }
+
+    /// What its encoder did not read of the documents; nothing where no encoder read any.
+    pub fn cut(&self) -> Option<Cut> {
+        let texts = self.provenance.indexes.get(TEXTS)?;
+        let number = |fact: &str| texts.get(fact)?.parse::<f64>().ok();
+        let documents = number(DOCUMENTS_CUT)? / self.documents.max(1) as f64;
+        Some(Cut { documents, text: number(TEXT_NOT_READ)? })
+    }
+
     fn mark(&self) -> Option<&str> {
         self.precision.as_deref().filter(|&precision| precision != "f32")
     }
 
-    /// Whether `other` measured the same thing and found the same: same inputs, same run, same numbers.
-    /// Cost and date may differ.
+    /// Whether `other` measured the same thing and found the same: same inputs, same run, same numbers, and its indexes say
+    /// the same of themselves. Cost and date may differ.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let inputs =
             |cell: &Self| (cell.provenance.config.clone(), cell.provenance.dataset.clone());
         inputs(self) == inputs(other)
             && self.provenance.run == other.provenance.run
+            && self.provenance.indexes == other.provenance.indexes
             && self.policy == other.policy
             && self.measures == other.measures
             && self.claims == other.claims
@@ -299,7 +343,28 @@ fn collect(folder: &Path, skipped: &Path, cells: &mut Vec<Cell>) -> Result<(), C
 }
 
 #[cfg(test)]
+pub(crate) mod testing {
+    use super::{Cell, Claimed};
+
+    /// A result of `dense/x` over eight documents, with these claims, weights and facts.
+    pub(crate) fn cell(claims: &[Claimed], weights: &str, facts: &str) -> Cell {
+        let claims = serde_json::to_string(claims).unwrap();
+        let latency = r#"{"queries": 3, "p50_ms": 1, "p95_ms": 1, "p99_ms": 1}"#;
+        let text = format!(
+            r#"{{"method": "dense/x", "name": "X", "paper": "x2020", "dataset": "toy", "scope": "full", "documents": 8,
+            "queries": 3, "policy": "p", "claims": {claims},
+            "measures": {{"AP": {{"value": 0.5, "tied_queries": 0, "worst": 0.5, "best": 0.5}}}},
+            "cost": {{"stages": [], "latency": {latency}, "peak_bytes": null, "threads": 1}},
+            "provenance": {{"config": "", "dataset": "", "origin": "", "weights": {{{weights}}}, "indexes": {{{facts}}}, "run": "",
+                           "commit": "", "code": "", "rustc": "", "libraries": {{}}, "cpu": "", "device": "cpu", "date": ""}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use super::testing::cell;
     use super::*;
 
     fn claim(value: f64, tolerance: f64) -> Claim {
@@ -323,6 +388,30 @@ mod tests {
     fn a_difference_of_exactly_the_tolerance_is_within_it() {
         // 0.6790 - 0.6789 = 0.00010000000000010001 in binary
         assert_eq!(Claimed::new(claim(0.6789, 0.0001), 0.6790).verdict, Verdict::Reproduced);
+    }
+
+    #[test]
+    fn a_cell_is_reproduced_if_all_of_its_claims_are() {
+        let (near, far) = (claim(0.5, 0.01), claim(0.6, 0.01));
+        let (near, far) = (Claimed::new(near, 0.505), Claimed::new(far, 0.505));
+        assert!(cell(std::slice::from_ref(&near), "", "").is_reproduced());
+        assert!(!cell(&[near, far], "", "").is_reproduced());
+        assert!(!cell(&[], "", "").is_reproduced());
+    }
+
+    #[test]
+    fn recall_is_read_by_cutoff() {
+        let facts = r#""vectors": {"dim": "4", "recall@100": "0.8800", "recall@10": "0.9510"}"#;
+        assert_eq!(cell(&[], "", facts).recalls(), [(10, 0.951), (100, 0.88)]);
+        assert!(cell(&[], "", r#""vectors": {"dim": "4"}"#).recalls().is_empty());
+    }
+
+    #[test]
+    fn what_was_not_read_is_a_share() {
+        // 2 of 8 documents.
+        let facts = r#""texts": {"documents cut": "2", "text not read": "0.0312"}"#;
+        assert_eq!(cell(&[], "", facts).cut(), Some(Cut { documents: 0.25, text: 0.0312 }));
+        assert_eq!(cell(&[], "", "").cut(), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod source;
 mod sweep;
 
 pub use cell::{
-    Cell, CellError, Claimed, Cost, CpuSeconds, GATE, Latency, Measured, Provenance, Scope,
+    Cell, CellError, Claimed, Cost, CpuSeconds, Cut, GATE, Latency, Measured, Provenance, Scope,
     StageCost, Verdict, read_cells,
 };
 pub use comparison::{Comparison, Gate, Hypothesis, Rankings};

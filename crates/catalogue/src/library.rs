@@ -16,6 +16,8 @@ pub struct Library {
     pub comparisons: BTreeMap<String, Comparison>,
     /// Sweeps over search structures by name: `sweeps/pocket`.
     pub sweeps: BTreeMap<String, Sweep>,
+    /// Recipes by name, which is that of the weights they make: `dense-tas`.
+    pub recipes: BTreeSet<String>,
 }
 
 /// How far an entry of the list has come here. Computed, never written down.
@@ -27,18 +29,34 @@ pub enum Status {
     Open,
     /// It has a config, and no result yet.
     Configured,
-    /// It has a result.
+    /// It has results, all of them of weights that were trained here: small ones, in place of the paper's.
+    TrainedHere,
+    /// It has a result of published weights, or of a method that needs none.
     Run,
+    /// One of those has every printed number that its config cites for the dataset.
+    Reproduced,
 }
 
 impl Status {
+    /// All of them, the furthest last.
+    pub const ALL: [Self; 6] = [
+        Self::NotAMethod,
+        Self::Open,
+        Self::Configured,
+        Self::TrainedHere,
+        Self::Run,
+        Self::Reproduced,
+    ];
+
     /// In words.
     pub fn name(self) -> &'static str {
         match self {
             Self::NotAMethod => "not a method",
             Self::Open => "open",
             Self::Configured => "configured",
+            Self::TrainedHere => "trained here",
             Self::Run => "run",
+            Self::Reproduced => "reproduced",
         }
     }
 }
@@ -52,8 +70,36 @@ pub struct Coverage {
     pub runnable: usize,
     /// Of these, how many have a config.
     pub configured: usize,
-    /// And how many a result.
+    /// Of these, how many have results of weights that were trained here, and no others.
+    pub trained_here: usize,
+    /// How many have a result of published weights, or of a method that needs none, and reproduce no printed number with it.
     pub run: usize,
+    /// How many reproduce the numbers that are printed.
+    pub reproduced: usize,
+}
+
+impl Coverage {
+    /// How many have any result.
+    pub fn with_results(&self) -> usize {
+        self.trained_here + self.run + self.reproduced
+    }
+
+    /// In a sentence or two.
+    pub fn sentence(&self) -> String {
+        format!(
+            "Of {} entries of the list, {} describe a method or a way of making weights: {} have a config, {} a result. Of those {}, \
+             {} reproduce printed numbers with the published weights (or need none), {} have run with them and reproduce no printed \
+             number, and {} have run only with small weights that were trained here.",
+            self.listed,
+            self.runnable,
+            self.configured,
+            self.with_results(),
+            self.with_results(),
+            self.reproduced,
+            self.run,
+            self.trained_here
+        )
+    }
 }
 
 impl Library {
@@ -71,8 +117,8 @@ impl Library {
         let name = path.trim_end_matches(".toml");
         if path == "papers.toml" {
             self.papers.add(Papers::parse(&source)?);
-        } else if path.starts_with("training/") {
-            // Recipes make weights; they are no methods, and `nir train` reads them.
+        } else if let Some(recipe) = name.strip_prefix("training/") {
+            self.recipes.insert(recipe.to_owned()); // `nir train` reads it
         } else if path.starts_with(sweep::FOLDER) {
             self.sweeps.insert(name.to_owned(), Sweep::parse(name, source)?);
         } else if path.contains('/') {
@@ -93,6 +139,25 @@ impl Library {
         })
     }
 
+    /// Whether a result is of weights that were made here, by `nir train`: those inside the program, and those of a recipe.
+    pub fn is_trained_here(&self, cell: &Cell) -> bool {
+        let made = |name: &String| {
+            let recipe = name.strip_prefix("file:models/");
+            name.starts_with("pocket:")
+                || recipe.is_some_and(|recipe| self.recipes.contains(recipe))
+        };
+        cell.provenance.weights.keys().any(made)
+    }
+
+    /// How far a result brings an entry.
+    fn status_of(&self, cell: &Cell) -> Status {
+        match (self.is_trained_here(cell), cell.is_reproduced()) {
+            (true, _) => Status::TrainedHere,
+            (false, false) => Status::Run,
+            (false, true) => Status::Reproduced,
+        }
+    }
+
     /// How far an entry has come, given the results there are.
     pub fn status(&self, paper: &Paper, cells: &[Cell]) -> Status {
         if !paper.is_runnable() {
@@ -100,11 +165,10 @@ impl Library {
         }
         let methods: BTreeSet<&str> =
             self.methods_of(paper).map(|method| method.name.as_str()).collect();
-        match (methods.is_empty(), cells.iter().any(|cell| methods.contains(cell.method.as_str())))
-        {
-            (true, _) => Status::Open,
-            (false, false) => Status::Configured,
-            (false, true) => Status::Run,
+        let results = cells.iter().filter(|cell| methods.contains(cell.method.as_str()));
+        match methods.is_empty() {
+            true => Status::Open,
+            false => results.map(|cell| self.status_of(cell)).max().unwrap_or(Status::Configured),
         }
     }
 
@@ -116,7 +180,9 @@ impl Library {
             coverage.listed += 1;
             coverage.runnable += usize::from(status > Status::NotAMethod);
             coverage.configured += usize::from(status > Status::Open);
+            coverage.trained_here += usize::from(status == Status::TrainedHere);
             coverage.run += usize::from(status == Status::Run);
+            coverage.reproduced += usize::from(status == Status::Reproduced);
         }
         coverage
     }
@@ -144,4 +210,67 @@ impl Library {
 fn find(method: &Method, word: &str) -> std::ops::Range<usize> {
     let start = method.source.text().find(word).unwrap_or_default();
     start..start + word.len()
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::Library;
+    use crate::Source;
+
+    /// One entry, `dense/x` with its config, and a recipe that makes `file:models/mine`.
+    pub(crate) fn library() -> Library {
+        let paper = "[[paper]]\nkey = \"x2020\"\ntitle = \"X\"\nauthors = \"\"\nvenue = \"\"\nyear = 2020\nurl = \"https://x.org\"\ncode = []\n\
+                     section = \"Dense\"\nshort_name = \"\"\nfamily = \"dense\"\nkind = \"method\"\nedition = \"both\"\ncheckpoints = []\n";
+        let method = "[card]\nname = \"X\"\npaper = \"x2020\"\ndiffers = \"smaller\"\n[[stage]]\nuse = \"any\"\n";
+        let files = [("papers.toml", paper), ("dense/x.toml", method), ("training/mine.toml", "")];
+        let source =
+            |(path, text): (&str, &str)| (path.to_owned(), Source::new(path, text.to_owned()));
+        Library::parse(files.map(source)).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::library;
+    use super::*;
+    use crate::cell::testing::cell;
+    use crate::{Claim, Claimed};
+
+    fn claimed(ours: f64) -> Claimed {
+        let (dataset, measure, source) = ("toy".into(), "AP".into(), "Table 1".into());
+        Claimed::new(Claim { dataset, measure, value: 0.5, tolerance: 0.01, source }, ours)
+    }
+
+    #[test]
+    fn published_weights_come_from_the_hub_or_the_users_folder() {
+        let ours = |weights: &str| {
+            library().is_trained_here(&cell(&[], &format!(r#""{weights}": "0""#), ""))
+        };
+        assert!(ours("pocket:dense") && ours("file:models/mine"));
+        assert!(!ours("file:models/converted") && !ours("folder:x") && !ours("hf:org/x@0123"));
+        assert!(!library().is_trained_here(&cell(&[], "", "")));
+    }
+
+    #[test]
+    fn an_entry_is_as_far_as_its_furthest_result() {
+        let status = |cells: &[Cell]| {
+            let library = library();
+            let paper = library.papers.iter().next().unwrap().clone();
+            library.status(&paper, cells)
+        };
+        let trained = cell(&[claimed(0.5)], r#""pocket:dense": "0""#, "");
+        let run = cell(&[claimed(0.6)], r#""hf:org/x": "0""#, "");
+        let reproduced = cell(&[claimed(0.5)], r#""hf:org/x": "0""#, "");
+        assert_eq!(status(&[]), Status::Configured);
+        assert_eq!(status(std::slice::from_ref(&trained)), Status::TrainedHere);
+        assert_eq!(status(&[run.clone(), trained.clone()]), Status::Run);
+        assert_eq!(status(&[reproduced, run, trained]), Status::Reproduced);
+    }
+
+    #[test]
+    fn the_counts_add_up() {
+        let coverage = Coverage { trained_here: 3, run: 2, reproduced: 1, ..Coverage::default() };
+        assert_eq!(coverage.with_results(), 6);
+        assert!(coverage.sentence().contains("6 a result. Of those 6, 1 reproduce"));
+    }
 }

@@ -12,8 +12,14 @@ pub struct CoveragePage {
     pub runnable: usize,
     /// Of these, with a config.
     pub configured: usize,
-    /// With a result.
+    /// Of these, with results of weights that were trained here, and no others.
+    pub trained_here: usize,
+    /// With a result of published weights, or of a method that needs none, that reproduces no printed number.
     pub run: usize,
+    /// With a result that reproduces the printed numbers.
+    pub reproduced: usize,
+    /// The same counts in words.
+    pub sentence: String,
     /// The entries, in the order of the list; foundations that it does not have come last.
     pub entries: Vec<EntryCoverage>,
 }
@@ -57,14 +63,22 @@ pub struct Scored {
     pub measure: String,
     /// Its value.
     pub value: f64,
+    /// Whether the weights were trained here.
+    pub is_trained_here: bool,
+    /// Whether it has every printed number that is cited for it.
+    pub is_reproduced: bool,
 }
 
 /// How far an entry has come, and what stands in the way: computed from papers, configs and results, and never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
-    /// It has a result.
+    /// It has a result that reproduces the printed numbers.
+    Reproduced,
+    /// It has a result of published weights, or of a method that needs none.
     Run,
+    /// It has results of weights that were trained here, and no others.
+    TrainedHere,
     /// It has a config, and no result yet.
     Configured,
     /// It has no config, though the hub has weights for it.
@@ -86,7 +100,10 @@ impl CoveragePage {
             listed: coverage.listed,
             runnable: coverage.runnable,
             configured: coverage.configured,
+            trained_here: coverage.trained_here,
             run: coverage.run,
+            reproduced: coverage.reproduced,
+            sentence: coverage.sentence(),
             entries,
         }
     }
@@ -100,7 +117,7 @@ fn entry(paper: &Paper, library: &Library, cells: &[Cell]) -> EntryCoverage {
         results: cells
             .iter()
             .filter(|cell| cell.method == method.name)
-            .filter_map(scored)
+            .filter_map(|cell| scored(cell, library))
             .collect(),
     };
     EntryCoverage {
@@ -117,11 +134,13 @@ fn progress(status: Status, paper: &Paper) -> Progress {
         Status::Open if paper.checkpoints.is_empty() => Progress::OpenWithoutWeights,
         Status::Open => Progress::OpenWithWeights,
         Status::Configured => Progress::Configured,
+        Status::TrainedHere => Progress::TrainedHere,
         Status::Run => Progress::Run,
+        Status::Reproduced => Progress::Reproduced,
     }
 }
 
-fn scored(cell: &Cell) -> Option<Scored> {
+fn scored(cell: &Cell, library: &Library) -> Option<Scored> {
     let (measure, measured) = cell.measures.first()?;
     Some(Scored {
         dataset: cell.dataset.clone(),
@@ -132,5 +151,7 @@ fn scored(cell: &Cell) -> Option<Scored> {
         precision: cell.precision.clone(),
         measure: measure.clone(),
         value: measured.value,
+        is_trained_here: library.is_trained_here(cell),
+        is_reproduced: cell.is_reproduced(),
     })
 }

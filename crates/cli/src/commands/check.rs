@@ -12,7 +12,6 @@ use toml::Spanned;
 
 use crate::app::App;
 use crate::commands::bench;
-use crate::commands::list::coverage;
 use crate::output::{errln, outln};
 use nir_engine::Library;
 
@@ -54,7 +53,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
         cells.len(),
         problems.len()
     )?;
-    outln!("{}", coverage(library.coverage(&cells)))?;
+    outln!("{}", library.coverage(&cells).sentence())?;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

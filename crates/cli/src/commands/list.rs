@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use nir_catalogue::{Cell, Coverage, Library, Paper, Status, read_cells};
+use nir_catalogue::{Cell, Library, Paper, Status, read_cells};
 
 use crate::app::App;
 use crate::output::outln;
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// Only sections with this text in their path.
     #[arg(long)]
     section: Option<String>,
-    /// Only this status: open, configured, run, "not a method".
+    /// Only this status: open, configured, "trained here", run, reproduced, "not a method".
     #[arg(long)]
     status: Option<String>,
     /// Only this kind: method, training, survey, dataset, toolkit.
@@ -33,8 +33,6 @@ pub(crate) struct Args {
     #[arg(long)]
     methods: bool,
 }
-
-const STATUSES: [Status; 4] = [Status::NotAMethod, Status::Open, Status::Configured, Status::Run];
 
 pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     let library = app.library()?;
@@ -56,7 +54,7 @@ fn check_names(args: &Args, library: &Library) -> Result<()> {
     known(
         "status",
         args.status.as_deref(),
-        STATUSES.iter().map(|status| status.name().to_owned()).collect(),
+        Status::ALL.iter().map(|status| status.name().to_owned()).collect(),
     )
 }
 
@@ -88,15 +86,7 @@ fn papers(args: &Args, library: &Library, cells: &[Cell]) -> Result<()> {
         ]);
     }
     outln!("{table}")?;
-    outln!("{} entries shown. {}", chosen.len(), coverage(library.coverage(cells)))
-}
-
-/// Coverage in one sentence.
-pub(crate) fn coverage(Coverage { listed, runnable, configured, run }: Coverage) -> String {
-    format!(
-        "Of {listed} entries of the list, {runnable} describe a method or a way of making weights: {configured} have a \
-         config, {run} a result."
-    )
+    outln!("{} entries shown. {}", chosen.len(), library.coverage(cells).sentence())
 }
 
 fn is_chosen(args: &Args, paper: &Paper, library: &Library, cells: &[Cell]) -> bool {
