@@ -44,6 +44,30 @@ pub(crate) struct Start {
     pub(crate) whole: bool,
 }
 
+/// How far a text reaches, in tokens of its start and in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// None where there are more tokens than its start has.
+    tokens: Option<usize>,
+    bytes: usize,
+}
+
+impl Start {
+    pub(crate) fn extent(&self, text: &str) -> Extent {
+        Extent { tokens: self.whole.then_some(self.tokens.len()), bytes: text.len() }
+    }
+}
+
+impl Extent {
+    /// The bytes up to the end of the last token that is kept: all of them where no token was cut off.
+    pub(crate) fn read(self, kept: &Encoding) -> usize {
+        match self.tokens == Some(kept.len()) {
+            true => self.bytes,
+            false => kept.get_offsets().last().map_or(0, |&(_, end)| end),
+        }
+    }
+}
+
 /// Why there is no start.
 pub(crate) enum NoStart {
     /// It would be longer than [`LONGEST`].

@@ -1,6 +1,7 @@
 //! Text to token numbers, as a checkpoint's tokenizer and a method's config say.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokenizers::models::ModelWrapper;
@@ -9,6 +10,7 @@ use tokenizers::{Encoding, Model as _, TruncationParams, TruncationStrategy, tru
 
 use crate::checkpoint::Checkpoint;
 use crate::prefix::{Cuts, LONGEST, NoStart, Start};
+use crate::reading::{Reading, Tally};
 use crate::{Error, Result, vocabulary};
 
 /// The tokens of one text, or of a pair of texts.
@@ -205,6 +207,8 @@ pub struct Bound {
     /// The token to fill up with, and whether it is seen.
     fill: Option<(u32, bool)>,
     skipped: Option<Skipped>,
+    /// What it has read so far.
+    tally: Arc<Tally>,
 }
 
 impl Tokenizer {
@@ -254,7 +258,7 @@ impl Tokenizer {
         inner.with_truncation(None).expect("nothing to check");
         let cuts = Cuts::of(&inner);
         let (input, skipped) = (input.clone(), self.skipped);
-        Ok(Bound { inner, cuts, truncation, input, fill, skipped })
+        Ok(Bound { inner, cuts, truncation, input, fill, skipped, tally: Arc::default() })
     }
 
     /// Reads texts as model2vec does from now on: as many characters as `max_length` tokens of middling length have, and no
@@ -316,6 +320,11 @@ impl Bound {
         self.input.max_length
     }
 
+    /// Counts what it reads of every text from now on.
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
+    }
+
     /// How many tokens the text before the first field of the template makes, special ones before it included; 0 where
     /// there is none.
     pub fn prompt_length(&self) -> Result<usize> {
@@ -337,11 +346,13 @@ impl Bound {
     /// 2 MiB, because the tokenizer's own steps allow no cut in them (one word, or nothing but white space) or because both
     /// texts of a pair are longer and it must be known which is the longest, that is an error.
     pub fn encode(&self, field: impl Fn(&str) -> String) -> Result<Tokens> {
-        let mut texts = self.input.texts(field).into_iter().map(|text| self.read(text));
+        let mut texts = self.input.texts(field).into_iter();
         let first = texts.next().expect("a checked template has a text");
         // An empty second text is none, as the reference library has it.
         let second = texts.next().filter(|second| !second.is_empty());
-        let encoded = self.tokenized(&first, second.as_deref())?;
+        let bytes = first.len() + second.as_ref().map_or(0, String::len);
+        let (encoded, read) = self.tokenized(self.start_of(&first), second.as_deref())?;
+        self.tally.add(Reading::of_text(bytes, read));
         let unknown = self.skipped.and_then(|skipped| skipped.unknown);
         let kept = |&(&id, _): &(&u32, &u32)| unknown != Some(id);
         let tokens = encoded.get_ids().iter().zip(encoded.get_type_ids()).filter(kept);
@@ -355,29 +366,32 @@ impl Bound {
         Ok(Tokens { ids, types, unseen })
     }
 
-    /// The part of a text that is read.
-    fn read(&self, text: String) -> String {
+    /// The part of a text that is tokenized.
+    fn start_of<'t>(&self, text: &'t str) -> &'t str {
         let Some(Skipped { characters, .. }) = self.skipped else { return text };
-        text.chars().take(self.input.max_length.saturating_mul(characters)).collect()
+        let most = self.input.max_length.saturating_mul(characters);
+        text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
     }
 
     /// The tokens are cut here: the tokenizer itself would stop each text at `max_length` first, and then no longer know
     /// which of two is the longer (tokenizers 0.23.2); and it would keep all that it cuts off, for a pair in every
-    /// combination of both.
-    fn tokenized(&self, first: &str, second: Option<&str>) -> Result<Encoding> {
-        let (first, second) = match second {
-            Some(second) => {
-                self.starts(first, second).map(|(first, second)| (first, Some(second)))?
-            }
-            None => (self.start(first, self.enough())?.tokens, None),
+    /// combination of both. Returns with them the bytes of both texts up to the last token of each that is kept.
+    fn tokenized(&self, first: &str, second: Option<&str>) -> Result<(Encoding, usize)> {
+        let (one, two) = match second {
+            Some(second) => self.starts(first, second).map(|(one, two)| (one, Some(two)))?,
+            None => (self.start(first, self.enough())?, None),
         };
-        let room = self.room(second.is_some());
-        let cut = truncate_encodings(first, second, &room);
+        let whole =
+            (one.extent(first), two.as_ref().zip(second).map(|(two, text)| two.extent(text)));
+        let room = self.room(two.is_some());
+        let cut = truncate_encodings(one.tokens, two.map(|two| two.tokens), &room);
         let (mut first, mut second) = cut.map_err(|error| self.cannot(&error))?;
         first.take_overflowing();
         second.as_mut().map(Encoding::take_overflowing);
+        let read = whole.0.read(&first)
+            + whole.1.zip(second.as_ref()).map_or(0, |(whole, kept)| whole.read(kept));
         let encoded = self.inner.post_process(first, second, self.input.special_tokens);
-        encoded.map_err(|error| self.cannot(&error))
+        Ok((encoded.map_err(|error| self.cannot(&error))?, read))
     }
 
     /// What special tokens leave of the length.
@@ -389,7 +403,7 @@ impl Bound {
 
     /// Enough tokens of each text of a pair to cut them as the whole texts would be: no longer text may look shorter than
     /// the other.
-    fn starts(&self, first: &str, second: &str) -> Result<(Encoding, Encoding)> {
+    fn starts(&self, first: &str, second: &str) -> Result<(Start, Start)> {
         let (mut enough, mut starts) = (self.enough(), None);
         while starts.is_none() {
             let (one, two) = (self.start(first, enough)?, self.start(second, enough)?);
@@ -402,7 +416,7 @@ impl Bound {
                     (false, false) => false,
                 };
             enough = 2 * longest + 1;
-            starts = decided.then_some((one.tokens, two.tokens));
+            starts = decided.then_some((one, two));
         }
         Ok(starts.expect("the loop ends with them"))
     }

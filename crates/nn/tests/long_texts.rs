@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use nir_nn::{Bound, Input, Tokenizer, Truncation};
+use nir_nn::{Bound, Input, Reading, Tokenizer, Truncation};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tokenizers::{PostProcessor as _, TruncationParams, TruncationStrategy, truncate_encodings};
@@ -109,9 +109,14 @@ impl Read {
         self.ours.bind(&input, truncation).unwrap()
     }
 
-    /// The ids by the reference library alone: texts whole, then its own truncation to what its special tokens leave. None
-    /// where it cannot truncate.
-    fn whole(&self, texts: &[&str], max_length: usize, truncation: Truncation) -> Option<Vec<u32>> {
+    /// The ids by the reference library alone, and the bytes behind the last token of each text that it keeps: texts whole,
+    /// then its own truncation to what its special tokens leave. None where it cannot truncate.
+    fn whole(
+        &self,
+        texts: &[&str],
+        max_length: usize,
+        truncation: Truncation,
+    ) -> Option<(Vec<u32>, u64)> {
         let mut encoded = texts.iter().map(|text| self.reference.encode(*text, false).unwrap());
         let (first, second) = (encoded.next().unwrap(), encoded.next());
         let post = self.reference.get_post_processor().unwrap();
@@ -121,17 +126,35 @@ impl Read {
             Truncation::Second => TruncationStrategy::OnlySecond,
         };
         let params = TruncationParams { max_length, strategy, ..Default::default() };
+        let lengths = [Some(first.len()), second.as_ref().map(tokenizers::Encoding::len)];
         let (mut first, mut second) = truncate_encodings(first, second, &params).ok()?;
         // What was cut off would otherwise be combined, each piece of one text with each of the other.
         first.take_overflowing();
         second.as_mut().map(tokenizers::Encoding::take_overflowing);
-        Some(self.reference.post_process(first, second, true).unwrap().get_ids().to_vec())
+        let kept = [Some(&first), second.as_ref()].into_iter().flatten();
+        let lengths = lengths.into_iter().flatten();
+        let cut_off = texts.iter().zip(lengths).zip(kept).map(|((text, length), kept)| {
+            let end = kept.get_offsets().last().map_or(0, |&(_, end)| end);
+            if kept.len() < length { text.len() - end } else { 0 }
+        });
+        let cut_off = cut_off.sum::<usize>() as u64;
+        let ids = self.reference.post_process(first, second, true).unwrap().get_ids().to_vec();
+        Some((ids, cut_off))
     }
 }
 
 fn ids(bound: &Bound, title: &str, text: &str) -> Option<Vec<u32>> {
+    ids_and_cut_off(bound, title, text).map(|(ids, _)| ids)
+}
+
+/// The ids, and how many bytes it counts as cut off.
+fn ids_and_cut_off(bound: &Bound, title: &str, text: &str) -> Option<(Vec<u32>, u64)> {
     let field = |name: &str| if name == "title" { title.to_owned() } else { text.to_owned() };
-    bound.encode(field).ok().map(|tokens| tokens.ids)
+    let before = bound.tally().reading();
+    let ids = bound.encode(field).ok()?.ids;
+    let read = bound.tally().reading() - before;
+    assert_eq!((read.texts, read.cut), (1, u64::from(read.cut_off > 0)));
+    Some((ids, read.cut_off))
 }
 
 /// Pieces in a row, some of them many times.
@@ -152,7 +175,7 @@ proptest! {
         for read in &*READ {
             let bound = read.bound(false, max_length, Truncation::Longest);
             let expected = read.whole(&[&text], max_length, Truncation::Longest);
-            prop_assert_eq!(ids(&bound, "", &text), expected, "{}", read.kind);
+            prop_assert_eq!(ids_and_cut_off(&bound, "", &text), expected, "{}", read.kind);
         }
     }
 
@@ -165,9 +188,21 @@ proptest! {
         for read in &*READ {
             let bound = read.bound(true, max_length, truncation);
             let expected = read.whole(&[&first, &second], max_length, truncation);
-            prop_assert_eq!(ids(&bound, &first, &second), expected, "{}", read.kind);
+            prop_assert_eq!(ids_and_cut_off(&bound, &first, &second), expected, "{}", read.kind);
         }
     }
+}
+
+#[test]
+fn what_is_cut_off_is_counted_in_bytes() {
+    // `[CLS] a a a [SEP]`: 5 of 9 bytes are read of one text, and all 3 of another.
+    let bound = Read::of("bert").bound(false, 5, Truncation::Longest);
+    for text in ["a a a a a", "a a"] {
+        bound.encode(|_| text.to_owned()).unwrap();
+    }
+    let reading = bound.tally().reading();
+    assert_eq!(reading, Reading { texts: 2, cut: 1, bytes: 12, cut_off: 4 });
+    assert_eq!(reading.share_cut_off(), 4.0 / 12.0);
 }
 
 /// 12 tokens, of which BERT's pair has 3 special ones: 9 are shared, and the longer text gets 5 of them.
@@ -180,7 +215,12 @@ fn the_longer_of_two_long_texts_gets_the_odd_token() {
             for max_length in [12, 13] {
                 let bound = read.bound(true, max_length, Truncation::Longest);
                 let expected = read.whole(&texts, max_length, Truncation::Longest);
-                assert_eq!(ids(&bound, texts[0], texts[1]), expected, "{} {max_length}", read.kind);
+                assert_eq!(
+                    ids_and_cut_off(&bound, texts[0], texts[1]),
+                    expected,
+                    "{} {max_length}",
+                    read.kind
+                );
             }
         }
     }
