@@ -144,7 +144,7 @@ fn config_name(configs: &Path, path: &Path) -> Result<Option<String>> {
 }
 
 fn is_config(name: &str) -> bool {
-    name.ends_with(".toml") && !name.starts_with("training/")
+    name.ends_with(".toml")
 }
 
 #[cfg(test)]

@@ -8,13 +8,11 @@ mod dense;
 pub mod docs;
 pub mod impacts;
 pub mod late;
-mod level;
 mod lexical;
 mod maxscore;
-mod panel;
+mod ranking;
 mod searcher;
 mod shards;
-mod simd;
 mod tantivy_bm25;
 pub mod versions;
 
@@ -24,7 +22,7 @@ pub use dense::{
     Flat, Graph, HnswParams, HnswRsParams, Matrix, MatrixWriter, Storage, build_hnsw, build_hnsw_rs,
 };
 pub use lexical::{IndexError, LexicalIndex};
+pub use nir_kernels::{Element, Simd};
 pub use searcher::Searcher;
 pub use shards::{Slice, search_shards};
-pub use simd::{Element, Simd};
 pub use tantivy_bm25::TantivySearcher;

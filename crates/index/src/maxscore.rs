@@ -23,13 +23,13 @@
 //! Where impacts are kept instead of frequencies, only [`Cursor::read_parts`] changes.
 
 use std::cell::RefCell;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
-use nir_core::{DocNo, Ranking, Scored};
+use nir_core::Ranking;
+use nir_kernels::Top;
 
 use crate::bm25;
 use crate::lexical::{BLOCK, Block, PostingList};
+use crate::ranking::ranking;
 use crate::searcher::{QueryTerm, Searcher};
 
 /// Documents in a window: their scores fit the second-level cache.
@@ -42,8 +42,7 @@ thread_local! {
 /// The best `depth` documents.
 pub(crate) fn search(searcher: &Searcher, terms: &[QueryTerm], depth: usize) -> Ranking {
     let mut cursors: Vec<Cursor> = terms.iter().map(|term| Cursor::new(searcher, term)).collect();
-    let mut best = Best::new(depth);
-    best.expect(first_threshold(&mut cursors, depth));
+    let mut best = Best::new(depth, first_threshold(&mut cursors, depth));
     SCRATCH.with_borrow_mut(|window| {
         let documents = searcher.index.documents();
         for start in (0..documents).step_by(WINDOW) {
@@ -51,7 +50,7 @@ pub(crate) fn search(searcher: &Searcher, terms: &[QueryTerm], depth: usize) -> 
             search_window(&mut cursors, window, start as u32..end as u32, &mut best);
         }
     });
-    best.ranking(searcher)
+    ranking(best.top, &*searcher.corpus)
 }
 
 fn search_window(
@@ -77,9 +76,7 @@ fn search_window(
     }
     window.take_candidates(optional_bound, best.floor);
     look_up(optional, optional_bound, &mut window.candidates, best);
-    for candidate in window.candidates.drain(..) {
-        best.offer(candidate);
-    }
+    best.offer_all(window.candidates.drain(..));
 }
 
 /// How many of the weakest terms cannot make a result together, and what they can add at most.
@@ -321,72 +318,29 @@ impl Window {
     }
 }
 
-/// The best documents so far.
+/// The best documents so far, and what a sum must reach to become one of them.
 struct Best {
-    depth: usize,
-    /// The best `depth` scores, the least on top.
-    scores: BinaryHeap<Reverse<Ordered>>,
-    /// All documents that were among the best, ties at the end included.
-    hits: Vec<Scored>,
-    /// `θ`: what a document must reach.
-    threshold: f32,
+    top: Top,
     /// A sum below this rounds to less than `θ`.
     floor: f64,
 }
 
-/// A score that can be compared: it is a number.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-struct Ordered(f32);
+impl Best {
+    /// `threshold` is a score that `depth` documents reach, wherever they are.
+    fn new(depth: usize, threshold: f32) -> Self {
+        Self { top: Top::reaching(depth, threshold), floor: floor(threshold) }
+    }
 
-impl Eq for Ordered {}
-
-#[expect(clippy::derive_ord_xor_partial_ord, reason = "scores are numbers, and a sum is never -0")]
-impl Ord for Ordered {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
+    fn offer_all(&mut self, candidates: impl Iterator<Item = Candidate>) {
+        for Candidate { doc, score } in candidates {
+            self.top.offer(doc, score as f32);
+        }
+        self.top.select();
+        self.floor = floor(self.top.threshold());
     }
 }
 
-impl Best {
-    fn new(depth: usize) -> Self {
-        let (threshold, floor) = (f32::NEG_INFINITY, f64::NEG_INFINITY);
-        Self { depth, scores: BinaryHeap::new(), hits: Vec::new(), threshold, floor }
-    }
-
-    /// `depth` documents reach `threshold`, wherever they are.
-    fn expect(&mut self, threshold: f32) {
-        if threshold > self.threshold {
-            self.threshold = threshold;
-            self.floor = f64::midpoint(f64::from(threshold.next_down()), f64::from(threshold));
-        }
-    }
-
-    fn offer(&mut self, candidate: Candidate) {
-        let score = candidate.score as f32;
-        if score < self.threshold {
-            return;
-        }
-        self.hits.push(Scored { doc: DocNo(candidate.doc), score });
-        if self.scores.len() < self.depth {
-            self.scores.push(Reverse(Ordered(score)));
-        } else if let Some(mut least) = self.scores.peek_mut()
-            && score > least.0.0
-        {
-            *least = Reverse(Ordered(score));
-        }
-        if self.scores.len() == self.depth {
-            self.expect(self.scores.peek().map_or(f32::INFINITY, |least| least.0.0));
-        }
-    }
-
-    fn ranking(mut self, searcher: &Searcher) -> Ranking {
-        self.hits.retain(|hit| hit.score >= self.threshold);
-        // Most scores of a long ranking are tied. Names are fetched once here, so that `top` finds them in order.
-        let corpus = &*searcher.corpus;
-        self.hits.sort_by_cached_key(|hit| {
-            Reverse((Ordered(hit.score), corpus.doc_id(hit.doc).as_bytes()))
-        });
-        self.hits.truncate(self.depth);
-        Ranking::top(self.depth, self.hits, corpus)
-    }
+/// The least sum that rounds to `threshold`, or less by half a step of `f32`.
+fn floor(threshold: f32) -> f64 {
+    f64::midpoint(f64::from(threshold.next_down()), f64::from(threshold))
 }

@@ -28,7 +28,7 @@ impl Packed {
     /// Copies every weight into the order in which it is read; the trunk's own copy is let go block by block.
     pub(crate) fn new(trunk: Trunk, arithmetic: Arithmetic) -> Result<Self> {
         let Trunk { embeddings, table, blocks, final_norm, sizes, design } = trunk;
-        let simd = Simd::detect();
+        let simd = Simd::get();
         let shape = Shape {
             hidden: sizes.hidden,
             heads: sizes.heads,
@@ -219,7 +219,7 @@ impl Weights {
 pub(crate) fn pack(linear: &Linear, arithmetic: Arithmetic) -> Result<cpu::Linear> {
     let inputs = linear.weight().dims()[1];
     let weights = Weights::of(linear)?;
-    Ok(cpu::Linear::pack(&weights.dense(), inputs, arithmetic, Simd::detect())?)
+    Ok(cpu::Linear::pack(&weights.dense(), inputs, arithmetic, Simd::get())?)
 }
 
 fn parts(norm: &LayerNorm) -> Result<(Vec<f32>, Vec<f32>)> {

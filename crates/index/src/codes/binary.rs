@@ -14,8 +14,9 @@
 //! A scan scores `dim - 2 distance`, which is `h(q) · h(d)`; [`Rescore::Codes`](super::Rescore::Codes) is the paper's second stage. Zero counts as
 //! negative, as in the authors' code, `hashed_embeddings > 0`.
 
+use nir_kernels::Simd;
+
 use super::code::{Code, Reader};
-use crate::level::Level;
 
 /// The signs of `dim` components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl Code for SignBits {
     }
 
     fn scan(&self, query: &SignedQuery, list: &[u8], scores: &mut [f32]) {
-        similarities(Level::get(), &query.words, list, self.dim, scores);
+        Simd::get().sign_products(&query.words, list, self.dim, scores);
     }
 
     fn score(&self, query: &SignedQuery, list: &[u8], row: usize) -> f32 {
@@ -92,43 +93,6 @@ impl Code for SignBits {
     }
 }
 
-/// `dim - 2 · distance` of a query and each row of a list.
-fn similarities(level: Level, query: &[u64], list: &[u8], dim: usize, scores: &mut [f32]) {
-    match level {
-        Level::Plain => similarities_plain(query, list, dim, scores),
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "a call into code for another level")]
-        // SAFETY: a `Level` exists only where the processor has its instructions; all with AVX2 have `popcnt`.
-        Level::Avx2 => unsafe { similarities_popcnt(query, list, dim, scores) },
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "a call into code for another level")]
-        // SAFETY: as above.
-        Level::Avx512 => unsafe { similarities_512(query, list, dim, scores) },
-    }
-}
-
-#[expect(clippy::inline_always, reason = "it is compiled anew for each level")]
-#[inline(always)]
-fn similarities_plain(query: &[u64], list: &[u8], dim: usize, scores: &mut [f32]) {
-    for (score, code) in scores.iter_mut().zip(list.chunks_exact(8 * query.len())) {
-        let words = code.as_chunks::<8>().0.iter().zip(query);
-        let differ = words.map(|(&code, query)| (u64::from_le_bytes(code) ^ query).count_ones());
-        *score = dim as f32 - 2.0 * differ.sum::<u32>() as f32;
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "popcnt,avx2")]
-fn similarities_popcnt(query: &[u64], list: &[u8], dim: usize, scores: &mut [f32]) {
-    similarities_plain(query, list, dim, scores);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vpopcntdq,popcnt")]
-fn similarities_512(query: &[u64], list: &[u8], dim: usize, scores: &mut [f32]) {
-    similarities_plain(query, list, dim, scores);
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
@@ -143,12 +107,12 @@ mod tests {
             let rows = &values[..values.len() / dim * dim];
             let (list, query) = (code.encode(rows), &code.queries(&rows[..dim])[0]);
             let sign = |x: f32| if x > 0.0 { 1.0_f32 } else { -1.0 };
-            for level in Level::all() {
+            for simd in Simd::all() {
                 let mut scores = vec![0.0; rows.len() / dim];
-                similarities(level, &query.words, &list, dim, &mut scores);
+                simd.sign_products(&query.words, &list, dim, &mut scores);
                 for (number, (row, score)) in rows.chunks(dim).zip(scores).enumerate() {
                     let signs: f32 = row.iter().zip(rows).map(|(&x, &q)| sign(x) * sign(q)).sum();
-                    prop_assert_eq!(score, signs, "{:?}", level);
+                    prop_assert_eq!(score, signs, "{}", simd.name());
                     let reranked: f32 = row.iter().zip(rows).map(|(&x, &q)| q * sign(x)).sum();
                     prop_assert_eq!(code.score(query, &list, number), reranked);
                 }

@@ -20,14 +20,14 @@
 use std::path::Path;
 
 use nir_core::{Corpus, DocNo, Ranking, Scored};
+use nir_kernels::{Element, Simd, Top};
 use rayon::prelude::*;
 
-use super::candidates::{Candidates, largest};
 use super::code::{Code, Reader};
 use super::kmeans::{Centroids, Members};
 use crate::IndexError;
-use crate::dense::{Best, HEADER, Mapped, MappedWriter, Matrix, Rows, Strided};
-use crate::simd::{Element, Simd};
+use crate::dense::{HEADER, Mapped, MappedWriter, Matrix, Rows, Strided};
+use crate::ranking::scored;
 
 /// What an inverted file is made with.
 #[derive(Debug, Clone)]
@@ -82,6 +82,13 @@ pub enum Rescore<'m> {
 
 /// Queries that share a read of the coarse centroids.
 const BATCH: usize = 48;
+
+/// The positions of the `count` largest products, in their order; of equal ones the first.
+pub(crate) fn largest(products: &[f32], count: usize) -> Vec<usize> {
+    let mut best = Top::new(count);
+    best.offer_all(0, products);
+    best.rows()
+}
 
 impl<C: Code> Ivf<C> {
     /// Maps a file that [`IvfWriter`] wrote. The header is verified, the content is not: see [`Ivf::verify`].
@@ -199,7 +206,7 @@ impl<C: Code> Ivf<C> {
         let search = |((vector, products), code)| {
             let query = Query { vector, products, code, lists: largest(products, probe.nprobe) };
             let best = match probe.rescore {
-                Rescore::None => self.scan_for_documents(&query, depth, corpus, &mut scratch),
+                Rescore::None => self.scan_for_documents(&query, depth, &mut scratch),
                 Rescore::Codes(count) => {
                     self.rescore_codes(&query, self.candidates(&query, count, &mut scratch))
                 }
@@ -217,27 +224,26 @@ impl<C: Code> Ivf<C> {
         &self,
         query: &Query<C>,
         depth: usize,
-        corpus: &dyn Corpus,
         scratch: &mut Vec<f32>,
     ) -> Vec<Scored> {
-        let mut best = Best::new(depth);
+        let mut best = Top::new(depth);
         for &list in &query.lists {
             for (row, &score) in self.scan(query, list, scratch).iter().enumerate() {
                 if score >= best.threshold() {
-                    best.offer(self.document(self.lists[list].first + row), score, corpus);
+                    best.offer(self.document(self.lists[list].first + row), score);
                 }
             }
         }
-        best.hits(corpus)
+        best.hits().into_iter().map(scored).collect()
     }
 
     /// The slots of the best `count` codes.
     fn candidates(&self, query: &Query<C>, count: usize, scratch: &mut Vec<f32>) -> Vec<usize> {
-        let mut candidates = Candidates::new(count);
+        let mut candidates = Top::new(count);
         for &list in &query.lists {
             candidates.offer_all(self.lists[list].first as u32, self.scan(query, list, scratch));
         }
-        candidates.slots()
+        candidates.rows()
     }
 
     /// The scores of all rows of a list.

@@ -11,12 +11,11 @@
 //! as long as there are enough different rows. Rows are split into blocks of a fixed size and every mean is taken in the
 //! order of rows, so the centroids are the same at any number of threads.
 
+use nir_kernels::Panels;
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-
-use crate::panel::Panels;
 
 /// How to find centroids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

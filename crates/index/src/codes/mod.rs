@@ -5,7 +5,6 @@
 //! again if asked. Everything is trained on a sample, written row by row, and mapped.
 
 mod binary;
-mod candidates;
 mod code;
 mod fast_scan;
 mod ivf;
@@ -15,9 +14,9 @@ mod rotation;
 mod scalar;
 
 pub use binary::{SignBits, SignedQuery};
-pub(crate) use candidates::{Candidates, largest};
 pub use code::{Code, Reader};
 pub use fast_scan::{FastScan, FastTables};
+pub(crate) use ivf::largest;
 pub use ivf::{Ivf, IvfWriter, Layout, Probe, Rescore};
 pub use kmeans::{Centroids, KMeans, Nearest};
 pub use pq::{OpqTraining, PqTraining, ProductQuantiser, Tables};

@@ -15,11 +15,10 @@
 //! factor, of `R Xᵀ X`, taken a few times. Within the subspace the axes are random:
 //! the paper's other start, which allocates eigenvectors to pieces (section 3.2.2), is not here.
 
+use nir_kernels::Panels;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-
-use crate::panel::Panels;
 
 /// Orthonormal rows `R`, `[out, in]`: turns a vector `x` of `in` floats into `R x` of `out`.
 #[derive(Debug, Clone)]

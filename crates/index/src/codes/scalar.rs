@@ -8,8 +8,9 @@
 //! q · x ≈ Σ_i q_i (low_i + 128 step_i)  +  Σ_i (q_i step_i) byte_i
 //! ```
 
+use nir_kernels::Simd;
+
 use super::code::{Code, Reader};
-use crate::simd::Simd;
 
 /// The range of each component.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,12 +14,12 @@
 use std::ops::Range;
 
 use nir_core::{Corpus, DocNo, Ranking};
+use nir_kernels::{Element, Simd, Top};
 use rayon::prelude::*;
 
-use super::best::Best;
 use super::matrix::{Matrix, Rows, Strided, widen};
 use crate::IndexError;
-use crate::simd::{Element, Simd};
+use crate::ranking::ranking;
 
 /// Queries that share a read of the matrix.
 const QUERIES: usize = 256;
@@ -130,13 +130,13 @@ impl Flat {
     }
 
     fn search_group(&self, queries: &[f32], depth: usize, corpus: &dyn Corpus) -> Vec<Ranking> {
-        let scan = |rows| self.scan(queries, rows, depth, corpus);
-        let merge = |a: Vec<Best>, b: Vec<Best>| {
+        let scan = |rows| self.scan(queries, rows, depth);
+        let merge = |a: Vec<Top>, b: Vec<Top>| {
             a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect::<Vec<_>>()
         };
         let spans: Vec<Range<usize>> = self.spans().collect();
         let best = spans.into_par_iter().map(scan).reduce_with(merge).expect("there is a span");
-        best.into_par_iter().map(|best| best.ranking(corpus)).collect()
+        best.into_par_iter().map(|best| ranking(best, corpus)).collect()
     }
 
     /// All rows, in one range for each thread.
@@ -145,20 +145,14 @@ impl Flat {
         (0..self.len.max(1)).step_by(step).map(move |start| start..(start + step).min(self.len))
     }
 
-    fn scan(
-        &self,
-        queries: &[f32],
-        rows: Range<usize>,
-        depth: usize,
-        corpus: &dyn Corpus,
-    ) -> Vec<Best> {
+    fn scan(&self, queries: &[f32], rows: Range<usize>, depth: usize) -> Vec<Top> {
         let count = queries.len() / self.dim.max(1);
-        let mut best: Vec<Best> = (0..count).map(|_| Best::new(depth)).collect();
+        let mut best: Vec<Top> = (0..count).map(|_| Top::new(depth)).collect();
         let mut tile = Tile { simd: self.simd, rows: Vec::new(), scores: Vec::new() };
         for (first, rows) in self.tiles(rows) {
             tile.score(queries, &rows);
             for (best, scores) in best.iter_mut().zip(tile.scores.chunks(rows.len())) {
-                best.offer_all(first as u32, scores, corpus);
+                best.offer_all(first as u32, scores);
             }
         }
         best

@@ -24,6 +24,7 @@ use std::cmp::Reverse;
 use std::path::Path;
 
 use nir_core::{Corpus, DocNo, Ranking, Scored};
+use nir_kernels::Simd;
 use rayon::prelude::*;
 
 use super::mapped::{Mapped, MappedWriter};
@@ -31,7 +32,6 @@ use super::matrix::{Matrix, numbers};
 use super::space::{self, Space};
 use super::walk::{Layer, NONE, search_layer};
 use crate::IndexError;
-use crate::simd::Simd;
 
 const KIND: &str = "nir-graph 1";
 /// Of a digest.

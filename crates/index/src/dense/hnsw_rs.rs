@@ -14,12 +14,12 @@
 use std::path::Path;
 
 use hnsw_rs::prelude::{Distance, Hnsw, Point};
+use nir_kernels::Simd;
 
 use super::graph::{Built, Graph, freeze};
 use super::hnsw::vectors;
 use super::matrix::Matrix;
 use crate::IndexError;
-use crate::simd::Simd;
 
 /// How the crate builds a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -11,10 +11,10 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use nir_core::Digest;
+use nir_kernels::{Element, Simd};
 
 use super::mapped::{Mapped, MappedWriter};
 use crate::IndexError;
-use crate::simd::{Element, Simd};
 
 const KIND: &str = "nir-matrix 1";
 const ALIGNMENT: usize = 64;

@@ -4,7 +4,6 @@
 //! reference for every structure that does not: a [`Graph`], built by `hnsw.rs` or `hnsw_rs.rs`, walks from neighbour
 //! to neighbour.
 
-mod best;
 mod flat;
 mod graph;
 mod hnsw;
@@ -14,7 +13,6 @@ mod matrix;
 mod space;
 mod walk;
 
-pub(crate) use best::Best;
 pub(crate) use mapped::{HEADER, Mapped, MappedWriter};
 pub(crate) use matrix::{Rows, Strided, quantise, scale};
 

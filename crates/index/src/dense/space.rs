@@ -10,8 +10,9 @@
 //!
 //! A component beyond six times the root mean square is cut off there: it would cost all others their resolution.
 
+use nir_kernels::Simd;
+
 use super::matrix::{Matrix, quantise};
-use crate::simd::Simd;
 
 /// Rows of bytes; a row begins at a multiple of 64.
 #[derive(Clone, Copy)]

@@ -179,8 +179,9 @@ impl Scratch {
 
 #[cfg(test)]
 mod tests {
+    use nir_kernels::Simd;
+
     use super::*;
-    use crate::simd::Simd;
 
     /// Ten points on a line, each linked to the next and the one before.
     fn line() -> (Vec<i8>, Vec<u32>) {

@@ -26,12 +26,12 @@ use std::path::Path;
 
 use bytemuck::{Pod, Zeroable};
 use nir_core::{Corpus, DocNo, Ranking, Scored};
+use nir_kernels::Top;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::MOST_DOCUMENTS;
 use super::file::{File, Writer};
-use super::top::Top;
+use super::{LEAST, MOST_DOCUMENTS};
 use crate::IndexError;
 
 const KIND: &str = "nir-clusters 1";
@@ -241,11 +241,12 @@ impl Clustered {
         }
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.enter(&plan, self);
-            let mut top = Top::new(depth, 0.0);
+            let mut top = Top::reaching(depth, LEAST);
             for term in heaviest(&plan, effort.query_cut) {
                 self.search_list(term, &plan, effort, scratch, &mut top);
             }
-            let found = top.hits().map(|hit| scratch.exact(&plan, hit.doc, self.rows())).collect();
+            let found =
+                top.so_far().map(|hit| scratch.exact(&plan, DocNo(hit.row), self.rows())).collect();
             scratch.leave(&plan);
             Ranking::top(depth, found, corpus)
         })

@@ -20,10 +20,11 @@
 use std::cell::RefCell;
 
 use nir_core::{Corpus, Ranking};
+use nir_kernels::Top;
 use rustc_hash::FxHashMap;
 
-use super::top::Top;
-use super::{Chunk, ImpactIndex, Postings, THRESHOLD_DEPTHS, Term, Values, WINDOW};
+use super::{Chunk, ImpactIndex, LEAST, Postings, THRESHOLD_DEPTHS, Term, Values, WINDOW};
+use crate::ranking::ranking;
 
 /// Scores that are read in a row in the time of one access by offset; measured, as the others.
 const SCAN: usize = 8;
@@ -49,7 +50,7 @@ pub(super) fn search(
     if depth == 0 || plan.is_empty() {
         return Ranking::default();
     }
-    let mut top = Top::new(depth, first_threshold(&plan, depth));
+    let mut top = Top::reaching(depth, first_threshold(&plan, depth).max(LEAST));
     SCRATCH.with_borrow_mut(|window| {
         let mut first_row = 0;
         for (shard, index) in shards.iter().enumerate() {
@@ -57,7 +58,7 @@ pub(super) fn search(
             first_row += index.documents() as u32;
         }
     });
-    top.ranking(corpus)
+    ranking(top, corpus)
 }
 
 /// A dimension of the query, as the shards have it.

@@ -26,7 +26,6 @@ mod builder;
 mod clustered;
 mod file;
 mod maxscore;
-mod top;
 
 use std::path::Path;
 
@@ -52,6 +51,8 @@ const CHUNKS: usize = 4;
 const WINDOW: usize = 1 << 16;
 const MOST_DOCUMENTS: usize = i32::MAX as usize;
 /// For which depths a list knows what its best documents reach.
+/// The least score above zero, which a result has at least.
+const LEAST: f32 = f32::from_bits(1);
 const THRESHOLD_DEPTHS: [usize; 3] = [10, 100, 1000];
 
 /// How the weights of documents are stored.

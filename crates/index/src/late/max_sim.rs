@@ -6,10 +6,10 @@
 //! ```
 //!
 //! Products are never written down. Tokens of a document are unpacked a few at a time into the first-level cache, where
-//! they meet the query as `panel.rs` has it, and only the largest product of each query token is kept. There is no
+//! they meet the query as [`Panels`] has it, and only the largest product of each query token is kept. There is no
 //! padding to mask: a document has as many tokens as it has. One without tokens has no score (minus infinity).
 
-use crate::panel::Panels;
+use nir_kernels::Panels;
 
 /// A query, ready to meet documents.
 pub(crate) struct MaxSim {
@@ -21,14 +21,14 @@ pub(crate) struct MaxSim {
     unpacked: Vec<f32>,
 }
 
-/// Tokens that are unpacked at a time: two tiles of `panel.rs`, so that they and a query of 32 tokens share 32 KiB.
+/// Tokens that are unpacked at a time: whole tiles of [`Panels`], so that they and a query of 32 tokens share 32 KiB.
 const TOKENS: usize = 24;
 
 impl MaxSim {
     /// Takes the tokens of a query, `[q_seq, dim]`.
     pub(crate) fn new(query: &[f32], dim: usize) -> Self {
         let query = Panels::new(query, dim);
-        Self { best: vec![0.0; query.lanes()], unpacked: vec![0.0; TOKENS * dim], query, dim }
+        Self { best: vec![0.0; query.len()], unpacked: vec![0.0; TOKENS * dim], query, dim }
     }
 
     /// Scores a document of `tokens` tokens; `unpack(first, into)` gives `[n, dim]` of them from `first` on.
@@ -44,6 +44,6 @@ impl MaxSim {
             unpack(first.min(tokens - width), unpacked);
             self.query.max(unpacked, &mut self.best);
         }
-        self.best[..self.query.len()].iter().sum()
+        self.best.iter().sum()
     }
 }

@@ -19,14 +19,14 @@
 use std::path::Path;
 
 use nir_core::{Corpus, DocNo, Ranking, Scored};
+use nir_kernels::{Panels, Top};
 use rayon::prelude::*;
 
 use super::residual::ResidualCode;
 use super::tokens::{TokenMatrix, TokenStorage};
 use crate::IndexError;
-use crate::codes::{Candidates, Reader, largest};
+use crate::codes::{Reader, largest};
 use crate::dense::{HEADER, Mapped, MappedWriter};
-use crate::panel::Panels;
 
 const KIND: &str = "nir-plaid 1";
 
@@ -203,9 +203,9 @@ fn best(docs: &[DocNo], count: usize, score: impl Fn(DocNo) -> f32 + Sync) -> Ve
         return docs.to_vec();
     }
     let scores: Vec<f32> = docs.par_iter().with_min_len(64).map(|&doc| score(doc)).collect();
-    let mut best = Candidates::new(count);
+    let mut best = Top::new(count);
     best.offer_all(0, &scores);
-    best.slots().into_iter().map(|slot| docs[slot]).collect()
+    best.rows().into_iter().map(|slot| docs[slot]).collect()
 }
 
 fn residual_code<'t>(tokens: &'t TokenMatrix, path: &Path) -> Result<&'t ResidualCode, IndexError> {

@@ -12,14 +12,15 @@ use std::path::Path;
 
 use half::f16;
 use nir_core::{Corpus, DocNo, Ranking};
+use nir_kernels::{Simd, Top};
 use rayon::prelude::*;
 
 use super::max_sim::MaxSim;
 use super::residual::ResidualCode;
 use crate::IndexError;
 use crate::codes::Reader;
-use crate::dense::{Best, HEADER, Mapped, MappedWriter, quantise, scale};
-use crate::level::Level;
+use crate::dense::{HEADER, Mapped, MappedWriter, quantise, scale};
+use crate::ranking::ranking;
 
 const KIND: &str = "nir-tokens 1";
 
@@ -82,7 +83,7 @@ impl TokenStorage {
     fn decode(&self, tokens: &[u8], dim: usize, into: &mut [f32]) {
         let each = tokens.chunks_exact(self.token_bytes(dim)).zip(into.chunks_exact_mut(dim));
         match self {
-            Self::F16 => widen(Level::get(), tokens, into),
+            Self::F16 => Simd::get().widen(tokens, into),
             Self::Int8 => each.for_each(|(token, into)| decode_int8(token, into)),
             Self::Residual(code) => each.for_each(|(token, into)| code.decode(token, into)),
         }
@@ -99,39 +100,6 @@ fn decode_int8(token: &[u8], into: &mut [f32]) {
     let (scale, components) = token.split_first_chunk().expect("a token begins with its scale");
     let scale = f32::from_le_bytes(*scale);
     into.iter_mut().zip(components).for_each(|(x, &c)| *x = scale * f32::from(c.cast_signed()));
-}
-
-/// `f16` as `f32`, exactly.
-fn widen(level: Level, halves: &[u8], into: &mut [f32]) {
-    assert_eq!(halves.len(), 2 * into.len(), "two bytes for each float");
-    match level {
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "a fifth of MaxSim in plain lines")]
-        // SAFETY: a `Level` exists only where the processor has its instructions.
-        Level::Avx512 => unsafe { widen_512(halves, into) },
-        _ => {
-            for (x, half) in into.iter_mut().zip(halves.as_chunks::<2>().0) {
-                *x = f16::from_le_bytes(*half).to_f32();
-            }
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-#[expect(unsafe_code, reason = "loads and stores of whole registers")]
-fn widen_512(halves: &[u8], into: &mut [f32]) {
-    use std::arch::x86_64::{_mm256_loadu_si256, _mm512_cvtph_ps, _mm512_storeu_ps};
-    let (whole, rest) = into.as_chunks_mut::<16>();
-    let (halves, rest_halves) = halves.split_at(32 * whole.len());
-    for (into, halves) in whole.iter_mut().zip(halves.as_chunks::<32>().0) {
-        // SAFETY: 32 bytes are read, 16 floats are written.
-        unsafe {
-            let halves = _mm256_loadu_si256(halves.as_ptr().cast());
-            _mm512_storeu_ps(into.as_mut_ptr(), _mm512_cvtph_ps(halves));
-        }
-    }
-    widen(Level::Plain, rest_halves, rest);
 }
 
 /// The token vectors of a collection, mapped into memory. Many threads may use it at once.
@@ -279,17 +247,17 @@ impl TokenMatrix {
             return Ranking::default();
         }
         let starts = (0..self.documents).into_par_iter().step_by(DOCUMENTS);
-        let scan = |start: usize| self.scan(query, start, depth, corpus);
-        let best = starts.map(scan).reduce(|| Best::new(depth), Best::merge);
-        best.ranking(corpus)
+        let scan = |start: usize| self.scan(query, start, depth);
+        let best = starts.map(scan).reduce(|| Top::new(depth), Top::merge);
+        ranking(best, corpus)
     }
 
-    fn scan(&self, query: &[f32], start: usize, depth: usize, corpus: &dyn Corpus) -> Best {
-        let (mut best, mut max_sim) = (Best::new(depth), self.max_sim(query));
+    fn scan(&self, query: &[f32], start: usize, depth: usize) -> Top {
+        let (mut best, mut max_sim) = (Top::new(depth), self.max_sim(query));
         for doc in start..(start + DOCUMENTS).min(self.documents) {
             let score = self.score_one(&mut max_sim, DocNo(doc as u32));
             if score > f32::NEG_INFINITY {
-                best.offer(doc as u32, score, corpus);
+                best.offer(doc as u32, score);
             }
         }
         best

@@ -16,8 +16,9 @@
 
 use std::ops::Range;
 
-use super::kernels::{Job, Lanes, Simd, total};
-use super::linear::{Block, Panel, Strided, float_tile};
+use nir_kernels::tiles::{Block, Panel, Strided, float_tile};
+use nir_kernels::{Job, Lanes, Simd, total};
+
 use super::math::exp2;
 use super::relation::{Products, Relation};
 

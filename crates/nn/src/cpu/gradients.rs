@@ -11,9 +11,9 @@
 //! Written as single operators they cost ten passes over memory and more; here each costs one or two. Sums over rows are
 //! taken in pieces of a fixed size and added in order: the number of threads changes no bit.
 
+use nir_kernels::{Job, Lanes, Simd, total};
 use rayon::prelude::*;
 
-use super::kernels::{Job, Lanes, Simd, total};
 use super::math::{GELU, GELU_END, exp2, gelu, gelu_slope};
 
 /// Floats that one task takes, about: a second-level cache holds them.
@@ -26,13 +26,13 @@ fn rows(width: usize) -> usize {
 
 /// `y = x Φ(x)`
 pub(crate) fn gelu_forward(x: &[f32], y: &mut [f32]) {
-    let simd = Simd::detect();
+    let simd = Simd::get();
     y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(y, x)| simd.run(Gelu { x, y }));
 }
 
 /// `x' = y' (Φ(x) + x φ(x))`
 pub(crate) fn gelu_backward(x: &[f32], slope: &[f32], out: &mut [f32]) {
-    let simd = Simd::detect();
+    let simd = Simd::get();
     let pieces = x.par_chunks(PIECE).zip(slope.par_chunks(PIECE));
     out.par_chunks_mut(PIECE)
         .zip(pieces)
@@ -75,7 +75,7 @@ impl Job for GeluBackward<'_> {
 
 /// Softmax of each row of `width`; a row has at least one number that is not -inf.
 pub(crate) fn softmax_forward(x: &[f32], width: usize, y: &mut [f32]) {
-    let (simd, piece) = (Simd::detect(), rows(width) * width);
+    let (simd, piece) = (Simd::get(), rows(width) * width);
     y.par_chunks_mut(piece)
         .zip(x.par_chunks(piece))
         .for_each(|(y, x)| simd.run(Softmax { x, width, y }));
@@ -83,7 +83,7 @@ pub(crate) fn softmax_forward(x: &[f32], width: usize, y: &mut [f32]) {
 
 /// `x' = y (y' - Σ y' y)`
 pub(crate) fn softmax_backward(y: &[f32], slope: &[f32], width: usize, out: &mut [f32]) {
-    let (simd, piece) = (Simd::detect(), rows(width) * width);
+    let (simd, piece) = (Simd::get(), rows(width) * width);
     let pieces = y.par_chunks(piece).zip(slope.par_chunks(piece));
     out.par_chunks_mut(piece)
         .zip(pieces)
@@ -160,7 +160,7 @@ impl Norm<'_> {
     /// `y = n w + b`
     pub(crate) fn forward(self, bias: &[f32], y: &mut [f32]) {
         let piece = rows(self.weight.len()) * self.weight.len();
-        let simd = Simd::detect();
+        let simd = Simd::get();
         y.par_chunks_mut(piece).zip(self.x.par_chunks(piece)).for_each(|(y, x)| {
             simd.run(NormForward { norm: Norm { x, ..self }, bias, y });
         });
@@ -169,7 +169,7 @@ impl Norm<'_> {
     /// `x'`
     pub(crate) fn backward(self, slope: &[f32], out: &mut [f32]) {
         let piece = rows(self.weight.len()) * self.weight.len();
-        let simd = Simd::detect();
+        let simd = Simd::get();
         let pieces = self.x.par_chunks(piece).zip(slope.par_chunks(piece));
         out.par_chunks_mut(piece).zip(pieces).for_each(|(out, (x, slope))| {
             simd.run(NormBackward { norm: Norm { x, ..self }, slope, out });
@@ -180,7 +180,7 @@ impl Norm<'_> {
     pub(crate) fn sums(self, slope: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let width = self.weight.len();
         let piece = rows(width) * width;
-        let simd = Simd::detect();
+        let simd = Simd::get();
         let pieces = self.x.par_chunks(piece).zip(slope.par_chunks(piece));
         let parts: Vec<Vec<f32>> = pieces
             .map(|(x, slope)| {
@@ -298,7 +298,7 @@ impl Job for NormSums<'_> {
 /// The sum over the rows of `[rows, width]`: a bias's gradient.
 pub(crate) fn column_sums(x: &[f32], width: usize) -> Vec<f32> {
     let piece = rows(width) * width;
-    let simd = Simd::detect();
+    let simd = Simd::get();
     let parts: Vec<Vec<f32>> = x
         .par_chunks(piece)
         .map(|x| {

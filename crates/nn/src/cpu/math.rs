@@ -3,7 +3,8 @@
 //! Polynomials are minimax fits (Lawson's iteration over Chebyshev nodes, in `f64`). They need multiplications and
 //! additions only, which every processor has many of.
 
-use super::kernels::Lanes;
+use nir_kernels::Lanes;
+
 use super::linear::Arithmetic;
 
 /// What follows the first linear layer of a feed-forward block.

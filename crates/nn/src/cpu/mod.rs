@@ -25,7 +25,6 @@
 mod attention;
 mod embeddings;
 pub(crate) mod gradients;
-mod kernels;
 mod linear;
 mod math;
 mod norm;
@@ -43,9 +42,9 @@ use math::Function;
 use quantise::Quantised;
 
 pub use embeddings::{Embeddings, Tables};
-pub use kernels::Simd;
 pub use linear::{Arithmetic, Linear};
 pub use math::Activation;
+pub use nir_kernels::Simd;
 pub use norm::LayerNorm;
 pub use relation::{Disentangled, Distances, Relation, Rotary, RowsByDistance};
 
@@ -225,7 +224,7 @@ impl Layers {
         layers: &[LayerWeights<'_>],
         arithmetic: Arithmetic,
     ) -> Result<Self, ShapeError> {
-        let mut packed = Self::new(shape, arithmetic, Simd::detect())?;
+        let mut packed = Self::new(shape, arithmetic, Simd::get())?;
         layers.iter().try_for_each(|layer| packed.push(layer))?;
         Ok(packed)
     }

@@ -5,7 +5,8 @@
 //! y = (x - mean(x)) / √(var(x) + ε) · weight + bias
 //! ```
 
-use super::kernels::{Job, Lanes, Simd, total};
+use nir_kernels::{Job, Lanes, Simd, total};
+
 use super::{Norm, ShapeError};
 
 /// The weight and bias of a normalisation.

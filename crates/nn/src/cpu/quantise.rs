@@ -8,7 +8,8 @@
 //! neighbours. The zero matters after GELU, whose values are nearly all positive: without it half the bytes would lie
 //! idle.
 
-use super::kernels::{Job, Lanes, Simd};
+use nir_kernels::tiles::Strided;
+use nir_kernels::{Job, Lanes, Simd};
 
 /// Rows of bytes. `x ≈ step (q - zero)`.
 #[derive(Default)]
@@ -31,10 +32,10 @@ impl Quantised {
         simd.run(Fill { to: self, rows, width });
     }
 
+    /// The rows from row `first` on.
     #[inline(always)]
-    pub(super) fn rows<const M: usize>(&self, first: usize) -> [&[[u8; 4]]; M] {
-        let from = &self.quads[first * self.depth..];
-        std::array::from_fn(|row| &from[row * self.depth..][..self.depth])
+    pub(super) fn from(&self, first: usize) -> Strided<'_, [u8; 4]> {
+        Strided { values: &self.quads, first, stride: self.depth, width: self.depth }
     }
 }
 

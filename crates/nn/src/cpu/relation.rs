@@ -11,8 +11,9 @@
 
 use std::sync::Arc;
 
+use nir_kernels::{Job, Lanes, Simd};
+
 use super::attention::{Head, query_scale};
-use super::kernels::{Job, Lanes, Simd};
 use super::linear::{Arithmetic, Linear};
 use super::math::Activation;
 use super::{Dense, ShapeError};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use nir_kernels::{Job, Lanes};
 use proptest::prelude::*;
 use rayon::ThreadPoolBuilder;
 
-use super::kernels::{Job, Lanes};
 use super::*;
 
 /// xorshift64 (Marsaglia 2003).
@@ -385,7 +385,7 @@ proptest! {
         let sequences = sequences(&lengths, shape.hidden, random);
         let expected: Vec<f64> =
             sequences.iter().flat_map(|tokens| model.reference(tokens).concat()).collect();
-        for simd in Simd::available() {
+        for simd in Simd::all() {
             let states = forward(&model.pack(Arithmetic::F32, simd), &sequences, Rows::All);
             prop_assert_eq!(states.len(), expected.len());
             if !expected.is_empty() {
@@ -423,7 +423,7 @@ proptest! {
         let model = Model::new(shape, 2, random);
         let sequences = sequences(&lengths, shape.hidden, random);
         for arithmetic in [Arithmetic::F32, Arithmetic::Int8] {
-            let fused = Simd::available().into_iter().filter(|simd| simd.is_fused());
+            let fused = Simd::all().into_iter().filter(|simd| simd.is_fused());
             let all: Vec<Vec<u32>> = fused
                 .map(|simd| forward(&model.pack(arithmetic, simd), &sequences, Rows::All))
                 .map(|states| states.into_iter().map(f32::to_bits).collect())
@@ -486,7 +486,7 @@ proptest! {
         let (weight, bias) = (random.values(outputs * inputs, 1.0), random.values(outputs, 1.0));
         let activations = random.values(rows * inputs, 2.0);
         let pair = (weight, bias);
-        for simd in Simd::available() {
+        for simd in Simd::all() {
             let dense = Dense { weight: &pair.0, bias: &pair.1 };
             let layer = Linear::pack(&dense, inputs, Arithmetic::Int8, simd).unwrap();
             let mut out = vec![0.0; rows * outputs];
@@ -503,22 +503,9 @@ proptest! {
     }
 }
 
-#[test]
-fn an_instruction_set_is_the_widest_that_a_name_allows() {
-    let name = |name| Simd::widest(name).map(Simd::name);
-    assert_eq!(
-        [name("sse9"), name("scalar"), name("neon")],
-        [None, Some("scalar"), Some("scalar")]
-    );
-    for simd in Simd::available() {
-        assert_eq!(Simd::widest(simd.name()), Some(simd));
-    }
-    assert_eq!(Simd::widest("avx512"), Simd::available().last().copied());
-}
-
 fn levels() -> Vec<(Simd, Arithmetic)> {
     let both = |simd| [(simd, Arithmetic::F32), (simd, Arithmetic::Int8)];
-    Simd::available().into_iter().flat_map(both).collect()
+    Simd::all().into_iter().flat_map(both).collect()
 }
 
 #[test]
@@ -527,7 +514,7 @@ fn a_long_sequence_of_the_minilm_shape_agrees_with_the_formulas() {
     let sequences = sequences(&[193, 1], 384, &mut Random(5));
     let expected: Vec<f64> =
         sequences.iter().flat_map(|tokens| model.reference(tokens).concat()).collect();
-    for simd in Simd::available() {
+    for simd in Simd::all() {
         let floats = distance(
             &forward(&model.pack(Arithmetic::F32, simd), &sequences, Rows::All),
             &expected,
@@ -544,7 +531,7 @@ fn a_long_sequence_of_the_minilm_shape_agrees_with_the_formulas() {
 
 #[test]
 fn nothing_gives_nothing() {
-    let layers = minilm(1).pack(Arithmetic::F32, Simd::detect());
+    let layers = minilm(1).pack(Arithmetic::F32, Simd::get());
     assert!(forward(&layers, &[], Rows::All).is_empty());
     assert!(forward(&layers, &[vec![]], Rows::All).is_empty());
     assert_eq!(forward(&layers, &[vec![]], Rows::First), [0.0; 384]);
@@ -553,11 +540,10 @@ fn nothing_gives_nothing() {
 #[test]
 fn weights_of_another_size_are_refused() {
     let shape = Shape { hidden: 385, ..minilm(1).shape };
-    let error = Layers::new(shape, Arithmetic::F32, Simd::detect()).err().unwrap().to_string();
+    let error = Layers::new(shape, Arithmetic::F32, Simd::get()).err().unwrap().to_string();
     assert!(error.starts_with("12 attention heads cannot share a width of 385"), "{error}");
     let dense = Dense { weight: &[0.0; 5], bias: &[0.0; 2] };
-    let error =
-        Linear::pack(&dense, 3, Arithmetic::Int8, Simd::detect()).err().unwrap().to_string();
+    let error = Linear::pack(&dense, 3, Arithmetic::Int8, Simd::get()).err().unwrap().to_string();
     assert!(error.starts_with("the weight of a linear layer has 5 values, expected 6"), "{error}");
 }
 
@@ -570,7 +556,7 @@ fn embeddings_are_summed_and_normalised() {
         first_position: 1,
     };
     let norm = Norm { weight: &[2.0, 3.0], bias: &[0.5, 0.25] };
-    for simd in Simd::available() {
+    for simd in Simd::all() {
         let embeddings = Embeddings::new(tables.clone(), 2, Some((&norm, 0.0)), simd).unwrap();
         let mut row = [0.0; 2];
         embeddings.write(&[1], &[1], &mut row);
@@ -611,7 +597,7 @@ fn grid(from: f32, to: f32) -> Vec<f32> {
 
 #[test]
 fn powers_of_two_are_good_to_two_units_in_the_last_place() {
-    for simd in Simd::available() {
+    for simd in Simd::all() {
         let x = grid(-126.0, 20.0);
         let mut y = x.clone();
         simd.run(Map(&mut y, Mapped::Exp2));
@@ -626,7 +612,7 @@ fn powers_of_two_are_good_to_two_units_in_the_last_place() {
 }
 
 fn check_activations(arithmetic: Arithmetic, tolerance: f64, to: f32) {
-    for simd in Simd::available() {
+    for simd in Simd::all() {
         let all = [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu];
         for activation in all {
             let x = grid(-to, to);

@@ -2,14 +2,22 @@
 
 use std::ops::{Add, Mul, Sub};
 
-use super::Lanes;
+use half::{bf16, f16};
 
+use super::{Lanes, Register, Sixteen};
+
+/// A register whose multiply-adds round twice on x86-64, or once if `FUSED`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Portable([f32; WIDTH]);
+pub(crate) struct Plain<const FUSED: bool>([f32; WIDTH]);
+
+/// The fast one: a multiply-add is fused only where that is one instruction.
+pub(crate) type Portable = Plain<false>;
+/// The one with the bits of every other instruction set.
+pub(crate) type Fused = Plain<true>;
 
 const WIDTH: usize = 4;
 
-impl Portable {
+impl<const FUSED: bool> Plain<FUSED> {
     #[inline(always)]
     fn zip(self, other: Self, combine: impl Fn(f32, f32) -> f32) -> Self {
         // A loop, not `array::from_fn`: that is a call wherever the compiler has inlined enough already.
@@ -21,7 +29,7 @@ impl Portable {
     }
 }
 
-impl Add for Portable {
+impl<const FUSED: bool> Add for Plain<FUSED> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: Self) -> Self {
@@ -29,7 +37,7 @@ impl Add for Portable {
     }
 }
 
-impl Sub for Portable {
+impl<const FUSED: bool> Sub for Plain<FUSED> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
@@ -37,7 +45,7 @@ impl Sub for Portable {
     }
 }
 
-impl Mul for Portable {
+impl<const FUSED: bool> Mul for Plain<FUSED> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
@@ -45,13 +53,9 @@ impl Mul for Portable {
     }
 }
 
-impl Lanes for Portable {
+impl<const FUSED: bool> Register for Plain<FUSED> {
     const LANES: usize = WIDTH;
-    const ROWS: usize = 4;
-    const BYTE_OFFSET: i32 = 0;
-
-    type Sums = [i32; WIDTH];
-    type Quad = [i32; 4];
+    type Sums = Sixteen<Self, 4>;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -67,17 +71,24 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn store(self, to: &mut [f32]) {
-        match to.first_chunk_mut() {
-            Some(lanes) => *lanes = self.0,
-            None => to.copy_from_slice(&self.0[..to.len()]),
-        }
+    fn load_f16(from: &[f16]) -> Self {
+        Self(from.first_chunk().expect("a register of numbers").map(f16::to_f32))
+    }
+
+    #[inline(always)]
+    fn load_bf16(from: &[bf16]) -> Self {
+        Self(from.first_chunk().expect("a register of numbers").map(bf16::to_f32))
+    }
+
+    #[inline(always)]
+    fn load_i8(from: &[i8]) -> Self {
+        Self(from.first_chunk().expect("a register of numbers").map(f32::from))
     }
 
     #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
         // Fused where that is one instruction; elsewhere it would be a call.
-        if cfg!(target_arch = "aarch64") {
+        if FUSED || cfg!(target_arch = "aarch64") {
             let mut lanes = term.0;
             for (lane, (a, b)) in lanes.iter_mut().zip(self.0.into_iter().zip(factor.0)) {
                 *lane = a.mul_add(b, *lane);
@@ -85,6 +96,28 @@ impl Lanes for Portable {
             Self(lanes)
         } else {
             self * factor + term
+        }
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        (a + c) + (b + d)
+    }
+}
+
+impl<const FUSED: bool> Lanes for Plain<FUSED> {
+    const ROWS: usize = 4;
+    const BYTE_OFFSET: i32 = 0;
+
+    type Integers = [i32; WIDTH];
+    type Quad = [i32; 4];
+
+    #[inline(always)]
+    fn store(self, to: &mut [f32]) {
+        match to.first_chunk_mut() {
+            Some(lanes) => *lanes = self.0,
+            None => to.copy_from_slice(&self.0[..to.len()]),
         }
     }
 
@@ -116,7 +149,7 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn no_sums() -> Self::Sums {
+    fn no_sums() -> Self::Integers {
         [0; WIDTH]
     }
 
@@ -127,7 +160,7 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn dot(sums: Self::Sums, activations: Self::Quad, weights: &[[i8; 4]]) -> Self::Sums {
+    fn dot(sums: Self::Integers, activations: Self::Quad, weights: &[[i8; 4]]) -> Self::Integers {
         let mut sums = sums;
         for (sum, quad) in sums.iter_mut().zip(&weights[..WIDTH]) {
             for (activation, &weight) in activations.iter().zip(quad) {
@@ -138,7 +171,7 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn to_floats(sums: Self::Sums) -> Self {
+    fn to_floats(sums: Self::Integers) -> Self {
         let [a, b, c, d] = sums;
         Self([a as f32, b as f32, c as f32, d as f32])
     }
@@ -149,4 +182,10 @@ impl Lanes for Portable {
             *byte = value.round_ties_even() as u8;
         }
     }
+}
+
+/// The inner products of bytes, exactly.
+pub(crate) fn dots_i8<const R: usize>(query: &[i8], rows: [&[i8]; R]) -> [i32; R] {
+    let dot = |row: &[i8]| query.iter().zip(row).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+    rows.map(dot)
 }

@@ -1,4 +1,4 @@
-//! Sixteen floats in a register: AVX-512 F and BW, and VNNI for bytes.
+//! Sixteen floats in a register: AVX-512 with VNNI for bytes, as Cascade Lake, Ice Lake and Zen 4 have it.
 //!
 //! `vpdpbusd` multiplies four unsigned bytes by four signed ones in every lane and adds all to an `i32`, without
 //! saturation: four times the products of a float instruction.
@@ -11,13 +11,24 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, Mul, Sub};
 
-use super::{Job, Lanes};
+use half::{bf16, f16};
+
+use super::{BYTES, Job, Lanes, Register, Sixteen, padded};
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Avx512(__m512);
+pub(crate) struct Avx512(__m512);
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) fn run<J: Job>(job: J) -> J::Output {
+pub(crate) fn is_available() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni")
+        && super::avx2::is_available()
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub(crate) fn run<J: Job>(job: J) -> J::Output {
     job.run::<Avx512>()
 }
 
@@ -43,13 +54,9 @@ operator!(Add, add, _mm512_add_ps);
 operator!(Sub, sub, _mm512_sub_ps);
 operator!(Mul, mul, _mm512_mul_ps);
 
-impl Lanes for Avx512 {
+impl Register for Avx512 {
     const LANES: usize = 16;
-    const ROWS: usize = 8;
-    const BYTE_OFFSET: i32 = 0;
-
-    type Sums = __m512i;
-    type Quad = __m512i;
+    type Sums = Sixteen<Self, 1>;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -71,6 +78,56 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn load_f16(from: &[f16]) -> Self {
+        let from: &[f16; 16] = from.first_chunk().expect("a register of numbers");
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F; the array has the 16 times 2 bytes that are
+        // read.
+        Self(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())) })
+    }
+
+    #[inline(always)]
+    fn load_bf16(from: &[bf16]) -> Self {
+        let from: &[bf16; 16] = from.first_chunk().expect("a register of numbers");
+        // A bfloat16 is the upper half of an f32.
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F; the array has the 16 times 2 bytes that are
+        // read.
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.as_ptr().cast()));
+            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide)))
+        }
+    }
+
+    #[inline(always)]
+    fn load_i8(from: &[i8]) -> Self {
+        let from: &[i8; 16] = from.first_chunk().expect("a register of numbers");
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F; the array has the 16 bytes that are read.
+        unsafe {
+            let wide = _mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()));
+            Self(_mm512_cvtepi32_ps(wide))
+        }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
+        Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, term.0) })
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
+        unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+}
+
+impl Lanes for Avx512 {
+    const ROWS: usize = 8;
+    const BYTE_OFFSET: i32 = 0;
+
+    type Integers = __m512i;
+    type Quad = __m512i;
+
+    #[inline(always)]
     fn store(self, to: &mut [f32]) {
         let floats = to.as_mut_ptr();
         match to.len() {
@@ -81,12 +138,6 @@ impl Lanes for Avx512 {
             // slice has to be written.
             count => unsafe { _mm512_mask_storeu_ps(floats, first(count), self.0) },
         }
-    }
-
-    #[inline(always)]
-    fn mul_add(self, factor: Self, term: Self) -> Self {
-        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
-        Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, term.0) })
     }
 
     #[inline(always)]
@@ -126,7 +177,7 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn no_sums() -> Self::Sums {
+    fn no_sums() -> Self::Integers {
         // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         unsafe { _mm512_setzero_si512() }
     }
@@ -138,7 +189,7 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn dot(sums: Self::Sums, activations: Self::Quad, weights: &[[i8; 4]]) -> Self::Sums {
+    fn dot(sums: Self::Integers, activations: Self::Quad, weights: &[[i8; 4]]) -> Self::Integers {
         assert!(weights.len() >= Self::LANES, "a register of weights");
         // SAFETY: only jobs under `run` reach this, and it has AVX-512 VNNI; the assertion leaves 16 times 4 bytes to
         // read.
@@ -148,15 +199,9 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn to_floats(sums: Self::Sums) -> Self {
+    fn to_floats(sums: Self::Integers) -> Self {
         // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
         Self(unsafe { _mm512_cvtepi32_ps(sums) })
-    }
-
-    #[inline(always)]
-    fn sum(self) -> f32 {
-        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F.
-        unsafe { _mm512_reduce_add_ps(self.0) }
     }
 
     #[inline(always)]
@@ -245,4 +290,45 @@ fn transposed(rows: [Avx512; 16]) -> [Avx512; 16] {
         }
         columns
     }
+}
+
+/// The inner products of bytes, exactly.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub(crate) fn dots_i8<const R: usize>(query: &[i8], rows: [&[i8]; R]) -> [i32; R] {
+    let mut sums = Sums { products: [_mm512_setzero_si512(); R], shift: _mm512_setzero_si512() };
+    let (chunks, rest) = query.as_chunks::<BYTES>();
+    let row_chunks = rows.map(|row| &row.as_chunks::<BYTES>().0[..chunks.len()]);
+    for (chunk, query) in chunks.iter().enumerate() {
+        sums.add(query, row_chunks.map(|of| &of[chunk]));
+    }
+    if !rest.is_empty() {
+        let rows = rows.map(|row| padded(&row[query.len() - rest.len()..]));
+        sums.add(&padded(rest), rows.each_ref());
+    }
+    sums.products.map(|sum| _mm512_reduce_add_epi32(_mm512_sub_epi32(sum, sums.shift)))
+}
+
+/// The instruction multiplies unsigned by signed bytes, so rows are shifted by 128, and `Σ 128 q` is taken off again.
+struct Sums<const R: usize> {
+    products: [__m512i; R],
+    shift: __m512i,
+}
+
+impl<const R: usize> Sums<R> {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+    fn add(&mut self, query: &[i8; BYTES], rows: [&[i8; BYTES]; R]) {
+        let (query, shift) = (load_bytes(query), _mm512_set1_epi8(-128));
+        self.shift = _mm512_dpbusd_epi32(self.shift, shift, query);
+        for (sum, row) in self.products.iter_mut().zip(rows) {
+            *sum = _mm512_dpbusd_epi32(*sum, _mm512_xor_si512(load_bytes(row), shift), query);
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn load_bytes(from: &[i8; BYTES]) -> __m512i {
+    // SAFETY: the array has the 64 bytes that are read.
+    unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
 }
