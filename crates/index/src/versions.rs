@@ -17,15 +17,15 @@ macro_rules! versions {
 
 versions! {
     /// The inverted index of terms and frequencies: [`crate::LexicalIndex`].
-    LEXICAL = "index::lexical", 1;
+    LEXICAL = "index::lexical", 2;
     /// BM25's scores and the search for the best: [`crate::Bm25`].
     BM25 = "index::bm25", 1;
     /// The search through tantivy's own scorer: [`crate::TantivySearcher`].
     TANTIVY = "index::tantivy", 1;
     /// An inverted index of weights: [`crate::impacts::ImpactIndex`].
-    IMPACTS = "index::impacts", 1;
+    IMPACTS = "index::impacts", 2;
     /// Clustered lists of weights: [`crate::impacts::Clustered`].
-    CLUSTERED = "index::clustered", 1;
+    CLUSTERED = "index::clustered", 2;
     /// A file of vectors: [`crate::Matrix`].
     MATRIX = "index::matrix", 1;
     /// Every vector compared: [`crate::Flat`].

@@ -8,6 +8,7 @@
 //! tiles        products of rows with packed weights, and `Panels`, a packed set of vectors
 //! codes        sums over codes of bits and of four bits
 //! Top          the best of a stream of scores
+//! Frame        a file with a kind, a version and checksums; Sections, one of several parts
 //! ```
 //!
 //! All instructions that not every processor has are in this crate, and so is the code that must say `unsafe` for them.
@@ -29,14 +30,18 @@
 
 pub mod codes;
 mod dot;
+mod frame;
 mod halves;
 mod lanes;
 mod panels;
+mod sections;
 mod simd;
 pub mod tiles;
 mod top;
 
+pub use frame::{Fields, Frame, FrameError, FrameWriter};
 pub use lanes::{Element, Job, Lanes, Register, total};
 pub use panels::Panels;
+pub use sections::{Sections, SectionsWriter};
 pub use simd::Simd;
 pub use top::{Hit, Top};

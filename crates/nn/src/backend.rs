@@ -139,7 +139,7 @@ impl Backend {
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.device.location() {
-candle_core::DeviceLocation::Cuda { .. } => f.write_str("cuda ")?,
+            candle_core::DeviceLocation::Cuda { .. } => f.write_str("cuda ")?,
             _ if Simd::get().is_fused() => f.write_str("cpu ")?,
             _ => f.write_str("cpu scalar ")?,
         }

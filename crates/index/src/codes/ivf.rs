@@ -20,13 +20,13 @@
 use std::path::Path;
 
 use nir_core::{Corpus, DocNo, Ranking, Scored};
-use nir_kernels::{Element, Simd, Top};
+use nir_kernels::{Element, Frame, FrameWriter, Simd, Top};
 use rayon::prelude::*;
 
 use super::code::{Code, Reader};
 use super::kmeans::{Centroids, Members};
 use crate::IndexError;
-use crate::dense::{HEADER, Mapped, MappedWriter, Matrix, Rows, Strided};
+use crate::dense::{Matrix, Rows, Strided};
 use crate::ranking::scored;
 
 /// What an inverted file is made with.
@@ -42,7 +42,7 @@ pub struct Layout<C> {
 
 /// An inverted file over codes, mapped into memory. Many threads may search it at once.
 pub struct Ivf<C> {
-    file: Mapped,
+    file: Frame,
     layout: Layout<C>,
     lists: Vec<List>,
     rows: usize,
@@ -93,7 +93,7 @@ pub(crate) fn largest(products: &[f32], count: usize) -> Vec<usize> {
 impl<C: Code> Ivf<C> {
     /// Maps a file that [`IvfWriter`] wrote. The header is verified, the content is not: see [`Ivf::verify`].
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        let file = Mapped::open(path, C::KIND)?;
+        let file = Frame::open(path, C::KIND)?;
         let [dim, rows, lists, residual, _] = file.fields().map(|field| field as usize);
         let parts = Self::parse(&file, dim, rows, lists);
         let (coarse, code, lists, documents) =
@@ -103,7 +103,7 @@ impl<C: Code> Ivf<C> {
     }
 
     fn parse(
-        file: &Mapped,
+        file: &Frame,
         dim: usize,
         rows: usize,
         lists: usize,
@@ -128,7 +128,7 @@ impl<C: Code> Ivf<C> {
 
     /// Reads all of it and compares it with its checksum.
     pub fn verify(&self) -> Result<(), IndexError> {
-        self.file.verify()
+        Ok(self.file.verify()?)
     }
 
     /// How many documents there are.
@@ -148,7 +148,7 @@ impl<C: Code> Ivf<C> {
 
     /// The size of its file.
     pub fn bytes(&self) -> u64 {
-        (self.file.len() + HEADER) as u64
+        self.file.bytes()
     }
 
     /// How rows are coded.
@@ -314,8 +314,8 @@ fn dots<E: Element>(query: &[f32], docs: &[u32], rows: Strided<E>) -> Vec<f32> {
 /// until all are known, and twelve bytes for each document are kept.
 pub struct IvfWriter<C> {
     layout: Layout<C>,
-    file: MappedWriter,
-    codes: MappedWriter,
+    file: FrameWriter,
+    codes: FrameWriter,
     /// The list of each row so far.
     assigned: Vec<u32>,
     /// Rows that are not coded yet.
@@ -336,10 +336,8 @@ impl<C: Code> IvfWriter<C> {
         assert_eq!(layout.coarse.dim(), layout.code.dim(), "centroids and code have one width");
         let mut waiting = path.as_os_str().to_owned();
         waiting.push(".codes");
-        let (file, codes) = (
-            MappedWriter::create(path, C::KIND)?,
-            MappedWriter::create(waiting.as_ref(), WAITING)?,
-        );
+        let (file, codes) =
+            (FrameWriter::create(path, C::KIND)?, FrameWriter::create(waiting.as_ref(), WAITING)?);
         Ok(Self { layout, file, codes, assigned: Vec::new(), pending: Vec::new() })
     }
 
@@ -368,7 +366,7 @@ impl<C: Code> IvfWriter<C> {
         assert!(list < self.layout.coarse.len(), "list {list} of {}", self.layout.coarse.len());
         self.encode()?;
         self.assigned.push(list as u32);
-        self.codes.write(code)
+        Ok(self.codes.write(code)?)
     }
 
     fn encode(&mut self) -> Result<(), IndexError> {

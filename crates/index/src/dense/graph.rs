@@ -24,10 +24,9 @@ use std::cmp::Reverse;
 use std::path::Path;
 
 use nir_core::{Corpus, DocNo, Ranking, Scored};
-use nir_kernels::Simd;
+use nir_kernels::{Frame, FrameWriter, Simd};
 use rayon::prelude::*;
 
-use super::mapped::{Mapped, MappedWriter};
 use super::matrix::{Matrix, numbers};
 use super::space::{self, Space};
 use super::walk::{Layer, NONE, search_layer};
@@ -41,7 +40,7 @@ const REPAIR_EF: usize = 64;
 
 /// A graph that is searched: built once, mapped into memory, the same at any number of threads.
 pub struct Graph {
-    file: Mapped,
+    file: Frame,
     matrix: Matrix,
     parts: Parts,
     simd: Simd,
@@ -101,7 +100,7 @@ impl Built {
 impl Graph {
     /// Opens a graph over the matrix it was built from; takes microseconds at any size.
     pub fn open(path: &Path, matrix: Matrix) -> Result<Self, IndexError> {
-        let file = Mapped::open(path, KIND)?;
+        let file = Frame::open(path, KIND)?;
         let parts = Parts::of(&file, &matrix)?;
         Ok(Self { file, matrix, parts, simd: Simd::get() })
     }
@@ -124,7 +123,7 @@ impl Graph {
 
     /// The size of the graph's file; the matrix comes on top.
     pub fn bytes(&self) -> u64 {
-        (self.file.len() + super::mapped::HEADER) as u64
+        self.file.bytes()
     }
 
     /// How many nodes no path led to before they were linked.
@@ -220,10 +219,12 @@ fn query_bytes(query: &[f32]) -> Vec<i8> {
 
 impl Parts {
     /// Takes a file apart, and refuses one whose numbers do not fit together or the matrix.
-    fn of(file: &Mapped, matrix: &Matrix) -> Result<Self, IndexError> {
+    fn of(file: &Frame, matrix: &Matrix) -> Result<Self, IndexError> {
         let [count, layers, lowest, upper, stride] = file.fields().map(|field| field as usize);
         let head = DIGITS + 4 * (1 + layers);
-        let Some(start) = file.get(..head) else { return Err(file.damaged("it is too short")) };
+        let Some(start) = file.get(..head) else {
+            return Err(file.damaged("it is too short").into());
+        };
         if start[..DIGITS] != *matrix.digest().hex().as_bytes() {
             let what = format!("it was built from another matrix than {}", matrix.path().display());
             return Err(IndexError::Mismatch { path: file.path().to_owned(), what });
@@ -243,7 +244,7 @@ impl Parts {
         let layers = sizes[1..].iter().enumerate().map(layer).collect();
         let vectors = next(count * stride);
         if at != file.len() || count != matrix.len() || stride != space::stride(matrix.dim()) {
-            return Err(file.damaged("its parts do not fit its length"));
+            return Err(file.damaged("its parts do not fit its length").into());
         }
         Ok(Self { rows, layers, vectors, repaired: sizes[0] as usize })
     }
@@ -258,7 +259,7 @@ pub(super) fn freeze(path: &Path, matrix: Matrix, mut built: Built) -> Result<Gr
 }
 
 fn write(path: &Path, matrix: &Matrix, built: &Built, repaired: usize) -> Result<(), IndexError> {
-    let mut file = MappedWriter::create(path, KIND)?;
+    let mut file = FrameWriter::create(path, KIND)?;
     let sizes = (0..built.layers.len()).map(|level| built.layer(level).len() as u32);
     let head: Vec<u32> = [repaired as u32].into_iter().chain(sizes).collect();
     file.write(matrix.digest().hex().as_bytes())?;

@@ -11,9 +11,8 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use nir_core::Digest;
-use nir_kernels::{Element, Simd};
+use nir_kernels::{Element, Frame, FrameWriter, Simd};
 
-use super::mapped::{Mapped, MappedWriter};
 use crate::IndexError;
 
 const KIND: &str = "nir-matrix 1";
@@ -63,7 +62,7 @@ impl Storage {
 /// Rows of one width, mapped into memory. Many threads may read it at once.
 #[derive(Debug)]
 pub struct Matrix {
-    file: Mapped,
+    file: Frame,
     dim: usize,
     len: usize,
     storage: Storage,
@@ -74,24 +73,27 @@ impl Matrix {
     ///
     /// The header is verified, the content is not: see [`Matrix::verify`].
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        Self::new(Mapped::open(path, KIND)?)
+        Self::new(Frame::open(path, KIND)?)
     }
 
-    fn new(file: Mapped) -> Result<Self, IndexError> {
+    fn new(file: Frame) -> Result<Self, IndexError> {
         let [dim, len, code, ..] = file.fields();
         let storage =
             Storage::of_code(code).ok_or_else(|| file.damaged(format!("no storage is {code}")))?;
         let matrix = Self { dim: dim as usize, len: len as usize, storage, file };
         let scales = if storage == Storage::Int8 { 4 * matrix.len } else { 0 };
         if matrix.file.len() != matrix.rows_end() + scales {
-            return Err(matrix.file.damaged(format!("{len} rows of {dim} do not fit its length")));
+            return Err(matrix
+                .file
+                .damaged(format!("{len} rows of {dim} do not fit its length"))
+                .into());
         }
         Ok(matrix)
     }
 
     /// Reads all of it and compares it with its checksum.
     pub fn verify(&self) -> Result<(), IndexError> {
-        self.file.verify()
+        Ok(self.file.verify()?)
     }
 
     /// How many rows there are.
@@ -116,7 +118,7 @@ impl Matrix {
 
     /// The size of its file.
     pub fn bytes(&self) -> u64 {
-        (self.file.len() + super::mapped::HEADER) as u64
+        self.file.bytes()
     }
 
     /// Where it lies.
@@ -126,7 +128,8 @@ impl Matrix {
 
     /// The name of its content.
     pub fn digest(&self) -> Digest {
-        self.file.digest()
+        let hex = blake3::Hash::from_bytes(self.file.digest()).to_hex();
+        Digest::from_hex(&hex).expect("64 digits are a digest")
     }
 
     /// A row as it was pushed, up to the rounding of its storage.
@@ -259,7 +262,7 @@ pub(super) fn numbers<E: Stored>(bytes: &[u8]) -> &[E] {
 
 /// Writes a [`Matrix`] row by row. Until [`MatrixWriter::finish`], there is no file of that name.
 pub struct MatrixWriter {
-    file: MappedWriter,
+    file: FrameWriter,
     dim: usize,
     len: usize,
     storage: Storage,
@@ -274,7 +277,7 @@ impl MatrixWriter {
         if dim == 0 {
             return Err(IndexError::Dimension { path: path.to_owned(), expected: 1, found: 0 });
         }
-        let file = MappedWriter::create(path, KIND)?;
+        let file = FrameWriter::create(path, KIND)?;
         Ok(Self { file, dim, len: 0, storage, scales: Vec::new(), row: Vec::new() })
     }
 
@@ -297,7 +300,7 @@ impl MatrixWriter {
         }
         self.len += 1;
         self.file.write(&self.row)?;
-        self.file.align()
+        Ok(self.file.align()?)
     }
 
     /// A row has `dim` finite components that stay finite as they are stored.

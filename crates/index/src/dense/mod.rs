@@ -8,12 +8,10 @@ mod flat;
 mod graph;
 mod hnsw;
 mod hnsw_rs;
-mod mapped;
 mod matrix;
 mod space;
 mod walk;
 
-pub(crate) use mapped::{HEADER, Mapped, MappedWriter};
 pub(crate) use matrix::{Rows, Strided, quantise, scale};
 
 pub use flat::Flat;

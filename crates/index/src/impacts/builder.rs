@@ -6,9 +6,9 @@
 
 use std::path::Path;
 
+use nir_kernels::SectionsWriter;
 use rustc_hash::FxHashMap;
 
-use super::file::Writer;
 use super::{
     Card, Chunk, ImpactIndex, KIND, MOST_DOCUMENTS, Postings, THRESHOLD_DEPTHS, Term, WINDOW,
     Weights, WindowStart,
@@ -20,7 +20,7 @@ use crate::IndexError;
 /// Memory: the postings of 65,536 documents, at 16 bytes each, and 20 bytes for each dimension of each such window.
 pub struct Builder {
     weights: Weights,
-    file: Writer,
+    file: SectionsWriter,
     documents: usize,
     dimensions: Dimensions,
     window: Window,
@@ -63,7 +63,7 @@ impl Builder {
         weights.assert_valid();
         Ok(Self {
             weights,
-            file: Writer::create(path, KIND)?,
+            file: SectionsWriter::create(path, KIND)?,
             documents: 0,
             dimensions: Dimensions::default(),
             window: Window::default(),

@@ -26,15 +26,14 @@ use std::path::Path;
 
 use bytemuck::{Pod, Zeroable};
 use nir_core::{Corpus, DocNo, Ranking, Scored};
-use nir_kernels::Top;
+use nir_kernels::{Sections, SectionsWriter, Top};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::file::{File, Writer};
 use super::{LEAST, MOST_DOCUMENTS};
 use crate::IndexError;
 
-const KIND: &str = "nir-clusters 1";
+const KIND: &str = "nir-clusters 2";
 const ROWS: usize = 0;
 const STARTS: usize = 1;
 const DIMENSIONS: usize = 2;
@@ -91,7 +90,7 @@ pub struct Effort {
 pub struct ClusteredBuilder {
     clustering: Clustering,
     gathered: Gathered,
-    file: Writer,
+    file: SectionsWriter,
 }
 
 impl ClusteredBuilder {
@@ -102,7 +101,7 @@ impl ClusteredBuilder {
     pub fn create(path: &Path, clustering: Clustering) -> Result<Self, IndexError> {
         clustering.assert_valid();
         let gathered = Gathered::new(clustering.postings);
-        Ok(Self { clustering, gathered, file: Writer::create(path, KIND)? })
+        Ok(Self { clustering, gathered, file: SectionsWriter::create(path, KIND)? })
     }
 
     /// Adds a document: dimensions, each once, with finite weights above zero.
@@ -160,7 +159,7 @@ struct Cluster {
 
 /// A forward index with clustered lists over it, on disk and mapped into memory.
 pub struct Clustered {
-    file: File,
+    file: Sections,
 }
 
 impl Clustered {
@@ -182,7 +181,7 @@ impl Clustered {
 
     /// Opens an index that was built before. Everything but rows and summaries is verified.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        let file = File::open(path, KIND, SECTIONS)?;
+        let file = Sections::open(path, KIND, SECTIONS)?;
         let index = Self { file };
         index.check()?;
         Ok(index)
@@ -199,12 +198,13 @@ impl Clustered {
             && dimensions.len() == lists.len()
             && listed == clusters.len()
             && 4 * members == self.file.section(MEMBERS).len();
-        fits.then_some(()).ok_or_else(|| self.file.damaged("its parts do not fit each other"))
+        fits.then_some(())
+            .ok_or_else(|| self.file.damaged("its parts do not fit each other").into())
     }
 
     /// Reads the whole file and compares every checksum.
     pub fn verify(&self) -> Result<(), IndexError> {
-        self.file.verify()
+        Ok(self.file.verify()?)
     }
 
     /// How many documents there are, empty ones included.
@@ -602,7 +602,11 @@ impl Gathered {
         }
     }
 
-    fn push(&mut self, document: &[(u32, f32)], file: &mut Writer) -> Result<(), IndexError> {
+    fn push(
+        &mut self,
+        document: &[(u32, f32)],
+        file: &mut SectionsWriter,
+    ) -> Result<(), IndexError> {
         let doc = self.starts.len() - 1;
         if doc == MOST_DOCUMENTS {
             return Err(IndexError::TooLarge { documents: doc + 1, most: MOST_DOCUMENTS });
@@ -641,7 +645,7 @@ impl Gathered {
         Ok(number)
     }
 
-    fn write_row(&mut self, file: &mut Writer) -> Result<(), IndexError> {
+    fn write_row(&mut self, file: &mut SectionsWriter) -> Result<(), IndexError> {
         let weights: Vec<f32> = self.row.iter().map(|&(_, weight)| weight).collect();
         let mut numbers: Vec<u16> = self.row.iter().map(|&(number, _)| number as u16).collect();
         if numbers.len() % 2 == 1 {
@@ -743,7 +747,7 @@ impl Body {
         self.summaries.codes.append(&mut other.summaries.codes);
     }
 
-    fn write(&self, file: &mut Writer) -> Result<(), IndexError> {
+    fn write(&self, file: &mut SectionsWriter) -> Result<(), IndexError> {
         file.section(&self.lists)?;
         file.section(&self.clusters)?;
         file.section(&self.members)?;
@@ -751,7 +755,7 @@ impl Body {
         file.section(&self.summaries.counts)?;
         file.section(&self.summaries.groups)?;
         file.section(&self.summaries.clusters)?;
-        file.section(&self.summaries.codes)
+        Ok(file.section(&self.summaries.codes)?)
     }
 }
 

@@ -11,7 +11,7 @@
 //!
 //! An index is one file. Documents are cut into windows of 65,536, and a window holds the postings of its documents
 //! dimension after dimension (a *chunk* each): documents as 16-bit offsets, weights as `f32` or as 8-bit codes, both
-//! uncompressed, so that a chunk can be searched in the middle. See `file.rs` for the frame.
+//! uncompressed, so that a chunk can be searched in the middle. [`Sections`] are its frame.
 //!
 //! | section  | holds                                                                        |
 //! |----------|------------------------------------------------------------------------------|
@@ -24,13 +24,13 @@
 mod bm25;
 mod builder;
 mod clustered;
-mod file;
 mod maxscore;
 
 use std::path::Path;
 
 use bytemuck::{Pod, Zeroable};
 use nir_core::{Corpus, DocNo, Ranking};
+use nir_kernels::Sections;
 use rayon::prelude::*;
 
 pub use bm25::Precision;
@@ -38,9 +38,8 @@ pub use builder::Builder;
 pub use clustered::{Clustered, ClusteredBuilder, Clustering, Effort};
 
 use crate::IndexError;
-use file::File;
 
-const KIND: &str = "nir-impacts 1";
+const KIND: &str = "nir-impacts 2";
 const SECTIONS: usize = 5;
 const POSTINGS: usize = 0;
 const CARD: usize = 1;
@@ -203,7 +202,7 @@ impl<'i> Postings<'i> {
 
 /// An inverted index of weights, on disk and mapped into memory. Many threads may search it at once.
 pub struct ImpactIndex {
-    file: File,
+    file: Sections,
     card: Card,
 }
 
@@ -223,9 +222,9 @@ impl ImpactIndex {
 
     /// Opens an index that was built before. Everything but the postings is verified.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        let file = File::open(path, KIND, SECTIONS)?;
+        let file = Sections::open(path, KIND, SECTIONS)?;
         let [card] = *file.check::<Card>(CARD)? else {
-            return Err(file.damaged("it has not one card"));
+            return Err(file.damaged("it has not one card").into());
         };
         let index = Self { file, card };
         index.check()?;
@@ -247,7 +246,8 @@ impl ImpactIndex {
             && windows.len() == self.documents().div_ceil(WINDOW)
             && windows.iter().all(inside)
             && listed == chunks.len() as u64;
-        fits.then_some(()).ok_or_else(|| self.file.damaged("its parts do not fit each other"))
+        fits.then_some(())
+            .ok_or_else(|| self.file.damaged("its parts do not fit each other").into())
     }
 
     fn weight_bytes(&self) -> u64 {
@@ -259,7 +259,7 @@ impl ImpactIndex {
 
     /// Reads the whole file and compares every checksum.
     pub fn verify(&self) -> Result<(), IndexError> {
-        self.file.verify()
+        Ok(self.file.verify()?)
     }
 
     /// Its file.

@@ -19,20 +19,19 @@
 use std::path::Path;
 
 use nir_core::{Corpus, DocNo, Ranking, Scored};
-use nir_kernels::{Panels, Top};
+use nir_kernels::{Frame, FrameWriter, Panels, Top};
 use rayon::prelude::*;
 
 use super::residual::ResidualCode;
 use super::tokens::{TokenMatrix, TokenStorage};
 use crate::IndexError;
 use crate::codes::{Reader, largest};
-use crate::dense::{HEADER, Mapped, MappedWriter};
 
 const KIND: &str = "nir-plaid 1";
 
 /// Which documents have tokens at a centroid, beside the tokens themselves.
 pub struct Plaid {
-    file: Mapped,
+    file: Frame,
     tokens: TokenMatrix,
     /// Where the documents of each centroid begin, in numbers from `start`, and where the last ones end.
     starts: Vec<usize>,
@@ -64,7 +63,7 @@ impl Plaid {
             documents[next[centroid] as usize] = doc;
             next[centroid] += 1;
         });
-        let mut file = MappedWriter::create(path, KIND)?;
+        let mut file = FrameWriter::create(path, KIND)?;
         for numbers in starts.chunks(1 << 16).chain(documents.chunks(1 << 16)) {
             file.write(
                 &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>(),
@@ -79,7 +78,7 @@ impl Plaid {
     /// [`Plaid::verify`].
     pub fn open(path: &Path, tokens: TokenMatrix) -> Result<Self, IndexError> {
         let centroids = residual_code(&tokens, path)?.centroids().len();
-        let file = Mapped::open(path, KIND)?;
+        let file = Frame::open(path, KIND)?;
         let [documents, of, digest, ..] = file.fields();
         if (documents as usize, of as usize, digest)
             != (tokens.len(), centroids, tokens.digest_number())
@@ -93,7 +92,7 @@ impl Plaid {
         let starts: Vec<usize> =
             starts.iter().map(|&four| u32::from_le_bytes(four) as usize).collect();
         if !starts.is_sorted() || 4 * starts[centroids] != reader.left() {
-            return Err(file.damaged("its lists do not fit its length"));
+            return Err(file.damaged("its lists do not fit its length").into());
         }
         let start = file.len() - reader.left();
         Ok(Self { file, tokens, starts, start })
@@ -101,7 +100,8 @@ impl Plaid {
 
     /// Reads all of both files and compares them with their checksums.
     pub fn verify(&self) -> Result<(), IndexError> {
-        self.file.verify().and_then(|()| self.tokens.verify())
+        self.file.verify()?;
+        self.tokens.verify()
     }
 
     /// The tokens it searches.
@@ -111,7 +111,7 @@ impl Plaid {
 
     /// The size of both files.
     pub fn bytes(&self) -> u64 {
-        self.tokens.bytes() + (self.file.len() + HEADER) as u64
+        self.tokens.bytes() + self.file.bytes()
     }
 
     /// The best `depth` documents of a query of tokens, `[q_seq, dim]`, among those that PLAID decompresses.

@@ -12,14 +12,14 @@ use std::path::Path;
 
 use half::f16;
 use nir_core::{Corpus, DocNo, Ranking};
-use nir_kernels::{Simd, Top};
+use nir_kernels::{Frame, FrameWriter, Simd, Top};
 use rayon::prelude::*;
 
 use super::max_sim::MaxSim;
 use super::residual::ResidualCode;
 use crate::IndexError;
 use crate::codes::Reader;
-use crate::dense::{HEADER, Mapped, MappedWriter, quantise, scale};
+use crate::dense::{quantise, scale};
 use crate::ranking::ranking;
 
 const KIND: &str = "nir-tokens 1";
@@ -104,7 +104,7 @@ fn decode_int8(token: &[u8], into: &mut [f32]) {
 
 /// The token vectors of a collection, mapped into memory. Many threads may use it at once.
 pub struct TokenMatrix {
-    file: Mapped,
+    file: Frame,
     storage: TokenStorage,
     dim: usize,
     documents: usize,
@@ -121,10 +121,10 @@ const DOCUMENTS: usize = 256;
 impl TokenMatrix {
     /// Maps a file that [`TokenWriter`] wrote. The header is verified, the content is not: see [`TokenMatrix::verify`].
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        Self::new(Mapped::open(path, KIND)?)
+        Self::new(Frame::open(path, KIND)?)
     }
 
-    fn new(file: Mapped) -> Result<Self, IndexError> {
+    fn new(file: Frame) -> Result<Self, IndexError> {
         let [dim, documents, tokens, storage, _] = file.fields();
         let (dim, documents, tokens) = (dim as usize, documents as usize, tokens as usize);
         let mut reader = Reader::new(&file);
@@ -133,17 +133,17 @@ impl TokenMatrix {
         let length = documents.checked_add(1).and_then(|numbers| numbers.checked_mul(8));
         let start = reader.bytes(length.unwrap_or(usize::MAX)).map(|_| file.len() - reader.left());
         let (Some(storage), Some(start)) = (storage, start) else {
-            return Err(file.damaged("its parts do not fit its length"));
+            return Err(file.damaged("its parts do not fit its length").into());
         };
         if tokens.checked_mul(storage.token_bytes(dim)) != Some(reader.left()) {
-            return Err(file.damaged(format!("{tokens} tokens do not fit its length")));
+            return Err(file.damaged(format!("{tokens} tokens do not fit its length")).into());
         }
         Ok(Self { file, storage, dim, documents, tokens, firsts, start })
     }
 
     /// Reads all of it and compares it with its checksum.
     pub fn verify(&self) -> Result<(), IndexError> {
-        self.file.verify()
+        Ok(self.file.verify()?)
     }
 
     /// How many documents there are.
@@ -173,12 +173,12 @@ impl TokenMatrix {
 
     /// The size of its file.
     pub fn bytes(&self) -> u64 {
-        (self.file.len() + HEADER) as u64
+        self.file.bytes()
     }
 
     /// A number that tells this content from another.
     pub(super) fn digest_number(&self) -> u64 {
-        u64::from_str_radix(&self.file.digest().short(), 16).expect("16 hexadecimal digits")
+        u64::from_be_bytes(*self.file.digest().first_chunk().expect("32 bytes"))
     }
 
     /// The tokens of a document as they are stored: `[d_seq, token_bytes]`.
@@ -277,8 +277,8 @@ impl TokenMatrix {
 /// Writes a [`TokenMatrix`] document by document, in bounded memory: tokens wait in a file of their own until all
 /// are known, and eight bytes for each document are kept.
 pub struct TokenWriter {
-    file: MappedWriter,
-    waiting: MappedWriter,
+    file: FrameWriter,
+    waiting: FrameWriter,
     storage: TokenStorage,
     dim: usize,
     firsts: Vec<u64>,
@@ -300,8 +300,8 @@ impl TokenWriter {
         let mut waiting = path.as_os_str().to_owned();
         waiting.push(".tokens");
         Ok(Self {
-            file: MappedWriter::create(path, KIND)?,
-            waiting: MappedWriter::create(waiting.as_ref(), WAITING)?,
+            file: FrameWriter::create(path, KIND)?,
+            waiting: FrameWriter::create(waiting.as_ref(), WAITING)?,
             storage,
             dim,
             firsts: vec![0],

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use nir_kernels::FrameError;
+
 /// An index could not be built or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
@@ -107,6 +109,16 @@ pub enum IndexError {
         /// How many there may be.
         most: usize,
     },
+}
+
+impl From<FrameError> for IndexError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Io { path, source } => Self::Io { path, source },
+            FrameError::Format { path, expected, found } => Self::Format { path, expected, found },
+            FrameError::Damaged { path, what } => Self::Damaged { path, what },
+        }
+    }
 }
 
 impl IndexError {

@@ -15,12 +15,12 @@ mod error;
 mod inverter;
 mod postings;
 mod segment;
-mod sidecar;
 mod skyline;
 
 use std::path::{Path, PathBuf};
 
 use nir_core::{Corpus, DocNo, Progress};
+use nir_kernels::{Frame, FrameWriter};
 use serde::{Deserialize, Serialize};
 use tantivy::directory::OwnedBytes;
 use tantivy::postings::TermInfo;
@@ -34,10 +34,9 @@ pub(crate) use segment::BLOCK;
 
 use crate::Analyzer;
 use inverter::{Inverted, Inverter};
-use sidecar::Sidecar;
 
-const LENGTHS: (&str, &str) = ("nir-lengths.bin", "nir-lengths 1");
-const BLOCKS: (&str, &str) = ("nir-blocks.bin", "nir-blocks 1");
+const LENGTHS: (&str, &str) = ("nir-lengths.bin", "nir-lengths 2");
+const BLOCKS: (&str, &str) = ("nir-blocks.bin", "nir-blocks 2");
 const CARD: &str = "nir-index.json";
 const FORMAT: &str = "nir-index 1";
 /// tantivy ends its lists with 2^31 - 1.
@@ -65,7 +64,7 @@ pub struct LexicalIndex {
     inverted: std::sync::Arc<InvertedIndexReader>,
     postings: OwnedBytes,
     norms: OwnedBytes,
-    lengths: Sidecar,
+    lengths: Frame,
     blocks: Blocks,
 }
 
@@ -90,8 +89,8 @@ struct Blocks {
     first: Vec<u32>,
     /// Where each begins among its term's postings, in units of 16 bytes.
     offsets: Vec<u32>,
-    sidecar: Sidecar,
-    /// Where the skylines begin in the sidecar.
+    file: Frame,
+    /// Where the skylines begin in the file.
     skylines: usize,
 }
 
@@ -111,8 +110,8 @@ impl LexicalIndex {
         }
         let inverted = invert(corpus, analyzer, progress);
         let blocks = segment::write(dir, &inverted).map_err(IndexError::tantivy(dir))?;
-        let lengths = sidecar::payload(inverted.lengths.iter().copied());
-        sidecar::write(&dir.join(LENGTHS.0), LENGTHS.1, &lengths)?;
+        let lengths = payload(inverted.lengths.iter().copied());
+        write(&dir.join(LENGTHS.0), LENGTHS.1, &lengths)?;
         write_blocks(dir, &blocks)?;
         let card = Card::of(&inverted, analyzer, &open_segment(dir)?, dir)?;
         drop(inverted);
@@ -133,7 +132,7 @@ impl LexicalIndex {
             tantivy,
             postings: segment::postings(&segment).map_err(IndexError::tantivy(dir))?,
             norms: segment::norms(&segment).map_err(IndexError::tantivy(dir))?,
-            lengths: Sidecar::open(&dir.join(LENGTHS.0), LENGTHS.1)?,
+            lengths: open_verified(&dir.join(LENGTHS.0), LENGTHS.1)?,
             blocks: Blocks::open(&dir.join(BLOCKS.0))?,
             card,
         };
@@ -242,7 +241,7 @@ impl LexicalIndex {
 
     /// For each block the largest `value(tf, length)` of its postings; `value` grows with `tf` and falls with `length`.
     pub(crate) fn block_maxima(&self, value: impl Fn(u32, u32) -> f32) -> Vec<f32> {
-        skyline::maxima(sidecar::numbers(&self.blocks.sidecar[self.blocks.skylines..]), value)
+        skyline::maxima(numbers(&self.blocks.file[self.blocks.skylines..]), value)
     }
 
     /// One-byte lengths by document, as Lucene codes them.
@@ -252,7 +251,7 @@ impl LexicalIndex {
 
     /// Exact lengths by document.
     pub(crate) fn lengths(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
-        sidecar::numbers(&self.lengths)
+        numbers(&self.lengths)
     }
 
     /// The same index for tantivy's own searcher.
@@ -267,8 +266,8 @@ impl LexicalIndex {
 
 impl Blocks {
     fn open(path: &Path) -> Result<Self, IndexError> {
-        let sidecar = Sidecar::open(path, BLOCKS.1)?;
-        let mut numbers = sidecar::numbers(&sidecar);
+        let file = open_verified(path, BLOCKS.1)?;
+        let mut numbers = numbers(&file);
         let counts = (numbers.next(), numbers.next());
         let (Some(terms), Some(blocks)) = counts else {
             return Err(IndexError::damaged(path, "it has no counts"));
@@ -277,8 +276,32 @@ impl Blocks {
         let offsets: Vec<u32> = numbers.by_ref().take(blocks as usize).collect();
         drop(numbers);
         let skylines = 4 * (2 + first.len() + offsets.len());
-        Ok(Self { first, offsets, sidecar, skylines })
+        Ok(Self { first, offsets, file, skylines })
     }
+}
+
+/// Opens a file beside tantivy's and reads all of it, so that one cut short by a full disk is an error and not a score.
+fn open_verified(path: &Path, kind: &str) -> Result<Frame, IndexError> {
+    let file = Frame::open(path, kind)?;
+    file.verify()?;
+    Ok(file)
+}
+
+fn write(path: &Path, kind: &'static str, payload: &[u8]) -> Result<(), IndexError> {
+    let mut writer = FrameWriter::create(path, kind)?;
+    writer.write(payload)?;
+    writer.finish([0; 5])?;
+    Ok(())
+}
+
+/// The numbers of a payload.
+fn numbers(payload: &[u8]) -> impl ExactSizeIterator<Item = u32> {
+    payload.as_chunks().0.iter().map(|&four| u32::from_le_bytes(four))
+}
+
+/// The payload of numbers.
+fn payload(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    numbers.into_iter().flat_map(u32::to_le_bytes).collect()
 }
 
 fn write_blocks(dir: &Path, blocks: &segment::Blocks) -> Result<(), IndexError> {
@@ -286,7 +309,7 @@ fn write_blocks(dir: &Path, blocks: &segment::Blocks) -> Result<(), IndexError> 
     let offsets = offsets(&segment).map_err(IndexError::tantivy(dir))?;
     let counts = [blocks.first.len() as u32, offsets.len() as u32];
     let numbers = counts.iter().chain(&blocks.first).chain(&offsets).chain(&blocks.skylines);
-    sidecar::write(&dir.join(BLOCKS.0), BLOCKS.1, &sidecar::payload(numbers.copied()))
+    write(&dir.join(BLOCKS.0), BLOCKS.1, &payload(numbers.copied()))
 }
 
 /// Where all blocks begin, read back from what tantivy wrote.

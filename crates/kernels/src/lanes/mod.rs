@@ -119,6 +119,7 @@ pub trait Register: Copy + Add<Output = Self> {
     /// As many signed bytes as a register has lanes, each converted exactly.
     fn load_i8(from: &[i8]) -> Self;
     /// `self · factor + term`.
+    #[must_use]
     fn mul_add(self, factor: Self, term: Self) -> Self;
     /// The sum of the lanes: halves, then halves of halves. To sum a row, use [`total`].
     fn sum(self) -> f32;
@@ -187,14 +188,19 @@ pub trait Lanes: Register + Sub<Output = Self> + Mul<Output = Self> {
     /// Writes as many floats as `to` has room for.
     fn store(self, to: &mut [f32]);
     /// The larger number of each lane.
+    #[must_use]
     fn max(self, other: Self) -> Self;
     /// The smaller number of each lane.
+    #[must_use]
     fn min(self, other: Self) -> Self;
     /// `self / other`.
+    #[must_use]
     fn over(self, other: Self) -> Self;
     /// The bits moved 23 places up: the lowest become an exponent.
+    #[must_use]
     fn bits_to_exponent(self) -> Self;
     /// The first `count` lanes of `self`, then those of `other`.
+    #[must_use]
     fn first_or(self, count: usize, other: Self) -> Self;
 
     /// Asks for the cache line at an address, which need not be a valid one.
