@@ -5,23 +5,7 @@ macro_rules! sources {
 }
 
 /// One file for each measure.
-pub const MEASURES: &[(&str, &str)] = sources![
-    "measures/ap.rs",
-    "measures/bpref.rs",
-    "measures/compat.rs",
-    "measures/counts.rs",
-    "measures/err.rs",
-    "measures/gmap.rs",
-    "measures/iprec.rs",
-    "measures/judged.rs",
-    "measures/ndcg.rs",
-    "measures/precision.rs",
-    "measures/rbp.rs",
-    "measures/recall.rs",
-    "measures/rprec.rs",
-    "measures/rr.rs",
-    "measures/success.rs",
-];
+pub const MEASURES: &[(&str, &str)] = crate::measures::SOURCES;
 
 /// One file for each test, correction and effect size.
 pub const SIGNIFICANCE: &[(&str, &str)] = sources![

@@ -4,37 +4,9 @@ use nir_core::{Judgements, Qrels, RankedList, TrecRun};
 
 use crate::GradedRanking;
 use crate::Measure;
-use crate::measure::Family;
-use crate::measures::MAX_GRADE;
+use crate::error::EvalError;
 use crate::order::Ordered;
 use crate::policy::{Average, Policy};
-
-/// A run or qrels that a policy or a measure cannot work with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EvalError {
-    /// The MS MARCO script has places for the ranks 1 to 1000.
-    #[error(
-        "query `{query_id}`: document `{doc_id}` has rank {rank}, the msmarco policy needs ranks from 1 to 1000; use trec_eval-9 to rank by score"
-    )]
-    Rank {
-        /// The query.
-        query_id: String,
-        /// The document.
-        doc_id: String,
-        /// Its rank in the file; 0 where the file had no whole number.
-        rank: u32,
-    },
-    /// A grade that a measure has no value for.
-    #[error(
-        "query `{query_id}`: grade {grade} is above {MAX_GRADE}, the highest that ERR is defined for"
-    )]
-    Grade {
-        /// The query.
-        query_id: String,
-        /// The grade.
-        grade: i32,
-    },
-}
 
 /// A run's values under a policy.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,9 +123,11 @@ fn add_query(
 }
 
 fn check(measure: Measure, query_id: &str, ranking: &GradedRanking) -> Result<(), EvalError> {
+    let Some(highest) = measure.definition.highest_grade() else { return Ok(()) };
     match ranking.judged().first() {
-        Some(&grade) if measure.family == Family::Err && grade > MAX_GRADE => {
-            Err(EvalError::Grade { query_id: query_id.to_owned(), grade })
+        Some(&grade) if grade > highest => {
+            let measure = measure.definition.name();
+            Err(EvalError::Grade { query_id: query_id.to_owned(), grade, highest, measure })
         }
         _ => Ok(()),
     }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use nir_core::{Judgements, RankedList};
 
-use crate::evaluate::EvalError;
+use crate::error::EvalError;
 use crate::policy::{Order, Policy};
 use crate::ranking::{GradedRanking, Hit};
 

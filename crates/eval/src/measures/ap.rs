@@ -9,8 +9,36 @@
 //!
 //! With a cut-off the divisor stays `R`, as trec_eval has it (`map_cut`). Its mean over queries is MAP.
 
-use super::total;
-use crate::GradedRanking;
+use crate::definition::{At, Definition, Given, Parameter, REL, TrecNames, total};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Ap;
+
+impl Definition for Ap {
+    fn name(&self) -> &'static str {
+        "AP"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["MAP"]
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn at(&self) -> At {
+        At::Cutoff
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: Some("map"), before_at: Some("map_cut") }
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        average_precision(ranking, given.first_as_grade(), given.cutoff)
+    }
+}
 
 /// Average precision at relevance level `rel`.
 pub fn average_precision(ranking: &GradedRanking, rel: i32, cutoff: Option<u32>) -> f64 {

@@ -12,7 +12,32 @@
 //! `min(N, R)` is trec_eval's form since version 8 (`bpref_bug`). Grades from 0 to below the level are judged
 //! nonrelevant; negative grades are pooled but not judged, as trec_eval reads them, and so left out.
 
-use crate::GradedRanking;
+use crate::definition::{Definition, Given, Parameter, REL, TrecNames};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Bpref;
+
+impl Definition for Bpref {
+    fn name(&self) -> &'static str {
+        "Bpref"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["BPref"]
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: Some("bpref"), before_at: None }
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        bpref(ranking, given.first_as_grade())
+    }
+}
 
 /// Binary preference at relevance level `rel`.
 pub fn bpref(ranking: &GradedRanking, rel: i32) -> f64 {

@@ -11,8 +11,27 @@
 //! `I` holds the documents of positive grade, better grades first. Documents of one grade stand as the ranking has them,
 //! those it does not have last, so that of all ideal rankings it is the nearest. `n` is the length of the longer one.
 
-use super::total;
-use crate::GradedRanking;
+use crate::definition::{Definition, Given, Parameter, persistence, total};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Compat;
+
+impl Definition for Compat {
+    fn name(&self) -> &'static str {
+        "Compat"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[PERSISTENCE]
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        compatibility(ranking, given.values[0])
+    }
+}
+
+/// ir_measures' default.
+const PERSISTENCE: Parameter = persistence(0.95);
 
 /// Compatibility at persistence `p`.
 pub fn compatibility(ranking: &GradedRanking, p: f64) -> f64 {

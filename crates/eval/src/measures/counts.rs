@@ -7,7 +7,101 @@
 //!
 //! They are summed over queries and not averaged; so is NumQ, which is 1 for each query.
 
-use crate::GradedRanking;
+use crate::definition::{Definition, Given, Parameter, REL, TrecNames};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct NumQ;
+
+impl Definition for NumQ {
+    fn name(&self) -> &'static str {
+        "NumQ"
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: Some("num_q"), before_at: None }
+    }
+
+    fn is_count(&self) -> bool {
+        true
+    }
+
+    fn of(&self, _ranking: &GradedRanking, _given: &Given, _policy: Policy) -> f64 {
+        1.0
+    }
+}
+
+pub(crate) struct NumRet;
+
+impl Definition for NumRet {
+    fn name(&self) -> &'static str {
+        "NumRet"
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: Some("num_ret"), before_at: None }
+    }
+
+    /// With a level, it counts what `NumRelRet` does: ir_measures has both names.
+    fn when_given(&self, parameter: &str) -> Option<&'static dyn Definition> {
+        (parameter == REL.name).then_some(&NumRelRet)
+    }
+
+    fn is_count(&self) -> bool {
+        true
+    }
+
+    fn of(&self, ranking: &GradedRanking, _given: &Given, _policy: Policy) -> f64 {
+        retrieved(ranking)
+    }
+}
+
+pub(crate) struct NumRel;
+
+impl Definition for NumRel {
+    fn name(&self) -> &'static str {
+        "NumRel"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: Some("num_rel"), before_at: None }
+    }
+
+    fn is_count(&self) -> bool {
+        true
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        relevant(ranking, given.first_as_grade())
+    }
+}
+
+pub(crate) struct NumRelRet;
+
+impl Definition for NumRelRet {
+    fn name(&self) -> &'static str {
+        "NumRelRet"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: Some("num_rel_ret"), before_at: None }
+    }
+
+    fn is_count(&self) -> bool {
+        true
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        relevant_retrieved(ranking, given.first_as_grade())
+    }
+}
 
 /// How many documents were retrieved.
 pub fn retrieved(ranking: &GradedRanking) -> f64 {

@@ -12,7 +12,28 @@
 //! `g_max` is 4, whatever grades the qrels have: that is gdeval's constant, and figures of different collections
 //! compare only with one constant. A grade above 4 is an error, as in gdeval.
 
-use crate::GradedRanking;
+use crate::definition::{At, Definition, Given};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Err;
+
+impl Definition for Err {
+    fn name(&self) -> &'static str {
+        "ERR"
+    }
+
+    fn at(&self) -> At {
+        At::Cutoff
+    }
+
+    fn highest_grade(&self) -> Option<i32> {
+        Some(MAX_GRADE)
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        expected_reciprocal_rank(ranking, given.cutoff)
+    }
+}
 
 /// The highest grade: a document of this grade satisfies with a chance of 15/16.
 pub const MAX_GRADE: i32 = 4;

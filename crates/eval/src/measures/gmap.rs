@@ -9,6 +9,38 @@
 //!
 //! `ε` keeps a query with AP 0 from deciding alone; it is trec_eval's `MIN_GEO_MEAN`.
 
+use super::average_precision;
+use crate::definition::{Definition, Given, Parameter, REL, TrecNames};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Gmap;
+
+impl Definition for Gmap {
+    fn name(&self) -> &'static str {
+        "GMAP"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["gm_map"]
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: Some("gm_map"), before_at: None }
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        average_precision(ranking, given.first_as_grade(), None)
+    }
+
+    fn summarise(&self, values: &[f64]) -> f64 {
+        geometric_mean(values)
+    }
+}
+
 /// What a query with AP 0 counts.
 pub const FLOOR: f64 = 0.000_01;
 

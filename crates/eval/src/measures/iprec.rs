@@ -10,7 +10,33 @@
 //! How many relevant documents make the level `x` is a matter of [`Rounding`], on which trec_eval changed its mind
 //! (m_iprec_at_recall.c), so the policy decides it.
 
-use crate::GradedRanking;
+use crate::definition::{At, Definition, Given, Parameter, REL, TrecNames};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct IPrec;
+
+impl Definition for IPrec {
+    fn name(&self) -> &'static str {
+        "IPrec"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn at(&self) -> At {
+        At::Recall
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: None, before_at: Some("iprec_at_recall") }
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, policy: Policy) -> f64 {
+        let rel = given.first_as_grade();
+        interpolated_precision(ranking, rel, given.recall, policy.rounding())
+    }
+}
 
 /// From a level of recall to a number of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

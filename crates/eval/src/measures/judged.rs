@@ -9,7 +9,28 @@
 //!
 //! A document of any grade in the qrels is judged, a negative grade included.
 
-use crate::GradedRanking;
+use crate::definition::{At, Definition, Given};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Judged;
+
+impl Definition for Judged {
+    fn name(&self) -> &'static str {
+        "Judged"
+    }
+
+    fn at(&self) -> At {
+        At::Cutoff
+    }
+
+    fn is_effectiveness(&self) -> bool {
+        false
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        judged(ranking, given.cutoff)
+    }
+}
 
 /// The judged part of the first `cutoff` documents, or of all.
 pub fn judged(ranking: &GradedRanking, cutoff: Option<u32>) -> f64 {

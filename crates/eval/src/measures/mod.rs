@@ -20,6 +20,8 @@ mod rprec;
 mod rr;
 mod success;
 
+use crate::definition::Definition;
+
 pub use ap::average_precision;
 pub use bpref::bpref;
 pub use compat::compatibility;
@@ -36,7 +38,30 @@ pub use rprec::r_precision;
 pub use rr::reciprocal_rank;
 pub use success::success;
 
-/// A sum that is 0 where there is nothing: the standard library's is -0 there, and prints so.
-pub(crate) fn total(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(0.0, |sum, value| sum + value)
+macro_rules! measures {
+    ($($file:literal: $($measure:expr),+;)*) => {
+        /// All measures, in the order of documentation.
+        pub(crate) const ALL: &[&dyn Definition] = &[$($(&$measure),+),*];
+        /// The file of each measure.
+        pub(crate) const SOURCES: &[(&str, &str)] =
+            &[$((concat!("measures/", $file), include_str!($file))),*];
+    };
+}
+
+measures! {
+    "ndcg.rs": ndcg::Ndcg;
+    "rr.rs": rr::Rr;
+    "ap.rs": ap::Ap;
+    "precision.rs": precision::Precision;
+    "recall.rs": recall::Recall;
+    "success.rs": success::Success;
+    "judged.rs": judged::Judged;
+    "rprec.rs": rprec::Rprec;
+    "bpref.rs": bpref::Bpref;
+    "err.rs": err::Err;
+    "rbp.rs": rbp::Rbp;
+    "compat.rs": compat::Compat;
+    "iprec.rs": iprec::IPrec;
+    "gmap.rs": gmap::Gmap;
+    "counts.rs": counts::NumQ, counts::NumRet, counts::NumRel, counts::NumRelRet;
 }

@@ -14,8 +14,51 @@
 //! The paper discounts by `log_b(r)` from rank `b` on; everyone since uses `log2(r + 1)` from the first rank, and so
 //! do we. All grades count: there is no relevance level.
 
-use super::total;
-use crate::GradedRanking;
+use crate::definition::{At, Definition, Given, Parameter, TrecNames, total};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Ndcg;
+
+impl Definition for Ndcg {
+    fn name(&self) -> &'static str {
+        "nDCG"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["NDCG"]
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[DCG]
+    }
+
+    fn at(&self) -> At {
+        At::Cutoff
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: Some("ndcg"), before_at: Some("ndcg_cut") }
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        let gain = if given.values[0] == DCG.usual { Gain::Linear } else { Gain::Exponential };
+        ndcg(ranking, given.cutoff, gain)
+    }
+}
+
+/// Which gain a grade has: 0 for the linear one, 1 for the exponential one.
+const DCG: Parameter = Parameter {
+    name: "dcg",
+    usual: 0.0,
+    is_always_printed: false,
+    expected: "'log2' or 'exp-log2'",
+    read: |text| match text.trim_matches(['\'', '"']) {
+        "log2" => Some(0.0),
+        "exp-log2" => Some(1.0),
+        _ => None,
+    },
+    print: |gain| if gain == 0.0 { "'log2'".to_owned() } else { "'exp-log2'".to_owned() },
+};
 
 /// What a grade is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

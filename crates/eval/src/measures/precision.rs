@@ -9,7 +9,36 @@
 //!
 //! A ranking shorter than `k` is filled with documents that are not relevant: the divisor stays `k`.
 
-use crate::GradedRanking;
+use crate::definition::{At, Definition, Given, Parameter, REL, TrecNames};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Precision;
+
+impl Definition for Precision {
+    fn name(&self) -> &'static str {
+        "P"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["Precision"]
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn at(&self) -> At {
+        At::CutoffNeeded
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: None, before_at: Some("P") }
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        precision(ranking, given.first_as_grade(), given.needed_cutoff())
+    }
+}
 
 /// The relevant part of the first `cutoff` documents.
 pub fn precision(ranking: &GradedRanking, rel: i32, cutoff: u32) -> f64 {

@@ -9,8 +9,32 @@
 //!
 //! Relevance is binary at the level `rel`, 1 unless given, as for every other measure here.
 
-use super::total;
-use crate::GradedRanking;
+use crate::definition::{At, Definition, Given, Parameter, REL, persistence, total};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Rbp;
+
+impl Definition for Rbp {
+    fn name(&self) -> &'static str {
+        "RBP"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[PERSISTENCE, REL]
+    }
+
+    fn at(&self) -> At {
+        At::Cutoff
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        let [p, rel] = given.values;
+        rank_biased_precision(ranking, p, rel as i32, given.cutoff)
+    }
+}
+
+/// ir_measures' default.
+const PERSISTENCE: Parameter = persistence(0.8);
 
 /// Rank-biased precision with persistence `p`.
 pub fn rank_biased_precision(

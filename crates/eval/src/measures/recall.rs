@@ -9,7 +9,36 @@
 //!
 //! Some papers say recall where they mean [`success`](super::success).
 
-use crate::GradedRanking;
+use crate::definition::{At, Definition, Given, Parameter, REL, TrecNames};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Recall;
+
+impl Definition for Recall {
+    fn name(&self) -> &'static str {
+        "R"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["Recall"]
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn at(&self) -> At {
+        At::CutoffNeeded
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: None, before_at: Some("recall") }
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        recall(ranking, given.first_as_grade(), given.needed_cutoff())
+    }
+}
 
 /// The part of the relevant documents that is among the first `cutoff`.
 pub fn recall(ranking: &GradedRanking, rel: i32, cutoff: u32) -> f64 {

@@ -8,7 +8,36 @@
 //! ```
 
 use super::precision;
-use crate::GradedRanking;
+use crate::definition::{Definition, Given, Parameter, REL, TrecNames};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Rprec;
+
+impl Definition for Rprec {
+    fn name(&self) -> &'static str {
+        "Rprec"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["RPrec"]
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: Some("Rprec"), before_at: None }
+    }
+
+    fn last_rank(&self, ranking: &GradedRanking, given: &Given) -> Option<u32> {
+        Some(ranking.relevant(given.first_as_grade()) as u32)
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        r_precision(ranking, given.first_as_grade())
+    }
+}
 
 /// Precision after as many documents as are relevant.
 pub fn r_precision(ranking: &GradedRanking, rel: i32) -> f64 {

@@ -9,7 +9,36 @@
 //!
 //! Its mean over queries is MRR; `MRR@10` is read as `RR@10`.
 
-use crate::GradedRanking;
+use crate::definition::{At, Definition, Given, Parameter, REL, TrecNames};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Rr;
+
+impl Definition for Rr {
+    fn name(&self) -> &'static str {
+        "RR"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["MRR"]
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn at(&self) -> At {
+        At::Cutoff
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: Some("recip_rank"), before_at: None }
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        reciprocal_rank(ranking, given.first_as_grade(), given.cutoff)
+    }
+}
 
 /// The reciprocal rank of the first document of at least grade `rel`.
 pub fn reciprocal_rank(ranking: &GradedRanking, rel: i32, cutoff: Option<u32>) -> f64 {

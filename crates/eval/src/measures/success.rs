@@ -7,7 +7,32 @@
 //! Success@k = max_{r ≤ k} rel_r
 //! ```
 
-use crate::GradedRanking;
+use crate::definition::{At, Definition, Given, Parameter, REL, TrecNames};
+use crate::{GradedRanking, Policy};
+
+pub(crate) struct Success;
+
+impl Definition for Success {
+    fn name(&self) -> &'static str {
+        "Success"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[REL]
+    }
+
+    fn at(&self) -> At {
+        At::CutoffNeeded
+    }
+
+    fn trec_names(&self) -> TrecNames {
+        TrecNames { alone: None, before_at: Some("success") }
+    }
+
+    fn of(&self, ranking: &GradedRanking, given: &Given, _policy: Policy) -> f64 {
+        success(ranking, given.first_as_grade(), given.needed_cutoff())
+    }
+}
 
 /// 1 where a document of at least grade `rel` is among the first `cutoff`, else 0.
 pub fn success(ranking: &GradedRanking, rel: i32, cutoff: u32) -> f64 {
