@@ -179,13 +179,14 @@ impl Stage {
     }
 }
 
-/// Puts the relative folder of weights (`weights = "file:model"`, at any depth) below the folder that it is relative to.
+/// Puts the relative folder of weights (`model.weights = "file:model"`, at any depth) below the folder that it is relative
+/// to.
 fn place(key: &str, value: &mut Spanned<DeValue<'_>>, folder: &Path) {
     match value.get_mut() {
         DeValue::Table(table) => {
             table.iter_mut().for_each(|(key, value)| place(key.as_ref(), value, folder));
         }
-        DeValue::String(text) if key.ends_with("weights") => {
+        DeValue::String(text) if key == "weights" => {
             if let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) {
                 *text = format!("file:{}", folder.join(path).display()).into();
             }
@@ -273,9 +274,8 @@ k1 = 0.9
         #[derive(Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Weighed {
-            weights: String,
-            query_weights: String,
-            vocabulary: toml::Table,
+            model: toml::Table,
+            query_model: toml::Table,
             template: String,
         }
         let text = r#"
@@ -285,9 +285,8 @@ paper = "p"
 [[stage]]
 use = "bi_encoder"
 sha256 = "53AA51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-weights = "file:model"
-query_weights = "file:/elsewhere/model"
-vocabulary = { weights = "file:words" }
+model = { weights = "file:model", vocabulary = { weights = "file:words" } }
+query_model.weights = "file:/elsewhere/model"
 template = "file:{text}"
 "#;
         let source = Source::new("mine/m.toml", text).in_folder(Path::new("mine"));
@@ -297,12 +296,10 @@ template = "file:{text}"
         let read: Weighed = stage
             .read(|table| Weighed::deserialize(toml::de::ValueDeserializer::from(table)))
             .unwrap();
-        assert_eq!(
-            (read.weights.as_str(), read.template.as_str()),
-            ("file:mine/model", "file:{text}")
-        );
-        assert_eq!(read.query_weights, "file:/elsewhere/model");
-        assert_eq!(read.vocabulary["weights"].as_str(), Some("file:mine/words"));
+        assert_eq!(read.template, "file:{text}");
+        assert_eq!(read.model["weights"].as_str(), Some("file:mine/model"));
+        assert_eq!(read.model["vocabulary"]["weights"].as_str(), Some("file:mine/words"));
+        assert_eq!(read.query_model["weights"].as_str(), Some("file:/elsewhere/model"));
     }
 
     #[test]

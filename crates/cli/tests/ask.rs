@@ -16,7 +16,10 @@ fn prepared(model: &str, stage: &str) -> Nir {
     let card = "[card]\nname = \"mine\"\npaper = \"karpukhin2020dpr\"\n\n[[stage]]\n";
     let input = "{ template = [\"{text}\"], special_tokens = true, max_length = 40 }";
     let texts = format!("query = {input}\ndocument = {input}\ndepth = 100\n");
-    nir.write("mine/method.toml", &format!("{card}{stage}\nweights = \"file:../model\"\n{texts}"));
+    nir.write(
+        "mine/method.toml",
+        &format!("{card}{stage}\nmodel.weights = \"file:../model\"\n{texts}"),
+    );
     let folder = nir.path("model");
     fs::create_dir_all(&folder).unwrap();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nn/tests/fixtures").join(model);
@@ -26,11 +29,11 @@ fn prepared(model: &str, stage: &str) -> Nir {
     nir
 }
 
-const DENSE: &str = "use = \"bi_encoder\"\nignore = [\"pooler.*\"]\npooling = \"mean\"\nsimilarity = \"cosine\"\n\
+const DENSE: &str = "use = \"bi_encoder\"\nmodel.ignore = [\"pooler.*\"]\npooling = \"mean\"\nsimilarity = \"cosine\"\n\
                      index = { use = \"flat\", storage = \"f32\" }";
-const SPARSE: &str = "use = \"splade\"\nignore = []\npooling = \"max\"\nquery_weighting = \"model\"\n\
+const SPARSE: &str = "use = \"splade\"\npooling = \"max\"\nquery_weighting = \"model\"\n\
                       index = { use = \"impacts\", storage = \"f32\" }";
-const LATE: &str = "use = \"colbert\"\nignore = [\"*pooler.*\"]\nprojection = \"linear\"\npunctuation = true\n\
+const LATE: &str = "use = \"colbert\"\nmodel.ignore = [\"*pooler.*\"]\nprojection = \"linear\"\npunctuation = true\n\
                     marker = { query = \"bread\", document = \"bread\" }\nstorage = \"f16\"";
 
 fn json(text: &str) -> Value {

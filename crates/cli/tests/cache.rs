@@ -36,8 +36,7 @@ paper = "karpukhin2020dpr"
 
 [[stage]]
 use        = "bi_encoder"
-weights    = "pocket:dense"
-ignore     = []
+model.weights  = "pocket:dense"
 pooling    = "mean"
 projection = {{ linear = "projection" }}
 similarity = "cosine"

@@ -48,8 +48,8 @@ paper = "karpukhin2020dpr"
 
 [[stage]]
 use        = "bi_encoder"
-weights    = "file:../model"
-ignore     = ["pooler.*"]
+model.weights  = "file:../model"
+model.ignore   = ["pooler.*"]
 pooling    = "mean"
 similarity = "cosine"
 query      = { template = ["{text}"], special_tokens = true, max_length = 20 }

@@ -17,8 +17,8 @@ paper = "karpukhin2020dpr"
 
 [[stage]]
 use        = "bi_encoder"
-weights    = "file:../model"
-ignore     = ["pooler.*"]
+model.weights  = "file:../model"
+model.ignore   = ["pooler.*"]
 pooling    = "mean"
 similarity = "cosine"
 query      = { template = ["{text}"], special_tokens = true, max_length = 20 }
@@ -125,6 +125,13 @@ fn copy_fixture(from: &str, to: PathBuf) {
 }
 
 #[test]
+fn weights_outside_the_table_of_their_model() {
+    let error = spoilt(|nir| drop(nir.write("mine/dense.toml", &METHOD.replace("model.", ""))));
+    let expected = "unknown field `weights`, expected one of `model`, `query_model`, `pooling`";
+    assert_says(&error, &["mine/dense.toml:7", expected]);
+}
+
+#[test]
 fn tensors_that_nobody_takes() {
     let colbert = |nir: &Nir| {
         for name in ["config.json", "model.safetensors"] {
@@ -140,7 +147,7 @@ fn a_pooler_that_nothing_uses_needs_no_word() {
     let nir = prepared();
     nir.run(&RUN).ok();
     let with_pattern = fs::read(nir.path("out.trec")).unwrap();
-    edit(nir.path("mine/dense.toml"), "ignore     = [\"pooler.*\"]\n", "");
+    edit(nir.path("mine/dense.toml"), "model.ignore   = [\"pooler.*\"]\n", "");
     nir.run(&RUN).ok();
     assert_eq!(with_pattern, fs::read(nir.path("out.trec")).unwrap());
 }
@@ -203,11 +210,11 @@ fn a_checkpoint_runs_with_no_config() {
     finished.ok();
     let stderr = finished.stderr();
     for line in [
-        "use        = \"bi_encoder\"",
-        "pooling    = \"mean\"  # 1_Pooling/config.json",
-        "similarity = \"cosine\"  # the module Normalize",
-        "query      = { template = [\"query: {text}\"], special_tokens = true, max_length = 40 }  # config.json, config_sentence_transformers.json",
-        "document   = { template = [\"{title} {text}\"]",
+        "use            = \"bi_encoder\"",
+        "pooling        = \"mean\"  # 1_Pooling/config.json",
+        "similarity     = \"cosine\"  # the module Normalize",
+        "query          = { template = [\"query: {text}\"], special_tokens = true, max_length = 40 }  # config.json, config_sentence_transformers.json",
+        "document       = { template = [\"{title} {text}\"]",
         "report: nir report file:model lexical/bm25 --on toy",
     ] {
         assert!(stderr.contains(line), "`{line}` is not in: {stderr}");
@@ -233,12 +240,12 @@ fn a_checkpoint_runs_with_no_config() {
 #[test]
 fn heads_tell_a_sparse_model_and_a_cross_encoder() {
     for (fixture, parts) in [
-        ("bert-mlm", ["use        = \"splade\"", "pooling    = \"max\""]),
+        ("bert-mlm", ["use            = \"splade\"", "pooling        = \"max\""]),
         (
             "bert-relevance-1",
-            ["use        = \"pointwise\"", "score      = \"logit\"  # config.json"],
+            ["use            = \"pointwise\"", "score          = \"logit\"  # config.json"],
         ),
-        ("bert-relevance-2", ["use      = \"bm25\"", "score      = \"log-softmax\""]),
+        ("bert-relevance-2", ["use      = \"bm25\"", "score          = \"log-softmax\""]),
     ] {
         let nir = Nir::new();
         fs::create_dir_all(nir.path("model")).unwrap();
@@ -268,7 +275,7 @@ fn heads_tell_a_sparse_model_and_a_cross_encoder() {
 #[test]
 fn a_folder_of_models_is_named_in_the_result_and_no_commit() {
     let nir = prepared();
-    let hub = "hf:org/name\"\nrevision   = \"0123456789abcdef0123456789abcdef01234567";
+    let hub = "hf:org/name\"\nmodel.revision = \"0123456789abcdef0123456789abcdef01234567";
     edit(nir.path("mine/dense.toml"), "file:../model", hub);
     fs::create_dir_all(nir.path("models/org")).unwrap();
     fs::rename(nir.path("model"), nir.path("models/org/name")).unwrap();
@@ -362,7 +369,7 @@ fn a_location_without_a_revision() {
 #[test]
 fn no_network_and_nothing_cached() {
     let nir = prepared();
-    let with = "hf:org/name\"\nrevision   = \"main";
+    let with = "hf:org/name\"\nmodel.revision = \"main";
     edit(nir.path("mine/dense.toml"), "file:../model", with);
     let error = nir.run(&[&RUN[..], &["--offline"]].concat()).error();
     assert_says(&error, &["hf:org/name@main", "the network is off", "file:"]);
@@ -446,8 +453,8 @@ fn damaged_weights_in_the_hubs_cache_are_set_aside_and_not_used() {
     let nir = prepared();
     let commit = "0123456789abcdef0123456789abcdef01234567";
     in_the_hubs_cache(&nir, commit);
-    let weights = format!("weights    = \"hf:org/name\"\nrevision   = \"{commit}\"");
-    nir.write("mine/dense.toml", &METHOD.replace("weights    = \"file:../model\"", &weights));
+    let weights = format!("model.weights  = \"hf:org/name\"\nmodel.revision = \"{commit}\"");
+    nir.write("mine/dense.toml", &METHOD.replace("model.weights  = \"file:../model\"", &weights));
     let run = [&RUN[..], &["--offline"]].concat();
     nir.run(&run).ok();
     let link = nir.path("hub/hub/models--org--name/snapshots").join(commit);
@@ -468,7 +475,7 @@ fn a_branch_needs_a_reason() {
     let nir = Nir::new();
     let papers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/papers.toml");
     nir.write("configs/papers.toml", &fs::read_to_string(papers).unwrap());
-    let hub = METHOD.replace("\"file:../model\"", "\"hf:org/name\"\nrevision   = \"main\"");
+    let hub = METHOD.replace("\"file:../model\"", "\"hf:org/name\"\nmodel.revision = \"main\"");
     let path = "configs/dense/mine.toml";
     nir.write(path, &hub);
     let strict = ["check", "--strict"];

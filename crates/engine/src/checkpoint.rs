@@ -157,12 +157,12 @@ impl Reading {
         )
     }
 
-    /// `weights`, its revision, and what it has too much.
+    /// The table `model`: the weights, their revision, and the tensors among them that are not used.
     fn weights(&self, heads: &[&str]) -> Result<String> {
-        let mut text = format!("weights    = \"{}\"\n", self.wanted.location());
+        let mut text = format!("model.weights  = \"{}\"\n", self.wanted.location());
         if let Some(revision) = self.wanted.revision() {
             let revision = self.checkpoint.commit().unwrap_or(revision.as_str());
-            let _ = writeln!(text, "revision   = \"{revision}\"");
+            let _ = writeln!(text, "model.revision = \"{revision}\"");
         }
         let names = tensors::names(self.checkpoint.weights())?;
         let has = |pattern: &&&str| names.iter().any(|name| nir_nn::matches(pattern, name));
@@ -171,7 +171,7 @@ impl Reading {
         if !unused.is_empty() {
             let _ = writeln!(
                 text,
-                "ignore     = [{}]  # heads that it was trained with before",
+                "model.ignore   = [{}]  # heads that it was trained with before",
                 unused.join(", ")
             );
         }
@@ -195,7 +195,7 @@ impl Reading {
     fn inputs(&self) -> Result<String> {
         let (query, document) =
             (self.input(Role::Query, "{text}")?, self.input(Role::Document, "{title} {text}")?);
-        let mut text = format!("query      = {query}\ndocument   = {document}\n");
+        let mut text = format!("query          = {query}\ndocument       = {document}\n");
         let taken = ["query", "document", "passage", "corpus"];
         let card = &self.contract.card;
         let others = card.prompts.keys().filter(|name| {
@@ -227,8 +227,8 @@ impl Reading {
         };
         let said = self.path(file);
         Ok(format!(
-            "[[stage]]\nuse        = \"bi_encoder\"\n{}pooling    = {pooling}  # {said}\n{}similarity = \
-             \"{similarity}\"  # {said_by}\n{}index      = {{ use = \"flat\", storage = \"f32\" }}\ndepth      = 1000\n",
+            "[[stage]]\nuse            = \"bi_encoder\"\n{}pooling        = {pooling}  # {said}\n{}similarity     = \
+             \"{similarity}\"  # {said_by}\n{}index          = {{ use = \"flat\", storage = \"f32\" }}\ndepth          = 1000\n",
             self.weights(&HEADS)?,
             chain.told(),
             self.inputs()?
@@ -237,8 +237,8 @@ impl Reading {
 
     fn splade(&self, pooling: &str) -> Result<String> {
         Ok(format!(
-            "[[stage]]\nuse        = \"splade\"\n{}pooling    = \"{pooling}\"\nquery_weighting = \"model\"\n{}index      = \
-             {{ use = \"impacts\", storage = \"f32\" }}\ndepth      = 1000\n",
+            "[[stage]]\nuse            = \"splade\"\n{}pooling        = \"{pooling}\"\nquery_weighting = \"model\"\n{}index          = \
+             {{ use = \"impacts\", storage = \"f32\" }}\ndepth          = 1000\n",
             self.weights(&["cls.seq_relationship.*"])?,
             self.inputs()?
         ))
@@ -256,9 +256,9 @@ impl Reading {
         };
         Ok(format!(
             "[[stage]]\nuse      = \"bm25\"\nanalyzer = \"lucene-english\"\nk1       = 0.9  # Anserini's default\nb        = \
-             0.4  # likewise\nlengths  = \"lucene-byte\"\ndepth    = 100\n\n[[stage]]\nuse        = \"pointwise\"\n{}template   \
-             = [\"{{query}}\", \"{{document}}\"]\ntruncation = \"longest\"\nmax_length = {}  # {}\nscore      = \"{score}\"  # \
-             config.json\ndepth      = 100\n",
+             0.4  # likewise\nlengths  = \"lucene-byte\"\ndepth    = 100\n\n[[stage]]\nuse            = \"pointwise\"\n{}template       \
+             = [\"{{query}}\", \"{{document}}\"]\ntruncation     = \"longest\"\nmax_length     = {}  # {}\nscore          = \"{score}\"  # \
+             config.json\ndepth          = 100\n",
             self.weights(&[])?,
             self.max_length,
             self.limited_by

@@ -92,22 +92,46 @@ impl Entry {
         Explanation::of(self.source)
     }
 
-    /// The keys of its config, each with its documentation, in the order in which they are declared.
+    /// The keys of its config, each with its documentation, in the order in which they are declared. The table of a model
+    /// is followed by its own keys, `model.weights` and so on.
     pub fn parameters(&self) -> Vec<(String, String)> {
-        let start = self.source.find("pub struct Config {").unwrap_or(self.source.len());
-        let lines = self.source[start..].lines().skip(1).take_while(|line| *line != "}");
-        let (mut parameters, mut doc) = (Vec::new(), Vec::new());
-        for line in lines.map(str::trim) {
-            if let Some(text) = line.strip_prefix("/// ") {
-                doc.push(text);
-            } else if let Some((name, _)) =
-                line.strip_prefix("pub ").and_then(|it| it.split_once(':'))
-            {
-                parameters.push((name.to_owned(), std::mem::take(&mut doc).join(" ")));
+        let mut parameters = Vec::new();
+        for Field { name, of, doc } in fields(self.source, "pub struct Config {") {
+            parameters.push((name.to_owned(), doc));
+            if of.contains("ModelSource") {
+                let inner = fields(include_str!("model.rs"), "pub struct ModelSource {");
+                let inner =
+                    inner.into_iter().map(|inner| (format!("{name}.{}", inner.name), inner.doc));
+                parameters.extend(inner);
             }
         }
         parameters
     }
+}
+
+/// A public field of a struct, as its source has it.
+struct Field<'a> {
+    name: &'a str,
+    /// Its type.
+    of: &'a str,
+    /// Its documentation, in one line.
+    doc: String,
+}
+
+/// The fields of the struct that `opening` begins, in order.
+fn fields<'a>(source: &'a str, opening: &str) -> Vec<Field<'a>> {
+    let start = source.find(opening).unwrap_or(source.len());
+    let lines = source[start..].lines().skip(1).take_while(|line| *line != "}");
+    let (mut fields, mut doc) = (Vec::new(), Vec::new());
+    for line in lines.map(str::trim) {
+        if let Some(text) = line.strip_prefix("/// ") {
+            doc.push(text);
+        } else if let Some((name, of)) = line.strip_prefix("pub ").and_then(|it| it.split_once(':'))
+        {
+            fields.push(Field { name, of, doc: std::mem::take(&mut doc).join(" ") });
+        }
+    }
+    fields
 }
 
 #[cfg(test)]
@@ -145,6 +169,17 @@ mod tests {
             assert!(try_it.contains("nir run"), "{}: nothing to try", entry.name);
             assert!(entry.file.starts_with(entry.family) && entry.file.ends_with(".rs"));
         }
+    }
+
+    #[test]
+    fn the_keys_of_a_model_are_parameters_too() {
+        let parameters = crate::find("bi_encoder").unwrap().parameters();
+        let names: Vec<_> = parameters.iter().take(6).map(|(name, _)| name.as_str()).collect();
+        let of_the_model =
+            ["weights", "revision", "ignore", "vocabulary"].map(|key| format!("model.{key}"));
+        assert_eq!(names[0], "model");
+        assert_eq!(names[1..5], of_the_model);
+        assert_eq!(names[5], "query_model");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod weighting;
 
 mod explanation;
 mod impacts;
+mod model;
 mod neural;
 mod pipeline;
 mod recipe;
@@ -27,6 +28,7 @@ mod testing;
 mod tiny;
 
 pub use explanation::Explanation;
+pub use model::{ModelSource, Vocabulary};
 pub use pipeline::{ShapeError, check_shapes};
 pub use recipe::{Algorithm, Context, Recipe, Resources, Shape, Stage};
 pub use registry::{ALGORITHMS, Entry, Registry, UnknownAlgorithm};

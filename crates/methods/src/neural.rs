@@ -2,17 +2,11 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Key, Query, Result, Version};
-use nir_nn::checkpoint::{Location, Wanted};
-use nir_nn::heads::{PerToken, Projection, Vector};
-use nir_nn::{
-    Architecture, Bound, Contract, Encoder, Input, Model, Poolings, Role, Rows, Similarity,
-    Tensors, Tokens, Truncation, check_finite, check_prompt, numbers,
-};
+use nir_nn::heads::PerToken;
+use nir_nn::{Bound, Encoder, Model, Rows, Tokens, check_finite, numbers};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::Context;
 
@@ -26,133 +20,6 @@ const SHARD_DOCUMENTS: usize = 4096;
 /// Shards of a collection at most: each is mapped into memory, and Linux allows 65,530 mappings. Where there would be more,
 /// each holds twice as much, and so on; then even one of them is a small part of the whole.
 const MOST_SHARDS: u64 = 16_384;
-
-/// A location with its revision, as a config's `check` has found it to be sound.
-pub(crate) fn wanted(location: &Location, revision: Option<&String>) -> Wanted {
-    Wanted::new(location.clone(), revision.map(String::as_str)).expect("the config was checked")
-}
-
-/// What is wrong with a location and its revision together, if anything.
-pub(crate) fn check_weights(
-    location: &Location,
-    revision: Option<&String>,
-) -> std::result::Result<(), String> {
-    let wanted = Wanted::new(location.clone(), revision.map(String::as_str));
-    wanted.map(|_| ()).map_err(|error| error.to_string())
-}
-
-/// Another checkpoint whose vocabulary is used, where the weights come without one.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Vocabulary {
-    /// Where it is: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// Its commit on the hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-}
-
-impl Vocabulary {
-    pub(crate) fn wanted(&self) -> Wanted {
-        wanted(&self.weights, self.revision.as_ref())
-    }
-
-    pub(crate) fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())
-            .map_err(|problem| format!("`vocabulary`: {problem}"))
-    }
-}
-
-/// The digest of a checkpoint's files.
-pub(crate) fn digest(context: &Context<'_>, wanted: &Wanted) -> Result<String> {
-    Ok(context.resources.checkpoint(wanted)?.digest()?.to_hex().to_string())
-}
-
-/// The digests of several, in order.
-pub(crate) fn digests(context: &Context<'_>, wanted: &[Wanted]) -> Result<String> {
-    let digests: Vec<String> =
-        wanted.iter().map(|wanted| digest(context, wanted)).collect::<Result<_>>()?;
-    Ok(digests.join(" "))
-}
-
-/// Loads a model with one head.
-pub(crate) fn load<H>(
-    context: &Context<'_>,
-    wanted: &Wanted,
-    ignore: &[String],
-    head: impl FnOnce(&Architecture, &mut Tensors) -> nir_nn::Result<H>,
-) -> Result<Arc<Model<H>>> {
-    load_with(context, wanted, None, ignore, head)
-}
-
-/// As [`load`], with the vocabulary of another checkpoint if one is named.
-pub(crate) fn load_with<H>(
-    context: &Context<'_>,
-    wanted: &Wanted,
-    vocabulary: Option<&Vocabulary>,
-    ignore: &[String],
-    head: impl FnOnce(&Architecture, &mut Tensors) -> nir_nn::Result<H>,
-) -> Result<Arc<Model<H>>> {
-    let checkpoint = context.resources.checkpoint(wanted)?;
-    let vocabulary = vocabulary.map(|other| context.resources.checkpoint(&other.wanted()));
-    let vocabulary = vocabulary.transpose()?;
-    let model = Model::load(&checkpoint, vocabulary.as_ref(), &context.backend, ignore, head)?;
-    Ok(Arc::new(model))
-}
-
-/// How a config makes a vector of a text.
-pub(crate) struct Way<'a> {
-    pub(crate) pooling: &'a Poolings,
-    pub(crate) projection: Option<&'a Projection>,
-    pub(crate) similarity: Similarity,
-    /// How many of a vector's first numbers are kept.
-    pub(crate) dimensions: Option<usize>,
-}
-
-/// Loads a model with a head of one vector, after holding the config's way against the checkpoint's; what the checkpoint
-/// does beside pooling is applied.
-pub(crate) fn load_vector(
-    context: &Context<'_>,
-    wanted: &Wanted,
-    vocabulary: Option<&Vocabulary>,
-    ignore: &[String],
-    way: &Way<'_>,
-) -> Result<Arc<Model<Vector>>> {
-    let checkpoint = context.resources.checkpoint(wanted)?;
-    let contract = Contract::read(&checkpoint)?;
-    let Way { pooling, projection, similarity, dimensions } = *way;
-    let chain = contract.hold_vector(pooling, projection, similarity, context.overrides)?;
-    load_with(context, wanted, vocabulary, ignore, |architecture, tensors| {
-        let head = Vector::load(architecture, tensors, pooling.clone(), projection)?;
-        let head = match chain {
-            Some(chain) => head.with_chain(chain, &checkpoint, &context.backend)?,
-            None => head,
-        };
-        head.cut(dimensions)
-    })
-}
-
-/// How many tokens of a text's beginning do not count when its vector is made.
-pub(crate) fn uncounted(context: &Context<'_>, wanted: &Wanted, bound: &Bound) -> Result<usize> {
-    let contract = Contract::read(&context.resources.checkpoint(wanted)?)?;
-    if contract.includes_prompt() { Ok(0) } else { Ok(bound.prompt_length()?) }
-}
-
-/// A tokenizer bound to the way in which one role's texts are written, after holding its prefix and its length against
-/// what the checkpoint says.
-pub(crate) fn bind<H>(
-    context: &Context<'_>,
-    wanted: &Wanted,
-    model: &Model<H>,
-    input: &Input,
-    role: Role,
-) -> Result<Bound> {
-    let checkpoint = context.resources.checkpoint(wanted)?;
-    let (contract, overrides) = (Contract::read(&checkpoint)?, context.overrides);
-    check_prompt(&checkpoint, &contract, &wanted.location(), input, role, overrides)?;
-    contract.hold_length(input.max_length, role == Role::Document, overrides)?;
-    Ok(model.tokenizer.bind(input, Truncation::Longest)?)
-}
 
 /// The tokens of queries, in order.
 pub(crate) fn query_tokens(bound: &Bound, queries: &[Query]) -> Result<Vec<Tokens>> {

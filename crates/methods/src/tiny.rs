@@ -58,7 +58,7 @@ fn dense() -> Vec<Case> {
         (ivf(1, r#"{ use = "pq", pieces = 4, rotation = 8 }"#), 16),
     ];
     let config = format!(
-        "weights = \"file:{}\"\nignore = [\"pooler.*\"]\npooling = \"mean\"\nsimilarity = \"cosine\"\n\
+        "model = {{ weights = \"file:{}\", ignore = [\"pooler.*\"] }}\npooling = \"mean\"\nsimilarity = \"cosine\"\n\
          query = {INPUT}\ndocument = {INPUT}",
         fixture("bert").0
     );
@@ -69,7 +69,7 @@ fn impacts() -> Vec<Case> {
     let clustered = "index = { use = \"clustered\", postings = 10, cluster_fraction = 0.2, summary_energy = 0.5, seed = 1, \
                      query_cut = 5, heap_factor = 0.9 }";
     let config = format!(
-        "weights = \"file:{}\"\nignore = []\npooling = \"max\"\nquery_weighting = \"model\"\nquery = {INPUT}\n\
+        "model = {{ weights = \"file:{}\" }}\npooling = \"max\"\nquery_weighting = \"model\"\nquery = {INPUT}\n\
          document = {INPUT}",
         fixture("bert-mlm").0
     );
@@ -79,12 +79,12 @@ fn impacts() -> Vec<Case> {
 
 fn weighting() -> Vec<Case> {
     let coil = format!(
-        "weights = \"file:{}\"\nignore = [\"pooler.*\"]\ntoken = \"tok_proj\"\ncls = \"cls_proj\"\nquery = {INPUT}\n\
+        "model = {{ weights = \"file:{}\", ignore = [\"pooler.*\"] }}\ntoken = \"tok_proj\"\ncls = \"cls_proj\"\nquery = {INPUT}\n\
          document = {INPUT}\nstorage = \"f32\"",
         fixture("coil").0
     );
     let deepct = format!(
-        "weights = \"file:{}\"\nignore = []\nhead = \"classifier\"\ndocument = {INPUT}\nscale = 100\n\
+        "model = {{ weights = \"file:{}\" }}\nhead = \"classifier\"\ndocument = {INPUT}\nscale = 100\n\
          analyzer = \"whitespace\"\nk1 = 0.9\nb = 0.4\nindex = {{ use = \"impacts\", storage = \"f32\" }}",
         fixture("deepct").0
     );
@@ -96,7 +96,7 @@ fn weighting() -> Vec<Case> {
 
 fn late() -> Vec<Case> {
     let config = format!(
-        "weights = \"file:{}\"\nignore = [\"*pooler.*\"]\nprojection = \"linear\"\n\
+        "model = {{ weights = \"file:{}\", ignore = [\"*pooler.*\"] }}\nprojection = \"linear\"\n\
          marker = {{ query = \"bread\", document = \"bread\" }}\npunctuation = true\nquery = {INPUT}\n\
          document = {INPUT}\nstorage = \"f16\"",
         fixture("colbert").0

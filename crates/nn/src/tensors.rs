@@ -221,7 +221,7 @@ impl Tensors {
         let names: Vec<String> = unused.iter().map(|name| format!("\"{name}\"")).collect();
         let lacks = format!("lacks the tensors {}", self.missing.join(", "));
         let unused = format!(
-            "has tensors that this method does not use: if that is right, write `ignore = [{}]`",
+            "has tensors that this method does not use: if that is right, write `ignore = [{}]` beside its `weights`",
             names.join(", ")
         );
         match (self.missing.is_empty(), names.is_empty()) {
@@ -429,7 +429,7 @@ mod tests {
         };
         assert_eq!(
             load(&weights, &[], both).unwrap_err(),
-            "tiny: lacks the tensors b.weight [7], b.bias [1]; and it has tensors that this method does not use: if that is right, write `ignore = [\"pooler.weight\"]`"
+            "tiny: lacks the tensors b.weight [7], b.bias [1]; and it has tensors that this method does not use: if that is right, write `ignore = [\"pooler.weight\"]` beside its `weights`"
         );
         let first = |tensors: &mut Tensors| tensors.take("a.weight", &[2, 3]).map(|_| ());
         assert!(load(&weights, &[], first).unwrap_err().contains("[\"pooler.weight\"]"));

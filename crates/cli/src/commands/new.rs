@@ -164,10 +164,11 @@ fn skeleton(name: &str, like: &Method, head: &str, library: &Library) -> Result<
             continue;
         } else if line.starts_with("paper") {
             text.push_str("# The paper it comes from: a key of configs/papers.toml.\n");
-        } else if let Some((key, doc)) = docs.iter().find(|(key, _)| is_key(line, key))
-            && told.insert((stages.len(), key.clone()))
-        {
-            let _ = writeln!(text, "# {doc}");
+        }
+        for (key, doc) in docs.iter().filter(|(key, _)| is_key(line, key)) {
+            if told.insert((stages.len(), key.clone())) {
+                let _ = writeln!(text, "# {doc}");
+            }
         }
         text.push_str(line);
         text.push('\n');
@@ -187,8 +188,10 @@ fn body(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether a line gives a parameter its value, or a part of it: `model` is given by `model.weights = …`.
 fn is_key(line: &str, key: &str) -> bool {
-    line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+    line.strip_prefix(key)
+        .is_some_and(|rest| rest.starts_with('.') || rest.trim_start().starts_with('='))
 }
 
 fn new_dataset(name: &str, out: Option<&Path>, app: &App) -> Result<()> {

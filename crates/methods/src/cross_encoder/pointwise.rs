@@ -27,27 +27,21 @@ use std::sync::Arc;
 use candle_core::{D, Tensor};
 use candle_nn::ops::log_softmax;
 use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored};
-use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::Classifier;
-use nir_nn::{Bound, Contract, Hidden, Input, Model, Tokens, Truncation};
+use nir_nn::{Bound, Hidden, Input, Model, Tokens, Truncation};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::neural::{check_weights, load, wanted};
+use crate::model::ModelSource;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the weights are: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// The commit of the weights on the hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
+    /// The encoder that reads query and document together.
+    pub model: ModelSource,
     /// The pair as the model reads it; `{query}`, and `{document}` for title and text.
     pub template: Vec<String>,
     /// Which of the two gives way where they are too long.
@@ -89,10 +83,9 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Reranker;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let wanted = wanted(&self.weights, self.revision.as_ref());
-        let contract = Contract::read(&context.resources.checkpoint(&wanted)?)?;
+        let contract = self.model.contract(context)?;
         contract.hold_length(self.max_length, true, context.overrides)?;
-        let model = load(context, &wanted, &self.ignore, Classifier::load)?;
+        let model = self.model.load(context, Classifier::load)?;
         self.check_classes(model.head.classes())?;
         let pair = model.tokenizer.bind(&self.input(), self.truncation)?;
         Ok(Stage::Reranker(Box::new(Pointwise {
@@ -105,12 +98,12 @@ impl Algorithm for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())?;
+        self.model.check("model")?;
         self.input().check(&["query", "document"])
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        vec![wanted(&self.weights, self.revision.as_ref())]
+        self.model.checkpoints()
     }
 }
 
@@ -129,7 +122,7 @@ impl Config {
             true => Ok(()),
             false => Err(format!(
                 "{}: has {found} classes, and this `score` needs {expected}: write `logit` for one class, `log-softmax` for two",
-                self.weights
+                self.model.weights
             )
             .into()),
         }
@@ -183,7 +176,7 @@ mod tests {
 
     fn config(folder: &str, score: &str) -> Config {
         toml::from_str(&format!(
-            "weights = \"file:{folder}\"\nignore = []\ntemplate = [\"{{query}}\", \"{{document}}\"]\n\
+            "model = {{ weights = \"file:{folder}\" }}\ntemplate = [\"{{query}}\", \"{{document}}\"]\n\
              truncation = \"longest\"\nmax_length = 40\nscore = \"{score}\"\ndepth = 10"
         ))
         .unwrap()

@@ -22,29 +22,22 @@ use nir_core::{
     Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Query, Ranking, Reranker, Result,
     Scored,
 };
-use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::Vector;
 use nir_nn::{Bound, Input, Model, Poolings, Role, Similarity, Tokens};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::neural::{
-    Way, bind, check_weights, document_token, load_vector, pieces, uncounted, wanted,
-};
+use crate::model::{ModelSource, Way};
+use crate::neural::{document_token, pieces};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the weights are: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// The commit of the weights on the hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
+    /// The encoder of queries and documents.
+    pub model: ModelSource,
     /// How many hidden states become one vector; the paper takes the first.
     pub pooling: Poolings,
     /// How two vectors are compared; the paper takes the cosine.
@@ -76,13 +69,13 @@ impl Algorithm for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())?;
+        self.model.check("model")?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        vec![wanted(&self.weights, self.revision.as_ref())]
+        self.model.checkpoints()
     }
 }
 
@@ -102,19 +95,19 @@ struct Side {
 
 impl Encoder {
     fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
-        let weights = &config.weights()[0];
+        let source = &config.model;
         let way = Way {
             pooling: &config.pooling,
             projection: None,
             similarity: config.similarity,
             dimensions: None,
         };
-        let model = load_vector(context, weights, None, &config.ignore, &way)?;
-        let queries = bind(context, weights, &model, &config.query, Role::Query)?;
-        let documents = bind(context, weights, &model, &config.document, Role::Document)?;
+        let model = source.load_vector(context, &way)?;
+        let queries = source.bind(context, &model, &config.query, Role::Query)?;
+        let documents = source.bind(context, &model, &config.document, Role::Document)?;
         Ok(Self {
-            queries: Side { prompt: uncounted(context, weights, &queries)?, tokens: queries },
-            documents: Side { prompt: uncounted(context, weights, &documents)?, tokens: documents },
+            queries: Side { prompt: source.uncounted(context, &queries)?, tokens: queries },
+            documents: Side { prompt: source.uncounted(context, &documents)?, tokens: documents },
             model,
             similarity: config.similarity,
         })

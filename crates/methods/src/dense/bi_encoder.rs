@@ -14,7 +14,7 @@
 //!
 //! | symbol       | is                                                                             |
 //! |--------------|--------------------------------------------------------------------------------|
-//! | `E_Q`, `E_D` | encoders of queries and of documents: one checkpoint, or (`query_weights`) two   |
+//! | `E_Q`, `E_D` | encoders of queries and of documents: one checkpoint, or (`query_model`) two     |
 //! | `h_i`        | the last hidden state of token `i`, `[hidden]`                                  |
 //! | `pool`       | first token, mean, mean without the first tokens, BERT's pooler, last token, … |
 //! | `P`          | a projection where the checkpoint has one (ANCE: linear and layer norm), or the layers of its `modules.json` |
@@ -37,39 +37,25 @@ use nir_core::{
     Result, Retriever, Run, Search, Version,
 };
 use nir_index::{Matrix, MatrixWriter, Storage, versions};
-use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::{Projection, Vector};
 use nir_nn::{Bound, Input, Model, Poolings, Role, Similarity, Tokens};
 use serde::{Deserialize, Serialize};
 
 use super::index::{Index, Searcher};
-use crate::neural::{
-    Effort, Vocabulary, Way, bind, check_weights, digest, document_token, document_tokens,
-    load_vector, pieces, query_tokens, shards, uncounted, wanted,
-};
+use crate::model::{ModelSource, Way};
+use crate::neural::{Effort, document_token, document_tokens, pieces, query_tokens, shards};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the weights are: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// The commit of the weights on the hub.
+    /// The encoder of documents, and of queries where `query_model` names no other.
+    pub model: ModelSource,
+    /// The encoder of queries, where it is another than that of documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
-    /// The weights of the queries' encoder, where that is another.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query_weights: Option<Location>,
-    /// Their commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query_revision: Option<String>,
-    /// What they have too much.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub query_ignore: Vec<String>,
+    pub query_model: Option<ModelSource>,
     /// How many hidden states become one vector; several ways give one vector joined of theirs.
     pub pooling: Poolings,
     /// The layers after pooling, where the checkpoint has them among its weights; those of its `modules.json` are applied
@@ -79,9 +65,6 @@ pub struct Config {
     /// How many of a vector's first numbers are kept, for a checkpoint that was trained to be cut (Matryoshka).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dimensions: Option<usize>,
-    /// The checkpoint whose vocabulary is used, where the weights come without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vocabulary: Option<Vocabulary>,
     /// How two vectors are compared.
     pub similarity: Similarity,
     /// How a query is written.
@@ -121,11 +104,8 @@ impl Algorithm for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())?;
-        if let Some(weights) = &self.query_weights {
-            check_weights(weights, self.query_revision.as_ref())?;
-        }
-        self.vocabulary.as_ref().map_or(Ok(()), Vocabulary::check)?;
+        self.model.check("model")?;
+        self.query_model.as_ref().map_or(Ok(()), |model| model.check("query_model"))?;
         self.index.check()?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
@@ -140,15 +120,21 @@ impl Algorithm for Config {
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        let queries = self.query_weights.as_ref();
-        let queries = queries.map(|weights| wanted(weights, self.query_revision.as_ref()));
-        let vocabulary = self.vocabulary.as_ref().map(Vocabulary::wanted);
-        let documents = wanted(&self.weights, self.revision.as_ref());
-        std::iter::once(documents).chain(queries).chain(vocabulary).collect()
+        let models = std::iter::once(&self.model).chain(&self.query_model);
+        models.flat_map(ModelSource::checkpoints).collect()
     }
 }
 
 impl Config {
+    fn way(&self) -> Way<'_> {
+        Way {
+            pooling: &self.pooling,
+            projection: self.projection.as_ref(),
+            similarity: self.similarity,
+            dimensions: self.dimensions,
+        }
+    }
+
     /// What decides the vector of a document.
     fn recipe(&self, checkpoint: &str, overrides: &[String]) -> String {
         let parts = (&self.pooling, &self.projection, &self.similarity, &self.document, overrides);
@@ -159,11 +145,8 @@ impl Config {
 
     /// The vectors of all documents, ready to be searched.
     fn encode(&self, context: &Context<'_>, encoder: &Encoder) -> Result<Searcher> {
-        let mut checkpoint = digest(context, &self.weights()[0])?;
-        if let Some(vocabulary) = &self.vocabulary {
-            checkpoint = format!("{checkpoint} {}", digest(context, &vocabulary.wanted())?);
-        }
-        let encoding = context.encoding(&self.recipe(&checkpoint, context.overrides));
+        let encoding =
+            context.encoding(&self.recipe(&self.model.digest(context)?, context.overrides));
         let (corpus, dim) = (&*context.corpus, encoder.model.head.dim());
         let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
         let effort = Effort::new(&encoder.model.encoder, &encoder.tokens);
@@ -195,31 +178,21 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn load(config: &Config, context: &Context<'_>, role: Role) -> Result<Self> {
-        let mut weights = config.weights();
-        let (weights, ignore, input) = match role {
-            Role::Document => (weights.swap_remove(0), &config.ignore, &config.document),
-            Role::Query => (weights.swap_remove(1), &config.query_ignore, &config.query),
+    /// A loaded model, with one role's way of writing texts.
+    fn bind(
+        config: &Config,
+        context: &Context<'_>,
+        source: &ModelSource,
+        model: Arc<Model<Vector>>,
+        role: Role,
+    ) -> Result<Self> {
+        let input = match role {
+            Role::Document => &config.document,
+            Role::Query => &config.query,
         };
-        let way = Way {
-            pooling: &config.pooling,
-            projection: config.projection.as_ref(),
-            similarity: config.similarity,
-            dimensions: config.dimensions,
-        };
-        let vocabulary = config.vocabulary.as_ref();
-        let model = load_vector(context, &weights, vocabulary, ignore, &way)?;
-        let tokens = bind(context, &weights, &model, input, role)?;
-        let prompt = uncounted(context, &weights, &tokens)?;
+        let tokens = source.bind(context, &model, input, role)?;
+        let prompt = source.uncounted(context, &tokens)?;
         Ok(Self { model, tokens, prompt, similarity: config.similarity })
-    }
-
-    /// The queries' encoder where it is the documents'.
-    fn sharing(&self, config: &Config, context: &Context<'_>) -> Result<Self> {
-        let (model, weights) = (Arc::clone(&self.model), &config.weights()[0]);
-        let tokens = bind(context, weights, &model, &config.query, Role::Query)?;
-        let prompt = uncounted(context, weights, &tokens)?;
-        Ok(Self { model, tokens, prompt, similarity: self.similarity })
     }
 
     /// `[texts, dim]`
@@ -243,11 +216,13 @@ struct Encoders {
 
 impl Encoders {
     fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
-        let documents = Encoder::load(config, context, Role::Document)?;
-        let queries = match config.query_weights {
-            None => documents.sharing(config, context)?,
-            Some(_) => Encoder::load(config, context, Role::Query)?,
+        let model = config.model.load_vector(context, &config.way())?;
+        let documents = Encoder::bind(config, context, &config.model, model, Role::Document)?;
+        let (source, model) = match &config.query_model {
+            Some(source) => (source, source.load_vector(context, &config.way())?),
+            None => (&config.model, Arc::clone(&documents.model)),
         };
+        let queries = Encoder::bind(config, context, source, model, Role::Query)?;
         Ok(Self { queries, documents })
     }
 }
@@ -336,13 +311,14 @@ impl Search for Prepared<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Vocabulary;
     use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
 
-    /// A config over a tiny checkpoint.
-    fn config(folder: &str, more: &str) -> Config {
+    /// A config over a tiny checkpoint, some of whose tensors are ignored.
+    fn config(folder: &str, ignore: &str, more: &str) -> Config {
         let input = r#"{ template = ["{text}"], special_tokens = true, max_length = 40 }"#;
         let text = format!(
-            "weights = \"file:{folder}\"\nsimilarity = \"dot\"\nquery = {input}\ndocument = {input}\n\
+            "model = {{ weights = \"file:{folder}\", ignore = [\"{ignore}\"] }}\nsimilarity = \"dot\"\nquery = {input}\ndocument = {input}\n\
              index = {{ use = \"flat\", storage = \"f32\" }}\ndepth = 10\n{more}"
         );
         toml::from_str(&text).unwrap()
@@ -356,19 +332,20 @@ mod tests {
     #[test]
     fn a_score_is_the_product_of_the_references_vectors() {
         for (name, tensor, more) in [
-            ("bert", "cls", "pooling = \"cls\"\nignore = [\"pooler.*\"]"),
-            ("bert", "mean", "pooling = \"mean\"\nignore = [\"pooler.*\"]"),
-            ("bert", "pooler", "pooling = \"pooler\"\nignore = []"),
-            ("distilbert", "cls", "pooling = \"cls\"\nignore = []"),
+            ("bert", "cls", "pooling = \"cls\""),
+            ("bert", "mean", "pooling = \"mean\""),
+            ("bert", "pooler", "pooling = \"pooler\""),
+            ("distilbert", "cls", "pooling = \"cls\""),
             (
                 "ance",
                 "projected",
-                "pooling = \"cls\"\nignore = [\"*pooler*\"]\nprojection = { linear = \"embeddingHead\", norm = \"norm\" }",
+                "pooling = \"cls\"\nprojection = { linear = \"embeddingHead\", norm = \"norm\" }",
             ),
         ] {
             let (folder, expected) = fixture(name);
             let lent = Lent::new(sentence_and_word());
-            let found = lent.retrieve(&config(&folder, more), "bread");
+            let ignore = if tensor == "pooler" { "" } else { "*pooler*" };
+            let found = lent.retrieve(&config(&folder, ignore, more), "bread");
             let score = |case| dot(&expected("word", tensor), &expected(case, tensor));
             let mut ranked = [("sentence", score("sentence")), ("word", score("word"))];
             ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -379,7 +356,7 @@ mod tests {
     #[test]
     fn a_cosine_is_at_most_one_and_a_text_is_nearest_itself() {
         let (folder, _) = fixture("bert");
-        let mut config = config(&folder, "pooling = \"mean\"\nignore = [\"pooler.*\"]");
+        let mut config = config(&folder, "pooler.*", "pooling = \"mean\"");
         config.similarity = Similarity::Cosine;
         let lent = Lent::new(sentence_and_word());
         let found = lent.retrieve(&config, "bread");
@@ -397,16 +374,16 @@ mod tests {
                 std::fs::copy(file.path(), bare.path().join(name)).unwrap();
             }
         }
-        let pooling = "pooling = \"mean\"\nignore = [\"pooler.*\"]";
-        let alone = config(bare.path().to_str().unwrap(), pooling);
+        let its_own = config(&folder, "pooler.*", "pooling = \"mean\"");
+        let mut bare_one = its_own.clone();
+        bare_one.model.weights = format!("file:{}", bare.path().display()).parse().unwrap();
         let lent = Lent::new(sentence_and_word());
-        let error = lent.try_build(&alone).err().unwrap().to_string();
+        let error = lent.try_build(&bare_one).err().unwrap().to_string();
         assert!(error.contains("tokenizer.json"), "{error}");
 
-        let vocabulary = format!("vocabulary = {{ weights = \"file:{folder}\" }}");
-        let lent_one = config(bare.path().to_str().unwrap(), &format!("{pooling}\n{vocabulary}"));
-        let its_own = config(&folder, pooling);
-        assert_eq!(lent.retrieve(&lent_one, "bread"), lent.retrieve(&its_own, "bread"));
+        let weights = its_own.model.weights.clone();
+        bare_one.model.vocabulary = Some(Vocabulary { weights, revision: None });
+        assert_eq!(lent.retrieve(&bare_one, "bread"), lent.retrieve(&its_own, "bread"));
     }
 
     /// Texts of one word each: no two are alike.
@@ -420,7 +397,7 @@ mod tests {
     #[test]
     fn an_index_that_looks_everywhere_finds_what_exhaustive_search_finds() {
         let (folder, _) = fixture("bert");
-        let mut config = config(&folder, "pooling = \"mean\"\nignore = [\"pooler.*\"]");
+        let mut config = config(&folder, "pooler.*", "pooling = \"mean\"");
         config.similarity = Similarity::Cosine;
         let lent = Lent::new(many());
         let exact = lent.retrieve(&config, "water");
@@ -444,7 +421,7 @@ mod tests {
     #[test]
     fn two_storages_share_vectors() {
         let (folder, _) = fixture("bert");
-        let mut config = config(&folder, "pooling = \"mean\"\nignore = [\"pooler.*\"]");
+        let mut config = config(&folder, "pooler.*", "pooling = \"mean\"");
         let lent = Lent::new(many());
         let exact = lent.retrieve(&config, "water");
         assert_eq!((lent.artifacts("vectors"), lent.artifacts("indexes")), (1, 0));
@@ -461,7 +438,7 @@ mod tests {
     #[test]
     fn an_index_that_looks_at_little_says_so() {
         let (folder, _) = fixture("bert");
-        let mut config = config(&folder, "pooling = \"mean\"\nignore = [\"pooler.*\"]");
+        let mut config = config(&folder, "pooler.*", "pooling = \"mean\"");
         let lent = Lent::new(many());
         config.depth = 5;
         assert_eq!(lent.recall(&config, "water"), None);
@@ -483,11 +460,11 @@ mod tests {
 
     #[test]
     fn a_wrong_template_or_location_is_refused() {
-        let mut config = config("somewhere", "pooling = \"mean\"\nignore = []");
+        let mut config = config("somewhere", "", "pooling = \"mean\"");
         config.query.template = vec!["{title}".to_owned()];
         let error = Algorithm::check(&config).unwrap_err();
         assert_eq!(error, "`query`: `template` names `{title}`: expected {text}");
-        config.revision = Some("main".to_owned());
+        config.model.revision = Some("main".to_owned());
         assert!(Algorithm::check(&config).unwrap_err().contains("leave the revision out"));
     }
 }

@@ -37,15 +37,15 @@ use nir_core::{
 };
 use nir_index::versions;
 use nir_index::{Matrix, MatrixWriter, Simd, Storage};
-use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::MaskedLm;
 use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, numbers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::model::ModelSource;
 use crate::neural::{
-    Effort, Vocabulary, bind, check_weights, count_tokens, digests, document_token,
-    document_tokens, load_with, piece, shards, wanted, weighted_pieces,
+    Effort, count_tokens, document_token, document_tokens, piece, shards, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -53,17 +53,8 @@ use crate::{Algorithm, Context, Shape, Stage};
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the weights are: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// The commit of the weights on the hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// The checkpoint whose vocabulary is used, where the weights come without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vocabulary: Option<Vocabulary>,
-    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
+    /// The encoder of documents; its tokenizer cuts queries too.
+    pub model: ModelSource,
     /// How a query is cut into word pieces; no model reads it.
     pub query: Input,
     /// How a document is written; its first token gives way to `[DOC]`.
@@ -110,8 +101,7 @@ impl Algorithm for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())?;
-        self.vocabulary.as_ref().map_or(Ok(()), Vocabulary::check)?;
+        self.model.check("model")?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document
             .check(&["title", "text"])
@@ -129,15 +119,14 @@ impl Algorithm for Config {
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        let vocabulary = self.vocabulary.as_ref().map(Vocabulary::wanted);
-        std::iter::once(wanted(&self.weights, self.revision.as_ref())).chain(vocabulary).collect()
+        self.model.checkpoints()
     }
 }
 
 impl Config {
     /// `z_d` of all documents.
     fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<Passages> {
-        let checkpoint = digests(context, &self.weights())?;
+        let checkpoint = self.model.digest(context)?;
         let document = serde_json::to_string(&self.document).expect("a config is plain data");
         let recipe = format!("{checkpoint} {document} {:?}", self.storage);
         let encoding = context.encoding(&recipe);
@@ -193,12 +182,11 @@ struct Reader {
 
 impl Reader {
     fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
-        let weights = &config.weights()[0];
-        let vocabulary = config.vocabulary.as_ref();
-        let model = load_with(context, weights, vocabulary, &config.ignore, MaskedLm::load)?;
+        let source = &config.model;
+        let model = source.load(context, MaskedLm::load)?;
         Ok(Self {
-            query_tokens: bind(context, weights, &model, &config.query, Role::Query)?,
-            document_tokens: bind(context, weights, &model, &config.document, Role::Document)?,
+            query_tokens: source.bind(context, &model, &config.query, Role::Query)?,
+            document_tokens: source.bind(context, &model, &config.document, Role::Document)?,
             model,
         })
     }
@@ -368,8 +356,7 @@ mod tests {
         let (folder, _) = fixture("bert-mlm");
         let config: Config = toml::from_str(&format!(
             r#"
-            weights  = "file:{folder}"
-            ignore   = []
+            model    = {{ weights = "file:{folder}" }}
             query    = {{ template = ["{{text}}"], special_tokens = false, max_length = 40 }}
             document = {{ template = ["{{text}}"], special_tokens = true, max_length = 40 }}
             storage  = "f32"

@@ -42,29 +42,21 @@ use nir_index::Simd;
 use nir_index::codes::{Centroids, KMeans};
 use nir_index::late::{Plaid, PlaidProbe, ResidualCode, TokenMatrix, TokenStorage, TokenWriter};
 use nir_index::versions;
-use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, check_finite, normalise, numbers};
 use serde::{Deserialize, Serialize};
 
-use crate::neural::{
-    self, Effort, check_weights, digest, document_token, document_tokens, load, piece, pieces,
-    shards, wanted,
-};
+use crate::model::ModelSource;
+use crate::neural::{Effort, document_token, document_tokens, piece, pieces, shards};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters, those of [`MaxSim`] too.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the weights are: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// The commit of the weights on the hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
+    /// The encoder of queries and documents.
+    pub model: ModelSource,
     /// The name of the linear layer that makes a token's vector.
     pub projection: String,
     /// What takes the place of the second token.
@@ -244,7 +236,7 @@ impl Algorithm for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())?;
+        self.model.check("model")?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document
             .check(&["title", "text"])
@@ -260,7 +252,7 @@ impl Algorithm for Config {
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        vec![wanted(&self.weights, self.revision.as_ref())]
+        self.model.checkpoints()
     }
 }
 
@@ -314,11 +306,10 @@ struct Reader {
 
 impl Reader {
     fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
-        let weights = &config.weights()[0];
-        let model = load(context, weights, &config.ignore, |architecture, tensors| {
+        let model = config.model.load(context, |architecture, tensors| {
             PerToken::load(architecture, tensors, &[&config.projection])
         })?;
-        let bind = |input, role| neural::bind(context, weights, &model, input, role);
+        let bind = |input, role| config.model.bind(context, &model, input, role);
         Ok(Self {
             query_tokens: bind(&config.query, Role::Query)?,
             query_marker: model.tokenizer.id(&config.marker.query)?,
@@ -560,7 +551,7 @@ const LISTS: &str = "lists.plaid";
 impl Config {
     /// `E_d` of all documents, and everything that decides what it is.
     fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<(Vec<Shard>, Key)> {
-        let checkpoint = digest(context, &self.weights()[0])?;
+        let checkpoint = self.model.digest(context)?;
         let parts = (
             &self.projection,
             &self.marker.document,
@@ -644,7 +635,7 @@ mod tests {
     /// As the fixture was recorded: no marker of its own, punctuation kept, and no masks.
     fn config(folder: &str, query: &str) -> Config {
         let text = format!(
-            "weights = \"file:{folder}\"\nignore = [\"*pooler.*\"]\nprojection = \"linear\"\n\
+            "model = {{ weights = \"file:{folder}\", ignore = [\"*pooler.*\"] }}\nprojection = \"linear\"\n\
              marker = {{ query = \"bread\", document = \"bread\" }}\npunctuation = true\n\
              query = {query}\n\
              document = {{ template = [\"{{text}}\"], special_tokens = true, max_length = 40 }}\n\

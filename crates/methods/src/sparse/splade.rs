@@ -27,17 +27,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
-use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::{LogitPooling, MaskedLm};
-use nir_nn::{Bound, Contract, Input, Model, Role, Rows, Tokens, check_finite, numbers};
+use nir_nn::{Bound, Input, Model, Role, Rows, Tokens, check_finite, numbers};
 use serde::{Deserialize, Serialize};
 
 use crate::impacts::{
     Index, Quantisation, QueryWeighting, SparseVector, Weigh, WeighQueries, quantised, retriever,
 };
+use crate::model::ModelSource;
 use crate::neural::{
-    Effort, bind, check_weights, digest, document_token, document_tokens, load, piece,
-    query_tokens, wanted, weighted_pieces,
+    Effort, document_token, document_tokens, piece, query_tokens, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -45,23 +45,11 @@ use crate::{Algorithm, Context, Shape, Stage};
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the weights are: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// The commit of the weights on the hub.
+    /// The encoder of documents, and of queries where `query_model` names no other.
+    pub model: ModelSource,
+    /// The encoder of queries, where it is another than that of documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
-    /// The weights of the queries' encoder, where that is another.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query_weights: Option<Location>,
-    /// Their commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query_revision: Option<String>,
-    /// What they have too much.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub query_ignore: Vec<String>,
+    pub query_model: Option<ModelSource>,
     /// How the logits of all tokens become one weight for each word.
     pub pooling: LogitPooling,
     /// Whether a query is expanded too.
@@ -91,7 +79,7 @@ impl Algorithm for Config {
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let splade = self.load(context)?;
-        let checkpoint = digest(context, &self.weights()[0])?;
+        let checkpoint = self.model.digest(context)?;
         let parts = (&self.pooling, &self.document, &self.quantisation);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let encoding = context.encoding(&format!("{checkpoint} {parts}"));
@@ -103,40 +91,36 @@ impl Algorithm for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())?;
+        self.model.check("model")?;
         self.index.check()?;
-        if let Some(weights) = &self.query_weights {
-            check_weights(weights, self.query_revision.as_ref())?;
-        }
+        self.query_model.as_ref().map_or(Ok(()), |model| model.check("query_model"))?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        let queries = self.query_weights.as_ref();
-        let queries = queries.map(|weights| wanted(weights, self.query_revision.as_ref()));
-        std::iter::once(wanted(&self.weights, self.revision.as_ref())).chain(queries).collect()
+        self.models().flat_map(ModelSource::checkpoints).collect()
     }
 }
 
 impl Config {
+    fn models(&self) -> impl Iterator<Item = &ModelSource> {
+        std::iter::once(&self.model).chain(&self.query_model)
+    }
+
     fn load(&self, context: &Context<'_>) -> Result<Splade> {
-        let weights = self.weights();
-        for wanted in &weights {
-            let contract = Contract::read(&context.resources.checkpoint(wanted)?)?;
-            contract.hold_splade(self.pooling, context.overrides)?;
+        for model in self.models() {
+            model.contract(context)?.hold_splade(self.pooling, context.overrides)?;
         }
-        let documents = load(context, &weights[0], &self.ignore, MaskedLm::load)?;
-        let queries = match weights.get(1) {
-            Some(weights) => load(context, weights, &self.query_ignore, MaskedLm::load)?,
-            None => Arc::clone(&documents),
+        let documents = self.model.load(context, MaskedLm::load)?;
+        let (source, queries) = match &self.query_model {
+            Some(source) => (source, source.load(context, MaskedLm::load)?),
+            None => (&self.model, Arc::clone(&documents)),
         };
-        let of_queries = weights.last().expect("there is at least one checkpoint");
         Ok(Splade {
-            query_tokens: bind(context, of_queries, &queries, &self.query, Role::Query)?,
-            document_tokens: bind(
+            query_tokens: source.bind(context, &queries, &self.query, Role::Query)?,
+            document_tokens: self.model.bind(
                 context,
-                &weights[0],
                 &documents,
                 &self.document,
                 Role::Document,
@@ -234,7 +218,7 @@ mod tests {
     fn config(folder: &str, pooling: &str, index: &str) -> Config {
         let input = r#"{ template = ["{text}"], special_tokens = true, max_length = 40 }"#;
         let text = format!(
-            "weights = \"file:{folder}\"\nignore = []\npooling = \"{pooling}\"\nquery_weighting = \"model\"\n\
+            "model = {{ weights = \"file:{folder}\" }}\npooling = \"{pooling}\"\nquery_weighting = \"model\"\n\
              query = {input}\ndocument = {input}\nindex = {index}\ndepth = 10"
         );
         toml::from_str(&text).unwrap()

@@ -40,7 +40,7 @@ use nir_core::{
     Result, Retriever, Run, Scored, Version,
 };
 use nir_index::{Matrix, MatrixWriter, Simd, Storage};
-use nir_nn::checkpoint::{Checkpoint, Location, Wanted};
+use nir_nn::checkpoint::{Checkpoint, Wanted};
 use nir_nn::heads::PerToken;
 use nir_nn::{
     Architecture, Bound, Hidden, Input, Model, Pooling, Role, Rows, Tensors, Tokens, check_finite,
@@ -49,27 +49,19 @@ use nir_nn::{
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::neural::{
-    Effort, bind, check_weights, digest, document_token, document_tokens, load, piece, pieces,
-    query_tokens, shards, wanted,
-};
+use crate::model::ModelSource;
+use crate::neural::{Effort, document_token, document_tokens, piece, pieces, query_tokens, shards};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the weights are: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// The commit of the weights on the hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
+    /// The encoder of queries and documents.
+    pub model: ModelSource,
     /// The file of the layers below, where the authors' code saved them apart from the encoder: `model.pt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heads: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
     /// The name of the linear layer that makes a token's vector.
     pub token: String,
     /// The name of the one that makes a text's vector; none for COIL-tok.
@@ -110,7 +102,7 @@ impl Algorithm for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())?;
+        self.model.check("model")?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document
             .check(&["title", "text"])
@@ -125,14 +117,14 @@ impl Algorithm for Config {
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        vec![wanted(&self.weights, self.revision.as_ref())]
+        self.model.checkpoints()
     }
 }
 
 impl Config {
     /// The inverted lists of all documents, one set for each shard.
     fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<Vec<Lists>> {
-        let checkpoint = digest(context, &self.weights()[0])?;
+        let checkpoint = self.model.digest(context)?;
         let model = &reader.model;
         let parts = (&self.token, &self.cls, &self.document, &self.storage);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
@@ -377,16 +369,16 @@ struct Reader {
 
 impl Reader {
     fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
-        let weights = &config.weights()[0];
-        let checkpoint = context.resources.checkpoint(weights)?;
+        let source = &config.model;
+        let checkpoint = source.checkpoint(context)?;
         let heads = config.heads.as_ref().map(|name| file(&checkpoint, name)).transpose()?;
-        let model = load(context, weights, &config.ignore, |architecture, tensors| {
+        let model = source.load(context, |architecture, tensors| {
             heads.iter().try_for_each(|heads| tensors.also(heads))?;
             Heads::load(architecture, tensors, &config.token, config.cls.as_ref())
         })?;
         Ok(Self {
-            query_tokens: bind(context, weights, &model, &config.query, Role::Query)?,
-            document_tokens: bind(context, weights, &model, &config.document, Role::Document)?,
+            query_tokens: source.bind(context, &model, &config.query, Role::Query)?,
+            document_tokens: source.bind(context, &model, &config.document, Role::Document)?,
             model,
         })
     }
@@ -571,8 +563,7 @@ mod tests {
     fn config(folder: &str, more: &str) -> Config {
         toml::from_str(&format!(
             r#"
-            weights  = "file:{folder}"
-            ignore   = ["pooler.*"]
+            model    = {{ weights = "file:{folder}", ignore = ["pooler.*"] }}
             token    = "tok_proj"
             cls      = "cls_proj"
             query    = {{ template = ["{{text}}"], special_tokens = true, max_length = 40 }}

@@ -36,28 +36,23 @@ use std::sync::Arc;
 use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
 use nir_index::{Analyzer, analyzer};
 use nir_nn::Input;
-use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::checkpoint::Wanted;
 use serde::{Deserialize, Serialize};
 
 use super::words::{
     Collection, Names, WeighWords, WeightedWords, Word, WordModel, encoding, retriever,
 };
 use crate::impacts::{Index, SparseVector, Storage};
-use crate::neural::{Effort, check_weights, digest, wanted};
+use crate::model::ModelSource;
+use crate::neural::Effort;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the weights are: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// The commit of the weights on the hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
+    /// The encoder of documents.
+    pub model: ModelSource,
     /// The name of the linear layer that gives a word piece its number.
     pub head: String,
     /// How a document is written.
@@ -88,7 +83,7 @@ impl Algorithm for Config {
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let deepct = self.load(context)?;
-        let checkpoint = digest(context, &self.weights()[0])?;
+        let checkpoint = self.model.digest(context)?;
         let parts = (&self.head, &self.document, self.scale, deepct.analyzer.name());
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let names = Names {
@@ -103,7 +98,7 @@ impl Algorithm for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())?;
+        self.model.check("model")?;
         self.document
             .check(&["title", "text"])
             .map_err(|problem| format!("`document`: {problem}"))?;
@@ -119,15 +114,15 @@ impl Algorithm for Config {
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        vec![wanted(&self.weights, self.revision.as_ref())]
+        self.model.checkpoints()
     }
 }
 
 impl Config {
     fn load(&self, context: &Context<'_>) -> Result<DeepCt> {
-        let (weights, head) = (&self.weights()[0], std::slice::from_ref(&self.head));
+        let head = std::slice::from_ref(&self.head);
         Ok(DeepCt {
-            model: WordModel::load(context, weights, &self.ignore, head, &self.document)?,
+            model: WordModel::load(context, &self.model, head, &self.document)?,
             scale: self.scale,
             analyzer: analyzer(&self.analyzer)?,
             bm25: Bm25 { k1: self.k1, b: self.b },
@@ -291,8 +286,7 @@ mod tests {
         let (folder, expected) = fixture("deepct");
         let config: Config = toml::from_str(&format!(
             r#"
-            weights  = "file:{folder}"
-            ignore   = []
+            model    = {{ weights = "file:{folder}" }}
             head     = "classifier"
             document = {{ template = ["{{text}}"], special_tokens = true, max_length = 40 }}
             scale    = 100

@@ -28,27 +28,22 @@
 use std::ops::Range;
 
 use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
-use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::checkpoint::Wanted;
 use nir_nn::{Bound, Input, Role};
 use serde::{Deserialize, Serialize};
 
 use super::words::{Names, WeighWords, WeightedWords, Word, WordModel, encoding, retriever, words};
 use crate::impacts::{Index, Quantisation, Storage, quantised};
-use crate::neural::{Effort, check_weights, digest, pieces, wanted};
+use crate::model::ModelSource;
+use crate::neural::{Effort, pieces};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the weights are: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// The commit of the weights on the hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
+    /// The encoder of documents.
+    pub model: ModelSource,
     /// The names of the linear layers, in order, that give a word piece its impact; a ReLU follows each.
     pub head: Vec<String>,
     /// How a query is cut into words; no model reads it.
@@ -76,7 +71,7 @@ impl Algorithm for Config {
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let deepimpact = self.load(context)?;
-        let checkpoint = digest(context, &self.weights()[0])?;
+        let checkpoint = self.model.digest(context)?;
         let parts = (&self.head, &self.document, &self.quantisation);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let names = Names {
@@ -91,7 +86,7 @@ impl Algorithm for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())?;
+        self.model.check("model")?;
         self.index.check()?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document
@@ -107,15 +102,14 @@ impl Algorithm for Config {
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        vec![wanted(&self.weights, self.revision.as_ref())]
+        self.model.checkpoints()
     }
 }
 
 impl Config {
     fn load(&self, context: &Context<'_>) -> Result<DeepImpact> {
-        let weights = &self.weights()[0];
-        let model = WordModel::load(context, weights, &self.ignore, &self.head, &self.document)?;
-        let query = model.bind(context, weights, &self.query, Role::Query)?;
+        let model = WordModel::load(context, &self.model, &self.head, &self.document)?;
+        let query = model.bind(context, &self.model, &self.query, Role::Query)?;
         Ok(DeepImpact { model, query, quantisation: self.quantisation })
     }
 }
@@ -194,8 +188,7 @@ mod tests {
     fn config(folder: &str, storage: &str) -> Config {
         toml::from_str(&format!(
             r#"
-            weights  = "file:{folder}"
-            ignore   = ["bert.pooler.*"]
+            model    = {{ weights = "file:{folder}", ignore = ["bert.pooler.*"] }}
             head     = ["impact_score_encoder.0", "impact_score_encoder.3"]
             query    = {{ template = ["{{text}}"], special_tokens = false, max_length = 40 }}
             document = {{ template = ["{{text}}"], special_tokens = true, max_length = 40 }}

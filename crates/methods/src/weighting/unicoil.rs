@@ -28,7 +28,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
-use nir_nn::checkpoint::{Location, Wanted};
+use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Input, Model, Role, Tokens};
 use serde::{Deserialize, Serialize};
@@ -36,9 +36,9 @@ use serde::{Deserialize, Serialize};
 use crate::impacts::{
     Index, Quantisation, QueryWeighting, SparseVector, Weigh, WeighQueries, quantised, retriever,
 };
+use crate::model::ModelSource;
 use crate::neural::{
-    Effort, bind, check_weights, digest, document_token, document_tokens, load, per_token, piece,
-    query_tokens, wanted, weighted_pieces,
+    Effort, document_token, document_tokens, per_token, piece, query_tokens, weighted_pieces,
 };
 use crate::{Algorithm, Context, Shape, Stage};
 
@@ -46,14 +46,8 @@ use crate::{Algorithm, Context, Shape, Stage};
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the weights are: `hf:org/name` or `file:folder`.
-    pub weights: Location,
-    /// The commit of the weights on the hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Patterns of tensors that the checkpoint has and this method does not use; a pooler needs none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
+    /// The encoder of queries and documents.
+    pub model: ModelSource,
     /// The name of the linear layer that gives a token its weight.
     pub head: String,
     /// Whether a query's weights are the model's.
@@ -83,7 +77,7 @@ impl Algorithm for Config {
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let unicoil = self.load(context)?;
-        let checkpoint = digest(context, &self.weights()[0])?;
+        let checkpoint = self.model.digest(context)?;
         let parts = (&self.head, &self.document, &self.quantisation);
         let parts = serde_json::to_string(&parts).expect("a config is plain data");
         let encoding = context.encoding(&format!("{checkpoint} {parts}"));
@@ -95,26 +89,25 @@ impl Algorithm for Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_weights(&self.weights, self.revision.as_ref())?;
+        self.model.check("model")?;
         self.index.check()?;
         self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
         self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        vec![wanted(&self.weights, self.revision.as_ref())]
+        self.model.checkpoints()
     }
 }
 
 impl Config {
     fn load(&self, context: &Context<'_>) -> Result<UniCoil> {
-        let weights = &self.weights()[0];
-        let model = load(context, weights, &self.ignore, |architecture, tensors| {
+        let model = self.model.load(context, |architecture, tensors| {
             PerToken::load(architecture, tensors, &[&self.head])
         })?;
         Ok(UniCoil {
-            query_tokens: bind(context, weights, &model, &self.query, Role::Query)?,
-            document_tokens: bind(context, weights, &model, &self.document, Role::Document)?,
+            query_tokens: self.model.bind(context, &model, &self.query, Role::Query)?,
+            document_tokens: self.model.bind(context, &model, &self.document, Role::Document)?,
             first: model.tokenizer.id("[CLS]")?,
             model,
             query_weighting: self.query_weighting,

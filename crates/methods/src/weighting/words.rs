@@ -12,14 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Key, Query, Result, Version};
-use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::PerToken;
 use nir_nn::{Bound, Input, Model, Role, Tokenizer, Tokens};
 
 use crate::impacts::{Index, Searcher, SparseVector, WeighQueries, searching};
-use crate::neural::{
-    Effort, bind, document_token, document_tokens, load, per_token, pieces, shards,
-};
+use crate::model::ModelSource;
+use crate::neural::{Effort, document_token, document_tokens, per_token, pieces, shards};
 use crate::{Context, Stage};
 
 /// Words with weights above zero, each word once.
@@ -231,20 +229,18 @@ impl WordModel {
     /// Loads the linear layers of these names, the last of which has one output.
     pub(super) fn load(
         context: &Context<'_>,
-        weights: &Wanted,
-        ignore: &[String],
+        source: &ModelSource,
         head: &[String],
         document: &Input,
     ) -> Result<Self> {
-        let model = load(context, weights, ignore, |architecture, tensors| {
-            PerToken::load(architecture, tensors, head)
-        })?;
+        let model = source
+            .load(context, |architecture, tensors| PerToken::load(architecture, tensors, head))?;
         if model.head.dim() != 1 {
-            let (location, found) = (weights.location(), model.head.dim());
+            let (location, found) = (&source.weights, model.head.dim());
             let head = head.join("`, `");
             return Err(format!("{location}: `{head}` has {found} outputs, expected 1").into());
         }
-        let tokens = bind(context, weights, &model, document, Role::Document)?;
+        let tokens = source.bind(context, &model, document, Role::Document)?;
         Ok(Self { model, tokens })
     }
 
@@ -252,11 +248,11 @@ impl WordModel {
     pub(super) fn bind(
         &self,
         context: &Context<'_>,
-        weights: &Wanted,
+        source: &ModelSource,
         input: &Input,
         role: Role,
     ) -> Result<Bound> {
-        bind(context, weights, &self.model, input, role)
+        source.bind(context, &self.model, input, role)
     }
 
     /// What a document takes.
