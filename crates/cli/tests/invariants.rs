@@ -10,7 +10,7 @@ use nir_catalogue::{Library, Source};
 use nir_methods::ALGORITHMS;
 
 /// Which of our crates a crate may import; `cli` may import all.
-const IMPORTS: [(&str, &[&str]); 12] = [
+const IMPORTS: [(&str, &[&str]); 13] = [
     ("cache", &[]),
     ("core", &[]),
     ("data", &["cache", "core"]),

@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_keys_of_a_model_are_parameters_too() {
-        let parameters = crate::find("bi_encoder").unwrap().parameters();
+        let parameters = crate::Registry::builtin().find("bi_encoder").unwrap().parameters();
         let names: Vec<_> = parameters.iter().take(6).map(|(name, _)| name.as_str()).collect();
         let of_the_model =
             ["weights", "revision", "ignore", "vocabulary"].map(|key| format!("model.{key}"));
