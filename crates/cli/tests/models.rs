@@ -127,8 +127,8 @@ fn copy_fixture(from: &str, to: PathBuf) {
 #[test]
 fn weights_outside_the_table_of_their_model() {
     let error = spoilt(|nir| drop(nir.write("mine/dense.toml", &METHOD.replace("model.", ""))));
-    let expected = "unknown field `weights`, expected one of `model`, `query_model`, `pooling`";
-    assert_says(&error, &["mine/dense.toml:7", expected]);
+    let expected = "unknown field `ignore`, expected one of `model`, `query_model`, `pooling`";
+    assert_says(&error, &["mine/dense.toml:8", expected]);
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn a_retriever_behind_passages_finds_documents_by_their_best_passage() {
         error.contains("unknown variant `best`, expected one of `max`, `first`, `sum`, `top_mean`"),
         "{error}"
     );
-    let rrf = "use = \"rrf\"\ninputs = [\"lexical/bm25\"]\nk = 60\ndepth = 10\npassages = { words = 3, stride = 1, aggregate = \"max\" }\n";
+    let rrf = "use = \"rrf\"\ninputs = [\"lexical/bm25\", \"lexical/bm25-impacts\"]\nk = 60\ndepth = 10\npassages = { words = 3, stride = 1, aggregate = \"max\" }\n";
     nir.write("mine/method.toml", &method(&[rrf]));
     let error = nir.run(&["run", "mine/method.toml", "--on", "toy"]).error();
     assert!(error.contains("`passages` stands with a retriever or a reranker"), "{error}");

@@ -128,12 +128,11 @@ impl Engine {
         });
         let stage = stage?;
         if let Stage::Expander(expander) = &stage {
-            let key = Key::of(&self.made_with(step)?).param(self.arithmetic(step));
             let expansion = Expansion {
                 expander: &**expander,
                 corpus: &*searched.0,
                 corpus_digest: searched.1,
-                key: key.param(&workshop.recipe),
+                key: self.add_step(Key::default(), step)?,
                 workshop: &workshop,
             };
             *searched = expansion.store()?;

@@ -43,7 +43,8 @@ impl Engine {
         Ok(key)
     }
 
-    fn add_step(&self, key: Key, step: &Step) -> Result<Key> {
+    /// Adds all that a step is beside what it is run over: code, parameters, files, weights and arithmetic.
+    pub(crate) fn add_step(&self, key: Key, step: &Step) -> Result<Key> {
         self.check_pins(step)?;
         let mut key = key.made_with(&self.made_with(step)?).made_with(&step.recipe.parts());
         if let Some(cut) = &step.passages {
