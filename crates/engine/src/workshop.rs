@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::Error;
+use nir_cache::Found;
 use nir_catalogue::StageCost;
 use nir_core::{BoxError, Key, TrecRun};
 use nir_data::{Source, document_format, read_documents};
@@ -58,19 +59,21 @@ pub(crate) struct Log {
     facts: Facts,
 }
 
-impl Resources for Workshop<'_> {
-    fn artifact(
-        &self,
-        kind: &str,
-        key: &Key,
-        make: &mut dyn FnMut(&Path) -> nir_core::Result<()>,
-    ) -> nir_core::Result<PathBuf> {
-        let found = self.cache.make(kind, key.digest(), &self.recipe, |folder| {
-            let (spent, made) = spent(|| make(folder));
-            made.map_err(boxed)?;
-            write_made_with(folder, key)?;
-            cache::write(&folder.join(COST), serde_json::to_string(&spent)?)
-        })?;
+/// Makes a thing in a new folder, with what it took and which code made it.
+fn fill(
+    folder: &Path,
+    key: &Key,
+    make: &mut dyn FnMut(&Path) -> nir_core::Result<()>,
+) -> anyhow::Result<()> {
+    let (spent, made) = spent(|| make(folder));
+    made.map_err(boxed)?;
+    write_made_with(folder, key)?;
+    cache::write(&folder.join(COST), serde_json::to_string(&spent)?)
+}
+
+impl Workshop<'_> {
+    /// Adds what a thing took when it was made.
+    fn logged(&self, kind: &str, found: &Found) -> anyhow::Result<PathBuf> {
         let spent: Spent = read_json(&found.file(COST))?;
         let mut log = self.log.lock().expect("no thread died holding the log");
         log.artifacts += 1;
@@ -80,6 +83,31 @@ impl Resources for Workshop<'_> {
         }
         log.bytes += found.manifest().bytes();
         Ok(found.path().to_owned())
+    }
+}
+
+impl Resources for Workshop<'_> {
+    fn artifact(
+        &self,
+        kind: &str,
+        key: &Key,
+        make: &mut dyn FnMut(&Path) -> nir_core::Result<()>,
+    ) -> nir_core::Result<PathBuf> {
+        let fill = |folder: &Path| fill(folder, key, make);
+        let found = self.cache.make(kind, key.digest(), &self.recipe, fill)?;
+        Ok(self.logged(kind, &found)?)
+    }
+
+    /// What another process makes costs nothing here, and is not logged: it is asked for again.
+    fn artifact_unless_claimed(
+        &self,
+        kind: &str,
+        key: &Key,
+        make: &mut dyn FnMut(&Path) -> nir_core::Result<()>,
+    ) -> nir_core::Result<Option<PathBuf>> {
+        let fill = |folder: &Path| fill(folder, key, make);
+        let found = self.cache.make_unless_claimed(kind, key.digest(), &self.recipe, fill)?;
+        Ok(found.map(|found| found.path().to_owned()))
     }
 
     fn checkpoint(&self, wanted: &Wanted) -> nir_core::Result<Checkpoint> {

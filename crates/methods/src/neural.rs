@@ -73,16 +73,24 @@ pub(crate) fn shards(
     let corpus = &*context.corpus;
     let size = |row| corpus.title(DocNo(row)).len() + corpus.text(DocNo(row)).len();
     let most = if context.backend.device().is_cpu() { SHARD_ON_CPU } else { SHARD_ON_GPU };
-    let shard = |rows: Range<u32>| {
+    let shards = cut(corpus.len() as u32, |row| effort.of(size(row)), most);
+    let keys = shards.iter().map(|rows| {
         let mut texts = Hasher::new("texts");
         for doc in rows.clone().map(DocNo) {
             texts.part(corpus.digest(doc).hex());
         }
-        let key = Key::of(&[format]).made_from(encoding).input(texts.digest());
-        context.resources.artifact("vectors", &key, &mut |folder| make(folder, rows.clone()))
+        Key::of(&[format]).made_from(encoding).input(texts.digest())
+    });
+    let shards: Vec<(Range<u32>, Key)> = shards.iter().cloned().zip(keys).collect();
+    // What other processes are at is left to them at first, so that several encode one collection together.
+    for (rows, key) in &shards {
+        let make = &mut |folder: &std::path::Path| make(folder, rows.clone());
+        context.resources.artifact_unless_claimed("vectors", key, make)?;
+    }
+    let shard = |(rows, key): &(Range<u32>, Key)| {
+        context.resources.artifact("vectors", key, &mut |folder| make(folder, rows.clone()))
     };
-    let rows = cut(corpus.len() as u32, |row| effort.of(size(row)), most);
-    rows.into_iter().map(shard).collect()
+    shards.iter().map(shard).collect()
 }
 
 /// Cuts rows into ranges whose efforts add up to `most`, or little more where one row alone is above it.

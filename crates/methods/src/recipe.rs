@@ -184,6 +184,16 @@ pub trait Resources: Sync {
         make: &mut dyn FnMut(&Path) -> Result<()>,
     ) -> Result<PathBuf>;
 
+    /// The same, but nobody is waited for: none where another process makes it at this moment.
+    fn artifact_unless_claimed(
+        &self,
+        kind: &str,
+        key: &Key,
+        make: &mut dyn FnMut(&Path) -> Result<()>,
+    ) -> Result<Option<PathBuf>> {
+        self.artifact(kind, key, make).map(Some)
+    }
+
     /// Published weights, from the hub's cache, the hub or a folder.
     fn checkpoint(&self, wanted: &Wanted) -> Result<Checkpoint>;
 
