@@ -17,12 +17,13 @@ use std::path::{Path, PathBuf};
 use common::Nir;
 
 /// Every algorithm over a dataset of the program that needs no other weights than the program's.
-const METHODS: [&str; 15] = [
+const METHODS: [&str; 16] = [
     "lexical/bm25",
     "lexical/bm25-impacts",
     "lexical/bm25-tantivy",
     "feedback/bm25-rm3",
     "feedback/bm25-rocchio",
+    "feedback/vector-prf-pocket",
     "hybrid/combmnz-bm25-rm3",
     "hybrid/combsum-bm25-rm3",
     "hybrid/linear-bm25-rm3",

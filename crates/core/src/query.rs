@@ -11,21 +11,23 @@ pub struct WeightedTerm {
     pub weight: f32,
 }
 
-/// One query.
+/// One query. A rewriter may change its text, or put terms or a vector beside it; what comes after reads what it can use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     /// Its name in queries, qrels and runs.
     pub query_id: String,
-    /// What the user typed. Rerankers and encoders read this, whatever a rewriter did.
+    /// What the user typed, or what a rewriter wrote in its place. Rerankers and encoders read this.
     pub text: String,
-    /// The weighted terms a rewriter put in place of the text; `None` where no rewriter did.
+    /// The weighted terms that a rewriter put in place of the text, for a search for terms; `None` where no rewriter did.
     pub terms: Option<Vec<WeightedTerm>>,
+    /// The vector that a rewriter put in place of what an encoder makes of the text, `[dim]`; `None` where no rewriter did.
+    pub vector: Option<Vec<f32>>,
 }
 
 impl Query {
     /// A query as it stands in a file.
     pub fn new(query_id: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { query_id: query_id.into(), text: text.into(), terms: None }
+        Self { query_id: query_id.into(), text: text.into(), terms: None, vector: None }
     }
 }
 
@@ -62,14 +64,24 @@ impl Queries {
     /// The same queries with their weighted terms replaced: `terms[i]` belongs to query `i`.
     #[must_use]
     pub fn with_terms(&self, terms: Vec<Vec<WeightedTerm>>) -> Self {
-        assert_eq!(terms.len(), self.0.len(), "one list of terms for each query");
-        Self(
-            self.0
-                .iter()
-                .zip(terms)
-                .map(|(query, terms)| Query { terms: Some(terms), ..query.clone() })
-                .collect(),
-        )
+        self.with(terms, |query, terms| Query { terms: Some(terms), ..query })
+    }
+
+    /// The same queries with other texts: `texts[i]` belongs to query `i`.
+    #[must_use]
+    pub fn with_texts(&self, texts: Vec<String>) -> Self {
+        self.with(texts, |query, text| Query { text, ..query })
+    }
+
+    /// The same queries with vectors in place of what an encoder makes of them: `vectors[i]`, `[dim]`, belongs to query `i`.
+    #[must_use]
+    pub fn with_vectors(&self, vectors: Vec<Vec<f32>>) -> Self {
+        self.with(vectors, |query, vector| Query { vector: Some(vector), ..query })
+    }
+
+    fn with<T>(&self, parts: Vec<T>, put: impl Fn(Query, T) -> Query) -> Self {
+        assert_eq!(parts.len(), self.0.len(), "one part for each query");
+        Self(self.0.iter().cloned().zip(parts).map(|(query, part)| put(query, part)).collect())
     }
 }
 

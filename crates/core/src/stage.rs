@@ -39,6 +39,18 @@ pub trait Retriever: Send + Sync {
         true
     }
 
+    /// The vectors of queries, `[dim]` each, whose inner product with a document's is its score; none where a text is not one
+    /// vector.
+    fn query_vectors(&self, _queries: &[Query]) -> Result<Option<Vec<Vec<f32>>>> {
+        Ok(None)
+    }
+
+    /// The vector of a document as it is compared, `[dim]`; none where a text is not one vector. Feedback in vector space moves
+    /// a query towards it.
+    fn document_vector(&self, _doc: DocNo) -> Option<Vec<f32>> {
+        None
+    }
+
     /// The same search over queries that are encoded once, so that the structure can be measured alone; none where no
     /// structure of vectors is searched.
     fn prepare<'a>(&'a self, _queries: &Queries) -> Result<Option<Box<dyn Search + 'a>>> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::StageCost;
-use nir_core::{Corpus, Digest, Encode, Key, Passages};
+use nir_core::{Corpus, Digest, Encode, Key, Passages, Retriever};
 use nir_methods::{Context, Resources as _, Stage};
 
 use crate::cost::timed;
@@ -23,6 +23,21 @@ pub(crate) struct Bound {
     pub(crate) facts: Facts,
 }
 
+/// What a stage is built over: the collection as the stages before it left it.
+pub(crate) struct Searched {
+    corpus: Arc<dyn Corpus>,
+    /// Names its content.
+    digest: Digest,
+    /// The last retriever before it.
+    found_by: Option<Arc<dyn Retriever>>,
+}
+
+impl Searched {
+    pub(crate) fn new(corpus: Arc<dyn Corpus>, digest: Digest) -> Self {
+        Self { corpus, digest, found_by: None }
+    }
+}
+
 impl Engine {
     /// Binds every stage, in order: expanders change the collection that the later ones see.
     pub(crate) fn bind(&self, pipeline: &Pipeline, target: &Target) -> Result<Bound> {
@@ -30,7 +45,7 @@ impl Engine {
             pipeline.inputs.iter().map(|input| self.bind(input, target)).collect::<Result<_>>()?;
         let facts = inputs.iter().flat_map(|input| input.facts.clone()).collect();
         let mut bound = Bound { stages: Vec::new(), costs: Vec::new(), inputs, facts };
-        let mut searched = (Arc::clone(&target.corpus), target.corpus_digest);
+        let mut searched = Searched::new(Arc::clone(&target.corpus), target.corpus_digest);
         for step in &pipeline.steps {
             let opened =
                 self.bind_step(step, &mut searched).with_context(|| stage_name(pipeline, step))?;
@@ -48,11 +63,11 @@ impl Engine {
         corpus: &Arc<dyn Corpus>,
     ) -> Result<Option<Box<dyn Encode>>> {
         for step in pipeline.steps.iter().rev() {
-            let corpus = (Arc::clone(corpus), Digest::of(""));
+            let searched = Searched::new(Arc::clone(corpus), Digest::of(""));
             self.check_pins(step).with_context(|| stage_name(pipeline, step))?;
             let workshop = self.workshop(step);
             let encoder =
-                step.recipe.encoder(&self.context(step, &workshop, &corpus)?).map_err(boxed);
+                step.recipe.encoder(&self.context(step, &workshop, &searched)?).map_err(boxed);
             let encoder = encoder.with_context(|| stage_name(pipeline, step))?;
             if encoder.is_some() {
                 return Ok(encoder);
@@ -100,13 +115,14 @@ impl Engine {
         &self,
         step: &Step,
         workshop: &'w Workshop<'_>,
-        searched: &(Arc<dyn Corpus>, Digest),
+        searched: &Searched,
     ) -> Result<Context<'w>> {
         Ok(Context {
             made_with: self.made_with(step)?,
             arithmetic: self.arithmetic(step),
-            corpus: Arc::clone(&searched.0),
-            corpus_digest: searched.1,
+            corpus: Arc::clone(&searched.corpus),
+            corpus_digest: searched.digest,
+            found_by: searched.found_by.clone(),
             progress: Arc::clone(&self.progress) as _,
             backend: self.backend.clone(),
             overrides: &workshop.overrides,
@@ -115,11 +131,7 @@ impl Engine {
     }
 
     /// Binds one stage to the collection under its digest; an expander leaves another in its place.
-    pub(crate) fn bind_step(
-        &self,
-        step: &Step,
-        searched: &mut (Arc<dyn Corpus>, Digest),
-    ) -> Result<Opened> {
+    pub(crate) fn bind_step(&self, step: &Step, searched: &mut Searched) -> Result<Opened> {
         self.check_pins(step)?;
         let workshop = self.workshop(step);
         let (open_seconds, stage) = timed(|| match &step.passages {
@@ -130,22 +142,20 @@ impl Engine {
         if let Stage::Expander(expander) = &stage {
             let expansion = Expansion {
                 expander: &**expander,
-                corpus: &*searched.0,
-                corpus_digest: searched.1,
+                corpus: &*searched.corpus,
+                corpus_digest: searched.digest,
                 key: self.add_step(Key::default(), step)?,
                 workshop: &workshop,
             };
-            *searched = expansion.store()?;
+            (searched.corpus, searched.digest) = expansion.store()?;
+        }
+        if let Stage::Retriever(retriever) = &stage {
+            searched.found_by = Some(Arc::clone(retriever));
         }
         Ok(workshop.finish(step.algorithm, open_seconds, stage))
     }
 
-    fn build(
-        &self,
-        step: &Step,
-        workshop: &Workshop<'_>,
-        searched: &(Arc<dyn Corpus>, Digest),
-    ) -> Result<Stage> {
+    fn build(&self, step: &Step, workshop: &Workshop<'_>, searched: &Searched) -> Result<Stage> {
         step.recipe.build(&self.context(step, workshop, searched)?).map_err(boxed)
     }
 
@@ -155,12 +165,17 @@ impl Engine {
         step: &Step,
         cut: &Cut,
         workshop: &Workshop<'_>,
-        (documents, digest): &(Arc<dyn Corpus>, Digest),
+        searched: &Searched,
     ) -> Result<Stage> {
-        let passages = Arc::new(cut.of(documents));
+        let passages = Arc::new(cut.of(&searched.corpus));
         workshop.note("passages", "number", &passages.len().to_string());
-        let key = Key::of(&[windows::VERSION]).param(serde_json::to_string(cut)?).input(*digest);
-        let searched = (Arc::<Passages>::clone(&passages) as _, key.digest());
+        let key =
+            Key::of(&[windows::VERSION]).param(serde_json::to_string(cut)?).input(searched.digest);
+        let searched = Searched {
+            corpus: Arc::<Passages>::clone(&passages) as _,
+            digest: key.digest(),
+            found_by: searched.found_by.clone(),
+        };
         let stage = cut.over(self.build(step, workshop, &searched)?, passages);
         Ok(stage.expect("a pipeline's stage behind passages ranks documents"))
     }

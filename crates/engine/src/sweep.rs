@@ -7,6 +7,7 @@ use nir_catalogue::{Cost, CpuSeconds, StageCost};
 use nir_core::{Digest, Hasher, Ranking, Run, Search};
 use nir_methods::Stage;
 
+use crate::bind;
 use crate::cost::{Spent, peak_bytes, spent_here, summary, timed};
 use crate::engine::{Engine, Target};
 use crate::keys::made_with;
@@ -38,7 +39,7 @@ impl Engine {
     pub fn search(&self, pipeline: &Pipeline, target: &Target, rounds: usize) -> Result<Searched> {
         let name = &pipeline.method.name;
         let [step] = &pipeline.steps[..] else { bail!("`{name}` has more than one stage") };
-        let mut searched = (Arc::clone(&target.corpus), target.corpus_digest);
+        let mut searched = bind::Searched::new(Arc::clone(&target.corpus), target.corpus_digest);
         let opened = self.bind_step(step, &mut searched).with_context(|| name.clone())?;
         let Stage::Retriever(retriever) = &opened.stage else { bail!("`{name}` searches nothing") };
         let search = retriever.prepare(&target.queries).map_err(Error::from_boxed)?;

@@ -79,7 +79,7 @@ impl Cut {
         let aggregate = self.aggregate();
         match stage {
             Stage::Retriever(inner) => {
-                Some(Stage::Retriever(Box::new(Behind { inner, passages, aggregate })))
+                Some(Stage::Retriever(Arc::new(Behind { inner, passages, aggregate })))
             }
             Stage::Reranker(inner) => {
                 Some(Stage::Reranker(Box::new(Behind { inner, passages, aggregate })))
@@ -101,7 +101,7 @@ impl<S> Behind<S> {
     }
 }
 
-impl Retriever for Behind<Box<dyn Retriever>> {
+impl Retriever for Behind<Arc<dyn Retriever>> {
     fn retrieve(&self, queries: &Queries) -> Result<Run> {
         Ok(self.inner.retrieve(queries)?.iter().map(|ranking| self.documents(ranking)).collect())
     }

@@ -33,8 +33,8 @@ pub enum Shape {
 pub enum Stage {
     /// Documents in, documents out.
     Expander(Box<dyn Expander>),
-    /// Queries in, a run out.
-    Retriever(Box<dyn Retriever>),
+    /// Queries in, a run out. A later stage may ask it for vectors: see [`Context::found_by`].
+    Retriever(Arc<dyn Retriever>),
     /// Candidates in, a run out.
     Reranker(Box<dyn Reranker>),
     /// Candidates in, queries out.
@@ -126,7 +126,7 @@ impl<A: Algorithm> Recipe for A {
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         // Nothing can be learned from no documents, and none is found. A run file may name some, and must say so.
         if A::SHAPE == Shape::Retriever && context.corpus.is_empty() && self.files().is_empty() {
-            return Ok(Stage::Retriever(Box::new(Nothing)));
+            return Ok(Stage::Retriever(Arc::new(Nothing)));
         }
         Algorithm::build(self, context)
     }
@@ -223,6 +223,8 @@ pub struct Context<'a> {
     pub arithmetic: String,
     /// What of a checkpoint's own words the config may contradict: the `overrides` of its card.
     pub overrides: &'a [String],
+    /// The retriever before this stage, which found what the stage reads; none where there is no such stage.
+    pub found_by: Option<Arc<dyn Retriever>>,
     /// Cache and files.
     pub resources: &'a dyn Resources,
 }

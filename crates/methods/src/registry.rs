@@ -29,6 +29,7 @@ pub const ALGORITHMS: &[Entry] = &[
     algorithm!(lexical::tantivy_bm25::Config, "lexical", "lexical/tantivy_bm25.rs"),
     algorithm!(feedback::rm3::Config, "feedback", "feedback/rm3.rs"),
     algorithm!(feedback::rocchio::Config, "feedback", "feedback/rocchio.rs"),
+    algorithm!(feedback::vector_prf::Config, "feedback", "feedback/vector_prf.rs"),
     algorithm!(dense::bi_encoder::Config, "dense", "dense/bi_encoder.rs"),
     algorithm!(sparse::splade::Config, "sparse", "sparse/splade.rs"),
     algorithm!(weighting::unicoil::Config, "weighting", "weighting/unicoil.rs"),

@@ -37,7 +37,7 @@ impl Algorithm for Config {
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let run = context.resources.run_file(&self.path)?;
-        Ok(Stage::Retriever(Box::new(RunFile {
+        Ok(Stage::Retriever(Arc::new(RunFile {
             run,
             depth: self.depth,
             corpus: Arc::clone(&context.corpus),

@@ -100,6 +100,7 @@ impl Lent {
             backend: Backend::reference(),
             arithmetic: Backend::reference().to_string(),
             overrides: &self.overrides,
+            found_by: None,
             resources: self,
         }
     }

@@ -97,9 +97,17 @@ impl Flat {
     /// If there is no such row, or the query is of another width.
     pub fn product(&self, query: &[f32], doc: DocNo) -> f32 {
         assert_eq!(query.len(), self.dim, "a query has as many components as a row");
+        self.simd.dot(query, &self.vector(doc))
+    }
+
+    /// The vector of a document as it is kept, `[dim]`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn vector(&self, doc: DocNo) -> Vec<f32> {
         let behind = |shard: &Shard| shard.first <= doc.row();
         let Shard { matrix, first } = &self.shards[self.shards.partition_point(behind) - 1];
-        self.simd.dot(query, &matrix.row(doc.row() - first))
+        matrix.row(doc.row() - first)
     }
 
     /// The best `depth` documents of a query of `dim` components.

@@ -44,7 +44,7 @@ use serde::{Deserialize, Serialize};
 
 use super::index::{Index, Searcher};
 use crate::model::{ModelSource, Way};
-use crate::neural::{Effort, document_token, document_tokens, pieces, query_tokens, shards};
+use crate::neural::{Effort, document_token, document_tokens, pieces, shards};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -90,7 +90,7 @@ impl Algorithm for Config {
         for (fact, value) in index.facts() {
             context.resources.note("vectors", fact, &value);
         }
-        Ok(Stage::Retriever(Box::new(BiEncoder {
+        Ok(Stage::Retriever(Arc::new(BiEncoder {
             queries,
             index,
             depth: self.depth,
@@ -248,16 +248,35 @@ struct BiEncoder {
 }
 
 impl BiEncoder {
-    /// `[queries, dim]`
-    fn vectors(&self, queries: &Queries) -> Result<Vec<f32>> {
-        let tokens = query_tokens(&self.queries.tokens, queries)?;
-        self.queries.vectors(&tokens, |i| queries[i].text.clone())
+    /// `[queries, dim]`: a rewriter's vector where there is one, else what the encoder makes of the text.
+    fn vectors(&self, queries: &[Query]) -> Result<Vec<f32>> {
+        let plain: Vec<&Query> = queries.iter().filter(|query| query.vector.is_none()).collect();
+        let tokens =
+            plain.iter().map(|query| Ok(self.queries.tokens.encode(|_| query.text.clone())?));
+        let tokens = tokens.collect::<Result<Vec<Tokens>>>()?;
+        let encoded = self.queries.vectors(&tokens, |i| plain[i].text.clone())?;
+        let mut encoded = encoded.chunks_exact(self.queries.model.head.dim());
+        let vector = |query: &Query| match &query.vector {
+            Some(vector) => vector.clone(),
+            None => encoded.next().expect("a vector was made of each text").to_vec(),
+        };
+        Ok(queries.iter().flat_map(vector).collect())
     }
 }
 
 impl Retriever for BiEncoder {
     fn is_exact(&self) -> bool {
         self.index.is_exact()
+    }
+
+    fn query_vectors(&self, queries: &[Query]) -> Result<Option<Vec<Vec<f32>>>> {
+        let vectors = self.vectors(queries)?;
+        let dim = vectors.len() / queries.len().max(1);
+        Ok(Some(vectors.chunks_exact(dim.max(1)).map(<[f32]>::to_vec).collect()))
+    }
+
+    fn document_vector(&self, doc: DocNo) -> Option<Vec<f32>> {
+        Some(self.index.vector(doc))
     }
 
     fn retrieve(&self, queries: &Queries) -> Result<Run> {
@@ -274,8 +293,7 @@ impl Retriever for BiEncoder {
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
-        let tokens = self.queries.tokens.encode(|_| query.text.clone())?;
-        let vector = self.queries.vectors(&[tokens], |_| query.text.clone())?;
+        let vector = self.vectors(std::slice::from_ref(query))?;
         Ok(vec![Contribution { of: Match::Texts, score: self.index.product(&vector, doc) }])
     }
 }

@@ -375,6 +375,11 @@ impl Searcher {
         self.exact.product(query, doc)
     }
 
+    /// The stored vector of a document, `[dim]`.
+    pub(super) fn vector(&self, doc: DocNo) -> Vec<f32> {
+        self.exact.vector(doc)
+    }
+
     /// What there is to say of it, by name.
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = vec![("bytes", self.bytes().to_string())];

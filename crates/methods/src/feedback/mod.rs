@@ -2,6 +2,7 @@
 
 pub mod rm3;
 pub mod rocchio;
+pub mod vector_prf;
 
 mod vector;
 

@@ -120,7 +120,7 @@ pub(crate) fn searching(
     for (fact, value) in index.facts() {
         context.resources.note("impacts", fact, &value);
     }
-    Stage::Retriever(Box::new(SparseRetriever {
+    Stage::Retriever(Arc::new(SparseRetriever {
         weigh: Box::new(weigh),
         index,
         depth,

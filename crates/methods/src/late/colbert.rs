@@ -228,7 +228,7 @@ impl Algorithm for Config {
     }
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        Ok(Stage::Retriever(Box::new(ColBert::new(self, context)?)))
+        Ok(Stage::Retriever(Arc::new(ColBert::new(self, context)?)))
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {

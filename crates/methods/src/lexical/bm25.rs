@@ -70,7 +70,7 @@ impl Algorithm for Config {
         let weights = Bm25 { k1: self.k1, b: self.b, lengths: self.lengths };
         let searcher = Searcher::new(index, Arc::clone(&context.corpus), weights)?;
         let progress = Arc::clone(&context.progress);
-        Ok(Stage::Retriever(Box::new(Bm25Retriever {
+        Ok(Stage::Retriever(Arc::new(Bm25Retriever {
             analyzer,
             searcher,
             depth: self.depth,

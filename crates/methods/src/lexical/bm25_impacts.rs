@@ -90,7 +90,7 @@ impl Algorithm for Config {
         let lexical = context.lexical_index(&analyzer)?;
         let index = self.index(context, &lexical)?;
         context.resources.note("impacts", "bytes", &index.bytes().to_string());
-        Ok(Stage::Retriever(Box::new(Bm25Impacts {
+        Ok(Stage::Retriever(Arc::new(Bm25Impacts {
             analyzer,
             lexical,
             index,

@@ -58,7 +58,7 @@ impl Algorithm for Config {
         let searcher =
             TantivySearcher::new(context.lexical_index(&analyzer)?, Arc::clone(&context.corpus))?;
         let progress = Arc::clone(&context.progress);
-        Ok(Stage::Retriever(Box::new(TantivyRetriever {
+        Ok(Stage::Retriever(Arc::new(TantivyRetriever {
             analyzer,
             searcher,
             depth: self.depth,

@@ -88,7 +88,7 @@ impl Algorithm for Config {
         let lists = self.encode(context, &reader)?;
         let tokens: usize = lists.iter().map(|lists| lists.docs.len()).sum();
         context.resources.note("lists", "tokens", &tokens.to_string());
-        Ok(Stage::Retriever(Box::new(Coil {
+        Ok(Stage::Retriever(Arc::new(Coil {
             reader,
             lists,
             depth: self.depth,
