@@ -77,6 +77,23 @@ fn stored_expansions_are_searched_and_kept() {
 }
 
 #[test]
+fn stored_texts_widen_a_query_before_it_is_searched() {
+    let nir = with_documents(["green leaves", "black beans", "white milk"], "tea");
+    nir.write("passages.tsv", "q\tdried green leaves in hot water\n");
+    let write = "use = \"stored-texts\"\npath = \"passages.tsv\"\nrepeat = 5\nmost = 1\n";
+    assert!(found(&nir, &[BM25]).is_empty());
+    assert_eq!(found(&nir, &[write, BM25]), ["a"]);
+    nir.write("mine/method.toml", &method(&[BM25, write, BM25]));
+    let error = nir.run(&["run", "mine/method.toml", "--on", "toy"]).error();
+    assert!(
+        error.contains(
+            "would throw away what was found before it; put it before the first retriever"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_retriever_behind_passages_finds_documents_by_their_best_passage() {
     // `a` has both words, far from each other; `b` has them side by side; `c` has one.
     let nir = with_documents(

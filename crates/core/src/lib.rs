@@ -24,5 +24,5 @@ pub use progress::{Progress, Silent, Task};
 pub use qrels::{Judgements, Qrels};
 pub use query::{DuplicateQueryId, Queries, Query, WeightedTerm};
 pub use run::{Ranking, Run, Scored};
-pub use stage::{BoxError, Expander, Fuser, Reranker, Result, Retriever, Rewriter, Search};
+pub use stage::{BoxError, Expander, Fuser, Reranker, Result, Retriever, Rewriter, Search, Writer};
 pub use trec_run::{Entry, RankedList, TrecRun};

@@ -102,9 +102,15 @@ pub trait Reranker: Send + Sync {
     }
 }
 
+/// Writes the queries anew before anything is searched: in more words, in a passage that would answer them.
+pub trait Writer: Send + Sync {
+    /// The same queries, by `query_id` and order, in another text or with terms or a vector beside it.
+    fn write(&self, queries: &Queries) -> Result<Queries>;
+}
+
 /// Writes the queries anew from what an earlier stage found for them.
 pub trait Rewriter: Send + Sync {
-    /// The same queries, by `query_id` and order, in other words or weights.
+    /// The same queries, by `query_id` and order, in another text or with terms or a vector beside it.
     fn rewrite(&self, queries: &Queries, feedback: &Run) -> Result<Queries>;
 }
 

@@ -75,6 +75,6 @@ fn explain(
                 trace.inputs.iter().map(|run| run[number].clone()).collect();
             Ok(fuser.explain(&rankings, doc))
         }
-        Stage::Expander(_) | Stage::Rewriter(_) => Ok(Vec::new()), // neither stands last
+        Stage::Expander(_) | Stage::Writer(_) | Stage::Rewriter(_) => Ok(Vec::new()), // neither stands last
     }
 }

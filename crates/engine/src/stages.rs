@@ -158,6 +158,10 @@ pub(crate) fn step_once(
 ) -> nir_core::Result<Option<Run>> {
     let found = match stage {
         Stage::Expander(_) => return Ok(None), // its work was done when it was bound
+        Stage::Writer(writer) => {
+            *queries = writer.write(queries)?;
+            return Ok(None);
+        }
         Stage::Rewriter(rewriter) => {
             *queries = rewriter.rewrite(queries, run)?;
             return Ok(None);

@@ -84,7 +84,7 @@ impl Cut {
             Stage::Reranker(inner) => {
                 Some(Stage::Reranker(Box::new(Behind { inner, passages, aggregate })))
             }
-            Stage::Expander(_) | Stage::Rewriter(_) | Stage::Fuser(_) => None,
+            Stage::Expander(_) | Stage::Writer(_) | Stage::Rewriter(_) | Stage::Fuser(_) => None,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod lexical;
 pub mod run_file;
 pub mod sparse;
 pub mod stored_expansions;
+pub mod stored_texts;
 pub mod weighting;
 
 mod explanation;

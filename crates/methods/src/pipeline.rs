@@ -40,6 +40,7 @@ pub fn check_shapes(stages: &[(&str, Shape)]) -> Result<(), ShapeError> {
 fn after(hand: Hand, shape: Shape) -> Result<Hand, &'static str> {
     match (shape, hand) {
         (Shape::Expander, Hand::Queries) => Ok(Hand::Queries),
+        (Shape::Writer, Hand::Queries | Hand::RewrittenQueries) => Ok(Hand::RewrittenQueries),
         (Shape::Retriever, Hand::Queries | Hand::RewrittenQueries) => Ok(Hand::Run),
         (Shape::Fuser, Hand::Queries) => Ok(Hand::Run),
         (Shape::Reranker, Hand::Run) => Ok(Hand::Run),
@@ -48,6 +49,9 @@ fn after(hand: Hand, shape: Shape) -> Result<Hand, &'static str> {
         (Shape::Retriever, Hand::Run) => Err(
             "would throw away what was found before it; a second retriever belongs after a rewriter",
         ),
+        (Shape::Writer, Hand::Run) => {
+            Err("would throw away what was found before it; put it before the first retriever")
+        }
         (Shape::Fuser, _) => Err("reads the runs of its `inputs`; it can only be the first stage"),
         (Shape::Reranker | Shape::Rewriter, _) => {
             Err("needs candidates; put a retriever before it")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nir_core::{
     Corpus, Digest, Encode, Expander, Fuser, Key, Progress, Queries, Ranking, Reranker, Result,
-    Retriever, Rewriter, Run, TrecRun, Version,
+    Retriever, Rewriter, Run, TrecRun, Version, Writer,
 };
 use nir_index::{Analyzer, LexicalIndex, versions};
 use nir_nn::Backend;
@@ -25,6 +25,8 @@ pub enum Shape {
     Reranker,
     /// Candidates in, queries out.
     Rewriter,
+    /// Queries in, queries out, before anything is searched.
+    Writer,
     /// Runs of other methods in, a run out.
     Fuser,
 }
@@ -39,6 +41,8 @@ pub enum Stage {
     Reranker(Box<dyn Reranker>),
     /// Candidates in, queries out.
     Rewriter(Box<dyn Rewriter>),
+    /// Queries in, queries out, before anything is searched.
+    Writer(Box<dyn Writer>),
     /// Runs of other methods in, a run out.
     Fuser(Box<dyn Fuser>),
 }

@@ -6,7 +6,7 @@ use toml::de::{DeValue, ValueDeserializer};
 
 use crate::{
     Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, impacts, late,
-    lexical, run_file, sparse, stored_expansions, weighting,
+    lexical, run_file, sparse, stored_expansions, stored_texts, weighting,
 };
 
 /// An algorithm of this crate, by its config, its family and its file.
@@ -52,6 +52,7 @@ pub const ALGORITHMS: &[Entry] = &[
     algorithm!(hybrid::product::Config, "hybrid", "hybrid/product.rs"),
     algorithm!(run_file::Config, "", "run_file.rs"),
     algorithm!(stored_expansions::Config, "", "stored_expansions.rs"),
+    algorithm!(stored_texts::Config, "", "stored_texts.rs"),
 ];
 
 /// Reads the parameters of a stage.
