@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use nir_core::DuplicateQueryId;
+use nir_core::{BoxError, DuplicateQueryId};
 
 use crate::cache::CacheError;
 use crate::checksum::Mismatch;
-use crate::dataset::DatasetError;
 use crate::download::DownloadError;
 use crate::manifest::Licence;
 use crate::manifest_error::ManifestError;
@@ -41,9 +40,9 @@ pub enum ImportError {
         /// Why not.
         error: StoreError,
     },
-    /// What is sampled could not be opened.
+    /// The dataset that is sampled could not be opened.
     #[error(transparent)]
-    Parent(Box<DatasetError>),
+    Parent(BoxError),
     /// The licence was not accepted.
     #[error(
         "`{dataset}` comes under its own licence: {} ({})\n  {}\nread it, then run `nir fetch {dataset} --accept-licence`",

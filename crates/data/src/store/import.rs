@@ -1,19 +1,17 @@
 //! Writing a store, document by document.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use nir_core::{Hasher, Progress, Task};
 
+use super::file::{FileWriter, create};
 use super::header::{self, Header};
 use super::names::NameSpill;
 use super::rows::Row;
 use super::{StoreError, content_hasher};
 use crate::DocumentRef;
 
-const BUFFER: usize = 1 << 20;
 /// Progress is told for so many documents at a time.
 const STEP: u64 = 1024;
 
@@ -98,37 +96,5 @@ impl Import {
         let mut file = create(&self.dir, header::FILE)?;
         file.write(header.to_json().as_bytes())?;
         file.finish().map(drop)
-    }
-}
-
-/// A file of a store being written.
-pub(super) struct FileWriter {
-    name: &'static str,
-    path: PathBuf,
-    file: BufWriter<File>,
-    pub(super) written: u64,
-}
-
-pub(super) fn create(dir: &Path, name: &'static str) -> Result<FileWriter, StoreError> {
-    let path = dir.join(name);
-    let file = File::create_new(&path).map_err(|error| StoreError::io(&path, error))?;
-    Ok(FileWriter { name, path, file: BufWriter::with_capacity(BUFFER, file), written: 0 })
-}
-
-impl FileWriter {
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.written += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(|error| StoreError::io(&self.path, error))
-    }
-
-    /// Puts it on disk and forbids writing to it; its name and length.
-    pub(super) fn finish(self) -> Result<(&'static str, u64), StoreError> {
-        let io = |error| StoreError::io(&self.path, error);
-        let file = self.file.into_inner().map_err(|error| io(error.into_error()))?;
-        file.sync_all().map_err(io)?;
-        let mut permissions = file.metadata().map_err(io)?.permissions();
-        permissions.set_readonly(true);
-        fs::set_permissions(&self.path, permissions).map_err(io)?;
-        Ok((self.name, self.written))
     }
 }

@@ -17,6 +17,7 @@
 //! is renamed at the very end.
 
 mod error;
+mod file;
 mod header;
 mod import;
 mod names;

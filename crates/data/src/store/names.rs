@@ -16,7 +16,7 @@ use memmap2::Mmap;
 use nir_core::DocNo;
 
 use super::StoreError;
-use super::import::{FileWriter, create};
+use super::file::{FileWriter, create};
 use super::rows::{ROW, Row};
 
 /// The bytes of one entry of `names.bin`: the last 32 bits of the hash, then the row.

@@ -1,0 +1,121 @@
+//! A dataset: a corpus, queries and judgements, and the facts that they are held to.
+
+use std::sync::Arc;
+
+use nir_core::{Digest, Hasher};
+use serde::Deserialize;
+
+use super::card::{Card, Citation, Licence, Scope};
+use super::corpus::CorpusManifest;
+use super::files::{RemoteFile, add_files, check_files, check_sources};
+use super::parts::Topics;
+use crate::folder::Folder;
+use crate::formats::{QrelsFormat, QueryFormat};
+use crate::manifest_error::ManifestError;
+
+/// A dataset: a column of the results.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Its name, which is its file's: `beir-scifact`.
+    pub name: String,
+    /// What it is.
+    pub card: Card,
+    /// What may be done with it.
+    pub licence: Licence,
+    /// What to cite.
+    pub citation: Citation,
+    /// The official files that are its own; those of the documents are the corpus's.
+    pub files: Vec<RemoteFile>,
+    /// What is searched.
+    pub corpus: Arc<CorpusManifest>,
+    /// Where queries and judgements come from.
+    pub topics: Topics,
+    /// How many of each there must be after import.
+    pub counts: Counts,
+    /// The names of its files in a plain folder.
+    pub plain: Plain,
+    pub(crate) folder: Folder,
+}
+
+/// How many there must be after import. What nobody has counted for us is left out, and then not checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Documents.
+    pub documents: Option<usize>,
+    /// Queries of this dataset.
+    pub queries: Option<usize>,
+    /// Judged pairs, each counted once.
+    pub judgements: Option<usize>,
+    /// Queries with a judgement.
+    pub judged_queries: Option<usize>,
+}
+
+/// The names of a dataset's files in a plain folder: what `nir fetch --from` takes besides the official files.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plain {
+    /// The queries: `query_id TAB text`.
+    pub queries: String,
+    /// The judgements, as TREC writes them.
+    pub qrels: String,
+    /// In what its contents differ from the official files, for the record of where they came from.
+    pub note: String,
+}
+
+impl Manifest {
+    pub(super) fn check(&self, path: &str) -> Result<(), ManifestError> {
+        check_files(path, &self.files)?;
+        if let Topics::Files(parts) = &self.topics {
+            for sources in [&parts.queries.sources, &parts.qrels.sources] {
+                check_sources(path, sources, &self.files, &self.corpus.files)?;
+            }
+        }
+        if let Topics::Embedded(parts) = &self.topics
+            && (parts.queries.format, parts.qrels.format) != (QueryFormat::Tsv, QrelsFormat::Trec)
+        {
+            return Err(ManifestError::rule(
+                path,
+                "is embedded: its formats must be `tsv` and `trec`",
+            ));
+        }
+        if (self.card.scope == Scope::Sample) != self.sample_of().is_some() {
+            let rule =
+                "has `scope = \"sample\"` exactly if it says of what: `sample_of` or `[sample]`";
+            return Err(ManifestError::rule(path, rule));
+        }
+        if self.card.measures.is_empty() {
+            return Err(ManifestError::rule(path, "`measures` names no measure"));
+        }
+        Ok(())
+    }
+
+    /// The official file of this name: the dataset's own or its corpus's.
+    pub fn file(&self, name: &str) -> Option<&RemoteFile> {
+        self.files.iter().chain(&self.corpus.files).find(|file| file.name == name)
+    }
+
+    /// The dataset it is a sample of, whoever drew it.
+    pub fn sample_of(&self) -> Option<&str> {
+        match &self.topics {
+            Topics::Sample(sample) => Some(&sample.of),
+            _ => self.card.sample_of.as_deref(),
+        }
+    }
+
+    /// Whether it came with the program and needs no fetching.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.topics, Topics::Embedded(_))
+    }
+
+    /// The digest of all that decides which queries and judgements an import gives.
+    pub(crate) fn recipe(&self) -> Result<Digest, ManifestError> {
+        let mut hasher = Hasher::new("topics");
+        hasher.part(self.topics.recipe());
+        if let Topics::Sample(sample) = &self.topics {
+            hasher.part(self.folder.read(&sample.queries)?);
+        }
+        add_files(&mut hasher, self.files.iter().chain(&self.corpus.files));
+        Ok(hasher.digest())
+    }
+}

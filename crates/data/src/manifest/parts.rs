@@ -1,0 +1,164 @@
+//! Where documents, queries and judgements come from: files, texts of the program, or a sample of another dataset.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::files::PartSource;
+use crate::formats::{DocumentFormat, QrelsFormat, QueryFormat};
+
+/// Where documents come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Documents {
+    /// From official files.
+    Files(DocumentsPart),
+    /// From texts that came with the program.
+    Embedded(DocumentsPart),
+    /// From another corpus.
+    Sample(DocumentSample),
+}
+
+impl Documents {
+    /// All of it as one text, for digests.
+    pub(super) fn recipe(&self) -> String {
+        serde_json::to_string(self).expect("names and formats are JSON")
+    }
+}
+
+/// Documents in files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentsPart {
+    /// The files, read one after the other.
+    pub sources: Vec<PartSource>,
+    /// How they are written.
+    pub format: DocumentFormat,
+    /// How a doc_id is made of the number in the files, where it does not stand there as it is.
+    pub doc_id: Option<DocIdPattern>,
+}
+
+/// Some documents of another corpus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DocumentSample {
+    /// The corpus they are taken from.
+    pub of: String,
+    /// The file of their names beside the manifest, one a line.
+    pub documents: String,
+    /// How they were chosen.
+    pub rule: String,
+}
+
+/// Where queries and judgements come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Topics {
+    /// From official files.
+    Files(TopicParts),
+    /// From texts that came with the program.
+    Embedded(TopicParts),
+    /// From another dataset.
+    Sample(QuerySample),
+}
+
+impl Topics {
+    /// All of it as one text, for digests.
+    pub(super) fn recipe(&self) -> String {
+        serde_json::to_string(self).expect("names and formats are JSON")
+    }
+}
+
+/// Queries and judgements in files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TopicParts {
+    /// The queries.
+    pub queries: QueriesPart,
+    /// The judgements.
+    pub qrels: QrelsPart,
+    /// The labels of queries, where there are any.
+    pub labels: Option<LabelsPart>,
+}
+
+/// Some queries of another dataset, with their judgements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QuerySample {
+    /// The dataset they are taken from.
+    pub of: String,
+    /// The file of their names beside the manifest, one a line.
+    pub queries: String,
+    /// How they were chosen.
+    pub rule: String,
+}
+
+/// Queries in files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueriesPart {
+    /// The files, read one after the other.
+    pub sources: Vec<PartSource>,
+    /// How they are written.
+    pub format: QueryFormat,
+    /// Which of them belong to the dataset.
+    pub select: Select,
+}
+
+/// Which queries of a file belong to the dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Select {
+    /// All of them.
+    All,
+    /// Those with a judgement, relevant or not.
+    Judged,
+}
+
+/// Judgements in files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QrelsPart {
+    /// The files, read one after the other.
+    pub sources: Vec<PartSource>,
+    /// How they are written.
+    pub format: QrelsFormat,
+    /// How a doc_id is made, as for the documents.
+    pub doc_id: Option<DocIdPattern>,
+    /// The grade for each code of the file, where its codes are not grades. Codes left out are errors.
+    #[serde(default, deserialize_with = "grades")]
+    pub grades: Option<BTreeMap<i32, i32>>,
+}
+
+/// Labels of queries in a file: `query_id TAB label,label`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelsPart {
+    /// The file, a path in the folder of the manifest.
+    pub file: String,
+}
+
+/// How a doc_id is made of the number in a file: `{ prefix = "CACM-", digits = 4 }` makes `CACM-0012` of `12`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocIdPattern {
+    /// What stands before the number.
+    pub prefix: String,
+    /// How many digits the number has at least.
+    pub digits: usize,
+}
+
+impl DocIdPattern {
+    /// The doc_id.
+    pub fn apply(&self, number: &str) -> String {
+        format!("{}{number:0>digits$}", self.prefix, digits = self.digits)
+    }
+}
+
+/// TOML writes every key as a string; codes are numbers.
+fn grades<'de, D>(deserializer: D) -> Result<Option<BTreeMap<i32, i32>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let written = BTreeMap::<String, i32>::deserialize(deserializer)?;
+    let number = |(code, grade): (String, i32)| match code.parse() {
+        Ok(code) => Ok((code, grade)),
+        Err(_) => Err(serde::de::Error::custom(format_args!("`{code}` is not a whole number"))),
+    };
+    written.into_iter().map(number).collect::<Result<_, _>>().map(Some)
+}
