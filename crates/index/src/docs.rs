@@ -6,7 +6,7 @@ macro_rules! sources {
 
 /// One file for each search structure and each code.
 pub const STRUCTURES: &[(&str, &str)] = sources![
-    "maxscore.rs",
+    "lexical/maxscore.rs",
     "impacts/maxscore.rs",
     "impacts/clustered.rs",
     "dense/flat.rs",

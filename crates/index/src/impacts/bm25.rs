@@ -6,8 +6,10 @@
 
 use std::path::Path;
 
-use super::{Builder, ImpactIndex, WINDOW, Weights};
-use crate::bm25::{self, Bm25, Saturation};
+use super::builder::Builder;
+use super::format::{WINDOW, Weights};
+use super::index::ImpactIndex;
+use crate::lexical::bm25::{self, Bm25, Saturation};
 use crate::lexical::{Block, PostingList};
 use crate::{IndexError, LexicalIndex};
 

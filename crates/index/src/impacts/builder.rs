@@ -9,10 +9,11 @@ use std::path::Path;
 use nir_kernels::SectionsWriter;
 use rustc_hash::FxHashMap;
 
-use super::{
-    Card, Chunk, ImpactIndex, KIND, MOST_DOCUMENTS, Postings, THRESHOLD_DEPTHS, Term, WINDOW,
-    Weights, WindowStart,
+use super::format::{
+    Card, Chunk, KIND, MOST_DOCUMENTS, Postings, THRESHOLD_DEPTHS, Term, WINDOW, Weights,
+    WindowStart,
 };
+use super::index::ImpactIndex;
 use crate::IndexError;
 
 /// An index under way: documents come one after another, in the order of their rows.
@@ -163,6 +164,21 @@ impl Builder {
         self.file.section(&chunks)?;
         self.file.finish()?;
         ImpactIndex::open(&path)
+    }
+}
+
+impl ImpactIndex {
+    /// Writes an index of `documents`, in the order of their rows, into the file `path`, and opens it.
+    ///
+    /// Documents are read one at a time, and memory is bounded as [`Builder`] says.
+    pub fn build<D: AsRef<[(u32, f32)]>>(
+        path: &Path,
+        weights: Weights,
+        documents: impl IntoIterator<Item = D>,
+    ) -> Result<Self, IndexError> {
+        let mut builder = Builder::create(path, weights)?;
+        documents.into_iter().try_for_each(|document| builder.push(document.as_ref()))?;
+        builder.finish()
     }
 }
 

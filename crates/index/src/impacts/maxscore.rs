@@ -23,7 +23,8 @@ use nir_core::{Corpus, Ranking};
 use nir_kernels::Top;
 use rustc_hash::FxHashMap;
 
-use super::{Chunk, ImpactIndex, LEAST, Postings, THRESHOLD_DEPTHS, Term, Values, WINDOW};
+use super::format::{Chunk, LEAST, Postings, THRESHOLD_DEPTHS, Term, Values, WINDOW};
+use super::index::ImpactIndex;
 use crate::ranking::ranking;
 
 /// Scores that are read in a row in the time of one access by offset; measured, as the others.

@@ -23,7 +23,7 @@
 use serde::{Deserialize, Serialize};
 use tantivy::fieldnorm::FieldNormReader;
 
-use crate::LexicalIndex;
+use super::index::LexicalIndex;
 
 /// The parameters of BM25.
 #[derive(Debug, Clone, Copy, PartialEq)]

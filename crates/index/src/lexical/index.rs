@@ -11,12 +11,6 @@
 //! | `nir-blocks.bin`  | for each block of postings where it begins, and its skyline         |
 //! | `nir-index.json`  | analyzer, counts and checksums; written last: without it, no index |
 
-mod error;
-mod inverter;
-mod postings;
-mod segment;
-mod skyline;
-
 use std::path::{Path, PathBuf};
 
 use nir_core::{Corpus, DocNo, Progress};
@@ -28,12 +22,12 @@ use tantivy::schema::Field;
 use tantivy::termdict::TermDictionary;
 use tantivy::{Index, InvertedIndexReader, Segment};
 
-pub use error::IndexError;
-pub(crate) use postings::{Block, PostingList};
-pub(crate) use segment::BLOCK;
-
-use crate::Analyzer;
-use inverter::{Inverted, Inverter};
+use super::analyzer::Analyzer;
+use super::inverter::{Inverted, Inverter};
+use super::postings::{self, PostingList};
+use super::segment::{self, BLOCK};
+use super::skyline;
+use crate::IndexError;
 
 const LENGTHS: (&str, &str) = ("nir-lengths.bin", "nir-lengths 2");
 const BLOCKS: (&str, &str) = ("nir-blocks.bin", "nir-blocks 2");
@@ -420,6 +414,7 @@ impl Card {
 
 #[cfg(test)]
 mod tests {
+    use super::super::postings::Block;
     use super::*;
     use nir_core::{Document, Documents, Silent};
     use tantivy::postings::Postings;

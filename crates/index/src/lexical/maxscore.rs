@@ -24,13 +24,12 @@
 
 use std::cell::RefCell;
 
-use nir_core::Ranking;
 use nir_kernels::Top;
 
-use crate::bm25;
-use crate::lexical::{BLOCK, Block, PostingList};
-use crate::ranking::ranking;
-use crate::searcher::{QueryTerm, Searcher};
+use super::bm25;
+use super::postings::{Block, PostingList};
+use super::scoring::{QueryTerm, Scoring};
+use super::segment::BLOCK;
 
 /// Documents in a window: their scores fit the second-level cache.
 const WINDOW: usize = 1 << 15;
@@ -39,18 +38,18 @@ thread_local! {
     static SCRATCH: RefCell<Window> = RefCell::new(Window::new());
 }
 
-/// The best `depth` documents.
-pub(crate) fn search(searcher: &Searcher, terms: &[QueryTerm], depth: usize) -> Ranking {
-    let mut cursors: Vec<Cursor> = terms.iter().map(|term| Cursor::new(searcher, term)).collect();
+/// The best `depth` documents, with those that are tied with the last of them.
+pub(super) fn search(scoring: &Scoring, terms: &[QueryTerm], depth: usize) -> Top {
+    let mut cursors: Vec<Cursor> = terms.iter().map(|term| Cursor::new(scoring, term)).collect();
     let mut best = Best::new(depth, first_threshold(&mut cursors, depth));
     SCRATCH.with_borrow_mut(|window| {
-        let documents = searcher.index.documents();
+        let documents = scoring.index.documents();
         for start in (0..documents).step_by(WINDOW) {
             let end = (start + WINDOW).min(documents);
             search_window(&mut cursors, window, start as u32..end as u32, &mut best);
         }
     });
-    ranking(best.top, &*searcher.corpus)
+    best.top
 }
 
 fn search_window(
@@ -125,7 +124,7 @@ struct Candidate {
 
 /// Where a search stands in the list of one term.
 struct Cursor<'i> {
-    searcher: &'i Searcher,
+    scoring: &'i Scoring,
     list: PostingList<'i>,
     /// `w_t · idf`
     weight: f32,
@@ -146,14 +145,14 @@ struct Cursor<'i> {
 const NONE: usize = usize::MAX;
 
 impl<'i> Cursor<'i> {
-    fn new(searcher: &'i Searcher, QueryTerm { term, weight }: &QueryTerm) -> Self {
-        let list = searcher.index.postings(term);
-        let first = searcher.index.first_block(term);
+    fn new(scoring: &'i Scoring, QueryTerm { term, weight }: &QueryTerm) -> Self {
+        let list = scoring.index.postings(term);
+        let first = scoring.index.first_block(term);
         Self {
-            searcher,
+            scoring,
             list,
             weight: *weight,
-            maxima: &searcher.block_maxima[first..first + list.blocks()],
+            maxima: &scoring.block_maxima[first..first + list.blocks()],
             window_bound: 0.0,
             at: 0,
             block: Block::empty(),
@@ -206,7 +205,7 @@ impl<'i> Cursor<'i> {
         if self.computed != block {
             self.list.read_freqs(&mut self.block);
             let (docs, freqs) = (self.block.docs(), self.block.freqs());
-            self.searcher.saturation.parts(self.weight, docs, freqs, &mut self.parts);
+            self.scoring.saturation.parts(self.weight, docs, freqs, &mut self.parts);
             self.computed = block;
         }
     }
@@ -246,7 +245,7 @@ impl<'i> Cursor<'i> {
         self.unpack(self.at);
         if let Ok(i) = self.block.docs().binary_search(&candidate.doc) {
             self.list.read_freqs(&mut self.block);
-            let saturation = self.searcher.saturation.of(self.block.freqs()[i], candidate.doc);
+            let saturation = self.scoring.saturation.of(self.block.freqs()[i], candidate.doc);
             candidate.score += f64::from(bm25::part(self.weight, saturation));
         }
     }

@@ -4,25 +4,17 @@ use std::sync::Arc;
 
 use nir_core::{Contribution, Corpus, DocNo, Match, Ranking, Scored, WeightedTerm};
 
-use crate::bm25::{self, Bm25, InvalidBm25, Saturation};
-use crate::lexical::{Block, IndexTerm, LexicalIndex};
-use crate::maxscore;
+use super::bm25::{self, Bm25, InvalidBm25};
+use super::index::LexicalIndex;
+use super::maxscore;
+use super::postings::Block;
+use super::scoring::{QueryTerm, Scoring};
+use crate::ranking::ranking;
 
 /// Searches one index with one setting of BM25. Many threads may use it at once.
 pub struct Searcher {
-    pub(crate) index: Arc<LexicalIndex>,
-    pub(crate) corpus: Arc<dyn Corpus>,
-    pub(crate) saturation: Saturation,
-    /// The largest saturation of each block.
-    pub(crate) block_maxima: Vec<f32>,
-}
-
-/// A term of a query that is in the index.
-#[derive(Debug, Clone)]
-pub(crate) struct QueryTerm {
-    pub(crate) term: IndexTerm,
-    /// `w_t · idf(t)`, where the `w_t` of repetitions are added first.
-    pub(crate) weight: f32,
+    scoring: Scoring,
+    corpus: Arc<dyn Corpus>,
 }
 
 impl Searcher {
@@ -35,16 +27,15 @@ impl Searcher {
         corpus: Arc<dyn Corpus>,
         bm25: Bm25,
     ) -> Result<Self, InvalidBm25> {
-        bm25.check()?;
-        assert_eq!(corpus.len(), index.documents(), "an index and its corpus have the same rows");
-        let saturation = Saturation::new(bm25, &index);
-        let block_maxima = index.block_maxima(|tf, length| saturation.of_length(tf, length));
-        Ok(Self { index, corpus, saturation, block_maxima })
+        let scoring = Scoring::new(index, bm25)?;
+        let documents = scoring.index.documents();
+        assert_eq!(corpus.len(), documents, "an index and its corpus have the same rows");
+        Ok(Self { scoring, corpus })
     }
 
     /// The index it searches.
     pub fn index(&self) -> &LexicalIndex {
-        &self.index
+        &self.scoring.index
     }
 
     /// The best `depth` documents that have any of the terms, by MaxScore.
@@ -52,12 +43,12 @@ impl Searcher {
     /// # Panics
     /// If a weight is not finite.
     pub fn search(&self, query: &[WeightedTerm], depth: usize) -> Ranking {
-        let terms = self.terms(query);
+        let terms = self.scoring.terms(query);
         if depth == 0 || terms.is_empty() {
             return Ranking::default();
         }
         if sums_are_exact(&terms) {
-            maxscore::search(self, &terms, depth)
+            ranking(maxscore::search(&self.scoring, &terms, depth), &*self.corpus)
         } else {
             self.score_all(&terms, depth)
         }
@@ -68,7 +59,7 @@ impl Searcher {
     /// # Panics
     /// If a weight is not finite.
     pub fn search_exhaustive(&self, query: &[WeightedTerm], depth: usize) -> Ranking {
-        self.score_all(&self.terms(query), depth)
+        self.score_all(&self.scoring.terms(query), depth)
     }
 
     /// What each term of a query adds to the score of a document: `w_t · idf` and the saturated `tf` are its weights.
@@ -92,25 +83,25 @@ impl Searcher {
         doc: DocNo,
     ) -> Option<Contribution> {
         let same = query.iter().filter(|term| &term.term == name).cloned().collect::<Vec<_>>();
-        let QueryTerm { term, weight } = self.terms(&same).pop()?;
-        let tf = self.index.postings(&term).freq(doc.0)?;
-        let saturation = self.saturation.of(tf, doc.0);
+        let QueryTerm { term, weight } = self.scoring.terms(&same).pop()?;
+        let tf = self.scoring.index.postings(&term).freq(doc.0)?;
+        let saturation = self.scoring.saturation.of(tf, doc.0);
         let document = bm25::part(1.0, saturation);
         let of = Match::Term { term: name.clone(), query: weight, document };
         Some(Contribution { of, score: bm25::part(weight, saturation) })
     }
 
     fn score_all(&self, terms: &[QueryTerm], depth: usize) -> Ranking {
-        let mut scores = vec![0.0_f64; self.index.documents()];
+        let mut scores = vec![0.0_f64; self.scoring.index.documents()];
         let mut found = vec![false; scores.len()];
         let mut block = Block::empty();
         for QueryTerm { term, weight } in terms {
-            let list = self.index.postings(term);
+            let list = self.scoring.index.postings(term);
             for number in 0..list.blocks() {
                 list.read(number, &mut block);
                 list.read_freqs(&mut block);
                 for (&doc, &tf) in block.docs().iter().zip(block.freqs()) {
-                    let part = bm25::part(*weight, self.saturation.of(tf, doc));
+                    let part = bm25::part(*weight, self.scoring.saturation.of(tf, doc));
                     scores[doc as usize] += f64::from(part);
                     found[doc as usize] = true;
                 }
@@ -119,25 +110,6 @@ impl Searcher {
         let hits = (0..).zip(scores).filter(|&(doc, _)| found[doc as usize]);
         let scored = hits.map(|(doc, score)| Scored { doc: DocNo(doc), score: score as f32 });
         Ranking::top(depth, scored.collect(), &*self.corpus)
-    }
-
-    /// The terms that the index has, each once, in the order of the query.
-    fn terms(&self, query: &[WeightedTerm]) -> Vec<QueryTerm> {
-        let mut terms: Vec<QueryTerm> = Vec::with_capacity(query.len());
-        for WeightedTerm { term: text, weight } in query {
-            assert!(weight.is_finite(), "the weight of `{text}` is {weight}");
-            let Some(term) = self.index.term(text) else { continue };
-            match terms.iter_mut().find(|known| known.term == term) {
-                Some(known) => known.weight += weight,
-                None => terms.push(QueryTerm { term, weight: *weight }),
-            }
-        }
-        let documents = self.index.documents_with_terms();
-        for QueryTerm { term, weight } in &mut terms {
-            *weight *= bm25::idf(documents, term.doc_freq());
-        }
-        terms.retain(|term| term.weight != 0.0);
-        terms
     }
 }
 

@@ -13,7 +13,8 @@ use tantivy::query::{BooleanQuery, BoostQuery, EnableScoring, Occur, Query, Term
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet as _, ReloadPolicy, Term};
 
-use crate::{IndexError, LexicalIndex};
+use super::index::LexicalIndex;
+use crate::IndexError;
 
 /// Searches with tantivy's own scorer. Many threads may use it at once.
 pub struct TantivySearcher {
