@@ -163,8 +163,10 @@ fn check_header(map: &[u8], kind: &str, path: &Path) -> Result<(), FrameError> {
     if header[SIGNED..] != *blake3::hash(&header[..SIGNED]).as_bytes() {
         return Err(FrameError::damaged(path, "the checksum of its header does not fit"));
     }
-    if header[16..24] != (payload.len() as u64).to_le_bytes() {
-        let what = format!("its length does not fit {} bytes", payload.len());
+    let length = u64::from_le_bytes(*header[16..].first_chunk().expect("eight bytes"));
+    if length != payload.len() as u64 {
+        let what =
+            format!("it has {} bytes behind its header, and should have {length}", payload.len());
         return Err(FrameError::damaged(path, what));
     }
     Ok(())

@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
-use crate::lanes::{self, Fused, Job, Lanes, Portable};
+#[cfg(target_arch = "x86_64")]
+use crate::lanes;
+use crate::lanes::{Fused, Job, Lanes, Portable};
 
 /// A set of vector instructions that this processor has.
 ///
