@@ -25,6 +25,7 @@ mod recipe;
 mod registry;
 #[cfg(test)]
 mod testing;
+mod texts_read;
 #[cfg(test)]
 mod tiny;
 

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Key, Query, Result, Version};
 use nir_nn::heads::PerToken;
-use nir_nn::{Bound, Encoder, Model, Rows, Tokens, check_finite, numbers};
+use nir_nn::{Bound, Encoder, Model, Rows, Tally, Tokens, check_finite, numbers};
 use rayon::prelude::*;
 
-use crate::Context;
+use crate::{Context, texts_read};
 
 /// Multiplications of an encoder that are kept in one shard: what a killed run loses. One core does 2 · 10^10 (AVX2) to 7 ·
 /// 10^10 (AVX-512, measured) of them a second in f32, so this is less than a minute's work.
@@ -41,28 +42,31 @@ pub(crate) fn document_tokens(
 }
 
 /// What it takes to encode a document.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Effort {
     /// Of the encoder, for each token.
     multiplications: u64,
     /// Tokens of a document at most.
     max_length: usize,
+    /// Counts what is read of documents, and what is cut off.
+    tally: Arc<Tally>,
 }
 
 impl Effort {
     pub(crate) fn new(encoder: &Encoder, document: &Bound) -> Self {
         let multiplications = encoder.multiplications();
-        Self { multiplications, max_length: document.max_length() }
+        Self { multiplications, max_length: document.max_length(), tally: document.tally() }
     }
 
     /// Of a text of so many bytes, with four bytes to a token: an estimate that needs no tokenizer.
-    fn of(self, bytes: usize) -> u64 {
+    fn of(&self, bytes: usize) -> u64 {
         self.multiplications * bytes.div_ceil(4).clamp(1, self.max_length.max(1)) as u64
     }
 }
 
 /// Has `make` turn every shard of the collection into a folder of files, unless that shard's texts have been through the
 /// same encoder before; `encoding` names what it makes of a text, and `format` the files. Returns the folders in order.
+#[allow(clippy::needless_pass_by_value, reason = "it is made for the call")]
 pub(crate) fn shards(
     context: &Context<'_>,
     encoding: &Key,
@@ -79,9 +83,14 @@ pub(crate) fn shards(
         for doc in rows.clone().map(DocNo) {
             texts.part(corpus.digest(doc).hex());
         }
-        Key::of(&[format]).made_from(encoding).input(texts.digest())
+        Key::of(&[format, texts_read::FORMAT]).made_from(encoding).input(texts.digest())
     });
     let shards: Vec<(Range<u32>, Key)> = shards.iter().cloned().zip(keys).collect();
+    let mut make = |folder: &std::path::Path, rows: Range<u32>| {
+        let before = effort.tally.reading();
+        make(folder, rows)?;
+        texts_read::keep(folder, effort.tally.reading() - before)
+    };
     // What other processes are at is left to them at first, so that several encode one collection together.
     for (rows, key) in &shards {
         let make = &mut |folder: &std::path::Path| make(folder, rows.clone());
@@ -90,7 +99,9 @@ pub(crate) fn shards(
     let shard = |(rows, key): &(Range<u32>, Key)| {
         context.resources.artifact("vectors", key, &mut |folder| make(folder, rows.clone()))
     };
-    shards.iter().map(shard).collect()
+    let folders: Vec<PathBuf> = shards.iter().map(shard).collect::<Result<_>>()?;
+    texts_read::note(context, &folders)?;
+    Ok(folders)
 }
 
 /// Cuts rows into ranges whose efforts add up to `most`, or little more where one row alone is above it.
@@ -201,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_effort_is_that_of_the_tokens_that_are_kept() {
-        let effort = Effort { multiplications: 100, max_length: 8 };
+        let effort = Effort { multiplications: 100, max_length: 8, tally: Arc::default() };
         // 5 bytes are 2 tokens; 400 bytes would be 100, of which 8 are kept; an empty text still has its special tokens.
         assert_eq!([5, 400, 0].map(|bytes| effort.of(bytes)), [200, 800, 100]);
     }
@@ -210,8 +221,11 @@ mod tests {
     fn a_shard_of_a_twelve_layer_encoder_takes_less_than_a_minute() {
         // BERT base: 12 · (4 · 768² + 2 · 768 · 3072) = 84,934,656 multiplications a token, so a shard has 45 passages of 1,024
         // bytes, 256 tokens. A core that does 2 · 10^10 a second has 48 seconds to lose, not 4,453 as with 4,096 passages.
-        let bert =
-            Effort { multiplications: 12 * (4 * 768 * 768 + 2 * 768 * 3072), max_length: 512 };
+        let bert = Effort {
+            multiplications: 12 * (4 * 768 * 768 + 2 * 768 * 3072),
+            max_length: 512,
+            tally: Arc::default(),
+        };
         assert_eq!(cut(100, |_| bert.of(1024), SHARD_ON_CPU), [0..45, 45..90, 90..100]);
         let seconds = |rows: u64| rows * bert.of(1024) / 20_000_000_000;
         assert_eq!((seconds(45), seconds(4096)), (48, 4453));

@@ -6,7 +6,7 @@ use toml::de::{DeValue, ValueDeserializer};
 
 use crate::{
     Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, impacts, late,
-    lexical, run_file, sparse, stored_expansions, stored_texts, weighting,
+    lexical, run_file, sparse, stored_expansions, stored_texts, texts_read, weighting,
 };
 
 /// An algorithm of this crate, by its config, its family and its file.
@@ -161,7 +161,7 @@ impl Registry {
     pub fn versions(&self) -> Vec<Version> {
         let models = nir_nn::versions::all().into_iter();
         let models = models.map(|(of, number)| Version::new(of, number));
-        let formats = [impacts::FORMAT, weighting::WORDS, weighting::LISTS];
+        let formats = [impacts::FORMAT, weighting::WORDS, weighting::LISTS, texts_read::FORMAT];
         let structures = nir_index::versions::ALL.iter().copied().chain(formats);
         self.0.iter().map(|entry| entry.version).chain(structures).chain(models).collect()
     }
