@@ -27,7 +27,16 @@ use crate::tokens::read_json;
 use crate::{Activation, Backend, Error, Pooling, Poolings, Result, Similarity, Tensors};
 
 /// What of a checkpoint's words a config may contradict, by the names that a card uses.
-pub const OVERRIDES: [&str; 5] = ["pooling", "projection", "similarity", "max_length", "prompt"];
+pub const OVERRIDES: [&str; 8] = [
+    "pooling",
+    "projection",
+    "similarity",
+    "max_length",
+    "prompt",
+    "marker",
+    "punctuation",
+    "fill",
+];
 
 /// What a config may contradict: the `overrides` of its card.
 pub type Overrides = [String];

@@ -9,6 +9,7 @@
 //! any device in any precision, and on a CPU a packed one of our own ([`cpu`]), which is what users get there.
 
 pub mod architecture;
+mod artifact;
 mod backend;
 pub mod checkpoint;
 pub mod contract;
@@ -32,6 +33,7 @@ pub mod versions;
 mod vocabulary;
 
 pub use architecture::Architecture;
+pub use artifact::{Artifact, Late};
 pub use backend::{Backend, Precision};
 pub use contract::Contract;
 pub use cpu::Rows;

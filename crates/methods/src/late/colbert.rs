@@ -44,7 +44,10 @@ use nir_index::late::{Plaid, PlaidProbe, ResidualCode, TokenMatrix, TokenStorage
 use nir_index::versions;
 use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::PerToken;
-use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, check_finite, normalise, numbers};
+use nir_nn::{
+    Artifact, Bound, Hidden, Input, Late, Model, Role, Rows, Tokens, check_finite, normalise,
+    numbers,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelSource;
@@ -256,6 +259,21 @@ impl Algorithm for Config {
     }
 }
 
+impl Config {
+    /// Holds what the checkpoint's `artifact.metadata` says against this config.
+    fn hold(&self, context: &Context<'_>, dim: usize) -> Result<()> {
+        let checkpoint = self.model.checkpoint(context)?;
+        let Some(artifact) = Artifact::read(&checkpoint)? else { return Ok(()) };
+        let asked = Late {
+            query: (&self.marker.query, &self.query),
+            document: (&self.marker.document, &self.document),
+            punctuation: self.punctuation,
+            dim,
+        };
+        Ok(artifact.hold(&asked, context.overrides)?)
+    }
+}
+
 /// [`Config`] as a reranker: the candidates of an earlier stage are scored, the best `depth` of them.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(transparent)]
@@ -309,6 +327,7 @@ impl Reader {
         let model = config.model.load(context, |architecture, tensors| {
             PerToken::load(architecture, tensors, &[&config.projection])
         })?;
+        config.hold(context, model.head.dim())?;
         let bind = |input, role| config.model.bind(context, &model, input, role);
         Ok(Self {
             query_tokens: bind(&config.query, Role::Query)?,
