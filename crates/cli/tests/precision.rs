@@ -92,7 +92,8 @@ fn the_small_cross_encoder_keeps_its_ten_best() {
 }
 
 /// Published checkpoints by their configs, and what they keep.
-const PUBLISHED: [(&str, &str, f64); 1] = [("all-MiniLM-L6-v2", "dense/minilm-l6", 0.9)];
+const PUBLISHED: [(&str, &str, f64); 2] =
+    [("all-MiniLM-L6-v2", "dense/minilm-l6", 0.9), ("splade-tiny", "sparse/splade-tiny", 0.95)];
 
 #[test]
 fn published_encoders_keep_their_ten_best() {
