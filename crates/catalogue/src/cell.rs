@@ -174,7 +174,7 @@ impl Provenance {
 }
 
 /// What an encoder did not read of a collection, as its texts were longer than `max_length`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Cut {
     /// The share of documents that were cut.
     pub documents: f64,

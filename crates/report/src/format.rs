@@ -90,6 +90,8 @@ struct Drawn<'a> {
     /// The largest value of each measure.
     best: Vec<f64>,
     has_claims: bool,
+    /// Whether a row has missed documents or cut their texts.
+    has_losses: bool,
     has_precision: bool,
 }
 
@@ -118,6 +120,7 @@ fn drawn<'a>(table: &'a Table) -> Drawn<'a> {
         moved: rows.map(moved).collect(),
         best: (0..table.measures.len()).map(best).collect(),
         has_claims: table.rows.iter().any(|row| !row.claims.is_empty()),
+        has_losses: table.rows.iter().any(|row| !row.recalls.is_empty() || row.cut.is_some()),
         has_precision: table.rows.iter().any(|row| row.precision.is_some()),
     }
 }

@@ -1,6 +1,6 @@
 //! One row of a table: a method on a dataset, its values, costs and differences from the baseline.
 
-use nir_catalogue::{Claimed, Latency, Library, Provenance, StageCost};
+use nir_catalogue::{Claimed, Cut, Latency, Library, Provenance, StageCost};
 use nir_eval::significance::Comparison as Judged;
 use serde::Serialize;
 
@@ -38,6 +38,11 @@ pub struct Row {
     pub threads: usize,
     /// The largest amount of resident memory, in bytes.
     pub peak_bytes: Option<u64>,
+    /// The share of the exact search's best documents that an approximate search found, by cut-off in ascending order;
+    /// empty for an exact search.
+    pub recalls: Vec<(usize, f64)>,
+    /// What the encoder did not read of the documents; `None` where no encoder read any.
+    pub cut: Option<Cut>,
     /// Numbers that papers print, and our numbers for them.
     pub claims: Vec<Claimed>,
     /// The program, config, data and machine that made the result.
@@ -105,6 +110,8 @@ pub(crate) fn one_row(
         stages: cell.cost.stages.clone(),
         threads: cell.cost.threads,
         peak_bytes: cell.cost.peak_bytes,
+        recalls: cell.recalls(),
+        cut: cell.cut(),
         claims: cell.claims.clone(),
         provenance: cell.provenance.clone(),
         differences: match (baseline, measures.first()) {

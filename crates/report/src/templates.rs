@@ -5,13 +5,14 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value};
 use serde::Serialize;
 
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("report.html", include_str!("../templates/report.html")),
     ("report.md", include_str!("../templates/report.md")),
     ("report.tex", include_str!("../templates/report.tex")),
     ("coverage.html", include_str!("../templates/coverage.html")),
     ("coverage.md", include_str!("../templates/coverage.md")),
     ("page.html", include_str!("../templates/page.html")),
+    ("losses.txt", include_str!("../templates/losses.txt")),
     ("plots.html", include_str!("../templates/plots.html")),
     ("page.css", include_str!("../templates/page.css")),
     ("page.js", include_str!("../templates/page.js")),

@@ -125,6 +125,17 @@ fn comparison(library: &Library) -> &Comparison {
 }
 
 /// Writes a cell whose `nDCG@10` is `values` and whose `AP` is half of that.
+/// What an approximate search that cut some texts says of itself.
+fn approximate() -> IndexMap<String, IndexMap<String, String>> {
+    let facts = |facts: [(&str, &str); 2]| {
+        facts.map(|(fact, value)| (fact.to_owned(), value.to_owned())).into()
+    };
+    let vectors = facts([("recall@10", "0.9510"), ("recall@100", "0.8793")]);
+    // 617 of 12,345 documents are 5.0 %.
+    let texts = facts([("documents cut", "617"), ("text not read", "0.0312")]);
+    [("vectors".to_owned(), vectors), ("texts".to_owned(), texts)].into()
+}
+
 fn write_cell(
     results: &Path,
     library: &Library,
@@ -181,7 +192,7 @@ fn write_cell(
             dataset: format!("digest-of-{dataset}"),
             origin: "embedded".to_owned(),
             weights: IndexMap::new(),
-            indexes: IndexMap::new(),
+            indexes: if method == "dense/vec" { approximate() } else { IndexMap::new() },
             run: format!("run-of-{method}"),
             commit: "c0ffee".to_owned(),
             made_with: vec!["bm25 1".to_owned()],
