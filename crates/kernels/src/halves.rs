@@ -1,7 +1,5 @@
 //! Half-precision floats from bytes.
 
-use half::f16;
-
 use crate::lanes::{Job, Lanes};
 use crate::simd::Simd;
 
@@ -30,26 +28,18 @@ impl Job for Widen<'_> {
         let halves = self.halves.chunks_exact(2 * V::LANES);
         let rest = halves.remainder();
         for (into, halves) in whole.by_ref().zip(halves) {
-            V::load_f16(&read::<V>(halves)[..V::LANES]).store(into);
+            V::load_f16_bytes(halves).store(into);
         }
         let mut last = [0; 32];
         last[..rest.len()].copy_from_slice(rest);
-        V::load_f16(&read::<V>(&last)[..V::LANES]).store(whole.into_remainder());
+        V::load_f16_bytes(&last).store(whole.into_remainder());
     }
-}
-
-/// The numbers of a register.
-#[inline(always)]
-fn read<V: Lanes>(bytes: &[u8]) -> [f16; 16] {
-    let mut halves = [f16::ZERO; 16];
-    for (half, bytes) in halves[..V::LANES].iter_mut().zip(bytes.as_chunks::<2>().0) {
-        *half = f16::from_le_bytes(*bytes);
-    }
-    halves
 }
 
 #[cfg(test)]
 mod tests {
+    use half::f16;
+
     use super::*;
 
     #[test]

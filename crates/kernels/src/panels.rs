@@ -60,80 +60,91 @@ impl Panels {
 
     /// Computes all products: `rows` is `[n, dim]`, `products` becomes `[n, len]`.
     pub fn products(&self, rows: &[f32], products: &mut [f32]) {
-        let take = Written { width: self.vectors, products };
-        self.simd.run_fused(Product { panels: self, rows, take });
+        self.simd.run_fused(Products { panels: self, rows, out: products });
     }
 
     /// Raises `best[v]` to the largest product of vector `v` with any of `rows`, `[n, dim]`.
     pub fn max(&self, rows: &[f32], best: &mut [f32]) {
-        self.simd.run_fused(Product { panels: self, rows, take: Largest { best } });
+        self.simd.run_fused(Largest { panels: self, rows, best });
+    }
+
+    /// The products of `height` rows from row `first` on with one panel; rows of `out` are `stride` apart.
+    #[inline(always)]
+    fn tile<V: Lanes>(
+        &self,
+        values: &[f32],
+        (first, height): (usize, usize),
+        panel: Panel,
+        out: &mut [f32],
+        stride: usize,
+    ) {
+        let width = panel.across * V::LANES;
+        let packed = &self.packed[panel.first * self.dim..][..width * self.dim];
+        let rows = Strided { values, first, stride: self.dim, width: self.dim };
+        float_tile::<V>(rows, height, packed, panel.across, out, stride);
     }
 }
 
-/// A use for the products of one row with a register of vectors.
-trait Take {
-    /// Takes the products of `row` with the vectors from `first` on; those beyond the last vector are zero.
-    fn take<V: Lanes>(&mut self, row: usize, first: usize, products: V);
-}
-
-struct Product<'a, T> {
+struct Products<'a> {
     panels: &'a Panels,
     rows: &'a [f32],
-    take: T,
+    out: &'a mut [f32],
 }
 
-impl<T: Take> Job for Product<'_, T> {
+impl Job for Products<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<V: Lanes>(self) {
-        let Self { panels, rows: values, mut take } = self;
-        let (dim, mut block): (_, Block) = (panels.dim, [0.0; _]);
-        let rows = values.len() / dim;
-        for panel in Panel::cut(panels.vectors, V::LANES) {
+        let Self { panels, rows: values, out } = self;
+        let (rows, len) = (values.len() / panels.dim, panels.vectors);
+        let mut block: Block = [0.0; _];
+        for panel in Panel::cut(len, V::LANES) {
             let width = panel.across * V::LANES;
-            let packed = &panels.packed[panel.first * dim..][..width * dim];
             for first in (0..rows).step_by(V::ROWS) {
-                let height = (rows - first).min(V::ROWS);
-                let tile = Strided { values, first, stride: dim, width: dim };
-                float_tile::<V>(tile, height, packed, panel.across, &mut block, width);
-                for (row, products) in (first..first + height).zip(block.chunks_exact(width)) {
-                    for at in (0..width).step_by(V::LANES) {
-                        take.take(row, panel.first + at, V::load(&products[at..][..V::LANES]));
-                    }
+                let tile = (first, (rows - first).min(V::ROWS));
+                let out = &mut out[first * len + panel.first..];
+                if panel.first + width <= len {
+                    panels.tile::<V>(values, tile, panel, out, len);
+                    continue;
                 }
+                // The last panel is filled up with zeros, for which there is no room in `products`.
+                panels.tile::<V>(values, tile, panel, &mut block, width);
+                let kept = len - panel.first;
+                let lines = out.chunks_mut(len).zip(block.chunks_exact(width)).take(tile.1);
+                lines.for_each(|(line, sums)| line[..kept].copy_from_slice(&sums[..kept]));
             }
         }
     }
 }
 
-struct Written<'a> {
-    width: usize,
-    products: &'a mut [f32],
-}
-
-impl Take for Written<'_> {
-    #[inline(always)]
-    fn take<V: Lanes>(&mut self, row: usize, first: usize, products: V) {
-        if first < self.width {
-            let line = &mut self.products[row * self.width..][first..self.width];
-            let kept = line.len().min(V::LANES);
-            products.store(&mut line[..kept]);
-        }
-    }
-}
-
 struct Largest<'a> {
+    panels: &'a Panels,
+    rows: &'a [f32],
     best: &'a mut [f32],
 }
 
-impl Take for Largest<'_> {
+impl Job for Largest<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn take<V: Lanes>(&mut self, _: usize, first: usize, products: V) {
-        if first < self.best.len() {
-            let best = &mut self.best[first..];
-            let kept = best.len().min(V::LANES);
-            products.max(V::load(&best[..kept])).store(&mut best[..kept]);
+    fn run<V: Lanes>(self) {
+        let Self { panels, rows: values, best } = self;
+        let rows = values.len() / panels.dim;
+        let mut block: Block = [0.0; _];
+        for panel in Panel::cut(panels.vectors, V::LANES) {
+            let width = panel.across * V::LANES;
+            let end = (panel.first + width).min(panels.vectors);
+            let best = &mut best[panel.first..end];
+            for first in (0..rows).step_by(V::ROWS) {
+                let height = (rows - first).min(V::ROWS);
+                panels.tile::<V>(values, (first, height), panel, &mut block, width);
+                for sums in block.chunks_exact(width).take(height) {
+                    for (best, sums) in best.chunks_mut(V::LANES).zip(sums.chunks_exact(V::LANES)) {
+                        V::load(sums).max(V::load(best)).store(best);
+                    }
+                }
+            }
         }
     }
 }

@@ -79,6 +79,13 @@ impl Register for Avx2 {
     }
 
     #[inline(always)]
+    fn load_f16_bytes(from: &[u8]) -> Self {
+        let from: &[u8; 16] = from.first_chunk().expect("a register of numbers");
+        // SAFETY: only jobs under `run` reach this, and it has F16C; the array has the 16 bytes that are read.
+        Self(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.as_ptr().cast())) })
+    }
+
+    #[inline(always)]
     fn load_bf16(from: &[bf16]) -> Self {
         let from: &[bf16; 8] = from.first_chunk().expect("a register of numbers");
         // A bfloat16 is the upper half of an f32.

@@ -86,6 +86,13 @@ impl Register for Avx512 {
     }
 
     #[inline(always)]
+    fn load_f16_bytes(from: &[u8]) -> Self {
+        let from: &[u8; 32] = from.first_chunk().expect("a register of numbers");
+        // SAFETY: only jobs under `run` reach this, and it has AVX-512 F; the array has the 32 bytes that are read.
+        Self(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())) })
+    }
+
+    #[inline(always)]
     fn load_bf16(from: &[bf16]) -> Self {
         let from: &[bf16; 16] = from.first_chunk().expect("a register of numbers");
         // A bfloat16 is the upper half of an f32.

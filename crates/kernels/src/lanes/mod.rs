@@ -114,6 +114,16 @@ pub trait Register: Copy + Add<Output = Self> {
     fn load(from: &[f32]) -> Self;
     /// As many half-precision floats as a register has lanes, each converted exactly.
     fn load_f16(from: &[f16]) -> Self;
+    /// As [`Register::load_f16`], from little-endian bytes.
+    #[inline(always)]
+    fn load_f16_bytes(from: &[u8]) -> Self {
+        let mut halves = [f16::ZERO; SUMS];
+        for (half, bytes) in halves[..Self::LANES].iter_mut().zip(from.as_chunks::<2>().0) {
+            *half = f16::from_le_bytes(*bytes);
+        }
+        Self::load_f16(&halves[..Self::LANES])
+    }
+
     /// As many brain floats as a register has lanes, each converted exactly.
     fn load_bf16(from: &[bf16]) -> Self;
     /// As many signed bytes as a register has lanes, each converted exactly.
