@@ -10,6 +10,7 @@ pub mod late;
 mod lexical;
 mod ranking;
 mod shards;
+pub mod structure;
 pub mod versions;
 
 pub use dense::{

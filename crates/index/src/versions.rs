@@ -44,4 +44,8 @@ versions! {
     TOKENS = "index::tokens", 1;
     /// Token vectors pruned by their centroids: [`crate::late::Plaid`].
     PLAID = "index::plaid", 1;
+    /// Files of weighted dimensions, [`crate::structure::SparseShard`]. They were part of nir-methods when they got their name.
+    SPARSE_VECTORS = "methods::sparse vectors", 1;
+    /// Inverted lists of vectors, [`crate::structure::CoilLists`]. They were part of nir-methods when they got their name.
+    COIL = "methods::coil lists", 1;
 }

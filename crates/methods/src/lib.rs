@@ -17,14 +17,17 @@ pub mod stored_texts;
 pub mod weighting;
 
 mod explanation;
-mod impacts;
 mod model;
-mod neural;
 mod pipeline;
+mod reader;
 mod recipe;
 mod registry;
+mod retriever;
+mod shards;
+mod term_weights;
 #[cfg(test)]
 mod testing;
+mod text_vector;
 mod texts_read;
 #[cfg(test)]
 mod tiny;
@@ -32,5 +35,8 @@ mod tiny;
 pub use explanation::Explanation;
 pub use model::{ModelSource, Vocabulary};
 pub use pipeline::{ShapeError, check_shapes};
+pub use reader::Texts;
 pub use recipe::{Algorithm, Context, Recipe, Resources, Shape, Stage};
 pub use registry::{ALGORITHMS, Entry, Registry, UnknownAlgorithm};
+pub use retriever::{Encoder, retriever};
+pub use shards::Effort;

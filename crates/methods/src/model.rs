@@ -156,6 +156,11 @@ impl ModelSource {
     }
 }
 
+/// Every checkpoint that is read, those of documents first.
+pub(crate) fn checkpoints(model: &ModelSource, query_model: Option<&ModelSource>) -> Vec<Wanted> {
+    std::iter::once(model).chain(query_model).flat_map(ModelSource::checkpoints).collect()
+}
+
 /// How a config makes a vector of a text.
 pub(crate) struct Way<'a> {
     pub(crate) pooling: &'a Poolings,

@@ -5,8 +5,8 @@ use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
 use crate::{
-    Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, impacts, late,
-    lexical, run_file, sparse, stored_expansions, stored_texts, texts_read, weighting,
+    Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, late, lexical,
+    run_file, sparse, stored_expansions, stored_texts, texts_read, weighting,
 };
 
 /// An algorithm of this crate, by its config, its family and its file.
@@ -37,7 +37,7 @@ pub const ALGORITHMS: &[Entry] = &[
     algorithm!(weighting::deepimpact::Config, "weighting", "weighting/deepimpact.rs"),
     algorithm!(weighting::coil::Config, "weighting", "weighting/coil.rs"),
     algorithm!(late::colbert::Config, "late", "late/colbert.rs"),
-    algorithm!(late::colbert::MaxSim, "late", "late/colbert.rs"),
+    algorithm!(late::max_sim::Config, "late", "late/max_sim.rs"),
     algorithm!(cross_encoder::pointwise::Config, "cross_encoder", "cross_encoder/pointwise.rs"),
     algorithm!(
         cross_encoder::representation::Config,
@@ -161,7 +161,7 @@ impl Registry {
     pub fn versions(&self) -> Vec<Version> {
         let models = nir_nn::versions::all().into_iter();
         let models = models.map(|(of, number)| Version::new(of, number));
-        let formats = [impacts::FORMAT, weighting::WORDS, weighting::LISTS, texts_read::FORMAT];
+        let formats = [weighting::WORDS, texts_read::FORMAT];
         let structures = nir_index::versions::ALL.iter().copied().chain(formats);
         self.0.iter().map(|entry| entry.version).chain(structures).chain(models).collect()
     }

@@ -91,7 +91,8 @@ impl Lent {
         Recipe::build(config, &self.context())
     }
 
-    fn context(&self) -> Context<'_> {
+    /// What a recipe is built over.
+    pub(crate) fn context(&self) -> Context<'_> {
         Context {
             corpus: Arc::<Documents>::clone(&self.corpus),
             corpus_digest: Digest::of("the collection of a test"),

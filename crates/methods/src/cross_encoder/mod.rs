@@ -1,4 +1,10 @@
 //! Query and document read together by one encoder.
+//!
+//! | name | file | config | what differs |
+//! |---|---|---|---|
+//! | monoBERT | `pointwise.rs` | `cross_encoder/monobert-large` | two classes, log-softmax |
+//! | MiniLM, TinyBERT, ELECTRA, mxbai | `pointwise.rs` | `cross_encoder/minilm-l6`, `tinybert-l2`, `electra-base`, `mxbai-base-v1` | smaller or other encoders, one class |
+//! | BERT (Rep) | `representation.rs` | `cross_encoder/bert-rep` | the two are read apart, for comparison |
 
 pub mod pointwise;
 pub mod representation;

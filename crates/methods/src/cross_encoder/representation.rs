@@ -16,20 +16,21 @@
 //!
 //! Try it: `nir run cross_encoder/bert-rep --on pocket`, beside `cross_encoder/minilm-l6`.
 
+use std::slice;
 use std::sync::Arc;
 
 use nir_core::{
-    Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Query, Ranking, Reranker, Result,
-    Scored,
+    Contribution, Corpus, DocNo, Encode, Match, Query, Ranking, Reranker, Result, Scored,
 };
+use nir_index::structure::DenseVector;
 use nir_nn::checkpoint::Wanted;
-use nir_nn::heads::Vector;
-use nir_nn::{Bound, Input, Model, Poolings, Role, Similarity, Tokens};
-use rayon::prelude::*;
+use nir_nn::{Input, Poolings, Similarity};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ModelSource, Way};
-use crate::neural::{document_token, pieces};
+use crate::reader::{Texts, check_inputs};
+use crate::retriever::{Encoder, Shown};
+use crate::text_vector::TextEncoder;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -58,20 +59,19 @@ impl Algorithm for Config {
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         Ok(Stage::Reranker(Box::new(Representation {
-            encoder: Encoder::load(self, context)?,
+            encoder: self.load(context)?,
             depth: self.depth,
             corpus: Arc::clone(&context.corpus),
         })))
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
-        Ok(Some(Box::new(Encoder::load(self, context)?)))
+        Ok(Some(Box::new(Shown(self.load(context)?))))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
         self.model.check("model")?;
-        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
-        self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
+        check_inputs(&self.query, &self.document)
     }
 
     fn weights(&self) -> Vec<Wanted> {
@@ -79,71 +79,16 @@ impl Algorithm for Config {
     }
 }
 
-/// The encoder of both, with the ways of writing each.
-struct Encoder {
-    model: Arc<Model<Vector>>,
-    queries: Side,
-    documents: Side,
-    similarity: Similarity,
-}
-
-/// A way of writing texts, of which so many tokens of the beginning do not count.
-struct Side {
-    tokens: Bound,
-    prompt: usize,
-}
-
-impl Encoder {
-    fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
-        let source = &config.model;
-        let way = Way {
-            pooling: &config.pooling,
-            projection: None,
-            similarity: config.similarity,
-            dimensions: None,
-        };
-        let model = source.load_vector(context, &way)?;
-        let queries = source.bind(context, &model, &config.query, Role::Query)?;
-        let documents = source.bind(context, &model, &config.document, Role::Document)?;
-        Ok(Self {
-            queries: Side { prompt: source.uncounted(context, &queries)?, tokens: queries },
-            documents: Side { prompt: source.uncounted(context, &documents)?, tokens: documents },
-            model,
-            similarity: config.similarity,
-        })
-    }
-
-    /// `[texts, dim]`
-    fn vectors(
-        &self,
-        side: &Side,
-        tokens: &[Tokens],
-        text: impl Fn(usize) -> String,
-    ) -> Result<Vec<f32>> {
-        let Model { encoder, head, .. } = &*self.model;
-        Ok(head.table(encoder, tokens, side.prompt, self.similarity, text)?.rows)
-    }
-
-    fn encoding(&self, side: &Side, tokens: &Tokens, text: &str) -> Result<Encoding> {
-        let vector = self.vectors(side, std::slice::from_ref(tokens), |_| text.to_owned())?;
-        Ok(Encoding { tokens: pieces(&self.model.tokenizer, tokens), form: Form::Vector(vector) })
-    }
-}
-
-impl Encode for Encoder {
-    fn query(&self, query: &Query) -> Result<Encoding> {
-        let tokens = self.queries.tokens.encode(|_| query.text.clone())?;
-        self.encoding(&self.queries, &tokens, &query.text)
-    }
-
-    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
-        let tokens = document_token(&self.documents.tokens, corpus, doc)?;
-        self.encoding(&self.documents, &tokens, corpus.contents(doc))
+impl Config {
+    fn load(&self, context: &Context<'_>) -> Result<TextEncoder> {
+        let Self { pooling, similarity, .. } = self;
+        let way = Way { pooling, projection: None, similarity: *similarity, dimensions: None };
+        TextEncoder::load(context, (&self.model, None), (&self.query, &self.document), &way)
     }
 }
 
 struct Representation {
-    encoder: Encoder,
+    encoder: TextEncoder,
     depth: usize,
     corpus: Arc<dyn Corpus>,
 }
@@ -154,39 +99,23 @@ impl Reranker for Representation {
     }
 
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
-        let side = &self.encoder.queries;
-        let tokens = side.tokens.encode(|_| query.text.clone())?;
-        let query = self.encoder.vectors(side, &[tokens], |_| query.text.clone())?;
+        let query = self.encoder.encode(Texts::Queries(slice::from_ref(query)))?.swap_remove(0);
         let docs: Vec<DocNo> = candidates.iter().take(self.depth).map(|hit| hit.doc).collect();
-        let documents = self.documents(&docs)?;
-        let scored = docs.iter().zip(documents.chunks_exact(query.len()));
-        let scored =
-            scored.map(|(&doc, document)| Scored { doc, score: dot(&query, document) }).collect();
+        let documents = self.encoder.encode(Texts::Documents(&*self.corpus, &docs))?;
+        let score =
+            |(&doc, document): (&DocNo, &DenseVector)| Scored { doc, score: dot(&query, document) };
+        let scored = docs.iter().zip(&documents).map(score).collect();
         Ok(Ranking::top(self.depth, scored, &*self.corpus))
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
-        let Encoder { queries, documents, .. } = &self.encoder;
-        let tokens = queries.tokens.encode(|_| query.text.clone())?;
-        let query = self.encoder.vectors(queries, &[tokens], |_| query.text.clone())?;
-        let tokens = document_token(&documents.tokens, &*self.corpus, doc)?;
-        let text = |_| self.corpus.contents(doc).to_owned();
-        let document = self.encoder.vectors(documents, &[tokens], text)?;
-        Ok(vec![Contribution { of: Match::Texts, score: dot(&query, &document) }])
+        let query = self.encoder.encode(Texts::Queries(slice::from_ref(query)))?;
+        let document = self.encoder.encode(Texts::Documents(&*self.corpus, &[doc]))?;
+        Ok(vec![Contribution { of: Match::Texts, score: dot(&query[0], &document[0]) }])
     }
 }
 
-impl Representation {
-    /// The vectors of documents, `[documents, dim]`.
-    fn documents(&self, docs: &[DocNo]) -> Result<Vec<f32>> {
-        let side = &self.encoder.documents;
-        let tokens = docs.par_iter().map(|&doc| document_token(&side.tokens, &*self.corpus, doc));
-        let tokens: Vec<Tokens> = tokens.collect::<Result<_>>()?;
-        let text = |i: usize| self.corpus.contents(docs[i]).to_owned();
-        self.encoder.vectors(side, &tokens, text)
-    }
-}
-
+/// The inner product: the cosine of vectors that the encoder has given length 1.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

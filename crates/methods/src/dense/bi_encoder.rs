@@ -29,22 +29,19 @@
 //! Try it: `nir run dense/minilm-l6 --on pocket`. Take `pooling = "cls"` instead of `mean` and see how much a wrong
 //! contract costs, although every number still looks like a number.
 
-use std::ops::Range;
-use std::sync::Arc;
-
-use nir_core::{
-    Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Ranking,
-    Result, Retriever, Run, Search, Version,
-};
-use nir_index::{Matrix, MatrixWriter, Storage, versions};
+use nir_core::{Encode, Encoding, Query, Result, Version};
+use nir_index::Storage;
+use nir_index::structure::{DenseStructure, DenseVector, Structure};
 use nir_nn::checkpoint::Wanted;
-use nir_nn::heads::{Projection, Vector};
-use nir_nn::{Bound, Input, Model, Poolings, Role, Similarity, Tokens};
+use nir_nn::heads::Projection;
+use nir_nn::{Input, Poolings, Similarity};
 use serde::{Deserialize, Serialize};
 
-use super::index::{Index, Searcher};
-use crate::model::{ModelSource, Way};
-use crate::neural::{Effort, document_token, document_tokens, pieces, shards};
+use crate::model::{ModelSource, Way, checkpoints};
+use crate::reader::{Texts, check_inputs};
+use crate::retriever::{Encoder, Shown, retriever};
+use crate::shards::Effort;
+use crate::text_vector::TextEncoder;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -72,7 +69,7 @@ pub struct Config {
     /// How a document is written.
     pub document: Input,
     /// How the documents' vectors are searched.
-    pub index: Index,
+    pub index: DenseStructure,
     /// How many documents are kept for each query.
     pub depth: usize,
 }
@@ -84,31 +81,19 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Retriever;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let Encoders { queries, documents } = Encoders::load(self, context)?;
-        let index = self.encode(context, &documents)?;
-        context.resources.note("vectors", "dim", &documents.model.head.dim().to_string());
-        for (fact, value) in index.facts() {
-            context.resources.note("vectors", fact, &value);
-        }
-        Ok(Stage::Retriever(Arc::new(BiEncoder {
-            queries,
-            index,
-            depth: self.depth,
-            corpus: Arc::clone(&context.corpus),
-            progress: Arc::clone(&context.progress),
-        })))
+        let encoding = context.encoding(&self.recipe(context)?);
+        retriever(context, &encoding, self.load(context)?, &self.index, self.depth)
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
-        Ok(Some(Box::new(Encoders::load(self, context)?)))
+        Ok(Some(Box::new(Shown(self.load(context)?))))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
         self.model.check("model")?;
         self.query_model.as_ref().map_or(Ok(()), |model| model.check("query_model"))?;
         self.index.check()?;
-        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
-        self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
+        check_inputs(&self.query, &self.document)
     }
 
     fn head_multiplies(&self) -> bool {
@@ -120,209 +105,61 @@ impl Algorithm for Config {
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        let models = std::iter::once(&self.model).chain(&self.query_model);
-        models.flat_map(ModelSource::checkpoints).collect()
+        checkpoints(&self.model, self.query_model.as_ref())
     }
 }
 
 impl Config {
-    fn way(&self) -> Way<'_> {
-        Way {
+    /// What decides the vector of a document.
+    fn recipe(&self, context: &Context<'_>) -> Result<String> {
+        let Self { pooling, projection, similarity, document, .. } = self;
+        let parts = (pooling, projection, similarity, document, context.overrides);
+        let parts = serde_json::to_string(&parts).expect("a config is plain data");
+        let cut = self.dimensions.map_or_else(String::new, |kept| format!(" {kept} dimensions"));
+        Ok(format!("{} {parts}{cut}", self.model.digest(context)?))
+    }
+
+    fn load(&self, context: &Context<'_>) -> Result<BiEncoder> {
+        let way = Way {
             pooling: &self.pooling,
             projection: self.projection.as_ref(),
             similarity: self.similarity,
             dimensions: self.dimensions,
-        }
-    }
-
-    /// What decides the vector of a document.
-    fn recipe(&self, checkpoint: &str, overrides: &[String]) -> String {
-        let parts = (&self.pooling, &self.projection, &self.similarity, &self.document, overrides);
-        let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        let cut = self.dimensions.map_or_else(String::new, |kept| format!(" {kept} dimensions"));
-        format!("{checkpoint} {parts}{cut}")
-    }
-
-    /// The vectors of all documents, ready to be searched.
-    fn encode(&self, context: &Context<'_>, encoder: &Encoder) -> Result<Searcher> {
-        let encoding =
-            context.encoding(&self.recipe(&self.model.digest(context)?, context.overrides));
-        let (corpus, dim) = (&*context.corpus, encoder.model.head.dim());
-        let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
-        let effort = Effort::new(&encoder.model.encoder, &encoder.tokens);
-        let folders = shards(context, &encoding, versions::MATRIX, effort, &mut |folder, rows| {
-            let tokens = document_tokens(&encoder.tokens, corpus, rows.clone())?;
-            let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
-            let vectors = encoder.vectors(&tokens, text)?;
-            let mut file = MatrixWriter::create(&folder.join(VECTORS), dim, Storage::F32)?;
-            vectors.chunks_exact(dim).try_for_each(|vector| file.push(vector))?;
-            file.finish()?;
-            task.advance(u64::from(rows.end - rows.start));
-            Ok(())
-        })?;
-        let shards = folders.iter().map(|folder| Matrix::open(&folder.join(VECTORS)));
-        let shards = shards.collect::<std::result::Result<_, _>>()?;
-        self.index.bind(shards, &encoding, context)
-    }
-}
-
-const VECTORS: &str = "vectors.matrix";
-
-/// One of the two encoders, with its way of writing texts.
-struct Encoder {
-    model: Arc<Model<Vector>>,
-    tokens: Bound,
-    /// So many tokens of the beginning do not count.
-    prompt: usize,
-    similarity: Similarity,
-}
-
-impl Encoder {
-    /// A loaded model, with one role's way of writing texts.
-    fn bind(
-        config: &Config,
-        context: &Context<'_>,
-        source: &ModelSource,
-        model: Arc<Model<Vector>>,
-        role: Role,
-    ) -> Result<Self> {
-        let input = match role {
-            Role::Document => &config.document,
-            Role::Query => &config.query,
         };
-        let tokens = source.bind(context, &model, input, role)?;
-        let prompt = source.uncounted(context, &tokens)?;
-        Ok(Self { model, tokens, prompt, similarity: config.similarity })
-    }
-
-    /// `[texts, dim]`
-    fn vectors(&self, tokens: &[Tokens], text: impl Fn(usize) -> String) -> Result<Vec<f32>> {
-        let Model { encoder, head, .. } = &*self.model;
-        Ok(head.table(encoder, tokens, self.prompt, self.similarity, text)?.rows)
-    }
-
-    fn encoding(&self, tokens: &Tokens, text: &str) -> Result<Encoding> {
-        let vector = self.vectors(std::slice::from_ref(tokens), |_| text.to_owned())?;
-        let tokens = pieces(&self.model.tokenizer, tokens);
-        Ok(Encoding { tokens, form: Form::Vector(vector) })
+        let models = (&self.model, self.query_model.as_ref());
+        let inputs = (&self.query, &self.document);
+        Ok(BiEncoder(TextEncoder::load(context, models, inputs, &way)?))
     }
 }
 
-/// Both.
-struct Encoders {
-    queries: Encoder,
-    documents: Encoder,
-}
+/// The encoders of both roles. The vector that a rewriter gave a query takes the place of the encoder's.
+struct BiEncoder(TextEncoder);
 
-impl Encoders {
-    fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
-        let model = config.model.load_vector(context, &config.way())?;
-        let documents = Encoder::bind(config, context, &config.model, model, Role::Document)?;
-        let (source, model) = match &config.query_model {
-            Some(source) => (source, source.load_vector(context, &config.way())?),
-            None => (&config.model, Arc::clone(&documents.model)),
-        };
-        let queries = Encoder::bind(config, context, source, model, Role::Query)?;
-        Ok(Self { queries, documents })
-    }
-}
+impl Encoder for BiEncoder {
+    type Vector = DenseVector;
 
-impl Encode for Encoders {
-    fn query(&self, query: &Query) -> Result<Encoding> {
-        let tokens = self.queries.tokens.encode(|_| query.text.clone())?;
-        self.queries.encoding(&tokens, &query.text)
-    }
-
-    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
-        let tokens = document_token(&self.documents.tokens, corpus, doc)?;
-        self.documents.encoding(&tokens, corpus.contents(doc))
-    }
-}
-
-struct BiEncoder {
-    queries: Encoder,
-    index: Searcher,
-    depth: usize,
-    corpus: Arc<dyn Corpus>,
-    progress: Arc<dyn Progress>,
-}
-
-impl BiEncoder {
-    /// `[queries, dim]`: a rewriter's vector where there is one, else what the encoder makes of the text.
-    fn vectors(&self, queries: &[Query]) -> Result<Vec<f32>> {
-        let plain: Vec<&Query> = queries.iter().filter(|query| query.vector.is_none()).collect();
-        let tokens =
-            plain.iter().map(|query| Ok(self.queries.tokens.encode(|_| query.text.clone())?));
-        let tokens = tokens.collect::<Result<Vec<Tokens>>>()?;
-        let encoded = self.queries.vectors(&tokens, |i| plain[i].text.clone())?;
-        let mut encoded = encoded.chunks_exact(self.queries.model.head.dim());
+    fn encode(&self, texts: Texts<'_>) -> Result<Vec<DenseVector>> {
+        let Texts::Queries(queries) = texts else { return self.0.encode(texts) };
+        let is_plain = |query: &&Query| query.vector.is_none();
+        let plain: Vec<Query> = queries.iter().filter(is_plain).cloned().collect();
+        let mut encoded = self.0.encode(Texts::Queries(&plain))?.into_iter();
         let vector = |query: &Query| match &query.vector {
             Some(vector) => vector.clone(),
-            None => encoded.next().expect("a vector was made of each text").to_vec(),
+            None => encoded.next().expect("a vector was made of each text"),
         };
-        Ok(queries.iter().flat_map(vector).collect())
-    }
-}
-
-impl Retriever for BiEncoder {
-    fn is_exact(&self) -> bool {
-        self.index.is_exact()
+        Ok(queries.iter().map(vector).collect())
     }
 
-    fn query_vectors(&self, queries: &[Query]) -> Result<Option<Vec<Vec<f32>>>> {
-        let vectors = self.vectors(queries)?;
-        let dim = vectors.len() / queries.len().max(1);
-        Ok(Some(vectors.chunks_exact(dim.max(1)).map(<[f32]>::to_vec).collect()))
+    fn form(&self) -> Storage {
+        self.0.form()
     }
 
-    fn document_vector(&self, doc: DocNo) -> Option<Vec<f32>> {
-        Some(self.index.vector(doc))
+    fn effort(&self) -> Effort {
+        self.0.effort()
     }
 
-    fn retrieve(&self, queries: &Queries) -> Result<Run> {
-        let task = self.progress.begin("searching vectors", "queries", queries.len() as u64);
-        let rankings = self.index.search(&self.vectors(queries)?, self.depth, &*self.corpus);
-        task.advance(queries.len() as u64);
-        Ok(Run(rankings))
-    }
-
-    fn prepare<'a>(&'a self, queries: &Queries) -> Result<Option<Box<dyn Search + 'a>>> {
-        let vectors = self.vectors(queries)?;
-        let dim = vectors.len() / queries.len().max(1);
-        Ok(Some(Box::new(Prepared { method: self, vectors, dim })))
-    }
-
-    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
-        let vector = self.vectors(std::slice::from_ref(query))?;
-        Ok(vec![Contribution { of: Match::Texts, score: self.index.product(&vector, doc) }])
-    }
-}
-
-/// Vectors of queries, `[queries, dim]`.
-struct Prepared<'a> {
-    method: &'a BiEncoder,
-    vectors: Vec<f32>,
-    dim: usize,
-}
-
-impl Search for Prepared<'_> {
-    fn search(&self, queries: Range<usize>) -> Vec<Ranking> {
-        let BiEncoder { index, depth, corpus, .. } = self.method;
-        let vectors = &self.vectors[queries.start * self.dim..queries.end * self.dim];
-        index.search(vectors, *depth, &**corpus)
-    }
-
-    fn is_exact(&self) -> bool {
-        self.method.index.is_exact()
-    }
-
-    fn exhaust(&self) -> Vec<Ranking> {
-        let BiEncoder { index, depth, corpus, .. } = self.method;
-        index.exhaust(&self.vectors, *depth, &**corpus)
-    }
-
-    fn bytes(&self) -> u64 {
-        self.method.index.bytes()
+    fn show(&self, text: Texts<'_>, vector: DenseVector) -> Result<Encoding> {
+        self.0.show(text, vector)
     }
 }
 
@@ -444,7 +281,7 @@ mod tests {
         let exact = lent.retrieve(&config, "water");
         assert_eq!((lent.artifacts("vectors"), lent.artifacts("indexes")), (1, 0));
         for (made, storage) in [(1, Storage::F16), (2, Storage::Bf16), (3, Storage::Int8)] {
-            config.index = Index::Flat { storage };
+            config.index = DenseStructure::Flat { storage };
             let found = lent.retrieve(&config, "water");
             assert_eq!((lent.artifacts("vectors"), lent.artifacts("indexes")), (1, made));
             // Eight bits of a fraction: scores agree to 1 in 100, and are rounded all the same.
@@ -460,17 +297,17 @@ mod tests {
         let lent = Lent::new(many());
         config.depth = 5;
         assert_eq!(lent.recall(&config, "water"), None);
-        config.index = Index::Ivf {
-            storage: nir_index::Storage::F32,
+        config.index = DenseStructure::Ivf {
+            storage: Storage::F32,
             lists: 10,
             probe: 1,
-            code: super::super::index::Codes::Int8 {},
+            code: nir_index::structure::Codes::Int8 {},
             candidates: 10,
             sample: 30,
             seed: 1,
         };
         assert!(lent.recall(&config, "water").unwrap() < 0.8);
-        let Index::Ivf { lists, .. } = &mut config.index else { unreachable!() };
+        let DenseStructure::Ivf { lists, .. } = &mut config.index else { unreachable!() };
         *lists = 31;
         let error = lent.try_build(&config).err().unwrap().to_string();
         assert!(error.contains("31 lists cannot be learned from 30 vectors"), "{error}");

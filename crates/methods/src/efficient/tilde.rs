@@ -30,23 +30,23 @@
 //!
 //! Try it: `nir run efficient/tilde --on pocket`, and compare its latency with that of `cross_encoder/minilm-l6`.
 
+use std::slice;
 use std::sync::Arc;
 
 use nir_core::{
     Contribution, Corpus, DocNo, Encode, Encoding, Query, Ranking, Reranker, Result, Scored,
 };
-use nir_index::versions;
-use nir_index::{Matrix, MatrixWriter, Simd, Storage};
+use nir_index::structure::DenseVector;
+use nir_index::{Matrix, Simd, Storage};
 use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::MaskedLm;
-use nir_nn::{Bound, Hidden, Input, Model, Role, Rows, Tokens, numbers};
+use nir_nn::{Hidden, Input, Rows, Tokens, numbers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelSource;
-use crate::neural::{
-    Effort, count_tokens, document_token, document_tokens, piece, shards, weighted_pieces,
-};
+use crate::reader::{Reader, Texts, check_inputs, count_tokens, piece, weighted_pieces};
+use crate::retriever::encoded;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -86,26 +86,27 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Reranker;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let reader = Reader::load(self, context)?;
-        let passages = self.encode(context, &reader)?;
+        let reader = self.load(context)?;
+        let document = serde_json::to_string(&self.document).expect("a config is plain data");
+        let checkpoint = self.model.digest(context)?;
+        let encoding = context.encoding(&format!("{checkpoint} {document} {:?}", self.storage));
+        let states = |texts: Texts<'_>| reader.states(texts);
+        let shards = encoded(context, &encoding, reader.0.effort(), &self.storage, &states)?;
         Ok(Stage::Reranker(Box::new(Tilde {
             reader,
-            passages,
+            passages: Passages::new(shards),
             depth: self.depth,
             corpus: Arc::clone(&context.corpus),
         })))
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
-        Ok(Some(Box::new(Reader::load(self, context)?)))
+        Ok(Some(Box::new(self.load(context)?)))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
         self.model.check("model")?;
-        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
-        self.document
-            .check(&["title", "text"])
-            .map_err(|problem| format!("`document`: {problem}"))?;
+        check_inputs(&self.query, &self.document)?;
         match (self.query.special_tokens, self.document.special_tokens) {
             (false, true) => Ok(()),
             (true, _) => {
@@ -124,34 +125,12 @@ impl Algorithm for Config {
 }
 
 impl Config {
-    /// `z_d` of all documents.
-    fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<Passages> {
-        let checkpoint = self.model.digest(context)?;
-        let document = serde_json::to_string(&self.document).expect("a config is plain data");
-        let recipe = format!("{checkpoint} {document} {:?}", self.storage);
-        let encoding = context.encoding(&recipe);
-        let model = &reader.model;
-        let corpus = &*context.corpus;
-        let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
-        let effort = Effort::new(&model.encoder, &reader.document_tokens);
-        let folders = shards(context, &encoding, versions::MATRIX, effort, &mut |folder, rows| {
-            let mut tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
-            tokens.iter_mut().for_each(|tokens| tokens.ids[0] = DOC);
-            let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
-            let head = |hidden: &Hidden| model.head.transform(&hidden.states); // [batch, width]
-            let table = model.encoder.table(&tokens, Rows::First, head, text)?;
-            let mut file = MatrixWriter::create(&folder.join(STATES), table.width, self.storage)?;
-            table.rows.chunks_exact(table.width).try_for_each(|row| file.push(row))?;
-            file.finish()?;
-            task.advance(u64::from(rows.end - rows.start));
-            Ok(())
-        })?;
-        let matrices = folders.iter().map(|folder| Matrix::open(&folder.join(STATES)));
-        Ok(Passages::new(matrices.collect::<std::result::Result<_, _>>()?))
+    fn load(&self, context: &Context<'_>) -> Result<TildeReader> {
+        let load = |source: &ModelSource| source.load(context, MaskedLm::load);
+        let inputs = (&self.query, &self.document);
+        Ok(TildeReader(Reader::load(context, (&self.model, None), inputs, load)?))
     }
 }
-
-const STATES: &str = "states.matrix";
 
 /// `z_d` of all documents, in files with the row that each begins at.
 struct Passages(Vec<(usize, Matrix)>);
@@ -174,54 +153,58 @@ impl Passages {
 }
 
 /// The model with the ways of writing texts.
-struct Reader {
-    model: Arc<Model<MaskedLm>>,
-    query_tokens: Bound,
-    document_tokens: Bound,
-}
+struct TildeReader(Reader<MaskedLm>);
 
-impl Reader {
-    fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
-        let source = &config.model;
-        let model = source.load(context, MaskedLm::load)?;
-        Ok(Self {
-            query_tokens: source.bind(context, &model, &config.query, Role::Query)?,
-            document_tokens: source.bind(context, &model, &config.document, Role::Document)?,
-            model,
-        })
+impl TildeReader {
+    /// The tokens of documents, the first of which is `[DOC]`.
+    fn documents(&self, texts: Texts<'_>) -> Result<Vec<Tokens>> {
+        let mut tokens = self.0.document.tokens(texts)?;
+        tokens.iter_mut().for_each(|tokens| tokens.ids[0] = DOC);
+        Ok(tokens)
+    }
+
+    /// `z_d` of documents.
+    fn states(&self, texts: Texts<'_>) -> Result<Vec<DenseVector>> {
+        let (tokens, model) = (self.documents(texts)?, self.0.model());
+        let head = |hidden: &Hidden| model.head.transform(&hidden.states); // [batch, width]
+        let text = |place: usize| texts.text(place).to_owned();
+        let table = model.encoder.table(&tokens, Rows::First, head, text)?;
+        Ok(table.rows.chunks_exact(table.width).map(<[f32]>::to_vec).collect())
     }
 
     /// The words of a query that count.
-    fn counted(&self, tokens: &Tokens) -> Vec<u32> {
-        let counts = |&id: &u32| counts(&piece(&self.model.tokenizer, id));
-        tokens.ids.iter().copied().filter(counts).collect()
+    fn counted(&self, query: &Query) -> Result<Vec<u32>> {
+        let tokens = self.0.query.tokens(Texts::Queries(slice::from_ref(query)))?.swap_remove(0);
+        let counts = |id: &u32| counts(&self.piece(*id));
+        Ok(tokens.ids.into_iter().filter(counts).collect())
+    }
+
+    fn piece(&self, id: u32) -> String {
+        piece(&self.0.model().tokenizer, id)
     }
 }
 
-impl Encode for Reader {
+impl Encode for TildeReader {
     /// Each word that counts, as often as it occurs.
     fn query(&self, query: &Query) -> Result<Encoding> {
-        let tokens = self.query_tokens.encode(|_| query.text.clone())?;
-        let ids = self.counted(&tokens);
-        let counts = count_tokens(&self.model.tokenizer, &Tokens { ids, ..tokens.clone() });
-        Ok(weighted_pieces(&self.model.tokenizer, &tokens, counts))
+        let counts = count_tokens(&self.0.model().tokenizer, &self.counted(query)?);
+        self.0.query.weighted_pieces(Texts::Queries(slice::from_ref(query)), counts)
     }
 
     /// `P(t | d)` of every word there is.
     fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
-        let mut tokens = document_token(&self.document_tokens, corpus, doc)?;
-        tokens.ids[0] = DOC;
-        let head = |hidden: &Hidden| self.model.head.logits(&hidden.states); // [1, vocab]
-        let text = |_| corpus.contents(doc).to_owned();
-        let all = std::slice::from_ref(&tokens);
-        let logits = self.model.encoder.table(all, Rows::First, head, text)?.rows;
+        let (text, model) = (Texts::Documents(corpus, &[doc]), self.0.model());
+        let tokens = self.documents(text)?;
+        let head = |hidden: &Hidden| model.head.logits(&hidden.states); // [1, vocab]
+        let contents = |_| corpus.contents(doc).to_owned();
+        let logits = model.encoder.table(&tokens, Rows::First, head, contents)?.rows;
         let words = (0..).zip(logits.into_iter().map(|x| 1.0 / (1.0 + (-x).exp())));
-        Ok(weighted_pieces(&self.model.tokenizer, &tokens, words))
+        Ok(weighted_pieces(&model.tokenizer, &tokens[0], words))
     }
 }
 
 struct Tilde {
-    reader: Reader,
+    reader: TildeReader,
     passages: Passages,
     depth: usize,
     corpus: Arc<dyn Corpus>,
@@ -233,8 +216,7 @@ impl Reranker for Tilde {
     }
 
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
-        let tokens = self.reader.query_tokens.encode(|_| query.text.clone())?;
-        Ok(self.score(&self.words(&tokens)?, candidates))
+        Ok(self.score(&self.words(query)?, candidates))
     }
 
     fn rerank_all(&self, queries: &[Query], candidates: &[Ranking]) -> Result<Vec<Ranking>> {
@@ -243,14 +225,12 @@ impl Reranker for Tilde {
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
-        let tokens = self.reader.query_tokens.encode(|_| query.text.clone())?;
-        let mut state = vec![0.0; self.reader.model.head.width()];
+        let mut state = vec![0.0; self.reader.0.model().head.width()];
         self.passages.read(doc, &mut state);
         let part = |word: QueryWord| {
-            let term = piece(&self.reader.model.tokenizer, word.id);
-            Contribution::product(term, 1.0, word.likelihood(&state))
+            Contribution::product(self.reader.piece(word.id), 1.0, word.likelihood(&state))
         };
-        Ok(self.words(&tokens)?.into_iter().map(part).collect())
+        Ok(self.words(query)?.into_iter().map(part).collect())
     }
 }
 
@@ -259,25 +239,26 @@ struct QueryWord {
     id: u32,
     /// `e_t`, `[width]`
     embedding: Vec<f32>,
+    /// `b_t`
     bias: f32,
 }
 
 impl Tilde {
     /// The words of a query that count.
-    fn words(&self, tokens: &Tokens) -> Result<Vec<QueryWord>> {
-        let ids = self.reader.counted(tokens);
+    fn words(&self, query: &Query) -> Result<Vec<QueryWord>> {
+        let (ids, head) = (self.reader.counted(query)?, &self.reader.0.model().head);
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let (embeddings, biases) = self.reader.model.head.words(&ids)?;
+        let (embeddings, biases) = head.words(&ids)?;
         let embeddings = numbers(&embeddings)?; // [words, width]
-        let rows = embeddings.chunks_exact(self.reader.model.head.width()).map(<[f32]>::to_vec);
+        let rows = embeddings.chunks_exact(head.width()).map(<[f32]>::to_vec);
         let word = |((embedding, bias), id)| QueryWord { id, embedding, bias };
         Ok(rows.zip(numbers(&biases)?).zip(ids).map(word).collect())
     }
 
     fn score(&self, words: &[QueryWord], ranking: &Ranking) -> Ranking {
-        let mut state = vec![0.0; self.reader.model.head.width()];
+        let mut state = vec![0.0; self.reader.0.model().head.width()];
         let mut one = |doc: DocNo| {
             self.passages.read(doc, &mut state);
             Scored { doc, score: likelihood(words, &state) }

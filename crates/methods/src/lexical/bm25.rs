@@ -88,6 +88,17 @@ impl Algorithm for Config {
     }
 }
 
+/// `idf(t)` of a term that `df` of `n` documents have. The index computes it and [`saturation`] for whole lists of documents at
+/// once (`nir_index::Bm25`).
+pub fn idf(n: f32, df: f32) -> f32 {
+    (1.0 + (n - df + 0.5) / (df + 0.5)).ln()
+}
+
+/// The fraction in `BM25(q, d)`: what `tf` occurrences in a document are worth that is `length` times as long as the mean.
+pub fn saturation(tf: f32, length: f32, k1: f32, b: f32) -> f32 {
+    tf / (tf + k1 * (1.0 - b + b * length))
+}
+
 /// What is wrong with them, if anything.
 pub(super) fn check_parameters(k1: f32, b: f32) -> std::result::Result<(), String> {
     match (k1 >= 0.0 && k1.is_finite(), (0.0..=1.0).contains(&b)) {

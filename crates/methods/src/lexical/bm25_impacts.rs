@@ -28,13 +28,13 @@ use nir_core::{
     Version,
 };
 use nir_index::impacts::{ImpactIndex, Precision};
+use nir_index::structure::WeightStorage;
 use nir_index::versions;
 use nir_index::{Analyzer, Bm25, Lengths, LexicalIndex, analyzer};
 use serde::{Deserialize, Serialize};
 
 use super::bm25::check_parameters;
 use super::{Counted, query_terms};
-use crate::impacts::Storage;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -50,7 +50,7 @@ pub struct Config {
     /// Lengths as Lucene rounds them, or exact.
     pub lengths: Lengths,
     /// How an impact is kept.
-    pub storage: Storage,
+    pub storage: WeightStorage,
     /// How many documents are kept for each query.
     pub depth: usize,
 }
@@ -61,8 +61,8 @@ impl Config {
     fn index(&self, context: &Context<'_>, lexical: &LexicalIndex) -> Result<ImpactIndex> {
         let weights = Bm25 { k1: self.k1, b: self.b, lengths: self.lengths };
         let precision = match self.storage {
-            Storage::F32 => Precision::F32,
-            Storage::U8 => Precision::U8,
+            WeightStorage::F32 => Precision::F32,
+            WeightStorage::U8 => Precision::U8,
         };
         let built = Self { depth: 0, ..self.clone() };
         let key = Key::of(&self.parts()).input(context.corpus_digest);

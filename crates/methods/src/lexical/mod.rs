@@ -78,6 +78,19 @@ mod tests {
             [vec!["tea", "and"], vec!["milk", "tea"]]
         );
         let scores = parts.concat().into_iter().map(|part| part.score);
+        let part = |w: f32, df: f32, tf: f32, length: f32| {
+            w * bm25::idf(3.0, df) * bm25::saturation(tf, length, 0.9, 0.4)
+        };
+        let (a, b) = (5.0 / 3.0, 3.0 / 3.0); // lengths over their mean
+        let by_equation = [
+            part(2.0, 2.0, 2.0, a),
+            part(1.0, 1.0, 1.0, a),
+            part(1.0, 1.0, 1.0, b),
+            part(2.0, 2.0, 1.0, b),
+        ];
+        for (part, expected) in parts.concat().iter().zip(by_equation) {
+            assert!((part.score - expected).abs() < 1e-6, "{part:?} is not {expected}");
+        }
         for (score, by_hand) in scores.zip([0.599, 0.458, 0.516, 0.495]) {
             assert!((score - by_hand).abs() < 1e-3, "{score} is not {by_hand}");
         }

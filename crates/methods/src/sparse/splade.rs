@@ -23,22 +23,18 @@
 //!
 //! Try it: `nir run sparse/splade-max --on pocket`, and look at `terms_per_document` in the result.
 
-use std::ops::Range;
-use std::sync::Arc;
-
-use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
+use nir_core::{Encode, Encoding, Result, Version};
+use nir_index::structure::{SparseStructure, SparseVector, Structure};
 use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::{LogitPooling, MaskedLm};
-use nir_nn::{Bound, Input, Model, Role, Rows, Tokens, check_finite, numbers};
+use nir_nn::{Input, Model, Rows, Tokens, check_finite, numbers};
 use serde::{Deserialize, Serialize};
 
-use crate::impacts::{
-    Index, Quantisation, QueryWeighting, SparseVector, Weigh, WeighQueries, quantised, retriever,
-};
-use crate::model::ModelSource;
-use crate::neural::{
-    Effort, document_token, document_tokens, piece, query_tokens, weighted_pieces,
-};
+use crate::model::{ModelSource, checkpoints};
+use crate::reader::{Reader, Texts, check_inputs, piece};
+use crate::retriever::{Encoder, Shown, encoding, retriever};
+use crate::shards::Effort;
+use crate::term_weights::{Quantisation, QueryWeighting, quantised};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -62,7 +58,7 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantisation: Option<Quantisation>,
     /// How the documents' vectors are searched.
-    pub index: Index,
+    pub index: SparseStructure,
     /// How many documents are kept for each query.
     pub depth: usize,
 }
@@ -73,60 +69,63 @@ impl Algorithm for Config {
     const PAPER: &'static str = "formal2021splade";
     const SHAPE: Shape = Shape::Retriever;
 
-    fn parts(&self) -> Vec<Version> {
-        self.index.versions()
-    }
-
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let splade = self.load(context)?;
-        let checkpoint = self.model.digest(context)?;
         let parts = (&self.pooling, &self.document, &self.quantisation);
-        let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        let encoding = context.encoding(&format!("{checkpoint} {parts}"));
-        retriever(context, &encoding, splade, &self.index, self.depth)
+        let encoding = encoding(context, &self.model, &parts)?;
+        retriever(context, &encoding, self.load(context)?, &self.index, self.depth)
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
-        Ok(Some(Box::new(self.load(context)?)))
+        Ok(Some(Box::new(Shown(self.load(context)?))))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
         self.model.check("model")?;
-        self.index.check()?;
         self.query_model.as_ref().map_or(Ok(()), |model| model.check("query_model"))?;
-        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
-        self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
+        self.index.check()?;
+        check_inputs(&self.query, &self.document)
+    }
+
+    fn parts(&self) -> Vec<Version> {
+        self.index.versions()
     }
 
     fn weights(&self) -> Vec<Wanted> {
-        self.models().flat_map(ModelSource::checkpoints).collect()
+        checkpoints(&self.model, self.query_model.as_ref())
     }
 }
 
-impl Config {
-    fn models(&self) -> impl Iterator<Item = &ModelSource> {
-        std::iter::once(&self.model).chain(&self.query_model)
-    }
+/// The weight of a word for one token that says so (in both equations): `log(1 + ReLU(w_ij))`.
+pub fn weight(logit: f32) -> f32 {
+    (1.0 + logit.max(0.0)).ln()
+}
 
+/// The weights of all words in a text.
+///
+/// - `logits`: `w_ij`, `[tokens, vocab]`
+///
+/// Returns `w_j`, `[vocab]`. The encoder below computes the same for many texts at once (`nir_nn::heads::MaskedLm`).
+pub fn weights(logits: &[Vec<f32>], pooling: LogitPooling) -> Vec<f32> {
+    let words = logits.first().map_or(0, Vec::len);
+    let of_word = |j: usize| {
+        let weights = logits.iter().map(|of_token| weight(of_token[j]));
+        match pooling {
+            LogitPooling::Sum => weights.sum(),               // eq. 2
+            LogitPooling::Max => weights.fold(0.0, f32::max), // SPLADE v2, eq. 6
+        }
+    };
+    (0..words).map(of_word).collect()
+}
+
+impl Config {
     fn load(&self, context: &Context<'_>) -> Result<Splade> {
-        for model in self.models() {
+        for model in std::iter::once(&self.model).chain(&self.query_model) {
             model.contract(context)?.hold_splade(self.pooling, context.overrides)?;
         }
-        let documents = self.model.load(context, MaskedLm::load)?;
-        let (source, queries) = match &self.query_model {
-            Some(source) => (source, source.load(context, MaskedLm::load)?),
-            None => (&self.model, Arc::clone(&documents)),
-        };
+        let models = (&self.model, self.query_model.as_ref());
+        let load = |source: &ModelSource| source.load(context, MaskedLm::load);
         Ok(Splade {
-            query_tokens: source.bind(context, &queries, &self.query, Role::Query)?,
-            document_tokens: self.model.bind(
-                context,
-                &documents,
-                &self.document,
-                Role::Document,
-            )?,
-            documents,
-            queries,
+            reader: Reader::load(context, models, (&self.query, &self.document), load)?,
             pooling: self.pooling,
             query_weighting: self.query_weighting,
             quantisation: self.quantisation,
@@ -135,52 +134,36 @@ impl Config {
 }
 
 struct Splade {
-    documents: Arc<Model<MaskedLm>>,
-    queries: Arc<Model<MaskedLm>>,
-    document_tokens: Bound,
-    query_tokens: Bound,
+    reader: Reader<MaskedLm>,
     pooling: LogitPooling,
     query_weighting: QueryWeighting,
     quantisation: Option<Quantisation>,
 }
 
-impl WeighQueries for Splade {
-    fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>> {
-        let tokens = query_tokens(&self.query_tokens, queries)?;
-        match self.query_weighting.bags(&self.queries.tokenizer, &tokens) {
+impl Encoder for Splade {
+    type Vector = SparseVector;
+
+    fn encode(&self, texts: Texts<'_>) -> Result<Vec<SparseVector>> {
+        let side = self.reader.of(texts.role());
+        let tokens = side.tokens(texts)?;
+        match self.query_weighting.bags(texts.role(), &side.model.tokenizer, &tokens) {
             Some(bags) => Ok(bags),
-            None => self.expand(&self.queries, &tokens, |i| queries[i].text.clone()),
+            None => self.expand(&side.model, &tokens, texts),
         }
     }
 
-    fn term(&self, number: u32) -> String {
-        piece(&self.queries.tokenizer, number)
-    }
-}
+    fn form(&self) {}
 
-impl Weigh for Splade {
     fn effort(&self) -> Effort {
-        Effort::new(&self.documents.encoder, &self.document_tokens)
+        self.reader.effort()
     }
 
-    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>> {
-        let tokens = document_tokens(&self.document_tokens, corpus, rows.clone())?;
-        let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
-        self.expand(&self.documents, &tokens, text)
-    }
-}
-
-impl Encode for Splade {
-    fn query(&self, query: &Query) -> Result<Encoding> {
-        let tokens = self.query_tokens.encode(|_| query.text.clone())?;
-        let vector = self.queries(std::slice::from_ref(query))?.swap_remove(0);
-        Ok(weighted_pieces(&self.queries.tokenizer, &tokens, vector))
+    fn show(&self, text: Texts<'_>, vector: SparseVector) -> Result<Encoding> {
+        self.reader.of(text.role()).weighted_pieces(text, vector)
     }
 
-    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
-        let tokens = document_token(&self.document_tokens, corpus, doc)?;
-        let vector = self.documents(corpus, doc.0..doc.0 + 1)?.swap_remove(0);
-        Ok(weighted_pieces(&self.documents.tokenizer, &tokens, vector))
+    fn piece(&self, number: u32) -> String {
+        piece(&self.reader.query.model.tokenizer, number)
     }
 }
 
@@ -189,13 +172,14 @@ impl Splade {
         &self,
         model: &Model<MaskedLm>,
         tokens: &[Tokens],
-        text: impl Fn(usize) -> String,
+        texts: Texts<'_>,
     ) -> Result<Vec<SparseVector>> {
         let mut vectors = vec![SparseVector::new(); tokens.len()];
         model.encoder.in_batches(tokens, Rows::All, |places, hidden| {
-            let weights = model.head.pool(hidden, self.pooling)?; // [batch, vocab]
-            for (&place, row) in places.iter().zip(rows(&numbers(&weights)?, places.len())) {
-                check_finite(row, || text(place))?;
+            let weights = numbers(&model.head.pool(hidden, self.pooling)?)?; // [batch, vocab]
+            let rows = weights.chunks_exact(weights.len() / places.len());
+            for (&place, row) in places.iter().zip(rows) {
+                check_finite(row, || texts.text(place).to_owned())?;
                 let words = (0..).zip(row.iter().copied());
                 vectors[place] = quantised(words, self.quantisation);
             }
@@ -205,13 +189,11 @@ impl Splade {
     }
 }
 
-/// Cuts a matrix of `count` rows.
-fn rows(numbers: &[f32], count: usize) -> std::slice::ChunksExact<'_, f32> {
-    numbers.chunks_exact(numbers.len() / count)
-}
-
 #[cfg(test)]
 mod tests {
+    use nir_core::DocNo;
+    use nir_nn::Hidden;
+
     use super::*;
     use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
 
@@ -262,6 +244,34 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_encoder_computes_the_equations() {
+        let (folder, _) = fixture("bert-mlm");
+        let lent = Lent::new(sentence_and_word());
+        for pooling in ["max", "sum"] {
+            let config = config(&folder, pooling, r#"{ use = "impacts", storage = "f32" }"#);
+            let splade = config.load(&lent.context()).unwrap();
+            let text = Texts::Documents(lent.corpus(), &[DocNo(0)]);
+            let (tokens, model) =
+                (splade.reader.document.tokens(text).unwrap(), splade.reader.model());
+            let mut logits = Vec::new();
+            let each = |_: &[usize], hidden: &Hidden| {
+                let rows = numbers(&model.head.logits(&hidden.states)?)?; // [tokens, vocab]
+                let vocab = rows.len() / tokens[0].len();
+                logits = rows.chunks_exact(vocab).map(<[f32]>::to_vec).collect();
+                Ok(())
+            };
+            model.encoder.in_batches(&tokens, Rows::All, each).unwrap();
+            let expected = quantised((0..).zip(weights(&logits, config.pooling)), None);
+            let found = splade.encode(text).unwrap().swap_remove(0);
+            assert_eq!(found.len(), expected.len());
+            for ((word, w), (other, by_equation)) in found.iter().zip(&expected) {
+                assert!(word == other && (w - by_equation).abs() < 1e-5, "{word}: {w}");
+            }
+        }
+    }
+
     /// Twenty texts of two words each.
     fn many() -> impl Iterator<Item = (&'static str, &'static str)> {
         const TEXTS: &str = "river bank,bank money,music paper,paper window,window garden,winter coat,doctor house,\

@@ -30,27 +30,20 @@
 //!
 //! Try it: `nir run weighting/coil-hn --on pocket`; take `cls` out, and queries in other words than the passage fail.
 
-use std::fs;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use nir_core::{
-    Contribution, Corpus, DocNo, Encode, Encoding, Form, Match, Progress, Queries, Query, Ranking,
-    Result, Retriever, Run, Scored, Version,
-};
-use nir_index::{Matrix, MatrixWriter, Simd, Storage};
+use nir_core::{Encode, Encoding, Form, Result};
+use nir_index::Storage;
+use nir_index::structure::{CoilForm, CoilStructure, CoilVectors};
 use nir_nn::checkpoint::{Checkpoint, Wanted};
 use nir_nn::heads::PerToken;
-use nir_nn::{
-    Architecture, Bound, Hidden, Input, Model, Pooling, Role, Rows, Tensors, Tokens, check_finite,
-    numbers,
-};
-use rayon::prelude::*;
+use nir_nn::{Architecture, Hidden, Input, Pooling, Rows, Tensors, check_finite, numbers};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelSource;
-use crate::neural::{Effort, document_token, document_tokens, piece, pieces, query_tokens, shards};
+use crate::reader::{Reader, Texts, check_inputs, piece, pieces};
+use crate::retriever::{Encoder, Shown, encoding, retriever};
+use crate::shards::Effort;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -84,29 +77,18 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Retriever;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let reader = Reader::load(self, context)?;
-        let lists = self.encode(context, &reader)?;
-        let tokens: usize = lists.iter().map(|lists| lists.docs.len()).sum();
-        context.resources.note("lists", "tokens", &tokens.to_string());
-        Ok(Stage::Retriever(Arc::new(Coil {
-            reader,
-            lists,
-            depth: self.depth,
-            corpus: Arc::clone(&context.corpus),
-            progress: Arc::clone(&context.progress),
-        })))
+        let parts = (&self.token, &self.cls, &self.document, &self.storage);
+        let encoding = encoding(context, &self.model, &parts)?;
+        retriever(context, &encoding, self.load(context)?, &CoilStructure, self.depth)
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
-        Ok(Some(Box::new(Reader::load(self, context)?)))
+        Ok(Some(Box::new(Shown(self.load(context)?))))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
         self.model.check("model")?;
-        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
-        self.document
-            .check(&["title", "text"])
-            .map_err(|problem| format!("`document`: {problem}"))?;
+        check_inputs(&self.query, &self.document)?;
         match self.query.special_tokens && self.document.special_tokens {
             true => Ok(()),
             false => {
@@ -121,26 +103,42 @@ impl Algorithm for Config {
     }
 }
 
+/// `s_tok(q, d)`: the sum over the tokens of a query of the best match that each has in a document.
+///
+/// - `query`, `document`: each token with its vector, `[dim]`
+///
+/// An index finds the same through inverted lists (`nir_index::structure::CoilIndex`).
+pub fn s_tok(query: &[(u32, Vec<f32>)], document: &[(u32, Vec<f32>)]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let best = |(q_i, v_i): &(u32, Vec<f32>)| {
+        let alike = document.iter().filter(|(d_j, _)| d_j == q_i);
+        alike.map(|(_, v_j)| dot(v_i, v_j)).fold(0.0, f32::max)
+    };
+    query.iter().map(best).sum()
+}
+
 impl Config {
-    /// The inverted lists of all documents, one set for each shard.
-    fn encode(&self, context: &Context<'_>, reader: &Reader) -> Result<Vec<Lists>> {
-        let checkpoint = self.model.digest(context)?;
-        let model = &reader.model;
-        let parts = (&self.token, &self.cls, &self.document, &self.storage);
-        let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        let corpus = &*context.corpus;
-        let task = context.progress.begin("encoding documents", "documents", corpus.len() as u64);
-        let encoding = context.encoding(&format!("{checkpoint} {parts}"));
-        let effort = Effort::new(&model.encoder, &reader.document_tokens);
-        let folders = shards(context, &encoding, FORMAT, effort, &mut |folder, rows| {
-            let tokens = document_tokens(&reader.document_tokens, corpus, rows.clone())?;
-            let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
-            write(folder, &vectors(model, &tokens, text)?, model.head.widths(), self.storage)?;
-            task.advance(u64::from(rows.end - rows.start));
-            Ok(())
-        })?;
-        folders.iter().map(|folder| Lists::open(folder)).collect()
+    fn load(&self, context: &Context<'_>) -> Result<Coil> {
+        let checkpoint = self.model.checkpoint(context)?;
+        let heads = self.heads.as_ref().map(|name| file(&checkpoint, name)).transpose()?;
+        let load = |source: &ModelSource| {
+            source.load(context, |architecture, tensors| {
+                heads.iter().try_for_each(|heads| tensors.also(heads))?;
+                Heads::load(architecture, tensors, &self.token, self.cls.as_ref())
+            })
+        };
+        let inputs = (&self.query, &self.document);
+        let reader = Reader::load(context, (&self.model, None), inputs, load)?;
+        Ok(Coil { reader, storage: self.storage })
     }
+}
+
+/// The path of a checkpoint's file that must be there.
+fn file(checkpoint: &Checkpoint, name: &str) -> Result<PathBuf> {
+    checkpoint.file(name).ok_or_else(|| {
+        let (place, found) = (checkpoint.name(), checkpoint.files().collect::<Vec<_>>().join(", "));
+        format!("{place}: has no file `{name}`, which `heads` names; it has {found}").into()
+    })
 }
 
 /// The two layers.
@@ -153,7 +151,7 @@ impl Heads {
     fn load(
         architecture: &Architecture,
         tensors: &mut Tensors,
-        token: &String,
+        token: &str,
         cls: Option<&String>,
     ) -> nir_nn::Result<Self> {
         let cls = cls.map(|name| PerToken::load(architecture, tensors, &[name])).transpose()?;
@@ -174,354 +172,73 @@ impl Heads {
     }
 }
 
-/// What COIL makes of a text.
-#[derive(Debug, Clone, PartialEq, Default)]
-struct Vectors {
-    /// The tokens that may match, in order.
-    ids: Vec<u32>,
-    /// `[ids, dim]`
-    tokens: Vec<f32>,
-    /// `[dim]`, or empty
-    cls: Vec<f32>,
-}
-
-/// The vectors of texts, in order.
-fn vectors(
-    model: &Model<Heads>,
-    tokens: &[Tokens],
-    text: impl Fn(usize) -> String,
-) -> Result<Vec<Vectors>> {
-    let (width, cls_width) = model.head.widths();
-    let mut all = vec![Vectors::default(); tokens.len()];
-    model.encoder.in_batches(tokens, Rows::All, |places, hidden| {
-        let rows = numbers(&model.head.token.forward(hidden)?)?; // [rows, dim]
-        let cls = model.head.cls(hidden)?; // [batch, dim]
-        let mut rest = &rows[..];
-        for (i, (&place, &length)) in places.iter().zip(&hidden.lengths).enumerate() {
-            let (own, others) = rest.split_at(length * width);
-            rest = others;
-            let cls = &cls[i * cls_width..][..cls_width];
-            check_finite(own, || text(place))?;
-            check_finite(cls, || text(place))?;
-            let matched = 1..length - 1; // between [CLS] and [SEP]
-            all[place] = Vectors {
-                ids: tokens[place].ids[matched.clone()].to_vec(),
-                tokens: own[matched.start * width..matched.end * width].to_vec(),
-                cls: cls.to_vec(),
-            };
-        }
-        Ok(())
-    })?;
-    Ok(all)
-}
-
-/// Of the three files below.
-pub(crate) const FORMAT: Version = Version::new("methods::coil lists", 1);
-const TOKENS: &str = "tokens.matrix";
-const CLS: &str = "cls.matrix";
-const PLACES: &str = "tokens.places";
-
-/// Writes the vectors of a shard's tokens, sorted by token and then by document; how many documents there are, and the
-/// token and the document of each vector, in 32-bit little-endian words; and the vectors of the documents.
-fn write(
-    folder: &Path,
-    documents: &[Vectors],
-    (width, cls_width): (usize, usize),
-    storage: Storage,
-) -> Result<()> {
-    let places = places(documents);
-    let mut matrix = MatrixWriter::create(&folder.join(TOKENS), width, storage)?;
-    let vector = |&(_, doc, i): &Place| &documents[doc].tokens[i * width..][..width];
-    places.iter().try_for_each(|place| matrix.push(vector(place)))?;
-    matrix.finish()?;
-    let pairs = places.iter().flat_map(|&(id, doc, _)| [id, doc as u32]);
-    let words = std::iter::once(documents.len() as u32).chain(pairs);
-    fs::write(folder.join(PLACES), words.flat_map(u32::to_le_bytes).collect::<Vec<u8>>())?;
-    if cls_width > 0 {
-        let mut matrix = MatrixWriter::create(&folder.join(CLS), cls_width, storage)?;
-        documents.iter().try_for_each(|document| matrix.push(&document.cls))?;
-        matrix.finish()?;
-    }
-    Ok(())
-}
-
-/// A token, its document and its place there.
-type Place = (u32, usize, usize);
-
-/// All tokens of some documents, sorted.
-fn places(documents: &[Vectors]) -> Vec<Place> {
-    let mut places = Vec::new();
-    for (doc, document) in documents.iter().enumerate() {
-        places.extend((0..).zip(&document.ids).map(|(i, &id)| (id, doc, i)));
-    }
-    places.sort_unstable();
-    places
-}
-
-/// Inverted lists of vectors over a range of documents.
-struct Lists {
-    /// Each token with the rows of its list, by rising token.
-    tokens: Vec<(u32, Range<usize>)>,
-    /// The document of each row, counted from the shard's first; it rises within a list.
-    docs: Vec<u32>,
-    /// The vector of each row.
-    vectors: Matrix,
-    /// How many documents there are.
-    documents: usize,
-    /// `v_cls` of each document; none for COIL-tok.
-    cls: Option<Matrix>,
-}
-
-impl Lists {
-    fn open(folder: &Path) -> Result<Self> {
-        let (documents, pairs) = read(&folder.join(PLACES))?;
-        let cls = folder.join(CLS);
-        Ok(Self {
-            tokens: lists(&pairs),
-            docs: pairs.iter().map(|&[_, doc]| doc).collect(),
-            vectors: Matrix::open(&folder.join(TOKENS))?,
-            documents,
-            cls: cls.is_file().then(|| Matrix::open(&cls)).transpose()?,
-        })
-    }
-
-    /// The scores of all documents here.
-    fn scores(&self, query: &Vectors) -> Vec<f32> {
-        let mut scores = self.cls_scores(&query.cls);
-        let mut vector = vec![0.0; self.vectors.dim()];
-        for (id, query) in query.ids.iter().zip(query.tokens.chunks_exact(self.vectors.dim())) {
-            let Ok(place) = self.tokens.binary_search_by_key(id, |&(id, _)| id) else { continue };
-            let product = |row: usize| {
-                self.vectors.read(row, &mut vector);
-                Simd::get().dot(query, &vector)
-            };
-            let rows = self.tokens[place].1.clone();
-            add_best(&self.docs[rows.clone()], rows.map(product), &mut scores);
-        }
-        scores
-    }
-
-    /// The tokens of a query that match in a document, with what each adds.
-    fn matches(&self, query: &Vectors, doc: usize) -> Vec<(u32, f32)> {
-        let rows = query.tokens.chunks_exact(self.vectors.dim());
-        let one = |(&id, query): (&u32, &[f32])| {
-            let place = self.tokens.binary_search_by_key(&id, |&(id, _)| id).ok()?;
-            let rows = self.tokens[place].1.clone().filter(|&row| self.docs[row] as usize == doc);
-            let best =
-                rows.map(|row| Simd::get().dot(query, &self.vectors.row(row))).fold(0.0, f32::max);
-            (best > 0.0).then_some((id, best))
-        };
-        query.ids.iter().zip(rows).filter_map(one).collect()
-    }
-
-    fn cls_scores(&self, query: &[f32]) -> Vec<f32> {
-        let Some(cls) = &self.cls else { return vec![0.0; self.documents] };
-        let mut vector = vec![0.0; cls.dim()];
-        let product = |doc: usize| {
-            cls.read(doc, &mut vector);
-            Simd::get().dot(query, &vector)
-        };
-        (0..self.documents).map(product).collect()
-    }
-}
-
-/// Each token with the rows that have it, which stand together.
-fn lists(pairs: &[[u32; 2]]) -> Vec<(u32, Range<usize>)> {
-    let mut start = 0;
-    let list = |same: &[[u32; 2]]| {
-        start += same.len();
-        (same[0][0], start - same.len()..start)
-    };
-    pairs.chunk_by(|[a, _], [b, _]| a == b).map(list).collect()
-}
-
-/// How many documents a shard has, and the token and the document of each vector.
-fn read(path: &Path) -> Result<(usize, Vec<[u32; 2]>)> {
-    let bytes = fs::read(path)?;
-    let mut words = bytes.as_chunks::<4>().0.iter().map(|&word| u32::from_le_bytes(word));
-    let documents = words.next().ok_or_else(|| format!("{}: is empty", path.display()))?;
-    let words: Vec<u32> = words.collect();
-    Ok((documents as usize, words.as_chunks::<2>().0.to_vec()))
-}
-
-/// Adds, for each document of a list, the largest of its products to its score, if that is above zero.
-fn add_best(docs: &[u32], mut products: impl Iterator<Item = f32>, scores: &mut [f32]) {
-    for same in docs.chunk_by(|a, b| a == b) {
-        let best = products.by_ref().take(same.len()).fold(0.0, f32::max);
-        scores[same[0] as usize] += best;
-    }
-}
-
-/// The path of a checkpoint's file that must be there.
-fn file(checkpoint: &Checkpoint, name: &str) -> Result<PathBuf> {
-    checkpoint.file(name).ok_or_else(|| {
-        let (place, found) = (checkpoint.name(), checkpoint.files().collect::<Vec<_>>().join(", "));
-        format!("{place}: has no file `{name}`, which `heads` names; it has {found}").into()
-    })
-}
-
-/// The model with the ways of writing texts.
-struct Reader {
-    model: Arc<Model<Heads>>,
-    query_tokens: Bound,
-    document_tokens: Bound,
-}
-
-impl Reader {
-    fn load(config: &Config, context: &Context<'_>) -> Result<Self> {
-        let source = &config.model;
-        let checkpoint = source.checkpoint(context)?;
-        let heads = config.heads.as_ref().map(|name| file(&checkpoint, name)).transpose()?;
-        let model = source.load(context, |architecture, tensors| {
-            heads.iter().try_for_each(|heads| tensors.also(heads))?;
-            Heads::load(architecture, tensors, &config.token, config.cls.as_ref())
-        })?;
-        Ok(Self {
-            query_tokens: source.bind(context, &model, &config.query, Role::Query)?,
-            document_tokens: source.bind(context, &model, &config.document, Role::Document)?,
-            model,
-        })
-    }
-
-    fn vectors(&self, tokens: &Tokens, text: &str) -> Result<Vectors> {
-        Ok(vectors(&self.model, std::slice::from_ref(tokens), |_| text.to_owned())?.swap_remove(0))
-    }
-
-    fn encoding(&self, tokens: &Tokens, text: &str) -> Result<Encoding> {
-        let Vectors { ids, tokens: rows, cls } = self.vectors(tokens, text)?;
-        let names = ids.iter().map(|&id| piece(&self.model.tokenizer, id));
-        let mut vectors: Vec<_> = Vec::new();
-        if !cls.is_empty() {
-            vectors.push((piece(&self.model.tokenizer, tokens.ids[0]), cls));
-        }
-        let rows = rows.chunks_exact(self.model.head.widths().0).map(<[f32]>::to_vec);
-        vectors.extend(names.zip(rows));
-        let tokens = pieces(&self.model.tokenizer, tokens);
-        Ok(Encoding { tokens, form: Form::Vectors(vectors) })
-    }
-}
-
-impl Encode for Reader {
-    fn query(&self, query: &Query) -> Result<Encoding> {
-        self.encoding(&self.query_tokens.encode(|_| query.text.clone())?, &query.text)
-    }
-
-    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
-        self.encoding(&document_token(&self.document_tokens, corpus, doc)?, corpus.contents(doc))
-    }
-}
-
 struct Coil {
-    reader: Reader,
-    lists: Vec<Lists>,
-    depth: usize,
-    corpus: Arc<dyn Corpus>,
-    progress: Arc<dyn Progress>,
+    reader: Reader<Heads>,
+    storage: Storage,
 }
 
-impl Retriever for Coil {
-    fn retrieve(&self, queries: &Queries) -> Result<Run> {
-        let task = self.progress.begin("searching lists", "queries", queries.len() as u64);
-        let tokens = query_tokens(&self.reader.query_tokens, queries)?;
-        let vectors = vectors(&self.reader.model, &tokens, |i| queries[i].text.clone())?;
-        let one = |query: &Vectors| {
-            let ranking = self.search(query);
-            task.advance(1);
-            ranking
-        };
-        Ok(Run(vectors.par_iter().map(one).collect()))
+impl Encoder for Coil {
+    type Vector = CoilVectors;
+
+    fn encode(&self, texts: Texts<'_>) -> Result<Vec<CoilVectors>> {
+        let (tokens, model) = (self.reader.of(texts.role()).tokens(texts)?, self.reader.model());
+        let (width, cls_width) = model.head.widths();
+        let mut all = vec![CoilVectors::default(); tokens.len()];
+        model.encoder.in_batches(&tokens, Rows::All, |places, hidden| {
+            let rows = numbers(&model.head.token.forward(hidden)?)?; // [rows, width]
+            let cls = model.head.cls(hidden)?; // [batch, cls_width]
+            let mut rest = &rows[..];
+            for (i, (&place, &length)) in places.iter().zip(&hidden.lengths).enumerate() {
+                let (own, others) = rest.split_at(length * width);
+                rest = others;
+                let cls = &cls[i * cls_width..][..cls_width];
+                check_finite(own, || texts.text(place).to_owned())?;
+                check_finite(cls, || texts.text(place).to_owned())?;
+                let matched = 1..length - 1; // between [CLS] and [SEP]
+                all[place] = CoilVectors {
+                    ids: tokens[place].ids[matched.clone()].to_vec(),
+                    tokens: own[matched.start * width..matched.end * width].to_vec(),
+                    cls: cls.to_vec(),
+                };
+            }
+            Ok(())
+        })?;
+        Ok(all)
     }
 
-    fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
-        let tokens = self.reader.query_tokens.encode(|_| query.text.clone())?;
-        let query = self.reader.vectors(&tokens, &query.text)?;
-        let (lists, row) = self.shard(doc);
-        let cls = lists.cls.as_ref().map(|cls| Contribution {
-            of: Match::Texts,
-            score: Simd::get().dot(&query.cls, &cls.row(row)),
-        });
-        let matched = lists.matches(&query, row).into_iter().map(|(id, score)| {
-            let token = piece(&self.reader.model.tokenizer, id);
-            Contribution { of: Match::Tokens { query: token.clone(), document: token }, score }
-        });
-        Ok(cls.into_iter().chain(matched).collect())
-    }
-}
-
-impl Coil {
-    /// The lists that have a document, and its row there.
-    fn shard(&self, doc: DocNo) -> (&Lists, usize) {
-        let mut row = doc.row();
-        let has = |lists: &&Lists| {
-            let here = row < lists.documents;
-            row -= if here { 0 } else { lists.documents };
-            here
-        };
-        (self.lists.iter().find(has).expect("the shards have all documents"), row)
+    fn form(&self) -> CoilForm {
+        let (width, cls_width) = self.reader.model().head.widths();
+        CoilForm { width, cls_width, storage: self.storage }
     }
 
-    fn search(&self, query: &Vectors) -> Ranking {
-        let (mut first, mut best) = (0, Vec::new());
-        for lists in &self.lists {
-            let scores = lists.scores(query);
-            let scored =
-                (first..).zip(&scores).map(|(row, &score)| Scored { doc: DocNo(row), score });
-            // What is not among the best of its shard is not among the best of all.
-            best.extend_from_slice(&Ranking::top(self.depth, scored.collect(), &*self.corpus));
-            first += scores.len() as u32;
-        }
-        Ranking::top(self.depth, best, &*self.corpus)
+    fn effort(&self) -> Effort {
+        self.reader.effort()
+    }
+
+    fn show(&self, text: Texts<'_>, vectors: CoilVectors) -> Result<Encoding> {
+        let CoilVectors { ids, tokens: rows, cls } = vectors;
+        let tokens = self.reader.of(text.role()).tokens(text)?.swap_remove(0);
+        let cls = (!cls.is_empty()).then(|| (self.piece(tokens.ids[0]), cls));
+        let rows = rows.chunks_exact(self.reader.model().head.widths().0).map(<[f32]>::to_vec);
+        let named = ids.iter().map(|&id| self.piece(id)).zip(rows);
+        let form = Form::Vectors(cls.into_iter().chain(named).collect());
+        Ok(Encoding { tokens: pieces(&self.reader.model().tokenizer, &tokens), form })
+    }
+
+    fn piece(&self, number: u32) -> String {
+        piece(&self.reader.model().tokenizer, number)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use nir_core::DocNo;
+
     use super::*;
     use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
-
-    #[test]
-    fn a_document_counts_once_by_its_best_match() {
-        let mut scores = vec![0.5; 4];
-        // Document 1 has the token twice, document 2 only in another sense.
-        add_best(&[1, 1, 2, 3], [2.0, 3.0, -1.0, 0.25].into_iter(), &mut scores);
-        assert_eq!(scores, [0.5, 3.5, 0.5, 0.75]);
-    }
-
-    fn text(ids: &[u32], tokens: &[[f32; 2]], cls: &[f32]) -> Vectors {
-        Vectors { ids: ids.to_vec(), tokens: tokens.concat(), cls: cls.to_vec() }
-    }
-
-    fn written(documents: &[Vectors], widths: (usize, usize)) -> Lists {
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), documents, widths, Storage::F32).unwrap();
-        Lists::open(folder.path()).unwrap()
-    }
-
-    #[test]
-    fn tokens_meet_only_their_like() {
-        let documents = [
-            text(&[7, 5, 7], &[[1.0, 0.0], [0.0, 9.0], [0.0, 2.0]], &[1.0, 1.0, 0.0]),
-            text(&[], &[], &[0.0, 0.0, 1.0]),
-            text(&[5], &[[-1.0, -1.0]], &[0.0, 1.0, 0.0]),
-        ];
-        let lists = written(&documents, (2, 3));
-        assert_eq!(lists.tokens, [(5, 0..2), (7, 2..4)]);
-        assert_eq!(lists.docs, [0, 2, 0, 0]);
-        // 7 meets (1, 0) and (0, 2): 1 and 4; 5 meets (0, 9), and in the last document (-1, -1), which is no match;
-        // 7 again: 3 and 0; nobody has 6.
-        let query = text(
-            &[7, 5, 7, 6],
-            &[[1.0, 2.0], [1.0, 1.0], [3.0, 0.0], [8.0, 8.0]],
-            &[2.0, 0.5, -1.0],
-        );
-        assert_eq!(lists.scores(&query), [4.0 + 9.0 + 3.0 + 2.5, -1.0, 0.5]);
-    }
-
-    #[test]
-    fn coil_tok_has_no_vector_of_the_text() {
-        let lists = written(&[text(&[5], &[[1.0, 1.0]], &[]), text(&[], &[], &[])], (2, 0));
-        assert_eq!(lists.scores(&text(&[5], &[[1.0, 2.0]], &[])), [3.0, 0.0]);
-    }
 
     /// The fixture, with the encoder in `model.safetensors` and PyTorch's own `model.pt` of the heads beside it.
     fn as_the_authors_save_it(folder: &str) -> tempfile::TempDir {
@@ -591,11 +308,8 @@ mod tests {
         ];
         let rows = expected("sentence", "tokens");
         let row = |i: usize| &rows[4 * (i + 1)..][..4];
-        let best = |i: usize| {
-            let same = (0..ids.len()).filter(|&j| ids[j] == ids[i]);
-            same.map(|j| dot(row(i), row(j))).fold(0.0, f32::max)
-        };
-        let matches: f32 = (0..ids.len()).map(best).sum();
+        let tokens: Vec<_> = (0..).zip(ids).map(|(i, id)| (id, row(i).to_vec())).collect();
+        let matches = s_tok(&tokens, &tokens);
         let lent = Lent::new(sentence_and_word());
         let parts = lent.explain(&config, lent.corpus().text(DocNo(0)));
         assert_eq!((parts[0].len() > 1, parts[1].len()), (true, 1));

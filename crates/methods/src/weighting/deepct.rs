@@ -30,21 +30,21 @@
 //! Try it: `nir run weighting/deepct --on pocket`, beside `lexical/bm25`. With `scale = 1` most words vanish.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
+use nir_core::{Encode, Encoding, Result, Version};
+use nir_index::structure::{SparseStructure, SparseVector, Structure, WeightStorage};
 use nir_index::{Analyzer, analyzer};
-use nir_nn::Input;
 use nir_nn::checkpoint::Wanted;
+use nir_nn::heads::PerToken;
+use nir_nn::{Input, Role};
 use serde::{Deserialize, Serialize};
 
-use super::words::{
-    Collection, Names, WeighWords, WeightedWords, Word, WordModel, encoding, retriever,
-};
-use crate::impacts::{Index, SparseVector, Storage};
+use super::words::{self, Collection, WeightedWords, Word, WordStructure};
 use crate::model::ModelSource;
-use crate::neural::Effort;
+use crate::reader::{Side, Texts};
+use crate::retriever::{Encoder, Shown, encoding, retriever};
+use crate::shards::Effort;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -66,7 +66,7 @@ pub struct Config {
     /// How much length counts, from 0 to 1.
     pub b: f32,
     /// How the documents' weights are searched; they are no integers, so only `f32` keeps them.
-    pub index: Index,
+    pub index: SparseStructure,
     /// How many documents are kept for each query.
     pub depth: usize,
 }
@@ -77,24 +77,21 @@ impl Algorithm for Config {
     const PAPER: &'static str = "dai2020deepct";
     const SHAPE: Shape = Shape::Retriever;
 
-    fn parts(&self) -> Vec<Version> {
-        self.index.versions()
-    }
-
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let deepct = self.load(context)?;
-        let checkpoint = self.model.digest(context)?;
         let parts = (&self.head, &self.document, self.scale, deepct.analyzer.name());
-        let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        let names = Names {
-            words: context.encoding(&format!("{checkpoint} {parts}")),
-            impacts: format!("bm25 {} {}", self.k1, self.b),
+        let encoding = encoding(context, &self.model, &parts)?;
+        let bm25 = Bm25 { k1: self.k1, b: self.b };
+        let index = WordStructure {
+            impacts: &self.index,
+            weighing: format!("bm25 {} {}", self.k1, self.b),
+            weigh: &|collection, document| bm25.impacts(collection, document),
         };
-        retriever(context, &names, deepct, &self.index, self.depth)
+        retriever(context, &encoding, deepct, &index, self.depth)
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
-        Ok(Some(Box::new(self.load(context)?)))
+        Ok(Some(Box::new(Shown(self.load(context)?))))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -105,12 +102,16 @@ impl Algorithm for Config {
         analyzer(&self.analyzer).map_err(|error| error.to_string())?;
         self.index.check()?;
         match self.index {
-            Index::Impacts { storage: Storage::U8 } => Err(
+            SparseStructure::Impacts { storage: WeightStorage::U8 } => Err(
                 "`storage` is \"u8\", and the weights of BM25 are no integers: expected \"f32\""
                     .to_owned(),
             ),
             _ => check_numbers(self.scale, self.k1, self.b),
         }
+    }
+
+    fn parts(&self) -> Vec<Version> {
+        self.index.versions()
     }
 
     fn weights(&self) -> Vec<Wanted> {
@@ -120,12 +121,11 @@ impl Algorithm for Config {
 
 impl Config {
     fn load(&self, context: &Context<'_>) -> Result<DeepCt> {
-        let head = std::slice::from_ref(&self.head);
+        let model = words::load(context, &self.model, std::slice::from_ref(&self.head))?;
         Ok(DeepCt {
-            model: WordModel::load(context, &self.model, head, &self.document)?,
+            documents: Side::new(context, &self.model, model, &self.document, Role::Document)?,
             scale: self.scale,
             analyzer: analyzer(&self.analyzer)?,
-            bm25: Bm25 { k1: self.k1, b: self.b },
         })
     }
 }
@@ -141,43 +141,41 @@ fn check_numbers(scale: f32, k1: f32, b: f32) -> std::result::Result<(), String>
 }
 
 struct DeepCt {
-    model: WordModel,
+    documents: Side<PerToken>,
     scale: f32,
     analyzer: Arc<dyn Analyzer>,
-    bm25: Bm25,
 }
 
-impl WeighWords for DeepCt {
+impl Encoder for DeepCt {
+    type Vector = WeightedWords;
+
+    /// `tf(t, d)` of documents, `q_t` of queries.
+    fn encode(&self, texts: Texts<'_>) -> Result<Vec<WeightedWords>> {
+        if let Texts::Queries(queries) = texts {
+            let counts = |text: &str| analysed([(text, 1.0)], &*self.analyzer);
+            return Ok(queries.iter().map(|query| counts(&query.text)).collect());
+        }
+        let frequencies = |words| {
+            let frequencies = frequencies(words, self.scale);
+            analysed(frequencies.iter().map(|(word, &tf)| (word.as_str(), tf)), &*self.analyzer)
+        };
+        let documents = words::read_words(&self.documents, texts)?;
+        Ok(documents.into_iter().map(frequencies).collect())
+    }
+
+    fn form(&self) {}
+
     fn effort(&self) -> Effort {
-        self.model.effort()
+        self.documents.effort()
     }
 
-    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<WeightedWords>> {
-        let documents = self.model.documents(corpus, rows)?;
-        let one = |words| analysed(&frequencies(words, self.scale), &*self.analyzer);
-        Ok(documents.into_iter().map(one).collect())
-    }
-
-    fn query(&self, query: &Query) -> Result<WeightedWords> {
-        let mut counts = WeightedWords::new();
-        self.analyzer.analyze(&query.text, &mut |term| add(&mut counts, term, 1.0));
-        Ok(counts)
-    }
-
-    fn impacts(&self, collection: &Collection, document: SparseVector) -> SparseVector {
-        self.bm25.impacts(collection, document)
-    }
-}
-
-impl Encode for DeepCt {
-    fn query(&self, query: &Query) -> Result<Encoding> {
-        Ok(encoding(Vec::new(), WeighWords::query(self, query)?))
-    }
-
-    /// `tf(t, d)`: what BM25 makes of it depends on the collection.
-    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
-        let words = self.documents(corpus, doc.0..doc.0 + 1)?.swap_remove(0);
-        Ok(encoding(self.model.pieces(corpus, doc)?, words))
+    /// What BM25 makes of a document's words depends on the collection, and is not shown.
+    fn show(&self, text: Texts<'_>, words: WeightedWords) -> Result<Encoding> {
+        let pieces = match text.role() {
+            Role::Query => Vec::new(),
+            Role::Document => self.documents.pieces(text)?,
+        };
+        Ok(words.shown(pieces))
     }
 }
 
@@ -193,17 +191,16 @@ fn frequencies(words: Vec<Word>, scale: f32) -> BTreeMap<String, f32> {
     frequencies
 }
 
-/// The terms of a text in which each word stands as often as it counts.
-fn analysed(words: &BTreeMap<String, f32>, analyzer: &dyn Analyzer) -> WeightedWords {
-    let mut terms = WeightedWords::new();
-    for (word, &tf) in words {
-        analyzer.analyze(word, &mut |term| add(&mut terms, term, tf));
+/// The terms of texts that stand as often as they count.
+fn analysed<'a>(
+    texts: impl IntoIterator<Item = (&'a str, f32)>,
+    analyzer: &dyn Analyzer,
+) -> WeightedWords {
+    let mut terms = WeightedWords::default();
+    for (text, count) in texts {
+        analyzer.analyze(text, &mut |term| *terms.0.entry(term.to_owned()).or_insert(0.0) += count);
     }
     terms
-}
-
-fn add(counts: &mut WeightedWords, term: &str, count: f32) {
-    *counts.entry(term.to_owned()).or_insert(0.0) += count;
 }
 
 /// The part of BM25 that a document decides.
@@ -258,7 +255,8 @@ mod tests {
         let english = analyzer("lucene-english").unwrap();
         let counts =
             frequencies(words(&[("ships", 0.2), ("ship", 0.3), ("the", 0.5), (",", 0.9)]), 10.0);
-        assert_eq!(analysed(&counts, &*english), BTreeMap::from([("ship".to_owned(), 5.0)]));
+        let counts = counts.iter().map(|(word, &tf)| (word.as_str(), tf));
+        assert_eq!(analysed(counts, &*english).0, BTreeMap::from([("ship".to_owned(), 5.0)]));
     }
 
     #[test]

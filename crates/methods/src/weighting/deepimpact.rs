@@ -25,17 +25,19 @@
 //!
 //! Try it: `nir run weighting/deeper-impact --on pocket`, and `weighting/deepct` beside it.
 
-use std::ops::Range;
-
-use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
+use nir_core::{Encode, Encoding, Result, Version};
+use nir_index::structure::{SparseStructure, Structure, WeightStorage};
 use nir_nn::checkpoint::Wanted;
-use nir_nn::{Bound, Input, Role};
+use nir_nn::heads::PerToken;
+use nir_nn::{Input, Role, Tokens};
 use serde::{Deserialize, Serialize};
 
-use super::words::{Names, WeighWords, WeightedWords, Word, WordModel, encoding, retriever, words};
-use crate::impacts::{Index, Quantisation, Storage, quantised};
+use super::words::{self, WeightedWords, Word, WordStructure};
 use crate::model::ModelSource;
-use crate::neural::{Effort, pieces};
+use crate::reader::{Reader, Texts, check_inputs};
+use crate::retriever::{Encoder, Shown, encoding, retriever};
+use crate::shards::Effort;
+use crate::term_weights::{Quantisation, quantised};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -54,7 +56,7 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantisation: Option<Quantisation>,
     /// How the documents' impacts are searched.
-    pub index: Index,
+    pub index: SparseStructure,
     /// How many documents are kept for each query.
     pub depth: usize,
 }
@@ -65,40 +67,36 @@ impl Algorithm for Config {
     const PAPER: &'static str = "mallia2021deepimpact";
     const SHAPE: Shape = Shape::Retriever;
 
-    fn parts(&self) -> Vec<Version> {
-        self.index.versions()
-    }
-
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let deepimpact = self.load(context)?;
-        let checkpoint = self.model.digest(context)?;
         let parts = (&self.head, &self.document, &self.quantisation);
-        let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        let names = Names {
-            words: context.encoding(&format!("{checkpoint} {parts}")),
-            impacts: "as they are".to_owned(),
+        let encoding = encoding(context, &self.model, &parts)?;
+        let index = WordStructure {
+            impacts: &self.index,
+            weighing: "as they are".to_owned(),
+            weigh: &|_, document| document,
         };
-        retriever(context, &names, deepimpact, &self.index, self.depth)
+        retriever(context, &encoding, self.load(context)?, &index, self.depth)
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
-        Ok(Some(Box::new(self.load(context)?)))
+        Ok(Some(Box::new(Shown(self.load(context)?))))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
         self.model.check("model")?;
         self.index.check()?;
-        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
-        self.document
-            .check(&["title", "text"])
-            .map_err(|problem| format!("`document`: {problem}"))?;
+        check_inputs(&self.query, &self.document)?;
         match (self.head.is_empty(), &self.index, self.quantisation) {
             (true, ..) => Err("`head` names no layer: expected at least one".to_owned()),
-            (_, Index::Impacts { storage: Storage::U8 }, None) => Err(
+            (_, SparseStructure::Impacts { storage: WeightStorage::U8 }, None) => Err(
                 "`storage = \"u8\"` keeps integers: add `quantisation`, or take `storage = \"f32\"`".to_owned(),
             ),
             _ => Ok(()),
         }
+    }
+
+    fn parts(&self) -> Vec<Version> {
+        self.index.versions()
     }
 
     fn weights(&self) -> Vec<Wanted> {
@@ -108,53 +106,49 @@ impl Algorithm for Config {
 
 impl Config {
     fn load(&self, context: &Context<'_>) -> Result<DeepImpact> {
-        let model = WordModel::load(context, &self.model, &self.head, &self.document)?;
-        let query = model.bind(context, &self.model, &self.query, Role::Query)?;
-        Ok(DeepImpact { model, query, quantisation: self.quantisation })
+        let load = |source: &ModelSource| words::load(context, source, &self.head);
+        let inputs = (&self.query, &self.document);
+        let reader = Reader::load(context, (&self.model, None), inputs, load)?;
+        Ok(DeepImpact { reader, quantisation: self.quantisation })
     }
 }
 
 struct DeepImpact {
-    model: WordModel,
-    query: Bound,
+    reader: Reader<PerToken>,
     quantisation: Option<Quantisation>,
 }
 
-impl WeighWords for DeepImpact {
+impl Encoder for DeepImpact {
+    type Vector = WeightedWords;
+
+    /// The impacts of a document's words; every word of a query weighs 1.
+    fn encode(&self, texts: Texts<'_>) -> Result<Vec<WeightedWords>> {
+        if texts.role() == Role::Query {
+            let tokenizer = &self.reader.query.model.tokenizer;
+            let ones = |tokens: &Tokens| words::words(tokenizer, tokens, &vec![1.0; tokens.len()]);
+            let tokens = self.reader.query.tokens(texts)?;
+            return Ok(tokens.iter().map(|tokens| impacts(ones(tokens))).collect());
+        }
+        let whole = |words| quantised(impacts(words).0, self.quantisation).into_iter().collect();
+        Ok(words::read_words(&self.reader.document, texts)?.into_iter().map(whole).collect())
+    }
+
+    fn form(&self) {}
+
     fn effort(&self) -> Effort {
-        self.model.effort()
+        self.reader.effort()
     }
 
-    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<WeightedWords>> {
-        let documents = self.model.documents(corpus, rows)?;
-        let one = |words| quantised(impacts(words), self.quantisation).into_iter().collect();
-        Ok(documents.into_iter().map(one).collect())
-    }
-
-    fn query(&self, query: &Query) -> Result<WeightedWords> {
-        let tokens = self.query.encode(|_| query.text.clone())?;
-        Ok(impacts(words(self.model.tokenizer(), &tokens, &vec![1.0; tokens.len()])))
-    }
-}
-
-impl Encode for DeepImpact {
-    fn query(&self, query: &Query) -> Result<Encoding> {
-        let tokens = self.query.encode(|_| query.text.clone())?;
-        let words = WeighWords::query(self, query)?;
-        Ok(encoding(pieces(self.model.tokenizer(), &tokens), words))
-    }
-
-    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
-        let words = self.documents(corpus, doc.0..doc.0 + 1)?.swap_remove(0);
-        Ok(encoding(self.model.pieces(corpus, doc)?, words))
+    fn show(&self, text: Texts<'_>, words: WeightedWords) -> Result<Encoding> {
+        Ok(words.shown(self.reader.of(text.role()).pieces(text)?))
     }
 }
 
 /// The first number of each word that is one, not below zero.
 fn impacts(words: Vec<Word>) -> WeightedWords {
-    let mut impacts = WeightedWords::new();
+    let mut impacts = WeightedWords::default();
     for (word, number) in words.into_iter().filter(|(word, _)| !is_punctuation(word)) {
-        impacts.entry(word).or_insert(number.max(0.0)); // ReLU
+        impacts.0.entry(word).or_insert(number.max(0.0)); // ReLU
     }
     impacts
 }
@@ -174,7 +168,7 @@ mod tests {
             [("sea", 0.5), (",", 3.0), ("fog", -1.0), ("sea", 2.0), ("fog", 4.0), ("—", 1.0)];
         let expected = [("fog", 0.0), ("sea", 0.5), ("—", 1.0)];
         let own = |(word, number): (&str, f32)| (word.to_owned(), number);
-        assert_eq!(impacts(words.map(own).to_vec()), WeightedWords::from(expected.map(own)));
+        assert_eq!(impacts(words.map(own).to_vec()), expected.map(own).into_iter().collect());
     }
 
     #[test]

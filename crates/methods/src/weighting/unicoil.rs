@@ -24,22 +24,19 @@
 //! Try it: `nir run weighting/unicoil-noexp --on pocket`.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Encode, Encoding, Query, Result, Version};
+use nir_core::{Encode, Encoding, Result, Version};
+use nir_index::structure::{SparseStructure, SparseVector, Structure};
 use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::PerToken;
-use nir_nn::{Bound, Input, Model, Role, Tokens};
+use nir_nn::{Input, Role, Tokens};
 use serde::{Deserialize, Serialize};
 
-use crate::impacts::{
-    Index, Quantisation, QueryWeighting, SparseVector, Weigh, WeighQueries, quantised, retriever,
-};
 use crate::model::ModelSource;
-use crate::neural::{
-    Effort, document_token, document_tokens, per_token, piece, query_tokens, weighted_pieces,
-};
+use crate::reader::{Reader, Texts, check_inputs, per_token, piece};
+use crate::retriever::{Encoder, Shown, encoding, retriever};
+use crate::shards::Effort;
+use crate::term_weights::{Quantisation, QueryWeighting, quantised};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -60,7 +57,7 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantisation: Option<Quantisation>,
     /// How the documents' vectors are searched.
-    pub index: Index,
+    pub index: SparseStructure,
     /// How many documents are kept for each query.
     pub depth: usize,
 }
@@ -71,28 +68,24 @@ impl Algorithm for Config {
     const PAPER: &'static str = "lin2021unicoil";
     const SHAPE: Shape = Shape::Retriever;
 
-    fn parts(&self) -> Vec<Version> {
-        self.index.versions()
-    }
-
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let unicoil = self.load(context)?;
-        let checkpoint = self.model.digest(context)?;
         let parts = (&self.head, &self.document, &self.quantisation);
-        let parts = serde_json::to_string(&parts).expect("a config is plain data");
-        let encoding = context.encoding(&format!("{checkpoint} {parts}"));
-        retriever(context, &encoding, unicoil, &self.index, self.depth)
+        let encoding = encoding(context, &self.model, &parts)?;
+        retriever(context, &encoding, self.load(context)?, &self.index, self.depth)
     }
 
     fn encoder(&self, context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
-        Ok(Some(Box::new(self.load(context)?)))
+        Ok(Some(Box::new(Shown(self.load(context)?))))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
         self.model.check("model")?;
         self.index.check()?;
-        self.query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
-        self.document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
+        check_inputs(&self.query, &self.document)
+    }
+
+    fn parts(&self) -> Vec<Version> {
+        self.index.versions()
     }
 
     fn weights(&self) -> Vec<Wanted> {
@@ -102,14 +95,16 @@ impl Algorithm for Config {
 
 impl Config {
     fn load(&self, context: &Context<'_>) -> Result<UniCoil> {
-        let model = self.model.load(context, |architecture, tensors| {
-            PerToken::load(architecture, tensors, &[&self.head])
-        })?;
+        let load = |source: &ModelSource| {
+            source.load(context, |architecture, tensors| {
+                PerToken::load(architecture, tensors, &[&self.head])
+            })
+        };
+        let inputs = (&self.query, &self.document);
+        let reader = Reader::load(context, (&self.model, None), inputs, load)?;
         Ok(UniCoil {
-            query_tokens: self.model.bind(context, &model, &self.query, Role::Query)?,
-            document_tokens: self.model.bind(context, &model, &self.document, Role::Document)?,
-            first: model.tokenizer.id("[CLS]")?,
-            model,
+            first: reader.model().tokenizer.id("[CLS]")?,
+            reader,
             query_weighting: self.query_weighting,
             quantisation: self.quantisation,
         })
@@ -117,83 +112,61 @@ impl Config {
 }
 
 struct UniCoil {
-    model: Arc<Model<PerToken>>,
-    document_tokens: Bound,
-    query_tokens: Bound,
+    reader: Reader<PerToken>,
     /// `[CLS]`, which is no term.
     first: u32,
     query_weighting: QueryWeighting,
     quantisation: Option<Quantisation>,
 }
 
-impl WeighQueries for UniCoil {
-    fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>> {
-        let tokens = query_tokens(&self.query_tokens, queries)?;
-        match self.query_weighting.bags(&self.model.tokenizer, &tokens) {
-            Some(bags) => Ok(bags),
-            None => self.weigh(&tokens, |a, b| a + b, |i| queries[i].text.clone()),
-        }
-    }
-
-    fn term(&self, number: u32) -> String {
-        piece(&self.model.tokenizer, number)
-    }
-}
-
-impl Weigh for UniCoil {
-    fn effort(&self) -> Effort {
-        Effort::new(&self.model.encoder, &self.document_tokens)
-    }
-
-    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<SparseVector>> {
-        let tokens = document_tokens(&self.document_tokens, corpus, rows.clone())?;
-        let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
-        self.weigh(&tokens, f32::max, text)
-    }
-}
-
-impl Encode for UniCoil {
-    fn query(&self, query: &Query) -> Result<Encoding> {
-        let tokens = self.query_tokens.encode(|_| query.text.clone())?;
-        let vector = self.queries(std::slice::from_ref(query))?.swap_remove(0);
-        Ok(weighted_pieces(&self.model.tokenizer, &tokens, vector))
-    }
-
-    fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
-        let tokens = document_token(&self.document_tokens, corpus, doc)?;
-        let vector = self.documents(corpus, doc.0..doc.0 + 1)?.swap_remove(0);
-        Ok(weighted_pieces(&self.model.tokenizer, &tokens, vector))
-    }
-}
-
-impl UniCoil {
-    /// The weights of each text's tokens; `join` makes one of those of equal tokens.
-    fn weigh(
-        &self,
-        tokens: &[Tokens],
-        join: impl Fn(f32, f32) -> f32,
-        text: impl Fn(usize) -> String,
-    ) -> Result<Vec<SparseVector>> {
-        let weights = per_token(&self.model, tokens, text)?;
-        let one = |(tokens, weights): (&Tokens, &Vec<f32>)| {
-            let terms = tokens.ids.iter().zip(weights).filter(|&(&id, _)| id != self.first);
-            quantised(joined(terms, &join), self.quantisation)
+/// The weights of a text's terms, by rising term.
+///
+/// - `terms`: for each place `i` of the text its term, and what the head gives there: `v · h_i + b`
+///
+/// Returns `d_t` for a document and `q_t` for a query.
+pub fn weights(terms: impl Iterator<Item = (u32, f32)>, role: Role) -> BTreeMap<u32, f32> {
+    let mut weights = BTreeMap::new();
+    for (term, output) in terms {
+        let w = output.max(0.0); // ReLU
+        let join = |known: &mut f32| match role {
+            Role::Document => *known = known.max(w),
+            Role::Query => *known += w,
         };
-        Ok(tokens.iter().zip(&weights).map(one).collect())
+        weights.entry(term).and_modify(join).or_insert(w);
     }
+    weights
 }
 
-/// One weight for each term, by rising term.
-fn joined<'a>(
-    terms: impl Iterator<Item = (&'a u32, &'a f32)>,
-    join: impl Fn(f32, f32) -> f32,
-) -> BTreeMap<u32, f32> {
-    let mut joined = BTreeMap::new();
-    for (&term, &weight) in terms {
-        let weight = weight.max(0.0); // ReLU
-        joined.entry(term).and_modify(|known| *known = join(*known, weight)).or_insert(weight);
+impl Encoder for UniCoil {
+    type Vector = SparseVector;
+
+    fn encode(&self, texts: Texts<'_>) -> Result<Vec<SparseVector>> {
+        let (role, model) = (texts.role(), self.reader.model());
+        let tokens = self.reader.of(role).tokens(texts)?;
+        if let Some(bags) = self.query_weighting.bags(role, &model.tokenizer, &tokens) {
+            return Ok(bags);
+        }
+        let outputs = per_token(model, &tokens, texts)?;
+        let one = |(tokens, outputs): (&Tokens, &Vec<f32>)| {
+            let terms = tokens.ids.iter().copied().zip(outputs.iter().copied());
+            quantised(weights(terms.filter(|&(id, _)| id != self.first), role), self.quantisation)
+        };
+        Ok(tokens.iter().zip(&outputs).map(one).collect())
     }
-    joined
+
+    fn form(&self) {}
+
+    fn effort(&self) -> Effort {
+        self.reader.effort()
+    }
+
+    fn show(&self, text: Texts<'_>, vector: SparseVector) -> Result<Encoding> {
+        self.reader.of(text.role()).weighted_pieces(text, vector)
+    }
+
+    fn piece(&self, number: u32) -> String {
+        piece(&self.reader.model().tokenizer, number)
+    }
 }
 
 #[cfg(test)]
@@ -202,10 +175,9 @@ mod tests {
 
     #[test]
     fn equal_tokens_are_joined_after_the_relu() {
-        let terms = || [5, 9, 5, 5].iter().zip(&[0.5, -1.0, 2.0, -3.0]);
-        let found =
-            |join: fn(f32, f32) -> f32| joined(terms(), join).into_iter().collect::<Vec<_>>();
-        assert_eq!(found(f32::max), [(5, 2.0), (9, 0.0)]);
-        assert_eq!(found(|a, b| a + b), [(5, 2.5), (9, 0.0)]);
+        let terms = || [(5, 0.5), (9, -1.0), (5, 2.0), (5, -3.0)].into_iter();
+        let found = |role| weights(terms(), role).into_iter().collect::<Vec<_>>();
+        assert_eq!(found(Role::Document), [(5, 2.0), (9, 0.0)]);
+        assert_eq!(found(Role::Query), [(5, 2.5), (9, 0.0)]);
     }
 }

@@ -1,4 +1,4 @@
-//! What methods that weigh whole words share: words made of word pieces, kept in shards, numbered, indexed.
+//! What methods that weigh whole words share: words made of word pieces, and their vectors, files and index.
 //!
 //! A model gives a number to each word piece, and these methods want one for each word: the first piece's. A word is a
 //! string, so the dimensions of an index are not the tokenizer's numbers: they are the places of the words among all
@@ -6,122 +6,182 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::ops::Range;
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Key, Query, Result, Version};
+use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Ranking, Result, Version};
+use nir_index::structure::{
+    Index, Part, SparseIndex, SparseStructure, SparseVector, Stored, Structure,
+};
 use nir_nn::heads::PerToken;
-use nir_nn::{Bound, Input, Model, Role, Tokenizer, Tokens};
+use nir_nn::{Model, Tokenizer, Tokens};
 
-use crate::impacts::{Index, Searcher, SparseVector, WeighQueries, searching};
+use crate::Context;
 use crate::model::ModelSource;
-use crate::neural::{Effort, document_token, document_tokens, per_token, pieces, shards};
-use crate::{Context, Stage};
+use crate::reader::{Side, Texts, per_token};
 
-/// Words with weights above zero, each word once.
-pub(super) type WeightedWords = BTreeMap<String, f32>;
+/// Words with weights above zero, each word once: the vector of a text.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct WeightedWords(pub(super) BTreeMap<String, f32>);
 
-/// How a method turns texts into weighted words.
-pub(super) trait WeighWords: Send + Sync {
-    /// The words of some documents of the collection, in order.
-    fn documents(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<WeightedWords>>;
-
-    /// What a document takes.
-    fn effort(&self) -> Effort;
-
-    /// The words of a query.
-    fn query(&self, query: &Query) -> Result<WeightedWords>;
-
-    /// What is indexed of a document's words, given by number, once the whole collection is known.
-    fn impacts(&self, _collection: &Collection, document: SparseVector) -> SparseVector {
-        document
+impl WeightedWords {
+    /// A text as weighted words, all of them its own.
+    pub(super) fn shown(self, tokens: Vec<String>) -> Encoding {
+        let own = |(term, weight)| EncodedTerm { term, weight, is_expansion: false };
+        Encoding { tokens, form: Form::Terms(self.0.into_iter().map(own).collect()) }
     }
 }
 
-/// What names the parts of an index in the cache.
-pub(super) struct Names {
-    /// What documents' weighted words are.
-    pub(super) words: Key,
-    /// Everything that decides what becomes of them.
-    pub(super) impacts: String,
-}
-
-/// Weighs and indexes the words of the collection, and searches them.
-pub(super) fn retriever(
-    context: &Context<'_>,
-    names: &Names,
-    weigh: impl WeighWords + 'static,
-    index: &Index,
-    depth: usize,
-) -> Result<Stage> {
-    let (words, index) = build(context, names, &weigh, index)?;
-    context.resources.note("impacts", "words", &words.len().to_string());
-    Ok(searching(context, index, Numbered { words, weigh }, depth))
-}
-
-/// Words by their place among those of the collection, which is sorted.
-struct Numbered<W> {
-    words: Vec<String>,
-    weigh: W,
-}
-
-impl<W: WeighWords> WeighQueries for Numbered<W> {
-    fn queries(&self, queries: &[Query]) -> Result<Vec<SparseVector>> {
-        let one = |query: &Query| Ok(numbered(&self.words, &self.weigh.query(query)?));
-        queries.iter().map(one).collect()
+impl FromIterator<(String, f32)> for WeightedWords {
+    fn from_iter<I: IntoIterator<Item = (String, f32)>>(words: I) -> Self {
+        Self(words.into_iter().collect())
     }
-
-    fn term(&self, number: u32) -> String {
-        self.words[number as usize].clone()
-    }
-}
-
-/// A text as weighted words, all of them its own.
-pub(super) fn encoding(tokens: Vec<String>, words: WeightedWords) -> Encoding {
-    let own = |(term, weight)| EncodedTerm { term, weight, is_expansion: false };
-    Encoding { tokens, form: Form::Terms(words.into_iter().map(own).collect()) }
-}
-
-fn build(
-    context: &Context<'_>,
-    names: &Names,
-    weigh: &dyn WeighWords,
-    index: &Index,
-) -> Result<(Vec<String>, Searcher)> {
-    let folders = encode(context, &names.words, weigh)?;
-    let key = Key::of(&index.versions()).made_from(&names.words).param(&names.impacts);
-    let key = key.param(index.built()).input(context.corpus_digest);
-    let folder = context.resources.artifact("indexes", &key, &mut |folder| {
-        let collection = Collection::of(&folders)?;
-        fs::write(folder.join(VOCABULARY), collection.words.join("\n"))?;
-        let mut writer = index.create(folder)?;
-        each_document(&folders, |words| {
-            let document = numbered(&collection.words, &words);
-            writer.push(&weigh.impacts(&collection, document))
-        })?;
-        writer.finish()
-    })?;
-    let words = fs::read_to_string(folder.join(VOCABULARY))?;
-    let words = words.lines().map(str::to_owned).collect();
-    Ok((words, index.open(&folder)?))
-}
-
-fn encode(context: &Context<'_>, encoding: &Key, weigh: &dyn WeighWords) -> Result<Vec<PathBuf>> {
-    let corpus = &*context.corpus;
-    let task = context.progress.begin("weighing words", "documents", corpus.len() as u64);
-    shards(context, encoding, FORMAT, weigh.effort(), &mut |folder, rows| {
-        let documents = weigh.documents(corpus, rows)?;
-        task.advance(documents.len() as u64);
-        Ok(write(&folder.join(WORDS), &documents)?)
-    })
 }
 
 const WORDS: &str = "words.tsv";
-/// Of that file: see [`write`].
+/// Of the file of that name.
 pub(crate) const FORMAT: Version = Version::new("methods::weighted words", 1);
+
+/// The weighted words of consecutive documents, in a file: a line for each document, `word ⇥ weight ⇥ word ⇥ weight`. No
+/// word has white space in it, and a weight is written so that it reads back to the last bit.
+pub(super) struct WordShard(PathBuf);
+
+impl Stored for WeightedWords {
+    type Form = ();
+    type Shard = WordShard;
+    const FORMAT: Version = FORMAT;
+
+    fn write(folder: &Path, documents: &[Self], _form: &()) -> Result<()> {
+        let mut file = BufWriter::new(File::create_new(folder.join(WORDS))?);
+        for Self(words) in documents {
+            let cells: Vec<String> =
+                words.iter().map(|(word, weight)| format!("{word}\t{weight}")).collect();
+            writeln!(file, "{}", cells.join("\t"))?;
+        }
+        Ok(file.flush()?)
+    }
+
+    fn open(folder: &Path) -> Result<WordShard> {
+        Ok(WordShard(folder.join(WORDS)))
+    }
+}
+
+impl WordShard {
+    /// Gives the words of each document, in order.
+    fn each(&self, mut take: impl FnMut(WeightedWords) -> Result<()>) -> Result<()> {
+        BufReader::new(File::open(&self.0)?).lines().try_for_each(|line| take(read(&line?)?))
+    }
+}
+
+fn read(line: &str) -> Result<WeightedWords> {
+    let mut cells = line.split('\t').filter(|cell| !cell.is_empty());
+    let mut words = WeightedWords::default();
+    while let (Some(word), Some(weight)) = (cells.next(), cells.next()) {
+        words.0.insert(word.to_owned(), weight.parse()?);
+    }
+    Ok(words)
+}
+
+/// An index of words, where each word of a document has an impact that may depend on the whole collection.
+pub(super) struct WordStructure<'a> {
+    /// Decides how impacts are searched.
+    pub(super) impacts: &'a SparseStructure,
+    /// Names what `weigh` does, with its parameters.
+    pub(super) weighing: String,
+    /// The impacts of a document's words, which are given by number with their weights.
+    pub(super) weigh: &'a dyn Fn(&Collection, SparseVector) -> SparseVector,
+}
+
 const VOCABULARY: &str = "words.txt";
+
+impl Structure for WordStructure<'_> {
+    type Vector = WeightedWords;
+    type Index = WordIndex;
+    const NAME: &'static str = SparseStructure::NAME;
+
+    fn versions(&self) -> Vec<Version> {
+        self.impacts.versions()
+    }
+
+    fn built(&self) -> Option<String> {
+        Some(format!("{} {}", self.weighing, self.impacts.written()))
+    }
+
+    fn build(&self, folder: &Path, documents: &[WordShard]) -> Result<()> {
+        let collection = Collection::of(documents)?;
+        fs::write(folder.join(VOCABULARY), collection.words.join("\n"))?;
+        let mut writer = self.impacts.create(folder)?;
+        for shard in documents {
+            shard.each(|words| {
+                let document = numbered(&collection.words, &words);
+                writer.push(&(self.weigh)(&collection, document))
+            })?;
+        }
+        writer.finish()
+    }
+
+    fn open(&self, folder: Option<&Path>, _documents: Vec<WordShard>) -> Result<WordIndex> {
+        let folder = folder.expect("an index of words is always built");
+        let words = fs::read_to_string(folder.join(VOCABULARY))?;
+        let words = words.lines().map(str::to_owned).collect();
+        Ok(WordIndex { words, impacts: self.impacts.open_in(folder)? })
+    }
+}
+
+/// An index whose dimensions are words, open.
+pub(super) struct WordIndex {
+    /// Sorted; the number of a dimension is the place of its word.
+    words: Vec<String>,
+    impacts: SparseIndex,
+}
+
+impl WordIndex {
+    fn numbered(&self, queries: &[WeightedWords]) -> Vec<SparseVector> {
+        queries.iter().map(|words| numbered(&self.words, words)).collect()
+    }
+}
+
+impl Index for WordIndex {
+    type Vector = WeightedWords;
+
+    fn search(&self, queries: &[WeightedWords], depth: usize, corpus: &dyn Corpus) -> Vec<Ranking> {
+        self.impacts.search(&self.numbered(queries), depth, corpus)
+    }
+
+    fn is_exact(&self) -> bool {
+        self.impacts.is_exact()
+    }
+
+    fn exhaust(
+        &self,
+        queries: &[WeightedWords],
+        depth: usize,
+        corpus: &dyn Corpus,
+    ) -> Vec<Ranking> {
+        self.impacts.exhaust(&self.numbered(queries), depth, corpus)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.impacts.bytes()
+    }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let words = ("words", self.words.len().to_string());
+        std::iter::once(words).chain(self.impacts.facts()).collect()
+    }
+
+    fn parts(&self, query: &WeightedWords, doc: DocNo) -> Vec<Part> {
+        let named = |part| match part {
+            Part::Dimension { number, query, document } => {
+                Part::Word { word: self.words[number as usize].clone(), query, document }
+            }
+            other => other,
+        };
+        let query = numbered(&self.words, query);
+        self.impacts.parts(&query, doc).into_iter().map(named).collect()
+    }
+}
 
 /// The words of a collection, and what the weights of documents say of it as a whole.
 #[derive(Debug, PartialEq)]
@@ -137,16 +197,18 @@ pub(super) struct Collection {
 }
 
 impl Collection {
-    fn of(folders: &[PathBuf]) -> Result<Self> {
-        let (mut frequencies, mut documents, mut weight) = (BTreeMap::new(), 0, 0.0);
-        each_document(folders, |words| {
-            documents += u32::from(!words.is_empty());
-            weight += words.values().copied().map(f64::from).sum::<f64>();
-            words.into_keys().for_each(|word| *frequencies.entry(word).or_insert(0) += 1);
-            Ok(())
-        })?;
+    fn of(documents: &[WordShard]) -> Result<Self> {
+        let (mut frequencies, mut with_words, mut weight) = (BTreeMap::new(), 0, 0.0);
+        for shard in documents {
+            shard.each(|WeightedWords(words)| {
+                with_words += u32::from(!words.is_empty());
+                weight += words.values().copied().map(f64::from).sum::<f64>();
+                words.into_keys().for_each(|word| *frequencies.entry(word).or_insert(0) += 1);
+                Ok(())
+            })?;
+        }
         let (words, document_frequencies) = frequencies.into_iter().unzip();
-        Ok(Self { words, document_frequencies, documents, weight })
+        Ok(Self { words, document_frequencies, documents: with_words, weight })
     }
 
     /// How many documents have a word at all.
@@ -171,118 +233,44 @@ impl Collection {
             document.iter().map(|&(word, weight)| (word.to_owned(), weight)).collect()
         };
         let documents: Vec<WeightedWords> = documents.iter().map(words).collect();
-        write(&folder.path().join(WORDS), &documents).unwrap();
-        Self::of(&[folder.path().to_owned()]).unwrap()
+        WeightedWords::write(folder.path(), &documents, &()).unwrap();
+        Self::of(&[WeightedWords::open(folder.path()).unwrap()]).unwrap()
     }
 }
 
 /// Words by their place in a sorted vocabulary; a word that it lacks is left out.
 fn numbered(vocabulary: &[String], words: &WeightedWords) -> SparseVector {
     let number = |word: &String| vocabulary.binary_search(word).ok().map(|place| place as u32);
-    words.iter().filter_map(|(word, &weight)| Some((number(word)?, weight))).collect()
-}
-
-/// A line for each document: `word ⇥ weight ⇥ word ⇥ weight`. No word has white space in it, and a weight is written so
-/// that it reads back to the last bit.
-fn write(path: &Path, documents: &[WeightedWords]) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create_new(path)?);
-    for words in documents {
-        let line: Vec<String> =
-            words.iter().map(|(word, weight)| format!("{word}\t{weight}")).collect();
-        writeln!(file, "{}", line.join("\t"))?;
-    }
-    file.flush()
-}
-
-/// The documents of all shards, in order.
-fn each_document(
-    folders: &[PathBuf],
-    mut each: impl FnMut(WeightedWords) -> Result<()>,
-) -> Result<()> {
-    for folder in folders {
-        for line in BufReader::new(File::open(folder.join(WORDS))?).lines() {
-            each(read(&line?)?)?;
-        }
-    }
-    Ok(())
-}
-
-fn read(line: &str) -> Result<WeightedWords> {
-    let mut cells = line.split('\t').filter(|cell| !cell.is_empty());
-    let mut words = WeightedWords::new();
-    while let (Some(word), Some(weight)) = (cells.next(), cells.next()) {
-        words.insert(word.to_owned(), weight.parse()?);
-    }
-    Ok(words)
+    words.0.iter().filter_map(|(word, &weight)| Some((number(word)?, weight))).collect()
 }
 
 /// A word of a text, and the number of its first piece.
 pub(super) type Word = (String, f32);
 
-/// A model that gives a number to each word of a document.
-pub(super) struct WordModel {
-    model: Arc<Model<PerToken>>,
-    tokens: Bound,
+/// Loads the linear layers of these names, the last of which has one output.
+pub(super) fn load(
+    context: &Context<'_>,
+    source: &ModelSource,
+    head: &[String],
+) -> Result<Arc<Model<PerToken>>> {
+    let model = source
+        .load(context, |architecture, tensors| PerToken::load(architecture, tensors, head))?;
+    match model.head.dim() {
+        1 => Ok(model),
+        found => {
+            let (location, head) = (&source.weights, head.join("`, `"));
+            Err(format!("{location}: `{head}` has {found} outputs, expected 1").into())
+        }
+    }
 }
 
-impl WordModel {
-    /// Loads the linear layers of these names, the last of which has one output.
-    pub(super) fn load(
-        context: &Context<'_>,
-        source: &ModelSource,
-        head: &[String],
-        document: &Input,
-    ) -> Result<Self> {
-        let model = source
-            .load(context, |architecture, tensors| PerToken::load(architecture, tensors, head))?;
-        if model.head.dim() != 1 {
-            let (location, found) = (&source.weights, model.head.dim());
-            let head = head.join("`, `");
-            return Err(format!("{location}: `{head}` has {found} outputs, expected 1").into());
-        }
-        let tokens = source.bind(context, &model, document, Role::Document)?;
-        Ok(Self { model, tokens })
-    }
-
-    /// Its tokenizer, bound to another way of writing texts.
-    pub(super) fn bind(
-        &self,
-        context: &Context<'_>,
-        source: &ModelSource,
-        input: &Input,
-        role: Role,
-    ) -> Result<Bound> {
-        source.bind(context, &self.model, input, role)
-    }
-
-    /// What a document takes.
-    pub(super) fn effort(&self) -> Effort {
-        Effort::new(&self.model.encoder, &self.tokens)
-    }
-
-    /// The model's tokenizer.
-    pub(super) fn tokenizer(&self) -> &Tokenizer {
-        &self.model.tokenizer
-    }
-
-    /// The pieces of a document.
-    pub(super) fn pieces(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Vec<String>> {
-        Ok(pieces(self.tokenizer(), &document_token(&self.tokens, corpus, doc)?))
-    }
-
-    /// The words of documents, each as often as it occurs.
-    pub(super) fn documents(
-        &self,
-        corpus: &dyn Corpus,
-        rows: Range<u32>,
-    ) -> Result<Vec<Vec<Word>>> {
-        let tokens = document_tokens(&self.tokens, corpus, rows.clone())?;
-        let text = |i: usize| corpus.contents(DocNo(rows.start + i as u32)).to_owned();
-        let numbers = per_token(&self.model, &tokens, text)?;
-        let one =
-            |(tokens, numbers): (&Tokens, &Vec<f32>)| words(self.tokenizer(), tokens, numbers);
-        Ok(tokens.iter().zip(&numbers).map(one).collect())
-    }
+/// The words of texts, each as often as it occurs, with what the model gives to its first piece.
+pub(super) fn read_words(side: &Side<PerToken>, texts: Texts<'_>) -> Result<Vec<Vec<Word>>> {
+    let tokens = side.tokens(texts)?;
+    let numbers = per_token(&side.model, &tokens, texts)?;
+    let tokenizer = &side.model.tokenizer;
+    let one = |(tokens, numbers): (&Tokens, &Vec<f32>)| words(tokenizer, tokens, numbers);
+    Ok(tokens.iter().zip(&numbers).map(one).collect())
 }
 
 /// The words of a text whose pieces have these numbers; special tokens are no words.
@@ -326,13 +314,15 @@ mod tests {
         let third = 1.0 / 3.0;
         let documents =
             [weighted(&[("sea", third), ("\"", 2.0)]), weighted(&[]), weighted(&[("東", 1e-9)])];
-        write(&folder.path().join(WORDS), &documents).unwrap();
+        WeightedWords::write(folder.path(), &documents, &()).unwrap();
         let mut found = Vec::new();
-        each_document(&[folder.path().to_owned()], |words| {
-            found.push(words);
-            Ok(())
-        })
-        .unwrap();
+        let shard = WeightedWords::open(folder.path()).unwrap();
+        shard
+            .each(|words| {
+                found.push(words);
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(found, documents);
     }
 

@@ -1,13 +1,11 @@
-//! What methods with a model share: loading it, and keeping what it made of the documents.
+//! What an encoder made of the documents, kept in shards: a run that was killed loses one of them.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, EncodedTerm, Encoding, Form, Hasher, Key, Query, Result, Version};
-use nir_nn::heads::PerToken;
-use nir_nn::{Bound, Encoder, Model, Rows, Tally, Tokens, check_finite, numbers};
-use rayon::prelude::*;
+use nir_core::{DocNo, Hasher, Key, Result, Version};
+use nir_nn::{Bound, Encoder, Tally};
 
 use crate::{Context, texts_read};
 
@@ -22,28 +20,9 @@ const SHARD_DOCUMENTS: usize = 4096;
 /// each holds twice as much, and so on; then even one of them is a small part of the whole.
 const MOST_SHARDS: u64 = 16_384;
 
-/// The tokens of queries, in order.
-pub(crate) fn query_tokens(bound: &Bound, queries: &[Query]) -> Result<Vec<Tokens>> {
-    queries.par_iter().map(|query| Ok(bound.encode(|_| query.text.clone())?)).collect()
-}
-
-/// The tokens of a document.
-pub(crate) fn document_token(bound: &Bound, corpus: &dyn Corpus, doc: DocNo) -> Result<Tokens> {
-    Ok(bound.encode(|name| corpus.field(doc, name).unwrap_or_default().to_owned())?)
-}
-
-/// The tokens of documents, in order.
-pub(crate) fn document_tokens(
-    bound: &Bound,
-    corpus: &dyn Corpus,
-    rows: Range<u32>,
-) -> Result<Vec<Tokens>> {
-    rows.into_par_iter().map(|row| document_token(bound, corpus, DocNo(row))).collect()
-}
-
 /// What it takes to encode a document.
 #[derive(Debug, Clone)]
-pub(crate) struct Effort {
+pub struct Effort {
     /// Of the encoder, for each token.
     multiplications: u64,
     /// Tokens of a document at most.
@@ -53,7 +32,8 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    pub(crate) fn new(encoder: &Encoder, document: &Bound) -> Self {
+    /// Of an encoder over documents that are written as `document` has it.
+    pub fn new(encoder: &Encoder, document: &Bound) -> Self {
         let multiplications = encoder.multiplications();
         Self { multiplications, max_length: document.max_length(), tally: document.tally() }
     }
@@ -72,7 +52,7 @@ pub(crate) fn shards(
     encoding: &Key,
     format: Version,
     effort: Effort,
-    make: &mut dyn FnMut(&std::path::Path, Range<u32>) -> Result<()>,
+    make: &mut dyn FnMut(&Path, Range<u32>) -> Result<()>,
 ) -> Result<Vec<PathBuf>> {
     let corpus = &*context.corpus;
     let size = |row| corpus.title(DocNo(row)).len() + corpus.text(DocNo(row)).len();
@@ -86,14 +66,14 @@ pub(crate) fn shards(
         Key::of(&[format, texts_read::FORMAT]).made_from(encoding).input(texts.digest())
     });
     let shards: Vec<(Range<u32>, Key)> = shards.iter().cloned().zip(keys).collect();
-    let mut make = |folder: &std::path::Path, rows: Range<u32>| {
+    let mut make = |folder: &Path, rows: Range<u32>| {
         let before = effort.tally.reading();
         make(folder, rows)?;
         texts_read::keep(folder, effort.tally.reading() - before)
     };
     // What other processes are at is left to them at first, so that several encode one collection together.
     for (rows, key) in &shards {
-        let make = &mut |folder: &std::path::Path| make(folder, rows.clone());
+        let make = &mut |folder: &Path| make(folder, rows.clone());
         context.resources.artifact_unless_claimed("vectors", key, make)?;
     }
     let shard = |(rows, key): &(Range<u32>, Key)| {
@@ -125,64 +105,6 @@ fn cut(rows: u32, effort: impl Fn(u32) -> u64, mut most: u64) -> Vec<Range<u32>>
         }
     }
     ranges
-}
-
-/// How often each token of a query occurs; special tokens do not count.
-pub(crate) fn count_tokens(tokenizer: &nir_nn::Tokenizer, tokens: &Tokens) -> Vec<(u32, f32)> {
-    let mut counts: Vec<(u32, f32)> = Vec::new();
-    for &id in tokens.ids.iter().filter(|&&id| !tokenizer.is_special(id)) {
-        match counts.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, count)) => *count += 1.0,
-            None => counts.push((id, 1.0)),
-        }
-    }
-    counts
-}
-
-/// The pieces of a text, as the model reads it.
-pub(crate) fn pieces(tokenizer: &nir_nn::Tokenizer, tokens: &Tokens) -> Vec<String> {
-    tokens.ids.iter().map(|&id| piece(tokenizer, id)).collect()
-}
-
-/// The word piece of this number.
-pub(crate) fn piece(tokenizer: &nir_nn::Tokenizer, id: u32) -> String {
-    tokenizer.token(id).expect("the tokenizer has the token that it gave")
-}
-
-/// A text as weighted word pieces, those that it has itself told from the others.
-pub(crate) fn weighted_pieces(
-    tokenizer: &nir_nn::Tokenizer,
-    tokens: &Tokens,
-    vector: impl IntoIterator<Item = (u32, f32)>,
-) -> Encoding {
-    let term = |(id, weight): (u32, f32)| {
-        // A head may have more outputs than the vocabulary has words.
-        let term = tokenizer.token(id).unwrap_or_else(|| format!("#{id}"));
-        EncodedTerm { term, weight, is_expansion: !tokens.ids.contains(&id) }
-    };
-    let form = Form::Terms(vector.into_iter().map(term).collect());
-    Encoding { tokens: pieces(tokenizer, tokens), form }
-}
-
-/// The numbers of a head with one output, for each token of each text.
-pub(crate) fn per_token(
-    model: &Model<PerToken>,
-    tokens: &[Tokens],
-    text: impl Fn(usize) -> String,
-) -> Result<Vec<Vec<f32>>> {
-    let mut all = vec![Vec::new(); tokens.len()];
-    model.encoder.in_batches(tokens, Rows::All, |places, hidden| {
-        let numbers = numbers(&model.head.forward(hidden)?)?; // [rows]
-        check_finite(&numbers, || places.iter().map(|&place| text(place)).collect())?;
-        let mut rest = &numbers[..];
-        for (&place, &length) in places.iter().zip(&hidden.lengths) {
-            let (own, others) = rest.split_at(length);
-            all[place] = own.to_vec();
-            rest = others;
-        }
-        Ok(())
-    })?;
-    Ok(all)
 }
 
 #[cfg(test)]
