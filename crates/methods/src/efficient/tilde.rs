@@ -81,7 +81,7 @@ const STOP_WORDS: &str = "\
 
 impl Algorithm for Config {
     const NAME: &'static str = "tilde";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const PAPER: &'static str = "zhuang2021tilde";
     const SHAPE: Shape = Shape::Reranker;
 
