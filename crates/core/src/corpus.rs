@@ -22,25 +22,30 @@ impl DocNo {
 /// A document has an optional title and a text. Methods that see one field see `contents`: the title, one space and
 /// the text, as Anserini's flat BEIR index has it; without a title it is the text alone.
 pub trait Corpus: Send + Sync {
-    /// How many documents there are; rows are `0..len`.
+    /// The number of documents in the collection; their rows are `0..len`.
     fn len(&self) -> usize;
-    /// The name of a document.
+    /// The `doc_id` of the document in row `doc`.
+    ///
+    /// # Panics
+    ///
+    /// Implementations may panic where `doc` is not below [`Corpus::len`].
     fn doc_id(&self, doc: DocNo) -> &str;
-    /// The row of a document, if it is in the collection.
+    /// The row of the document with this `doc_id`, or `None` where the collection has no such document.
     fn doc_no(&self, doc_id: &str) -> Option<DocNo>;
-    /// The title, empty where the collection has none.
+    /// The title of the document, or an empty text where it has none.
     fn title(&self, doc: DocNo) -> &str;
-    /// The text without the title.
+    /// The text of the document without its title.
     fn text(&self, doc: DocNo) -> &str;
-    /// Title and text as one.
+    /// The title, one space and the text of the document, or the text alone where there is no title.
     fn contents(&self, doc: DocNo) -> &str;
 
-    /// The names of a document's fields, in order: those that a template may ask for.
+    /// The names of the fields that every document of the collection has, in order. A template of a config may ask for each
+    /// of them (`{title} {text}`).
     fn fields(&self) -> &[&str] {
         &["title", "text"]
     }
 
-    /// A field of a document; none where the collection has no field of this name.
+    /// The content of the field `name` of a document, or `None` where the collection has no field of this name.
     fn field(&self, doc: DocNo, name: &str) -> Option<&str> {
         match name {
             "title" => Some(self.title(doc)),
@@ -49,8 +54,8 @@ pub trait Corpus: Send + Sync {
         }
     }
 
-    /// Names all that a method can see of a document but its name: what was made of a document is found again by it, and
-    /// never met by another content.
+    /// The digest of everything that a method can see of a document except its `doc_id`. The cache uses it as the key of what
+    /// was computed from the document, so that a changed document is never given the vector of its former content.
     fn digest(&self, doc: DocNo) -> Digest {
         let mut hasher = Hasher::new("document");
         for name in self.fields() {
@@ -59,7 +64,7 @@ pub trait Corpus: Send + Sync {
         hasher.digest()
     }
 
-    /// Whether there is nothing to search.
+    /// Whether the collection has no documents.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -68,27 +73,40 @@ pub trait Corpus: Send + Sync {
 /// One document as a file gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
-    /// Its name.
+    /// The name of the document in files and in evaluation; unique in its collection.
     pub doc_id: String,
-    /// Its title, or nothing.
+    /// The title of the document; empty where it has none.
     pub title: String,
-    /// Its text.
+    /// The text of the document, without its title.
     pub text: String,
 }
 
-/// Two documents of one collection have the same name.
+/// The error of a collection in which two documents have the same `doc_id`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{doc_id}` names two documents (rows {first} and {second}): a doc_id must be unique")]
 pub struct DuplicateDocId {
-    /// The name they share.
+    /// The `doc_id` that both documents have.
     pub doc_id: String,
-    /// The row of the first.
+    /// The row of the first document with this `doc_id`, from 0.
     pub first: usize,
-    /// The row of the second.
+    /// The row of the second document with this `doc_id`, from 0.
     pub second: usize,
 }
 
-/// A small collection in memory: the toy set, a test, an expanded copy.
+/// A collection that is held in memory: small datasets, tests, and copies of a collection with expanded documents.
+///
+/// ```
+/// use nir_core::{Corpus, DocNo, Document, Documents};
+///
+/// let tea = Document { doc_id: "d1".into(), title: "Tea".into(), text: "Pour when it boils.".into() };
+/// let corpus = Documents::new([tea.clone()])?;
+/// assert_eq!(corpus.doc_no("d1"), Some(DocNo(0)));
+/// assert_eq!(corpus.contents(DocNo(0)), "Tea Pour when it boils.");
+///
+/// let problem = Documents::new([tea.clone(), tea]).unwrap_err();
+/// assert_eq!((problem.first, problem.second), (0, 1));
+/// # Ok::<(), nir_core::DuplicateDocId>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Documents {
     docs: Vec<InMemory>,
@@ -103,7 +121,11 @@ struct InMemory {
 }
 
 impl Documents {
-    /// Takes documents in their order; refuses a repeated name.
+    /// Makes a collection of `docs`; the first of them is in row 0, the next in row 1, and so on.
+    ///
+    /// # Errors
+    ///
+    /// [`DuplicateDocId`] where two of them have the same `doc_id`.
     pub fn new(docs: impl IntoIterator<Item = Document>) -> Result<Self, DuplicateDocId> {
         let mut all = Self::default();
         for doc in docs {

@@ -7,22 +7,22 @@ use std::fmt;
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of one piece of content.
+    /// The BLAKE3 digest of the bytes of `content`.
     pub fn of(content: impl AsRef<[u8]>) -> Self {
         Self(*blake3::hash(content.as_ref()).as_bytes())
     }
 
-    /// All 64 hexadecimal digits.
+    /// The digest as 64 hexadecimal digits in lower case.
     pub fn hex(&self) -> String {
         blake3::Hash::from_bytes(self.0).to_hex().to_string()
     }
 
-    /// The first 16 digits: enough for the name of a folder.
+    /// The first 16 of the 64 hexadecimal digits. They are used where a person reads a digest and in the names of folders.
     pub fn short(&self) -> String {
         self.hex()[..16].to_owned()
     }
 
-    /// Reads back what [`Digest::hex`] wrote.
+    /// Reads the 64 hexadecimal digits that [`Digest::hex`] gives; `None` where `hex` is anything else.
     pub fn from_hex(hex: &str) -> Option<Self> {
         blake3::Hash::from_hex(hex).ok().map(|hash| Self(*hash.as_bytes()))
     }
@@ -51,14 +51,14 @@ pub struct Hasher {
 const PENDING: usize = 64 << 10;
 
 impl Hasher {
-    /// Starts a digest of its own kind: the same parts under another `kind` give another digest.
+    /// Starts a digest whose first part is `kind`, so that the same parts under another `kind` give another digest.
     pub fn new(kind: &str) -> Self {
         let mut hasher = Self::default();
         hasher.part(kind);
         hasher
     }
 
-    /// Adds one part.
+    /// Adds the length and the bytes of one part; the order of the parts matters.
     pub fn part(&mut self, part: impl AsRef<[u8]>) -> &mut Self {
         let part = part.as_ref();
         self.add(&(part.len() as u64).to_le_bytes());
@@ -78,7 +78,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of all parts so far.
+    /// The digest of all parts that were added until now.
     pub fn digest(&self) -> Digest {
         Digest(*self.hasher.clone().update(&self.pending).finalize().as_bytes())
     }

@@ -1,59 +1,59 @@
-//! Why a document has its score, and what an encoder makes of a text: for people, after the search.
+//! The parts of a document's score, and the form that an encoder gives to a text. `nir search` and `nir encode` show both.
 
 use crate::{Corpus, DocNo, Query, Result};
 
-/// What of a query met what of a document.
+/// The part of a query and the part of a document that a [`Contribution`] to the score comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Match {
-    /// A term that both have.
+    /// A term that occurs in the query and in the document.
     Term {
-        /// The term, after analysis.
+        /// The term as the analyzer or the model's vocabulary spells it.
         term: String,
-        /// Its weight in the query, with what a collection says of it (idf).
+        /// The weight of the term in the query, including any weight that depends on the whole collection (idf).
         query: f32,
-        /// Its weight in the document.
+        /// The weight of the term in the document.
         document: f32,
     },
-    /// A token of the query, and the document's token that is most like it.
+    /// A token of the query and the token of the document whose vector is most similar to its vector.
     Tokens {
-        /// The query's.
+        /// The token of the query.
         query: String,
-        /// The document's.
+        /// The token of the document.
         document: String,
     },
-    /// The vectors of both texts as a whole.
+    /// The whole query and the whole document, where each is one vector and the score has no smaller parts.
     Texts,
-    /// A place in the ranking of another method.
+    /// The rank of the document in one of the rankings that a method fuses.
     Input {
-        /// Which of the inputs, from 0.
+        /// The position of that ranking among the inputs of the fusion, from 0.
         number: usize,
-        /// The place there, from 1.
+        /// The rank of the document in that ranking, from 1.
         rank: usize,
     },
 }
 
-/// A part of a document's score. The parts of one document add up to its score, to rounding.
+/// One part of a document's score. All parts of one document add up to its score, except for rounding errors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contribution {
-    /// What it is for.
+    /// The part of the query and the part of the document that this part of the score comes from.
     pub of: Match,
-    /// What it adds.
+    /// The amount that this part adds to the score; it may be negative.
     pub score: f32,
 }
 
 impl Contribution {
-    /// The product of a term's two weights.
+    /// The contribution of a term to an inner product: the weight in the query times the weight in the document.
     pub fn product(term: String, query: f32, document: f32) -> Self {
         Self { score: query * document, of: Match::Term { term, query, document } }
     }
 }
 
-/// What a method makes of one text before it meets another.
+/// The form that a method gives to one text before it is compared with another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Encoding {
-    /// The text as the model reads it, special tokens included; empty without a model.
+    /// The tokens that the model reads, with special tokens such as `[CLS]`; empty for a method without a model.
     pub tokens: Vec<String>,
-    /// What becomes of it.
+    /// The vector, vectors or weighted terms that the method computes from the text.
     pub form: Form,
 }
 
@@ -62,27 +62,35 @@ pub struct Encoding {
 pub enum Form {
     /// One vector, `[dim]`.
     Vector(Vec<f32>),
-    /// A vector for each token that is kept; a row has its own width.
+    /// One vector for each token that the method keeps, beside the token. The vectors may differ in length.
     Vectors(Vec<(String, Vec<f32>)>),
-    /// Terms with weights, each once.
+    /// Terms with their weights; each term occurs once.
     Terms(Vec<EncodedTerm>),
 }
 
 /// A term of an [`Encoding`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncodedTerm {
-    /// The term.
+    /// The term as the analyzer or the model's vocabulary spells it.
     pub term: String,
-    /// Its weight.
+    /// The weight of the term in the text.
     pub weight: f32,
-    /// Whether the text does not have it, and the model put it there.
+    /// Whether the model added the term: it does not occur in the text itself.
     pub is_expansion: bool,
 }
 
-/// Turns single texts into what a method keeps of them, exactly as it does when it indexes and when it searches.
+/// Encodes single texts exactly as a method does when it indexes documents and when it searches.
 pub trait Encode: Send + Sync {
-    /// What becomes of a query.
+    /// Encodes a query.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the model or its tokenizer.
     fn query(&self, query: &Query) -> Result<Encoding>;
-    /// What becomes of a document.
+    /// Encodes the document in row `doc` of `corpus`.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the model or its tokenizer.
     fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding>;
 }

@@ -11,9 +11,9 @@ use crate::{Digest, Hasher};
 /// unrelated library leaves the number, and everything stays within reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    /// What it is the version of: `bm25`, `index::hnsw`, `nn::bert`.
+    /// The name of the piece of code: `bm25`, `index::hnsw`, `nn::bert`.
     pub of: &'static str,
-    /// Counts up from 1.
+    /// The number of the version, from 1.
     pub number: u32,
 }
 
@@ -24,7 +24,7 @@ impl Version {
     }
 }
 
-/// `index::hnsw 1`
+/// Writes the name and the number with a space between them: `index::hnsw 1`.
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.of, self.number)
@@ -52,12 +52,12 @@ pub struct Key {
 }
 
 impl Key {
-    /// Begins the name of what these pieces of code make together.
+    /// Begins the key of an artifact that is made by these pieces of code.
     pub fn of(versions: &[Version]) -> Self {
         Self::default().made_with(versions)
     }
 
-    /// Adds pieces of code that have a part in it; in which order they are named does not matter.
+    /// Adds pieces of code that also decide the content of the artifact. The order in which they are added does not matter.
     #[must_use]
     pub fn made_with(mut self, versions: &[Version]) -> Self {
         self.versions.extend_from_slice(versions);
@@ -66,32 +66,33 @@ impl Key {
         self
     }
 
-    /// Adds a parameter in its one spelling. The order of parameters and inputs matters.
+    /// Adds the value of a parameter. Equal values must always be spelt the same way. The order of parameters and inputs
+    /// matters.
     #[must_use]
     pub fn param(self, value: impl AsRef<[u8]>) -> Self {
         self.input(Digest::of(value))
     }
 
-    /// Adds the digest of something that is read.
+    /// Adds the digest of an input: a file, a collection or another artifact that is read to make this one.
     #[must_use]
     pub fn input(mut self, digest: Digest) -> Self {
         self.parts.push(digest);
         self
     }
 
-    /// Adds something that was made under a key of its own: what decided that decides this too.
+    /// Adds an input that has a key of its own. All that decides the input then decides this artifact too.
     #[must_use]
     pub fn made_from(self, earlier: &Self) -> Self {
         let digest = earlier.digest();
         self.made_with(&earlier.versions).input(digest)
     }
 
-    /// The pieces of code that decide it, by name, each once.
+    /// The versions of all pieces of code that decide the artifact, in order of their names, each once.
     pub fn versions(&self) -> &[Version] {
         &self.versions
     }
 
-    /// The name.
+    /// The digest of the whole key: the name under which the cache keeps the artifact.
     pub fn digest(&self) -> Digest {
         let mut hasher = Hasher::new("key");
         for version in &self.versions {

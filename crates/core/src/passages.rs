@@ -18,13 +18,13 @@ use crate::{Corpus, DocNo, Ranking, Scored};
 /// How scores of passages become the score of their document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aggregate {
-    /// The best passage's (MaxP).
+    /// The score of a document is the best score of its passages (MaxP).
     Max,
-    /// The first passage's (FirstP); nothing where it has no score.
+    /// The score of a document is that of its first passage (FirstP). The document is left out where that has no score.
     First,
-    /// The sum over all passages (SumP).
+    /// The score of a document is the sum of the scores of its passages (SumP).
     Sum,
-    /// The mean of the best `k`, or of all where there are fewer.
+    /// The score of a document is the mean of its `k` best passages, or of all its passages where there are fewer.
     TopMean(usize),
 }
 
@@ -44,14 +44,14 @@ impl Aggregate {
     }
 }
 
-/// How documents are cut.
+/// The lengths by which documents are cut into passages, counted in words. White space separates words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Windows {
-    /// Words of a passage; white space stands between two words.
+    /// The number of words of a passage; the last passage of a document may be shorter.
     pub words: usize,
-    /// Words between the beginnings of two passages.
+    /// The number of words from the beginning of one passage to the beginning of the next.
     pub stride: usize,
-    /// Passages of a document at most, from its beginning.
+    /// The largest number of passages that are taken from the beginning of a document; all of them where it is `None`.
     pub most: Option<usize>,
 }
 
@@ -108,7 +108,7 @@ struct Passage {
 }
 
 impl Passages {
-    /// Cuts every document of a collection.
+    /// Cuts every document of `corpus` into passages of the given lengths.
     ///
     /// # Panics
     ///
@@ -127,23 +127,23 @@ impl Passages {
         Self { corpus, rows, first, names }
     }
 
-    /// The collection that was cut.
+    /// The collection of whole documents that the passages were cut from.
     pub fn documents(&self) -> &Arc<dyn Corpus> {
         &self.corpus
     }
 
-    /// The rows of a document's passages.
+    /// The rows, in this collection, of the passages of a document. `document` is a row of [`Passages::documents`].
     pub fn of(&self, document: DocNo) -> impl Iterator<Item = DocNo> {
         (self.first[document.row()]..self.first[document.row() + 1]).map(DocNo)
     }
 
-    /// The document of a passage, and the passage's number in it, from 0.
+    /// The row of the document that a passage was cut from, and the number of the passage in that document, from 0.
     pub fn place(&self, passage: DocNo) -> (DocNo, usize) {
         let document = self.rows[passage.row()].document;
         (document, passage.row() - self.first[document.row()] as usize)
     }
 
-    /// The best `depth` documents by the scores of their passages.
+    /// Turns a ranking of passages into a ranking of the best `depth` documents, whose scores are joined by `aggregate`.
     pub fn ranking(&self, passages: &Ranking, aggregate: Aggregate, depth: usize) -> Ranking {
         let mut found: Vec<(DocNo, Vec<(usize, f32)>)> = Vec::new();
         let mut places: HashMap<DocNo, usize> = HashMap::new();

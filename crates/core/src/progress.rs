@@ -1,4 +1,4 @@
-//! How long work tells the world that it is getting on.
+//! How long steps report their progress.
 
 /// Where long steps are announced. The command line draws bars; tests and libraries use [`Silent`].
 pub trait Progress: Send + Sync {
@@ -8,11 +8,11 @@ pub trait Progress: Send + Sync {
 
 /// A step under way.
 pub trait Task: Send + Sync {
-    /// `units` more are done.
+    /// Reports that `units` more units of the step are done.
     fn advance(&self, units: u64);
 }
 
-/// Says nothing.
+/// A [`Progress`] that reports nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

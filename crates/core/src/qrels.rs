@@ -23,7 +23,7 @@ impl Qrels {
         self.0.get_mut(query_id).and_then(|docs| docs.insert(doc_id.to_owned(), grade))
     }
 
-    /// The judgements of one query, by `doc_id`.
+    /// The grades of one query by `doc_id`, or `None` where the query is not judged.
     pub fn get(&self, query_id: &str) -> Option<&Judgements> {
         self.0.get(query_id)
     }
@@ -33,17 +33,17 @@ impl Qrels {
         self.0.iter().map(|(query_id, docs)| (query_id.as_str(), docs))
     }
 
-    /// How many queries are judged.
+    /// The number of queries with at least one judgement.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether nothing is judged.
+    /// Whether there are no judgements at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many pairs are judged.
+    /// The number of judged pairs of a query and a document, over all queries.
     pub fn judgements(&self) -> usize {
         self.0.values().map(Judgements::len).sum()
     }

@@ -5,16 +5,16 @@ use std::collections::HashMap;
 /// A term of the index with the weight it has in a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightedTerm {
-    /// The term after analysis.
+    /// The term as the index spells it, that is, after analysis.
     pub term: String,
-    /// Its weight; 1 for a plain query term.
+    /// The weight of the term in the query; 1 for a term that the user typed once.
     pub weight: f32,
 }
 
 /// One query. A rewriter may change its text, or put terms or a vector beside it; what comes after reads what it can use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
-    /// Its name in queries, qrels and runs.
+    /// The name of the query in files of queries, qrels and runs.
     pub query_id: String,
     /// What the user typed, or what a rewriter wrote in its place. Rerankers and encoders read this.
     pub text: String,
@@ -25,23 +25,23 @@ pub struct Query {
 }
 
 impl Query {
-    /// A query as it stands in a file.
+    /// Makes a query of its name and its text, without terms and without a vector.
     pub fn new(query_id: impl Into<String>, text: impl Into<String>) -> Self {
         Self { query_id: query_id.into(), text: text.into(), terms: None, vector: None }
     }
 }
 
-/// Two queries of one set have the same name.
+/// The error of a set of queries in which two have the same `query_id`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{query_id}` names two queries (positions {first} and {second}): a query_id must be unique"
 )]
 pub struct DuplicateQueryId {
-    /// The name they share.
+    /// The `query_id` that both queries have.
     pub query_id: String,
-    /// The position of the first.
+    /// The position of the first query with this `query_id`, from 0.
     pub first: usize,
-    /// The position of the second.
+    /// The position of the second query with this `query_id`, from 0.
     pub second: usize,
 }
 
@@ -50,7 +50,11 @@ pub struct DuplicateQueryId {
 pub struct Queries(Vec<Query>);
 
 impl Queries {
-    /// Refuses a repeated `query_id`.
+    /// Makes a set of `queries` and keeps their order.
+    ///
+    /// # Errors
+    ///
+    /// [`DuplicateQueryId`] where two of them have the same `query_id`.
     pub fn new(queries: Vec<Query>) -> Result<Self, DuplicateQueryId> {
         let mut seen = HashMap::new();
         for (second, query) in queries.iter().enumerate() {

@@ -1,21 +1,22 @@
-//! Rankings of rows, as stages pass them on.
+//! Rankings of documents by their rows, as one stage passes them to the next.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use crate::{Corpus, DocNo, Queries, TrecRun};
 
-/// A document with its score.
+/// A document and the score that it has for a query.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scored {
-    /// Which document.
+    /// The row of the document in its collection.
     pub doc: DocNo,
-    /// How good; larger is better.
+    /// The score; a larger one is better. Scores of different methods have different scales.
     pub score: f32,
 }
 
 impl Scored {
-    /// The order of a ranking: score descending, ties to the larger `doc_id` in byte order, as trec_eval sorts.
+    /// Compares two documents as a ranking orders them: the larger score comes first, and of two equal scores the one with
+    /// the larger `doc_id` in byte order, as in trec_eval.
     pub fn rank_order(&self, other: &Self, corpus: &dyn Corpus) -> Ordering {
         other.score.total_cmp(&self.score).then_with(|| {
             corpus.doc_id(other.doc).as_bytes().cmp(corpus.doc_id(self.doc).as_bytes())
@@ -31,7 +32,23 @@ impl Scored {
 pub struct Ranking(Vec<Scored>);
 
 impl Ranking {
-    /// The best `depth` of `scored`, which names each document at most once.
+    /// Ranks the documents of `scored` and keeps the best `depth` of them. `scored` must name each document at most once.
+    ///
+    /// # Panics
+    ///
+    /// Where a score is not a number (NaN).
+    ///
+    /// ```
+    /// use nir_core::{DocNo, Document, Documents, Ranking, Scored};
+    ///
+    /// let names = ["a", "b", "c"].map(|name| Document { doc_id: name.into(), ..Document::default() });
+    /// let corpus = Documents::new(names)?;
+    /// let scored = [(0, 1.0), (1, 2.0), (2, 1.0)].map(|(row, score)| Scored { doc: DocNo(row), score });
+    /// let ranking = Ranking::top(2, scored.to_vec(), &corpus);
+    /// // `b` has the largest score; `a` and `c` are tied, and the larger doc_id comes first.
+    /// assert_eq!(ranking.iter().map(|hit| hit.doc).collect::<Vec<_>>(), [DocNo(1), DocNo(2)]);
+    /// # Ok::<(), nir_core::DuplicateDocId>(())
+    /// ```
     pub fn top(depth: usize, mut scored: Vec<Scored>, corpus: &dyn Corpus) -> Self {
         for hit in &mut scored {
             assert!(
@@ -46,7 +63,8 @@ impl Ranking {
         Self(scored)
     }
 
-    /// Of the best `cutoff` documents of an exact ranking, the share that is among the best `cutoff` here.
+    /// The recall of this ranking against the ranking of an exact search: the share, from 0 to 1, of the best `cutoff`
+    /// documents of `exact` that are among the best `cutoff` documents here. It is 0 where `exact` is empty.
     pub fn recall(&self, exact: &Self, cutoff: usize) -> f64 {
         let found: HashSet<DocNo> = self.iter().take(cutoff).map(|hit| hit.doc).collect();
         let wanted = &exact[..cutoff.min(exact.len())];
@@ -54,7 +72,7 @@ impl Ranking {
         hits as f64 / wanted.len().max(1) as f64
     }
 
-    /// The same ranking without one document.
+    /// The same ranking without the document `doc`; the scores and the order of the others stay.
     #[must_use]
     pub fn without(mut self, doc: DocNo) -> Self {
         self.0.retain(|hit| hit.doc != doc);
@@ -70,12 +88,12 @@ impl std::ops::Deref for Ranking {
     }
 }
 
-/// What a stage found: `run[i]` is the ranking of query `i`.
+/// The rankings that a stage gives for a set of queries: `run[i]` is the ranking of query `i`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Run(pub Vec<Ranking>);
 
 impl Run {
-    /// The run with names in place of rows, ready for a file or for evaluation.
+    /// The same run with a `query_id` and `doc_id`s in place of positions and rows, as files and evaluation need it.
     ///
     /// # Panics
     /// If there is not one ranking for each query.

@@ -15,111 +15,159 @@ use std::ops::Range;
 
 use crate::{Contribution, Corpus, DocNo, Document, Queries, Query, Ranking, Run};
 
-/// Any error of a stage: each algorithm has its own type, the harness only prints it.
+/// The error of a stage. Each algorithm has an error type of its own, and the harness only prints it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a stage returns.
+/// The result of a stage: a value, or a [`BoxError`].
 pub type Result<T> = std::result::Result<T, BoxError>;
 
-/// Documents in, documents out, before anything is indexed.
+/// A stage that changes documents before they are indexed.
 ///
-/// The caller keeps what comes out, block by block, so that it is made once and a run that was stopped goes on.
+/// The caller keeps the changed documents in the cache, block by block. They are made once, and a run that was stopped
+/// continues with the first block that is missing.
 pub trait Expander: Send + Sync {
-    /// The documents of these rows as they are searched, in order, each under its own `doc_id`.
+    /// The changed documents of these rows, in the same order, each with the `doc_id` it had.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the algorithm, such as one of its model.
     fn expand(&self, corpus: &dyn Corpus, rows: Range<u32>) -> Result<Vec<Document>>;
 }
 
-/// Queries in, one ranking each out.
+/// A stage that searches the collection: it takes queries and gives one ranking for each.
 pub trait Retriever: Send + Sync {
-    /// One ranking for each query, in order.
+    /// Searches for every query and gives one ranking for each, in the order of the queries.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the algorithm, such as one of its model.
     fn retrieve(&self, queries: &Queries) -> Result<Run>;
 
-    /// Whether nothing is missed: every document is compared, or passed over for a bound that holds.
+    /// Whether the search is exact: every document is compared, or left out because a bound on its score proves that it cannot
+    /// be in the ranking.
     fn is_exact(&self) -> bool {
         true
     }
 
-    /// The vectors of queries, `[dim]` each, whose inner product with a document's is its score; none where a text is not one
-    /// vector.
+    /// The vectors of the queries, `[dim]` each. The inner product of one with the vector of a document is the document's score.
+    /// `None` where the method does not represent a text by one vector.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the encoder.
     fn query_vectors(&self, _queries: &[Query]) -> Result<Option<Vec<Vec<f32>>>> {
         Ok(None)
     }
 
-    /// The vector of a document as it is compared, `[dim]`; none where a text is not one vector. Feedback in vector space moves
-    /// a query towards it.
+    /// The vector of a document, `[dim]`, as the search compares it; `None` where the method does not represent a text by one
+    /// vector. Feedback in vector space moves the vector of a query towards it.
     fn document_vector(&self, _doc: DocNo) -> Option<Vec<f32>> {
         None
     }
 
-    /// The same search over queries that are encoded once, so that the structure can be measured alone; none where no
-    /// structure of vectors is searched.
+    /// Encodes the queries once and gives the same search over them, so that the search structure can be timed without the
+    /// encoder. `None` where the method does not search an index of vectors.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the encoder or of the index.
     fn prepare<'a>(&'a self, _queries: &Queries) -> Result<Option<Box<dyn Search + 'a>>> {
         Ok(None)
     }
 
-    /// The parts of the score that a document it found has for a query; none where a score has no parts.
+    /// The parts of the score that a document has for a query, where this search found it. The list is empty where the score has
+    /// no parts.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the encoder or of the index.
     fn explain(&self, _query: &Query, _doc: DocNo) -> Result<Vec<Contribution>> {
         Ok(Vec::new())
     }
 }
 
-/// Encoded queries over an open index.
+/// A search for queries that are already encoded, over an index that is already open.
 pub trait Search: Sync {
-    /// One ranking for each query in these places, in order: what [`Retriever::retrieve`] gives.
+    /// The rankings of the queries at these positions, in order. They are equal to those of [`Retriever::retrieve`].
     fn search(&self, queries: Range<usize>) -> Vec<Ranking>;
 
-    /// Whether nothing is missed: every document was compared, or passed over for a bound that holds.
+    /// Whether the search is exact, as in [`Retriever::is_exact`].
     fn is_exact(&self) -> bool;
 
-    /// What comparing every document finds, for all queries at the same depth. Slow: for a report, not for a user who
-    /// waits.
+    /// The rankings of all queries, at the same depth, when every document is compared. This is slow, and is used to measure the
+    /// recall of an approximate search.
     fn exhaust(&self) -> Vec<Ranking>;
 
-    /// What the index takes on disk; mapped, it takes no more in memory.
+    /// The size of the index in bytes on disk. The index is mapped, so it takes no more than this in memory.
     fn bytes(&self) -> u64;
 }
 
-/// Orders the candidates of an earlier stage anew, one query at a time.
+/// A stage that gives new scores to the documents that an earlier stage found, and orders them by these.
 ///
-/// The caller decides how many queries it hands over at once, shows how far it is, and keeps what is done: a reranker may take
-/// minutes for a query, and is stopped and started again.
+/// A reranker may take minutes for one query. So the caller decides how many queries it passes at once, shows the progress, and
+/// keeps the rankings that are done; a run that was stopped continues after them.
 pub trait Reranker: Send + Sync {
-    /// How many candidates of a query it reads at most.
+    /// The largest number of candidates that are read for a query, from the best one.
     fn depth(&self) -> usize;
 
-    /// The candidates of one query in their new order.
+    /// Ranks the candidates of one query anew.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the model or its tokenizer.
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking>;
 
-    /// Several queries at once, one ranking each, in order: those of [`Reranker::rerank`], made sooner where queries share
-    /// work or fill all cores.
+    /// Ranks the candidates of several queries: one ranking for each, in order, equal to that of [`Reranker::rerank`]. A
+    /// reranker implements it where several queries together are faster.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reranker::rerank`].
     fn rerank_all(&self, queries: &[Query], candidates: &[Ranking]) -> Result<Vec<Ranking>> {
         queries.iter().zip(candidates).map(|(query, own)| self.rerank(query, own)).collect()
     }
 
-    /// As [`Retriever::explain`].
+    /// The parts of the score that this reranker gives a document, as [`Retriever::explain`] gives them for a search.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the model or its tokenizer.
     fn explain(&self, _query: &Query, _doc: DocNo) -> Result<Vec<Contribution>> {
         Ok(Vec::new())
     }
 }
 
-/// Writes the queries anew before anything is searched: in more words, in a passage that would answer them.
+/// A stage that rewrites the queries before anything is searched, for example into a passage that would answer them.
 pub trait Writer: Send + Sync {
-    /// The same queries, by `query_id` and order, in another text or with terms or a vector beside it.
+    /// The rewritten queries: the same `query_id`s in the same order, with another text, or with terms or a vector beside it.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the algorithm, such as one of its model.
     fn write(&self, queries: &Queries) -> Result<Queries>;
 }
 
-/// Writes the queries anew from what an earlier stage found for them.
+/// A stage that rewrites the queries with the help of the documents that an earlier stage found for them.
 pub trait Rewriter: Send + Sync {
-    /// The same queries, by `query_id` and order, in another text or with terms or a vector beside it.
+    /// The rewritten queries: the same `query_id`s in the same order, with another text, or with terms or a vector beside it.
+    /// `feedback` has one ranking for each query.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the algorithm, such as one of its model.
     fn rewrite(&self, queries: &Queries, feedback: &Run) -> Result<Queries>;
 }
 
-/// Makes one run of several over the same queries.
+/// A stage that joins the runs of several methods, over the same queries, into one run.
 pub trait Fuser: Send + Sync {
-    /// One ranking for each query, in order.
+    /// Joins the runs: one ranking for each query, in order. Every run has one ranking for each query.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the algorithm.
     fn fuse(&self, runs: &[Run]) -> Result<Run>;
 
-    /// As [`Retriever::explain`], for one query: what each of its rankings adds for a document.
+    /// The amount that each of the rankings of one query adds to the fused score of a document.
     fn explain(&self, _rankings: &[Ranking], _doc: DocNo) -> Vec<Contribution> {
         Vec::new()
     }
