@@ -1,4 +1,4 @@
-//! The cache: finished folders by kind and key.
+//! The cache: finished folders, found by their kind and key.
 
 use std::fmt;
 use std::fs;
@@ -12,17 +12,18 @@ use crate::stamp::{self, Stamp, Verified};
 use crate::work::{self, Work};
 use crate::{CacheError, Owner};
 
-/// Is told in one sentence of what a user should know: a damaged folder, a wait for another process.
+/// The function that the cache calls with one sentence that a user should read, such as that a folder is damaged or that
+/// another process is being waited for.
 pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// A folder of finished folders.
+/// A cache: a folder on disk that holds finished folders, each below its kind.
 #[derive(Clone)]
 pub struct Cache {
     root: PathBuf,
     tell: Tell,
 }
 
-/// What a folder of the cache is called.
+/// The name of a finished folder: its kind and its key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name {
     kind: String,
@@ -30,21 +31,21 @@ pub struct Name {
     folder: String,
 }
 
-/// A finished folder whose files are those that were written.
+/// A finished folder whose files were verified to be those that were written.
 #[derive(Debug, Clone)]
 pub struct Found {
     folder: PathBuf,
     manifest: Manifest,
 }
 
-/// Something in the cache.
+/// A folder or file that lies in the cache, whether finished or not.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// Where it lies.
+    /// The path of the folder or file.
     pub path: PathBuf,
-    /// What it was made from, in words; empty where nothing says so.
+    /// A description in words of what it was made from; empty where there is no manifest that says so.
     pub recipe: String,
-    /// Its size on disk.
+    /// The size of all its files in bytes.
     pub bytes: u64,
 }
 
@@ -52,12 +53,12 @@ pub struct Item {
 const DIGITS: usize = 16;
 
 impl Name {
-    /// A thing whose folder has its name.
+    /// The name of a folder that is called `key` on disk, below the folder `kind`.
     pub fn new(kind: &str, key: &str) -> Self {
         Self { kind: kind.to_owned(), key: key.to_owned(), folder: key.to_owned() }
     }
 
-    /// A thing named by a digest, whose folder has the first digits of it.
+    /// The name of a folder whose key is a digest of hexadecimal digits, and which is called by the first 16 of them on disk.
     pub fn of_digest(kind: &str, hex: &str) -> Self {
         let folder = hex[..DIGITS.min(hex.len())].to_owned();
         Self { kind: kind.to_owned(), key: hex.to_owned(), folder }
@@ -75,62 +76,66 @@ impl fmt::Display for Name {
 }
 
 impl Found {
-    /// The folder.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.folder
     }
 
-    /// The path of a file in it.
+    /// The path of the file `name` in the folder; the file need not exist.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// The length and digest of a file in it, as they were written and as they are.
+    /// The length and digest of the file `name`, or `None` where the folder was written without such a file.
     pub fn record(&self, name: &str) -> Option<&FileRecord> {
         self.manifest.files.get(name)
     }
 
-    /// What it is and holds.
+    /// The manifest of the folder: its kind, key and recipe, and the length and digest of every file.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 }
 
 impl Cache {
-    /// A cache in this folder, which need not exist yet.
+    /// The cache in the folder `root`, which is created with the first thing that is kept.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), tell: Arc::new(|_| ()) }
     }
 
-    /// The same cache, with someone who is told what a user should know.
+    /// The same cache, which calls `tell` with what a user should read. Without this, such sentences are dropped.
     #[must_use]
     pub fn telling(self, tell: Tell) -> Self {
         Self { tell, ..self }
     }
 
-    /// Says a sentence that a user should read, as damage is told.
+    /// Passes a sentence that a user should read to the function of [`Cache::telling`].
     pub fn tell(&self, sentence: &str) {
         (self.tell)(sentence);
     }
 
-    /// Its folder.
+    /// The folder that the cache is kept in.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where a thing is, or would be.
+    /// The path of the finished folder of this name, whether it exists or not.
     pub fn place(&self, name: &Name) -> PathBuf {
         self.root.join(&name.kind).join(&name.folder)
     }
 
-    /// Whether there is something of this name; what it holds is not looked at.
+    /// Whether there is a finished folder of this name. Its files are not verified.
     pub fn has(&self, name: &Name) -> bool {
         self.place(name).join(MANIFEST).is_file()
     }
 
-    /// The finished thing of this name, verified.
+    /// The finished folder of this name, after its files are verified; `None` where there is none.
     ///
-    /// What is damaged is set aside, said, and none.
+    /// A damaged folder is moved to `damaged/`, the user is told, and the result is `None`.
+    ///
+    /// # Errors
+    ///
+    /// Where a damaged folder cannot be moved.
     pub fn get(&self, name: &Name) -> Result<Option<Found>, CacheError> {
         let folder = self.place(name);
         if !folder.is_dir() {
@@ -144,10 +149,31 @@ impl Cache {
         }
     }
 
-    /// The thing of this name: found, or made by `fill` in a new folder.
+    /// The finished folder of this name: found in the cache, or else made by `fill`, which is given an empty folder to write
+    /// its files into. `recipe` says in words what it is made from.
     ///
-    /// Of several processes that want it at once, one makes it and the others wait. `recipe` is what it is made from, in
-    /// words.
+    /// Where several processes want the same folder at once, one of them makes it and the others wait for it.
+    ///
+    /// ```
+    /// use nir_cache::{Cache, CacheError, Name};
+    ///
+    /// let root = tempfile::tempdir().unwrap();
+    /// let (cache, name) = (Cache::at(root.path()), Name::new("sums", "two-and-two"));
+    /// let mut calls = 0;
+    /// for _ in 0..2 {
+    ///     let found = cache.make::<CacheError>(&name, "2 + 2", |folder| {
+    ///         calls += 1;
+    ///         std::fs::write(folder.join("sum.txt"), "4").map_err(CacheError::at(folder))
+    ///     })?;
+    ///     assert_eq!(found.record("sum.txt").unwrap().bytes, 1);
+    /// }
+    /// assert_eq!(calls, 1, "the second time the folder is found");
+    /// # Ok::<(), CacheError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The error of `fill`, after which nothing is kept, or a [`CacheError`] where the cache cannot be read or written.
     pub fn make<E: From<CacheError>>(
         &self,
         name: &Name,
@@ -164,8 +190,12 @@ impl Cache {
         self.fill(name, recipe, fill, false)
     }
 
-    /// As [`Cache::make`], but nobody is waited for: none where another process makes it at this moment. So several
-    /// processes can share a list of things to make.
+    /// As [`Cache::make`], but without waiting: the result is `None` where another process is making the folder now. Several
+    /// processes can share a list of folders to make in this way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::make`].
     pub fn make_unless_claimed<E: From<CacheError>>(
         &self,
         name: &Name,
@@ -182,7 +212,12 @@ impl Cache {
         self.fill(name, recipe, fill, false).map(Some)
     }
 
-    /// The thing of this name, made by `fill` whatever is there; the former stays until the new one is whole.
+    /// Makes the folder of this name with `fill`, even if there is one already. The old folder stays until the new one is
+    /// finished, and is then replaced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::make`].
     pub fn make_anew<E: From<CacheError>>(
         &self,
         name: &Name,
@@ -302,7 +337,12 @@ impl Cache {
         Ok(())
     }
 
-    /// Reads every file of a thing and compares it with what was written. What is damaged is set aside; the problem.
+    /// Reads every file of a finished folder and compares it with its manifest. A damaged folder is moved to `damaged/`, and the
+    /// result says in words what is wrong with it; `None` where nothing is.
+    ///
+    /// # Errors
+    ///
+    /// Where a damaged folder cannot be moved.
     pub fn verify(&self, name: &Name) -> Result<Option<String>, CacheError> {
         match self.check(name, &self.place(name), Depth::All) {
             Ok(_) => Ok(None),
@@ -312,7 +352,11 @@ impl Cache {
         }
     }
 
-    /// Everything of a kind that has a manifest, by the name that it gives itself.
+    /// The names of all folders of a kind that have a manifest, as the manifest gives them.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder of the kind cannot be read.
     pub fn names(&self, kind: &str) -> Result<Vec<Name>, CacheError> {
         let folders = entries(&self.root.join(kind))?.into_iter().filter(|path| path.is_dir());
         let name = |path: PathBuf| {
@@ -324,8 +368,12 @@ impl Cache {
         Ok(folders.map(name).collect())
     }
 
-    /// Everything in the folder of a kind: finished things, and whatever else lies there. What another process removes or
-    /// renames at this moment is passed over.
+    /// Everything in the folder of a kind: finished folders, and any other file or folder there. What another process removes or
+    /// renames meanwhile is left out.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder of the kind cannot be read.
     pub fn items(&self, kind: &str) -> Result<Vec<Item>, CacheError> {
         let item = |path: PathBuf| {
             let recipe = Manifest::read(&path).map(|manifest| manifest.recipe).unwrap_or_default();
@@ -338,7 +386,12 @@ impl Cache {
         entries(&self.root.join(kind))?.into_iter().filter_map(item).collect()
     }
 
-    /// Removes everything of a kind. What another process makes at this moment is in `work` and stays.
+    /// Removes everything of a kind. A folder that another process is making now is kept: it lies in `work/` until it is
+    /// finished.
+    ///
+    /// # Errors
+    ///
+    /// Where something cannot be removed.
     pub fn clear(&self, kind: &str) -> Result<(), CacheError> {
         if [work::WORK, work::CLAIMS].contains(&kind) {
             work::sweep(&self.root);
@@ -347,7 +400,11 @@ impl Cache {
         entries(&self.root.join(kind))?.iter().try_for_each(|path| self.remove(path))
     }
 
-    /// Removes one thing of [`Cache::items`]; it may be gone already.
+    /// Removes one of [`Cache::items`] by its path. It is no error if it is gone already.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be removed.
     pub fn remove(&self, path: &Path) -> Result<(), CacheError> {
         let removed = match path.is_dir() {
             true => fs::remove_dir_all(path),
@@ -361,7 +418,7 @@ impl Cache {
         }
     }
 
-    /// Removes what dead processes left, and nothing of a live one.
+    /// Removes the unfinished folders of processes that have ended. Those of running processes are kept.
     pub fn sweep(&self) {
         work::sweep(&self.root);
     }
@@ -394,12 +451,12 @@ impl Cache {
     }
 }
 
-/// Which files are read through.
+/// The files that a check reads as a whole.
 #[derive(Clone, Copy)]
 enum Depth {
     /// Small ones, and large ones that were not read since the machine started or changed since.
     Changed,
-    /// All.
+    /// All files.
     All,
 }
 
@@ -443,7 +500,11 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, CacheError> {
     Ok(paths)
 }
 
-/// Bytes of a file, or of all files below a folder.
+/// The size in bytes of a file, or of all files below a folder together.
+///
+/// # Errors
+///
+/// Where the file or a folder cannot be read.
 pub fn size(path: &Path) -> io::Result<u64> {
     let meta = fs::symlink_metadata(path)?;
     if !meta.is_dir() {

@@ -1,20 +1,20 @@
-//! What can go wrong with a folder of the cache.
+//! The error of a cache that cannot be read or written.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The cache could not be read or written.
+/// The error of a file or folder of the cache that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
 pub struct CacheError {
-    /// The file or folder.
+    /// The path of the file or folder.
     pub path: PathBuf,
-    /// What the system said.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
 impl CacheError {
-    /// Attaches the path to what the system said.
+    /// Gives a function for `map_err` that adds `path` to an error of the operating system.
     pub fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |source| Self { path, source }

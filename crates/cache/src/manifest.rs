@@ -8,37 +8,37 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// The manifest's name in its folder.
+/// The file name of the manifest in its folder.
 pub const MANIFEST: &str = "manifest.json";
-/// Counts up with every change to what a manifest says.
+/// The version of the manifest's format. It is raised with every change of the format.
 const VERSION: u32 = 1;
 /// Files up to this length are read in one piece, larger ones are mapped and read on all threads.
 pub(crate) const SMALL: u64 = 1 << 20;
 
-/// A file of a finished folder.
+/// The length and the digest of a file of a finished folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileRecord {
-    /// Its length.
+    /// The length of the file in bytes.
     pub bytes: u64,
     /// The BLAKE3 digest of its content, 64 hexadecimal digits.
     pub blake3: String,
 }
 
-/// What a finished folder is and holds.
+/// The description of a finished folder: what it is, and the length and digest of every file in it.
 ///
 /// In its file the manifest stands below a line with the BLAKE3 digest of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     version: u32,
-    /// The kind of thing.
+    /// The kind of the folder, such as `runs`.
     pub kind: String,
-    /// Names everything that decided the content.
+    /// The key of the folder: usually a digest of everything that decides its content.
     pub key: String,
-    /// The same in words.
+    /// A description in words of what the folder was made from.
     pub recipe: String,
-    /// Every file, by its path in the folder with `/` between the parts.
+    /// The length and digest of every file, by its path relative to the folder, with `/` between the parts.
     pub files: BTreeMap<String, FileRecord>,
 }
 
@@ -82,7 +82,7 @@ impl Manifest {
         }
     }
 
-    /// Bytes of all files together.
+    /// The length of all files together, in bytes.
     pub fn bytes(&self) -> u64 {
         self.files.values().map(|file| file.bytes).sum()
     }
