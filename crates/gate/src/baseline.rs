@@ -1,4 +1,4 @@
-//! A baseline: what measures, rankings and costs were when someone last said that they are right.
+//! A baseline: the measures, rankings and costs that somebody last accepted as right.
 
 use std::path::{Path, PathBuf};
 
@@ -10,43 +10,43 @@ use serde::{Deserialize, Serialize};
 /// How many documents of each ranking are kept by name, so that a change can be shown and not only noticed.
 pub(crate) const BEST: usize = 10;
 
-/// What a comparison is held against: `results/gate/<comparison>.json`.
+/// The recorded rows that a comparison is checked against. Its file is `results/gate/<comparison>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
-    /// The comparison's file.
+    /// The path of the comparison's config, such as `configs/ci.toml`.
     pub comparison: String,
-    /// Why it was last updated, in words.
+    /// The reason, in words, that was given with the last update.
     pub reason: String,
-    /// Every method on every dataset.
+    /// One row for each pair of a method and a dataset.
     pub rows: Vec<Row>,
 }
 
-/// One method on one dataset.
+/// The measures, costs and rankings of one method on one dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// The method, by the name of its config.
     pub method: String,
-    /// The dataset.
+    /// The name of the dataset.
     pub dataset: String,
-    /// How ties, missing queries and float widths are treated.
+    /// The name of the evaluation policy: how ties, queries without results and the width of scores are treated.
     pub policy: String,
-    /// The arithmetic of its models, where it has any.
+    /// The precision that its models compute in, such as `f32` or `int8`; `None` for a method without a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
     /// The value of each measure, by its name.
     pub measures: IndexMap<String, f64>,
-    /// What its stages cost, by the build they were timed in (`debug x86_64`): optimisation changes the ratios too.
+    /// The costs of its stages, by the build they were timed in (`debug x86_64`), as optimisation changes the ratios too.
     pub costs: IndexMap<String, Costs>,
-    /// Where it comes from.
+    /// The inputs, code and machine that the row was computed with.
     pub provenance: Provenance,
-    /// The ranking of each query.
+    /// The ranking of each query, by `query_id`.
     pub rankings: IndexMap<String, RankedQuery>,
 }
 
 impl Row {
-    /// What computed it: the instruction set of a processor (`avx512`), or another device by its name.
+    /// The name of what computed the row: the instruction set of the processor (`avx512`), or another device (`cuda`).
     pub fn computed_by(&self) -> &str {
         match self.provenance.device.as_str() {
             "cpu" => self.provenance.machine.get("simd").map_or("cpu", String::as_str),
@@ -55,19 +55,19 @@ impl Row {
     }
 }
 
-/// What the stages of a method cost in one build.
+/// The costs of the stages of a method, as they were timed in one build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Costs {
-    /// The workload that seconds were divided by, with its version.
+    /// The name and version of the reference workload whose seconds the ratios are relative to.
     pub reference: String,
-    /// The commit they were measured at.
+    /// The commit of the source that the costs were measured at.
     pub commit: String,
-    /// The processor.
+    /// The name of the processor that they were measured on.
     pub cpu: String,
-    /// The day.
+    /// The date on which they were measured.
     pub date: String,
-    /// Stage by stage.
+    /// The ratio of each stage, in the order of the stages.
     pub stages: Vec<StageRatio>,
 }
 
@@ -75,9 +75,9 @@ pub struct Costs {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageRatio {
-    /// Its algorithm.
+    /// The name of the stage's algorithm.
     pub stage: String,
-    /// The ratio.
+    /// The CPU seconds of the stage divided by those of the reference workload.
     pub ratio: f64,
 }
 
@@ -86,19 +86,19 @@ pub struct StageRatio {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct RankedQuery {
-    /// Over every `doc_id` and score, in order.
+    /// The first 16 hexadecimal digits of a digest over every `doc_id` and score, in order.
     pub digest: String,
     /// The `doc_id`s of the best ten.
     pub best: Vec<String>,
-    /// Their scores, or none.
+    /// The scores of these documents; empty where no model computed them.
     pub scores: Vec<f32>,
 }
 
-/// What stands between names and scores.
+/// The word that separates names from scores in a line of the file.
 const SCORES: &str = "|";
 
 impl RankedQuery {
-    /// Of one list of a run, in the order it has.
+    /// Describes one list of a run, in the order of the list, without the scores of its best documents.
     pub fn new(list: &RankedList) -> Self {
         let mut hasher = Hasher::new("ranking");
         for (doc_id, entry) in list.iter() {
@@ -108,7 +108,7 @@ impl RankedQuery {
         Self { digest: hasher.digest().short(), best, scores: Vec::new() }
     }
 
-    /// The same with the scores of its best documents.
+    /// Describes one list of a run as [`RankedQuery::new`] does, with the scores of its best documents.
     pub fn with_scores(list: &RankedList) -> Self {
         let scores = list.iter().take(BEST).map(|(_, entry)| entry.score as f32).collect();
         Self { scores, ..Self::new(list) }
@@ -155,41 +155,45 @@ pub fn rankings(run: &TrecRun, has_model: bool) -> IndexMap<String, RankedQuery>
     run.iter().map(|(query_id, list)| (query_id.to_owned(), ranked(list))).collect()
 }
 
-/// A baseline that cannot be read.
+/// The error of a file that is not a baseline, or one of another version.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{path}: not a baseline of this version: {source}; write it anew with --update --reason \"…\""
 )]
 pub struct BaselineError {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Where and what.
+    /// The error of the JSON parser, with line and column.
     pub source: serde_json::Error,
 }
 
 impl Baseline {
-    /// Where the baseline of a comparison lies in a folder of results: `gate/ci.json` for `configs/ci.toml`.
+    /// The path of a comparison's baseline in a folder of results: `gate/ci.json` for `configs/ci.toml`.
     pub fn path(results: &Path, comparison: &str) -> PathBuf {
         let name = Path::new(comparison).file_stem().unwrap_or_default();
         results.join(GATE).join(name).with_extension("json")
     }
 
-    /// Reads what [`Baseline::text`] wrote.
+    /// Reads a baseline from `text`, as [`Baseline::text`] writes it; `path` is named in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`BaselineError`] where the text is not JSON or has other keys.
     pub fn parse(path: &Path, text: &str) -> Result<Self, BaselineError> {
         serde_json::from_str(text).map_err(|source| BaselineError { path: path.to_owned(), source })
     }
 
-    /// As a file has it: JSON, one line for each figure and each ranking.
+    /// The text of the file: JSON, with one line for each figure and each ranking.
     pub fn text(&self) -> String {
         serde_json::to_string_pretty(self).expect("a baseline has only text keys") + "\n"
     }
 
-    /// The row of a method on a dataset.
+    /// The row of a method on a dataset, or `None` where the baseline has none.
     pub fn row(&self, dataset: &str, method: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.dataset == dataset && row.method == method)
     }
 
-    /// Takes over what was measured elsewhere and is not measured here: costs in other builds.
+    /// Copies from `before` the costs that were measured in other builds than this one, so that an update keeps them.
     pub fn keep_costs_of(&mut self, before: &Self) {
         for row in &mut self.rows {
             let costs = before.row(&row.dataset, &row.method).map(|row| row.costs.clone());
