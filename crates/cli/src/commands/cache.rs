@@ -1,4 +1,4 @@
-//! `nir cache`: what was built and kept.
+//! `nir cache`: shows, checks and clears the cache.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use crate::app::App;
 
 use crate::output::print;
 
-/// Show, check or clear what was built and kept.
+/// Show, check or clear the cache: the indexes, vectors, rankings and datasets that nir has kept.
 ///
 /// The cache lies in `NIR_CACHE`, else in the platform's cache folder. Several programs may share it, also from containers
 /// and from other machines.
@@ -36,11 +36,11 @@ pub(crate) struct Args {
 enum Action {
     /// List everything that the cache holds, with its size and what it was made from (the default).
     Show,
-    /// Read every finished thing and compare it with what was written; what is damaged is set aside.
+    /// Read every file of the cache and compare it with its recorded digest; damaged folders are moved aside.
     Verify,
-    /// Remove what this version of nir can never find again: made by code whose output has changed since.
+    /// Remove what was made by code whose output has changed since, and which this version of nir therefore never uses.
     Prune,
-    /// Remove what nir makes again by itself, or one kind of it; what is being made at this moment stays.
+    /// Remove everything that nir can make again, or one kind of it; what another nir is making now is kept.
     Clear {
         /// `all` is what nir makes again by itself, `everything` includes fetched datasets and accepted licences;
         /// anything else is one kind, as `nir cache` names it.

@@ -25,17 +25,17 @@ use nir_engine::{Engine, Pipeline};
   nir encode dense/minilm-l6 \"green tea\" --as document --json
   nir encode sparse/splade-v3 \"green tea\" --threshold 0.5")]
 pub(crate) struct Args {
-    /// The method.
+    /// The name of a method (see `nir list --methods`), or the file of your own method.
     method: String,
-    /// The text.
+    /// The text to encode.
     text: String,
-    /// Which side the text is of: methods may treat them differently.
+    /// Encode the text as a query or as a document; methods may treat the two differently.
     #[arg(long = "as", value_enum, default_value = "query", value_name = "ROLE")]
     role: Role,
-    /// Only terms of more weight than this.
+    /// Show only terms whose weight is larger than this.
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
     threshold: f32,
-    /// All numbers, as JSON.
+    /// Print JSON, with all terms, weights and numbers of vectors.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -36,10 +36,10 @@ Examples:
   nir eval --test wilcoxon qrels.txt bm25.run splade.run.gz     the first run is the baseline
   nir eval --trec -q qrels.txt bm25.run                         what `trec_eval -c -q` prints")]
 pub(crate) struct Args {
-    /// Judgements.
+    /// The file of judgements; - is standard input.
     qrels: Source,
 
-    /// One or more runs.
+    /// One or more run files; - is standard input.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
 
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[arg(short = 'l', long, value_name = "GRADE", default_value_t = 1, value_parser = clap::value_parser!(i32).range(0..))]
     relevance_level: i32,
 
-    /// How documents are ordered: trec_eval-9, trec_eval-10 or msmarco (by the rank column).
+    /// The rule that orders the documents of a run: trec_eval-9, trec_eval-10 or msmarco (by the rank column).
     #[arg(long, default_value = "trec_eval-9")]
     policy: Policy,
 
@@ -64,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "complete")]
     returned_only: bool,
 
-    /// Keep only the first DEPTH documents of each ranking.
+    /// Measure only the first DEPTH documents of each ranking; without it, all of them.
     #[arg(short = 'M', long, value_parser = clap::value_parser!(u32).range(1..))]
     depth: Option<u32>,
 
@@ -72,7 +72,7 @@ pub(crate) struct Args {
     #[arg(short = 'q', long)]
     per_query: bool,
 
-    /// Print JSON.
+    /// Print JSON instead of a table.
     #[arg(long, conflicts_with = "trec")]
     json: bool,
 
@@ -92,11 +92,11 @@ pub(crate) struct Args {
     #[arg(long, default_value = "holm")]
     correction: Correction,
 
-    /// Where random samples start.
+    /// The seed of the random samples, a whole number; the same seed gives the same figures.
     #[arg(long, default_value_t = 42)]
     seed: u64,
 
-    /// How many random samples are drawn, for the randomisation test and for intervals.
+    /// The number of random samples that are drawn for the randomisation test and for confidence intervals.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
 

@@ -1,4 +1,4 @@
-//! `nir new`: a config to begin with.
+//! `nir new`: writes the first config of a method or dataset.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -32,27 +32,27 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// A method.
+    /// Write the config of a method.
     Method {
-        /// Its name, `<family>/<name>`.
+        /// The name of the new method, `<family>/<name>`; the file is configs/<family>/<name>.toml.
         name: String,
-        /// The method whose parameters it begins with; the first of its family if not given.
+        /// The method whose parameters are copied, by name; without it, the first method of the same family.
         #[arg(long, value_name = "METHOD")]
         like: Option<String>,
-        /// The checkpoint that it runs, file:FOLDER or hf:org/name[@revision]: the parameters are what its own files say.
+        /// The checkpoint that the method runs, file:FOLDER or hf:org/name[@revision]; the parameters are read from its files.
         #[arg(long, value_name = "CHECKPOINT", conflicts_with = "like")]
         from: Option<String>,
         #[command(flatten)]
         models: models::Args,
-        /// Another place for the file.
+        /// Write to this file instead of the place below `configs/`.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// A dataset of files of your own.
+    /// Write the description of a dataset whose files are yours.
     Dataset {
-        /// Its name.
+        /// The name of the new dataset; the file is datasets/<name>.toml.
         name: String,
-        /// Another place for the file.
+        /// Write to this file instead of the place below `datasets/`.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! `nir run`: methods over datasets, measured.
+//! `nir run`: runs methods over datasets and measures them.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,10 +34,11 @@ use crate::terminal::warn;
   nir run lexical/bm25 --corpus beir-folder/ --run -
   nir run lexical/bm25 file:models/all-MiniLM-L6-v2 --on pocket")]
 pub(crate) struct Args {
-    /// A comparison, or methods; the first method is the baseline.
+    /// A comparison, or one or more methods; the first method is the baseline of the others.
     #[arg(required = true)]
     what: Vec<String>,
-    /// Datasets, where WHAT names methods.
+    /// The datasets to run over, by name, with commas between them; needed where WHAT names methods and --corpus is not
+    /// given.
     #[arg(long, value_delimiter = ',', value_name = "DATASET")]
     on: Vec<String>,
     /// Your own documents instead: TSV, JSON lines, parquet or TREC's mark-up, told by content; plain or compressed (gzip,
@@ -68,10 +69,10 @@ pub(crate) struct Args {
     /// Write a report of what ran: a page (FILE.html), or another format by its extension; see `nir report`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["corpus", "plan"])]
     report: Option<PathBuf>,
-    /// Say what is cached and what would run, and stop.
+    /// Print what is in the cache and what would have to run, and run nothing.
     #[arg(long)]
     plan: bool,
-    /// Threads to search with; all cores if not given. The rankings are the same.
+    /// The number of threads to search with; without it, one for each core. Rankings do not depend on it.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     #[command(flatten)]

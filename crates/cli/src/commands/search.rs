@@ -26,24 +26,24 @@ use nir_engine::{Answer, Hit, Pipeline};
   nir search feedback/bm25-rm3 --query-id q07 --on pocket --top 3
   nir search mine/method.toml \"green tea\" --on toy --json")]
 pub(crate) struct Args {
-    /// The method.
+    /// The name of a method (see `nir list --methods`), or the file of your own method.
     method: String,
-    /// The query.
+    /// The text of the query; required unless --query-id is given.
     #[arg(conflicts_with = "query_id")]
     query: Option<String>,
-    /// The dataset's query of this name instead.
+    /// Take the query with this query_id from the dataset, instead of a text.
     #[arg(long, value_name = "QUERY_ID")]
     query_id: Option<String>,
-    /// What is searched.
+    /// The name of the dataset that is searched.
     #[arg(long, value_name = "DATASET", default_value = "pocket")]
     on: String,
-    /// How many documents are shown.
+    /// The number of documents to show.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
-    /// How many parts of each score are shown.
+    /// The number of parts to show of each score, from the largest; the sum of the others is shown as one.
     #[arg(long, value_name = "N", default_value_t = 8)]
     parts: usize,
-    /// Everything as JSON, every part and the whole texts included.
+    /// Print JSON, with every part of each score and the whole text of each document.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
