@@ -171,7 +171,6 @@ fn next_size(size: usize, seconds: f64) -> usize {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -143,7 +143,6 @@ impl Reranker for Behind<Box<dyn Reranker>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use nir_core::{Document, Documents};
 

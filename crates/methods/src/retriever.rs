@@ -81,7 +81,7 @@ where
     S: Structure<Vector = E::Vector>,
 {
     let encode = |texts: Texts<'_>| encoder.encode(texts);
-    let documents = encoded(context, encoding, encoder.effort(), &encoder.form(), &encode)?;
+    let documents = encoded(context, encoding, &encoder.effort(), &encoder.form(), &encode)?;
     let index = open(context, encoding, structure, documents)?;
     for (fact, value) in index.facts() {
         context.resources.note(S::NAME, fact, &value);
@@ -94,7 +94,7 @@ where
 pub(crate) fn encoded<V: Stored>(
     context: &Context<'_>,
     encoding: &Key,
-    effort: Effort,
+    effort: &Effort,
     form: &V::Form,
     encode: &dyn Fn(Texts<'_>) -> Result<Vec<V>>,
 ) -> Result<Vec<V::Shard>> {

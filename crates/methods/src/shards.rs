@@ -46,12 +46,11 @@ impl Effort {
 
 /// Has `make` turn every shard of the collection into a folder of files, unless that shard's texts have been through the
 /// same encoder before; `encoding` names what it makes of a text, and `format` the files. Returns the folders in order.
-#[allow(clippy::needless_pass_by_value, reason = "it is made for the call")]
 pub(crate) fn shards(
     context: &Context<'_>,
     encoding: &Key,
     format: Version,
-    effort: Effort,
+    effort: &Effort,
     make: &mut dyn FnMut(&Path, Range<u32>) -> Result<()>,
 ) -> Result<Vec<PathBuf>> {
     let corpus = &*context.corpus;

@@ -91,7 +91,7 @@ impl Algorithm for Config {
         let checkpoint = self.model.digest(context)?;
         let encoding = context.encoding(&format!("{checkpoint} {document} {:?}", self.storage));
         let states = |texts: Texts<'_>| reader.states(texts);
-        let shards = encoded(context, &encoding, reader.0.effort(), &self.storage, &states)?;
+        let shards = encoded(context, &encoding, &reader.0.effort(), &self.storage, &states)?;
         Ok(Stage::Reranker(Box::new(Tilde {
             reader,
             passages: Passages::new(shards),

@@ -44,9 +44,10 @@ impl Algorithm for Config {
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let (encoding, encoder) = (self.0.encoding(context)?, self.0.load(context)?);
-        let documents = encoded(context, &encoding, encoder.effort(), &encoder.form(), &|texts| {
-            encoder.encode(texts)
-        })?;
+        let documents =
+            encoded(context, &encoding, &encoder.effort(), &encoder.form(), &|texts| {
+                encoder.encode(texts)
+            })?;
         let index = self.0.structure().open(None, documents)?;
         for (fact, value) in index.facts() {
             context.resources.note("vectors", fact, &value);
