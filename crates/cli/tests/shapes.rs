@@ -14,6 +14,10 @@ use common::Nir;
 
 const BM25: &str = "use = \"bm25\"\nanalyzer = \"lucene-english\"\nk1 = 0.9\nb = 0.4\nlengths = \"exact\"\ndepth = 10\n";
 
+/// Runs [`method`] over [`with_documents`].
+const RUN_MINE: [&str; 8] =
+    ["run", "mine/method.toml", "--corpus", "docs.tsv", "--queries", "queries.tsv", "--run", "-"];
+
 fn method(stages: &[&str]) -> String {
     let stages: String = stages.iter().map(|stage| format!("\n[[stage]]\n{stage}")).collect();
     format!("[card]\nname = \"Mine\"\npaper = \"robertson1994okapi\"\n{stages}")
@@ -22,17 +26,7 @@ fn method(stages: &[&str]) -> String {
 /// The names that a method finds for a query of its own over three documents.
 fn found(nir: &Nir, stages: &[&str]) -> Vec<String> {
     nir.write("mine/method.toml", &method(stages));
-    let arguments = [
-        "run",
-        "mine/method.toml",
-        "--corpus",
-        "docs.tsv",
-        "--queries",
-        "queries.tsv",
-        "--run",
-        "-",
-    ];
-    let run = nir.run(&arguments).ok();
+    let run = nir.run(&RUN_MINE).ok();
     run.lines().map(|line| line.split(' ').nth(2).unwrap().to_owned()).collect()
 }
 
@@ -59,17 +53,7 @@ fn stored_expansions_are_searched_and_kept() {
     assert_eq!(found(&nir, &[expand, BM25]), ["b"]);
     nir.write("written.tsv", "x\ttea\ny\ttea\n");
     nir.write("mine/method.toml", &method(&[expand, BM25]));
-    let arguments = [
-        "run",
-        "mine/method.toml",
-        "--corpus",
-        "docs.tsv",
-        "--queries",
-        "queries.tsv",
-        "--run",
-        "-",
-    ];
-    let error = nir.run(&arguments).error();
+    let error = nir.run(&RUN_MINE).error();
     assert!(
         error.contains("written.tsv: none of its 2 documents is of this collection"),
         "{error}"
