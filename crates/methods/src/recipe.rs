@@ -1,5 +1,6 @@
 //! Recipe, bound, running: a `Config` is a recipe; building it over a collection gives a stage that is ready to work.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -238,6 +239,18 @@ impl Context<'_> {
     /// `recipe`, which holds everything else that decides it.
     pub fn encoding(&self, recipe: &str) -> Key {
         Key::of(&self.made_with).param(&self.arithmetic).param(recipe)
+    }
+
+    /// The first `most` texts that a file has for each `doc_id` or `query_id`, in its order.
+    pub fn texts_by_id(&self, path: &Path, most: usize) -> Result<HashMap<String, Vec<String>>> {
+        let mut texts: HashMap<String, Vec<String>> = HashMap::new();
+        for (id, text) in self.resources.texts(path)? {
+            let own = texts.entry(id).or_default();
+            if own.len() < most {
+                own.push(text);
+            }
+        }
+        Ok(texts)
     }
 
     /// The inverted index of the collection's contents under an analyzer, built once.

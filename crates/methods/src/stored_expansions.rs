@@ -40,13 +40,7 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Expander;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let mut texts: HashMap<String, Vec<String>> = HashMap::new();
-        for (doc_id, text) in context.resources.texts(&self.path)? {
-            let own = texts.entry(doc_id).or_default();
-            if own.len() < self.most {
-                own.push(text);
-            }
-        }
+        let texts = context.texts_by_id(&self.path, self.most)?;
         let found = texts.keys().filter(|doc_id| context.corpus.doc_no(doc_id).is_some()).count();
         if found == 0 && !context.corpus.is_empty() {
             return Err(format!(

@@ -46,13 +46,7 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Writer;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let mut texts: HashMap<String, Vec<String>> = HashMap::new();
-        for (query_id, text) in context.resources.texts(&self.path)? {
-            let own = texts.entry(query_id).or_default();
-            if own.len() < self.most {
-                own.push(text);
-            }
-        }
+        let texts = context.texts_by_id(&self.path, self.most)?;
         Ok(Stage::Writer(Box::new(Stored { texts, config: self.clone() })))
     }
 
