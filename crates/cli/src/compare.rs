@@ -11,20 +11,20 @@ use nir_report::{ALPHA, Question};
 
 use crate::table::Table;
 
-/// How results are compared.
+/// How a table compares results: the baseline, the significance test and its correction.
 pub(crate) struct Plan {
-    /// The method that the others are tested against; the first row if not named.
+    /// The method that the others are tested against; `None` is the first row.
     baseline: Option<String>,
     settings: Settings,
 }
 
 impl Plan {
-    /// As a question asks.
+    /// The comparison that a question asks for.
     pub(crate) fn of(question: &Question) -> Self {
         Self { baseline: Some(question.baseline.clone()), settings: question.settings }
     }
 
-    /// The rows of one dataset, then each against the baseline, then the claims.
+    /// The page of one dataset: the rows, then each row against the baseline, then the claims.
     pub(crate) fn page(
         &self,
         dataset: &str,
@@ -73,7 +73,7 @@ impl Plan {
     }
 }
 
-/// Each system against the baseline: one row a system and measure. `what` heads the names.
+/// A table of differences to the baseline, one row for each system and measure. `what` is the heading of the names.
 pub(crate) fn differences(
     what: &str,
     name: impl Fn(usize) -> String,

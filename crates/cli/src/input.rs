@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use nir_data::is_standard_input;
 
-/// Refuses standard input in two places: it is at its end when the first has read it.
+/// Refuses standard input in two places at once: the first reader would leave nothing for the second.
 pub(crate) fn check_standard_input<'a>(
     given: impl IntoIterator<Item = (&'static str, &'a Path)>,
 ) -> Result<()> {

@@ -46,8 +46,8 @@ use output::errln;
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// The folder of your own configs, datasets and results; if not given, the nearest one with a nir.toml, from here
-    /// upwards.
+    /// The folder of your own configs, datasets and results; if not given, the nearest folder with a nir.toml, from the
+    /// working folder upwards.
     #[arg(long, global = true, value_name = "DIR")]
     root: Option<PathBuf>,
 }
@@ -79,11 +79,11 @@ enum Command {
     Man(commands::man::Args),
 }
 
-/// What clap ends with as well: the command was not begun.
+/// The exit status for a command that could not begin; clap uses the same one for a wrong command line.
 const NOT_BEGUN: u8 = 2;
 
-/// The whole command, for a program with these algorithms: reads the arguments, does what they say, and gives the status
-/// that the program ends with.
+/// Runs the `nir` command with the algorithms of `registry`: reads the arguments, does what they ask, and returns the
+/// exit status of the program.
 pub fn main(registry: Registry) -> ExitCode {
     if let Err(problem) = Simd::check() {
         errln!("error: {problem}");

@@ -6,40 +6,43 @@ use anyhow::{Result, bail};
 use nir_engine::{Options, Sought};
 use nir_nn::Precision;
 
-/// Where models come from and how they compute.
+/// Options of every command that runs models: where they come from, and how they compute.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Models")]
 #[group(id = "models-from")]
 pub(crate) struct Args {
-    /// Where models compute: cpu, or cuda:0 in a program built with that feature.
+    /// The device that models compute on: cpu, or cuda:0 in a program that was built with the feature `cuda`.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
-    /// How exactly: f32 (the reference), bf16, f16, or int8 on a CPU. A result in another precision than f32 is kept apart.
+    /// The precision of models: f32 (the reference), bf16, f16, or int8 on a CPU. Results in another precision than f32
+    /// are kept separately.
     #[arg(long, value_name = "PRECISION", default_value = "f32")]
     precision: Precision,
-    /// A folder of models, ORG/NAME or NAME, that is looked into before the hub and its cache; `NIR_MODELS` if not given.
+    /// A folder of models as ORG/NAME or NAME, which is searched before the hub's cache and the hub; if not given,
+    /// NIR_MODELS.
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Use what is there and ask no server.
+    /// Use only models that are on this machine, and contact no server.
     #[arg(long)]
     offline: bool,
 }
 
 impl Args {
-    /// Only what is on this machine, in 32 bits on the processor.
+    /// The options of a command that asks for none: only models on this machine, in f32 on the CPU.
     pub(crate) fn at_hand() -> Self {
         let device = "cpu".to_owned();
         Self { device, precision: Precision::F32, models: None, offline: true }
     }
 
-    /// The same for an engine.
+    /// The same options as a value for the engine; an error if the device or the folder is unusable.
     pub(crate) fn options(&self) -> Result<Options> {
         let models = Sought { folder: self.folder()?, offline: self.offline };
         let (device, precision) = (self.device.clone(), self.precision);
         Ok(Options { device, precision, models, ..Options::default() })
     }
 
-    /// The user's own models; a folder that is named and not there would be passed over in silence.
+    /// The folder of the user's own models. A folder that is named and does not exist is an error, as it would be
+    /// ignored otherwise.
     fn folder(&self) -> Result<Option<PathBuf>> {
         let of_environment = || std::env::var_os("NIR_MODELS").filter(|path| !path.is_empty());
         let (named_by, folder) = match &self.models {

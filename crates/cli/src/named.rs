@@ -8,7 +8,7 @@ use nir_engine::{Library, Models, checkpoint, method_file};
 
 use crate::names::did_you_mean;
 
-/// A method by its name, by its path below `configs`, in a file of its own, or read out of a checkpoint.
+/// Finds a method by its name, by its path below `configs`, by its own file, or by a checkpoint that it is read from.
 pub(crate) fn method_of(what: &str, library: &Library, models: &Models) -> Result<Method> {
     match checkpoint::is_checkpoint(what) {
         true => checkpoint::method(what, models),
@@ -16,7 +16,7 @@ pub(crate) fn method_of(what: &str, library: &Library, models: &Models) -> Resul
     }
 }
 
-/// A method by its name, by its path below `configs`, or in a file of its own.
+/// Finds a method by its name, by its path below `configs`, or by its own file.
 pub(crate) fn method(what: &str, library: &Library) -> Result<Method> {
     let name = comparison_name(what);
     if let Some(method) = library.methods.get(name) {
@@ -46,7 +46,7 @@ pub(crate) fn method(what: &str, library: &Library) -> Result<Method> {
     );
 }
 
-/// The configs in the folder of a path, as one would type them: what a misspelt one may have meant.
+/// The configs in the folder of `path`, as a user would type them, to suggest one for a misspelling.
 fn files_beside(path: &Path) -> Vec<String> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -56,7 +56,7 @@ fn files_beside(path: &Path) -> Vec<String> {
     configs.map(|name| folder.join(name).display().to_string()).collect()
 }
 
-/// A sweep by its name, by its path below `configs`, or in a file of its own.
+/// Finds a sweep by its name, by its path below `configs`, or by its own file.
 pub(crate) fn sweep(what: &str, library: &Library) -> Result<Sweep> {
     if let Some(sweep) = library.sweeps.get(comparison_name(what)) {
         return Ok(sweep.clone());
@@ -79,7 +79,7 @@ pub(crate) fn is_sweep(what: &str) -> bool {
     table.is_some_and(|table| !table.contains_key("stage"))
 }
 
-/// The name of a comparison or method, by its path in a checkout or alone.
+/// The name of a comparison or method that is given as a path below `configs` or as a bare name.
 pub(crate) fn comparison_name(what: &str) -> &str {
     what.strip_prefix("configs/").unwrap_or(what).trim_end_matches(".toml")
 }

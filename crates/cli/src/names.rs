@@ -1,9 +1,9 @@
 //! Names that were nearly typed.
 
-/// How many are proposed.
+/// The largest number of names that a suggestion lists.
 const PROPOSED: usize = 5;
 
-/// `did you mean A or B?`, the nearest first; none where no name is near.
+/// The suggestion `did you mean A or B?` with the nearest names first; empty if no name is near.
 pub(crate) fn did_you_mean<'a>(
     typed: &str,
     known: impl IntoIterator<Item = &'a str>,
@@ -18,8 +18,8 @@ pub(crate) fn did_you_mean<'a>(
     }
 }
 
-/// How many letters apart two names are; none where they are no mistake for one another. One that the other contains is near,
-/// and so is one that is the same behind another family.
+/// The edit distance of two names; `None` if they are too far apart for a misspelling. A name that contains the other
+/// is near, and so is one that differs only in its family.
 fn distance(typed: &str, known: &str) -> Option<usize> {
     let last = folded(typed.rsplit('/').next().unwrap_or(typed));
     let (typed, known) = (folded(typed), folded(known));
@@ -28,7 +28,8 @@ fn distance(typed: &str, known: &str) -> Option<usize> {
     (is_near || (last.len() > 2 && known.contains(&last))).then_some(distance)
 }
 
-/// Small letters and digits only, without the place of a config: `ColBERTv2` is `colbert-v2`.
+/// The name in lower case, letters and digits only, without folder and extension, so that `ColBERTv2` equals
+/// `colbert-v2`.
 fn folded(name: &str) -> String {
     let name = name.strip_prefix("configs/").unwrap_or(name);
     let name = name.strip_suffix(".toml").unwrap_or(name);

@@ -12,10 +12,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use nir_data::{OpenError, unfinished};
 
-/// 128 and the number of SIGPIPE.
+/// The exit status after a closed pipe: 128 and the number of SIGPIPE, as a shell gives it.
 const CLOSED_PIPE: u8 = 141;
 
-/// Prints to standard output, all of it or an error.
+/// Prints all bytes to standard output, or returns the error.
 pub(crate) fn print(bytes: impl AsRef<[u8]>) -> Result<()> {
     let mut out = io::stdout().lock();
     flushed(out.write_all(bytes.as_ref()).and_then(|()| out.flush()))
@@ -25,39 +25,39 @@ fn flushed(written: io::Result<()>) -> Result<()> {
     written.map_err(|source| OpenError { path: "standard output".into(), source }.into())
 }
 
-/// Writes a file that is complete or not there.
+/// Writes a file so that it is complete or does not exist.
 pub(crate) fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     Ok(nir_data::write_whole(path, |file| file.write_all(content.as_ref()))?)
 }
 
-/// `print!`, but its failure is a value.
+/// Like `print!`, but returns an error where that panics.
 macro_rules! out {
     ($($arguments:tt)*) => { $crate::output::print(format!($($arguments)*)) };
 }
 
-/// `println!`, but its failure is a value.
+/// Like `println!`, but returns an error where that panics.
 macro_rules! outln {
     ($($arguments:tt)*) => { $crate::output::print(format!($($arguments)*) + "\n") };
 }
 
-/// `eprint!`, which does not care whether anybody listens.
+/// Like `eprint!`, but ignores an error.
 macro_rules! err {
     ($($arguments:tt)*) => { $crate::output::tell(format_args!($($arguments)*), "") };
 }
 
-/// `eprintln!`, which does not care whether anybody listens.
+/// Like `eprintln!`, but ignores an error.
 macro_rules! errln {
     ($($arguments:tt)*) => { $crate::output::tell(format_args!($($arguments)*), "\n") };
 }
 
 pub(crate) use {err, errln, out, outln};
 
-/// Writes to standard error, in one piece.
+/// Writes to standard error in one piece.
 pub(crate) fn tell(text: Arguments<'_>, end: &str) {
     let _ = io::stderr().lock().write_all(format!("{text}{end}").as_bytes());
 }
 
-/// How the program ends: an error is told, unless it is that nobody reads what is printed.
+/// The exit status of the program. An error is printed, unless it is that nobody reads the output any more.
 pub(crate) fn end(ended: Result<ExitCode>, failure: u8) -> ExitCode {
     // One that was caused by a signal is none: the signal ends the program.
     unfinished::wait_if_ending();
@@ -70,7 +70,7 @@ pub(crate) fn end(ended: Result<ExitCode>, failure: u8) -> ExitCode {
     })
 }
 
-/// An error with its causes. Some errors tell their cause themselves; it is told once.
+/// The text of an error with its causes. A cause that the error's own text already tells is left out.
 fn message(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -81,7 +81,7 @@ fn message(error: &anyhow::Error) -> String {
     text
 }
 
-/// Prints help, the version, or what is wrong with a command line.
+/// Prints help, the version, or what is wrong with a command line, and returns the exit status.
 pub(crate) fn usage(message: &clap::Error) -> ExitCode {
     let printed = message.print().and_then(|()| io::stdout().flush());
     let status = u8::try_from(message.exit_code()).unwrap_or(1);
@@ -91,7 +91,7 @@ pub(crate) fn usage(message: &clap::Error) -> ExitCode {
     }
 }
 
-/// Files are never at fault for this, nor are servers: only what is written to by name or printed to.
+/// Whether an error is a closed pipe. Only standard output and files that the user names can be pipes.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let is = |error: &OpenError| error.source.kind() == ErrorKind::BrokenPipe;
     error.chain().filter_map(|cause| cause.downcast_ref()).any(is)

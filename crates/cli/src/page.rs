@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::models;
 use crate::output::{errln, print, write_whole};
 
-/// Collects what `results` and the cache have of a question.
+/// Makes the report of a question from the results below `results` and from what the cache holds.
 pub(crate) fn make(
     question: &Question,
     results: &Path,
@@ -47,7 +47,7 @@ pub(crate) fn write(report: &Report, out: Option<&Path>, format: Option<Format>)
     put(out, &report_text(report, file_format(out, format)?))
 }
 
-/// Refuses what [`write`] cannot write to.
+/// Refuses a path that [`write`] cannot write to.
 pub(crate) fn check(out: &Path, format: Option<Format>) -> Result<()> {
     if !is_folder(out) {
         check_output(out)?;
@@ -77,13 +77,13 @@ fn file_format(path: &Path, format: Option<Format>) -> Result<Format> {
     Ok(format)
 }
 
-/// This machine's cache.
+/// What a report reads from this machine's cache.
 struct Local<'a> {
     app: &'a App,
     cache: Cache,
     manifests: Manifests,
     library: &'a Library,
-    /// Run files by their digest, which is what a cell names; read when the first is asked for.
+    /// The paths of run files by the digests that results name; read when the first is asked for.
     runs: OnceCell<HashMap<String, PathBuf>>,
 }
 
@@ -93,7 +93,7 @@ impl Local<'_> {
         self.cache.run_files().unwrap_or_default().into_iter().collect()
     }
 
-    /// The parts of scores, if the ranking they are of is in the cache, and with it all that is needed.
+    /// The parts of the scores of a ranking, if the cache holds the ranking and everything that explaining it needs.
     fn parts_at_hand(
         &self,
         method: &str,
@@ -122,7 +122,7 @@ impl Local<'_> {
     }
 }
 
-/// A part of a score in few words; none for a score of the whole.
+/// A part of a score as a short text; `None` for a score that has no parts.
 fn part(contribution: &Contribution, pipeline: &Pipeline) -> Option<Part> {
     let what = match &contribution.of {
         Match::Term { term, .. } => term.clone(),

@@ -6,7 +6,7 @@ use crate::output::errln;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use nir_core::{Progress, Task};
 
-/// Draws a bar for each step under way.
+/// Progress bars on standard error, one for each step that is under way.
 #[derive(Debug, Default)]
 pub(crate) struct Bars {
     bars: MultiProgress,

@@ -5,7 +5,7 @@
 #[cfg(unix)]
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// From here on, a signal that ends the program removes what is unfinished. A second one ends it at once.
+/// From now on, a signal that ends the program first removes unfinished files. A second signal ends it at once.
 #[cfg(unix)]
 pub(crate) fn listen() -> std::io::Result<()> {
     use std::sync::Arc;

@@ -5,10 +5,10 @@ use std::fmt;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table as Grid};
 
-/// Rows of cells under a head.
+/// A table as text: rows of cells below a heading.
 pub(crate) struct Table {
     grid: Grid,
-    /// Whether every cell of a column, the head aside, is a number or empty.
+    /// For each column, whether every cell below the heading is a number or empty.
     numeric: Vec<bool>,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// A number as people read it: `8,841,823`.
+/// A number with separators between thousands: `8,841,823`.
 pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

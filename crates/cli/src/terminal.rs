@@ -4,17 +4,17 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::output::errln;
 
-/// Where no terminal says how wide it is.
+/// The width in columns where no terminal tells its own.
 const WIDTH: usize = 100;
 
-/// How many columns there are: `COLUMNS`, else the terminal's, else 100.
+/// The width of the terminal in columns: `COLUMNS` if it is set, else the terminal's own, else 100.
 pub(crate) fn width() -> usize {
     let of_environment = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let of_terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
     of_environment.or_else(of_terminal).unwrap_or(WIDTH)
 }
 
-/// The text on one line of at most `width` columns; what is cut ends in `…`.
+/// The text on one line of at most `width` columns; a text that is cut ends in `…`.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.width() <= width {
@@ -32,7 +32,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     kept.trim_end().to_owned() + "…"
 }
 
-/// Pieces side by side in lines of at most `width` columns, each line behind `indent` spaces.
+/// The pieces side by side in lines of at most `width` columns, each line indented by `indent` spaces.
 pub(crate) fn wrapped(pieces: &[String], indent: usize, width: usize) -> String {
     let (mut text, mut column) = (String::new(), usize::MAX);
     for piece in pieces {
@@ -50,7 +50,7 @@ pub(crate) fn wrapped(pieces: &[String], indent: usize, width: usize) -> String 
     text
 }
 
-/// A paragraph in lines of at most `width` columns, but never more than 100, which the eye follows.
+/// A paragraph in lines of at most `width` columns, and of at most 100, as longer lines are hard to read.
 pub(crate) fn lines(paragraph: &str, width: usize) -> String {
     let (mut text, mut column) = (String::new(), 0);
     for word in paragraph.split_whitespace() {
@@ -69,7 +69,7 @@ pub(crate) fn lines(paragraph: &str, width: usize) -> String {
     text
 }
 
-/// Says on standard error what the user should know although it is no error.
+/// Prints warnings to standard error, one on each line.
 pub(crate) fn warn(sentences: impl IntoIterator<Item = impl std::fmt::Display>) {
     sentences.into_iter().for_each(|sentence| errln!("warning: {sentence}"));
 }

@@ -17,7 +17,7 @@ use crate::output::{errln, outln};
 use crate::table::Table;
 use nir_engine::{Column, Library, Pipeline, Searched, provenance};
 
-/// Measure search structures alone, without the encoders before them.
+/// Measure search structures alone, over vectors that methods have already made.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -29,7 +29,8 @@ enum What {
     Index(Index),
 }
 
-/// Sweep over search structures and their parameters: recall against speed, bytes and build time.
+/// Search over a grid of search structures and their parameters, and record recall, speed, bytes and build time of each
+/// point.
 ///
 /// CONFIG names methods, whose vectors are taken, a dataset, and structures; wherever a list stands in place of a
 /// parameter, there is one point for each of its values. Each point is searched on one thread, one query after the other,
@@ -50,9 +51,10 @@ A sweep:
   exact  = { use = \"flat\", storage = \"f32\" }
   index  = [{ use = \"hnsw\", storage = \"f32\", m = [8, 16], ef_construction = 100, seed = 42, ef = [10, 20, 40] }]")]
 struct Index {
-    /// A sweep: one of configs/sweeps, or a file of your own.
+    /// The name of a sweep below configs/sweeps, or the path of a sweep file.
     config: String,
-    /// Where results are written; the results folder of your own folder, else of the cache, if not given.
+    /// The folder that results are written to; if not given, results/ of your own folder, or the cache if you have no
+    /// folder.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
     #[command(flatten)]
@@ -91,7 +93,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What every point runs, group by group; an error points into the sweep's file.
+/// The pipelines of every group of the sweep, one for each point; an error names the line of the sweep's file.
 pub(crate) fn pipelines(sweep: &Sweep, library: &Library) -> Result<Vec<Vec<Pipeline>>> {
     let of_group = |group: &Group| {
         let method = method(group.method.as_ref(), library)?;
@@ -104,14 +106,14 @@ pub(crate) fn pipelines(sweep: &Sweep, library: &Library) -> Result<Vec<Vec<Pipe
     sweep.groups.iter().map(of_group).collect()
 }
 
-/// An error in a method that no file holds, at the place of the sweep that made it.
+/// Turns an error about a method that a sweep made into an error at the line of the sweep it came from.
 fn placed(error: &anyhow::Error, sweep: &Sweep, group: &Group, point: &Point) -> anyhow::Error {
     let message = error.downcast_ref::<ConfigError>().map(|error| error.message.clone());
     let message = message.unwrap_or_else(|| error.to_string());
     sweep.source.error_at(group.method.span(), format!("`{}`: {message}", point.label)).into()
 }
 
-/// A point that was searched, with all that its result names.
+/// One point of a sweep after its search, with everything that its result records.
 struct Measurement<'a> {
     sweep: &'a Sweep,
     point: &'a Point,
@@ -121,7 +123,7 @@ struct Measurement<'a> {
 }
 
 impl Measurement<'_> {
-    /// The cell, and its recall query by query.
+    /// The result of the point, and its recall for each query.
     fn result(&self, searched: Searched) -> (Cell, PerQuery) {
         let (dataset, method) = (&self.column.data, &self.pipeline.method);
         let per_query = self.recall(&searched.run);
@@ -144,7 +146,7 @@ impl Measurement<'_> {
         (cell, per_query)
     }
 
-    /// At every cutoff, query by query.
+    /// The recall against the exact search for each query, at every cutoff.
     fn recall(&self, found: &Run) -> PerQuery {
         let cutoffs = cutoffs(self.sweep.depth);
         let pairs = || found.iter().zip(self.exact.iter());
@@ -167,7 +169,7 @@ fn means(per_query: &PerQuery) -> IndexMap<String, Measured> {
     per_query.measures.iter().cloned().zip(values).collect()
 }
 
-/// The sweep's depth, and ten where that is more.
+/// The cutoffs of recall: the depth of the sweep, and 10 where the depth is larger.
 fn cutoffs(depth: usize) -> Vec<usize> {
     if depth > 10 { vec![depth, 10] } else { vec![depth] }
 }

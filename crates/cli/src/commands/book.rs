@@ -16,22 +16,24 @@ use crate::app::App;
 use crate::output::outln;
 use crate::output::write_whole;
 
-/// Write a book of everything: one page a method, a measure, a search structure, and a tutorial.
+/// Write the documentation of everything that nir knows as an mdBook: one page for each method, measure and search
+/// structure, and a tutorial.
 ///
-/// Pages are made of the comments in the code, of configs, results and the list, so they say what the program does.
-/// DIR becomes the source of an mdBook: `mdbook build DIR` makes pages of it.
+/// The pages are made from the comments in the source code, the configs, the results and the list of papers, so they
+/// describe what this program does. DIR becomes the source of an mdBook: `mdbook build DIR` makes HTML of it.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  nir book --out book && mdbook build book")]
 pub(crate) struct Args {
-    /// The folder to write; one that an earlier book is in is replaced.
+    /// The folder to write. A folder that holds an earlier book is replaced; any other folder that is not empty is
+    /// refused.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The folder of results; of your own folder, else of the cache, if not given.
+    /// The folder of results; if not given, results/ of your own folder, or the cache if you have no folder.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
 }
 
-/// The first line of `book.toml`: a folder that has it may be replaced.
+/// The first line of every `book.toml` that this command writes; only a folder that has it may be replaced.
 const MADE_HERE: &str = "# Made by `nir book`; do not edit.";
 const SETTINGS: &str = "
 [book]
@@ -44,14 +46,14 @@ no-section-label = true
 const INTRODUCTION: &str = include_str!("../../book/introduction.md");
 const TUTORIAL: &str = include_str!("../../book/tutorial.md");
 
-/// One file, below `src`.
+/// One file of the book, at a path below `src`.
 struct Page {
     path: String,
     title: String,
     text: String,
 }
 
-/// A page and those below it.
+/// A page, and the pages that the table of contents lists below it.
 struct Chapter {
     page: Page,
     below: Vec<Page>,
@@ -95,7 +97,7 @@ fn alone(path: &str, title: &str, text: String) -> Chapter {
     Chapter { page, below: Vec::new() }
 }
 
-/// A page that lists those below it.
+/// Makes a page that links to the pages below it.
 fn chapter(path: &str, title: &str, below: Vec<Page>) -> Chapter {
     let folder = path.rsplit('/').next().unwrap_or(path);
     let mut text = format!("# {title}\n\n");
@@ -185,9 +187,9 @@ fn source_page(folder: &str, path: &str, source: &str) -> Page {
     Page { path: format!("{folder}/{name}.md"), title, text }
 }
 
-/// The `//!` lines that a source opens with, as Markdown.
+/// The `//!` lines at the top of a source file, as Markdown.
 struct Head {
-    /// The first line.
+    /// The first of these lines, without its full stop.
     title: String,
     rest: String,
 }
@@ -208,7 +210,8 @@ impl Head {
     }
 }
 
-/// A link to an item of the code is no link in a book: [`Name`](crate::Name) becomes `Name`.
+/// Replaces links to items of the code, which a book does not have, by their text: [`Name`](crate::Name) becomes
+/// `Name`.
 fn without_links(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -221,7 +224,7 @@ fn without_links(text: &str) -> String {
     out + rest
 }
 
-/// A row in which `|` within code is no border.
+/// Escapes each `|` inside code in a row of a table, so that it does not end a cell.
 fn row_of_table(line: &str) -> String {
     let mut is_code = false;
     let one = |c: char| {
@@ -256,7 +259,7 @@ fn write(out: &Path, chapters: &[Chapter]) -> Result<()> {
     write_whole(&settings, format!("{MADE_HERE}\n{SETTINGS}"))
 }
 
-/// One file of a folder that gets its name when all of it is there.
+/// Writes one file of a folder that gets its name when all files in it are complete.
 fn put(path: &Path, text: &str) -> Result<()> {
     let folder = path.parent().expect("a page is in a folder");
     fs::create_dir_all(folder)

@@ -16,10 +16,10 @@ use crate::app::App;
 
 use crate::output::print;
 
-/// Show, check or clear the cache: the indexes, vectors, rankings and datasets that nir has kept.
+/// Show, check or clear the cache: the datasets, models, indexes, vectors and rankings that nir keeps between runs.
 ///
-/// The cache lies in `NIR_CACHE`, else in the platform's cache folder. Several programs may share it, also from containers
-/// and from other machines.
+/// The cache is the folder that the environment variable `NIR_CACHE` names, else the cache folder of the platform.
+/// Several programs may use it at the same time, also from containers and from other machines.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir cache
@@ -34,22 +34,22 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Action {
-    /// List everything that the cache holds, with its size and what it was made from (the default).
+    /// List everything in the cache with its size and what it was made from. This is the default.
     Show,
-    /// Read every file of the cache and compare it with its recorded digest; damaged folders are moved aside.
+    /// Read every file of the cache and compare it with its recorded digest; damaged entries are moved aside.
     Verify,
-    /// Remove what was made by code whose output has changed since, and which this version of nir therefore never uses.
+    /// Remove entries that this version of nir never reads, because the code that made them gives other output today.
     Prune,
-    /// Remove everything that nir can make again, or one kind of it; what another nir is making now is kept.
+    /// Remove everything that nir can make again, or one kind of entry; what another process is making now is kept.
     Clear {
-        /// `all` is what nir makes again by itself, `everything` includes fetched datasets and accepted licences;
-        /// anything else is one kind, as `nir cache` names it.
+        /// `all` removes what nir can make again by itself; `everything` also removes fetched datasets and accepted
+        /// licences; any other value is one kind of entry, as `nir cache` lists it (`runs`, `vectors` and so on).
         #[arg(default_value = "all", value_parser = what)]
         what: What,
     },
 }
 
-/// What to remove.
+/// The kinds of entries to remove.
 #[derive(Clone)]
 struct What(Vec<&'static Kind>);
 
@@ -111,7 +111,8 @@ fn show(cache: &Cache, app: &App) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fails if something was damaged, so that a script sees it.
+/// Checks every entry against its digests. The exit status is a failure if an entry was damaged, so that a script sees
+/// it.
 fn verify(cache: &Cache) -> Result<ExitCode> {
     let (mut sound, mut damaged) = (0, 0);
     for kind in KINDS.iter().filter(|kind| kind.finished) {
@@ -126,7 +127,7 @@ fn verify(cache: &Cache) -> Result<ExitCode> {
     Ok(if damaged == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What no method of this program would find.
+/// The number and the size of the entries that no method of this program would read.
 #[derive(Default)]
 struct Lost {
     things: usize,
@@ -140,12 +141,13 @@ impl Lost {
     }
 }
 
-/// The versions of all code that makes things, as they stand beside what was made.
+/// The versions of all code that writes to the cache, written as in the file that stands beside each entry.
 fn known_code(app: &App) -> BTreeSet<String> {
     versions(&app.registry).iter().map(Version::to_string).collect()
 }
 
-/// Whether all code that made a thing is as it was then. What does not say which code made it was made before things did.
+/// Whether all code that made an entry still has the version it had then. An entry that does not record its code is out
+/// of reach: it was written before versions were recorded.
 fn is_within_reach(path: &Path, known: &BTreeSet<String>) -> bool {
     let made_with = fs::read_to_string(path.join(MADE_WITH));
     made_with.is_ok_and(|text| text.lines().all(|line| known.contains(line)))

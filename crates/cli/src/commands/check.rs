@@ -15,12 +15,12 @@ use crate::commands::bench;
 use crate::output::{errln, outln};
 use nir_engine::Library;
 
-/// Check every config, paper, claim, dataset and result; print each problem with file and line.
+/// Check all configs, papers, claims, datasets and results, and print each problem with its file and line.
 #[derive(clap::Args)]
 #[command(after_help = "Example: nir check && echo all is well")]
 pub(crate) struct Args {
-    /// Also refuse weights that name a branch in place of a commit, as they may change under a result, unless the config's
-    /// card says why (`unpinned = "…"`); the reasons are printed.
+    /// Also refuse weights that name a branch instead of a commit, as a branch may change after a result was made,
+    /// unless the config's card gives a reason (`unpinned = "…"`). The reasons are printed.
     #[arg(long)]
     strict: bool,
 }
@@ -82,13 +82,13 @@ fn problems(library: &Library, manifests: &Manifests, cells: &[Cell]) -> Vec<Str
     problems
 }
 
-/// Weights of the hub that no commit holds fast.
+/// Weights on the Hugging Face hub that a config names without a commit.
 struct Unpinned {
-    /// The path of the config.
+    /// The path of the config file.
     config: String,
-    /// `hf:org/name@main`.
+    /// The weights with the branch they come from, such as `hf:org/name@main`.
     weights: String,
-    /// What the config says of it.
+    /// The reason that the card of the config gives, if it gives one.
     reason: Option<String>,
 }
 
@@ -121,7 +121,7 @@ fn unpinned_of(method: &Method, library: &Library) -> Vec<Unpinned> {
     weights.map(one).collect()
 }
 
-/// A reason for what is not so.
+/// An error text if a card gives a reason for unpinned weights although all of its weights are pinned.
 fn idle_reason(method: &Method, library: &Library) -> Option<String> {
     let idle = method.card.unpinned.is_some() && unpinned_of(method, library).is_empty();
     let path = method.source.path();
@@ -144,7 +144,7 @@ fn claims(method: &Method, manifests: &Manifests) -> Vec<String> {
         .collect()
 }
 
-/// Every name of a comparison that names nothing.
+/// Describes every method, dataset and baseline that a comparison names and that does not exist.
 fn comparison_problems(
     comparison: &Comparison,
     library: &Library,
@@ -168,7 +168,7 @@ fn comparison_problems(
     errors.iter().map(ToString::to_string).collect()
 }
 
-/// A result whose config has changed since.
+/// Describes a result whose config has changed since the result was made.
 fn stale(cell: &Cell, library: &Library) -> Option<String> {
     let path = cell.path();
     if library.sweeps.values().flat_map(Sweep::points).any(|point| point.name == cell.method) {

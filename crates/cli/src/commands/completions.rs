@@ -8,13 +8,13 @@ use clap_complete::Shell;
 
 use crate::output::print;
 
-/// Print completions for a shell.
+/// Print the completion script of a shell to standard output.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example: nir completions bash > ~/.local/share/bash-completion/completions/nir"
 )]
 pub(crate) struct Args {
-    /// The shell.
+    /// The shell that the script is for.
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -11,19 +11,19 @@ use crate::app::App;
 use crate::output::print;
 use crate::output::write_whole;
 
-/// Show the whole list and what of it runs: as a page, as JSON, or as Markdown with runnable entries.
+/// Show every entry of the list of papers and how far it can be run: as a web page, as JSON, or as Markdown.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir coverage --out coverage.html
   nir coverage --format json | jq '.entries[] | select(.progress == \"open_with_weights\") | .paper.key'")]
 pub(crate) struct Args {
-    /// The file to write; standard output if not given.
+    /// The file to write; if not given, standard output.
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// How to write it: html, markdown or json; what the file's extension says if not given, else markdown.
+    /// The format: html, markdown or json. If not given, the extension of --out decides; without either it is markdown.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// The folder of results; of your own folder, else of the cache, if not given.
+    /// The folder of results; if not given, results/ of your own folder, or the cache if you have no folder.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
 }

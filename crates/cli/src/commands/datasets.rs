@@ -9,15 +9,15 @@ use crate::app::App;
 use crate::output::outln;
 use crate::table::grouped;
 
-/// List datasets with their size, licence and state, or describe one.
+/// List all datasets with their sizes, licences and whether they are fetched, or describe one of them.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The dataset to describe.
+    /// The name of the dataset to describe; if not given, all datasets are listed.
     #[arg(value_name = "DATASET")]
     name: Option<String>,
 }
 
-/// Runs the command.
+/// Prints the list, or the description of the dataset that `args` names.
 pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     let (manifests, cache) = (app.home.datasets()?, Cache::of_user()?);
     match &args.name {
@@ -51,7 +51,7 @@ fn documents(manifest: &Manifest) -> Option<usize> {
     manifest.counts.documents.or(manifest.corpus.count)
 }
 
-/// What nobody has counted for us stays blank.
+/// The number as text; empty where the manifest does not state it.
 fn count(number: Option<usize>) -> String {
     number.map(grouped).unwrap_or_default()
 }

@@ -16,22 +16,22 @@ use crate::app::App;
 use crate::output::print;
 use nir_engine::{COMMIT, Cache, KINDS, Kind, RUSTC, cores, cpu, device, libraries, memory};
 
-/// Check this machine: processor, memory, disk, caches, hub, versions.
+/// Check this machine: processor, memory, disk, caches, access to the Hugging Face hub, and versions.
 ///
-/// One line each, `ok` or `warning` with what to do. Versions, commit, processor, cores, SIMD and memory are those that every result records.
-/// Warnings do not change the exit status: all of `nir` may still work.
+/// Each line is one check: `ok`, or `warning` with advice. Versions, commit, processor, cores, SIMD and memory are the
+/// ones that every result records. Warnings do not change the exit status, because most of nir may still work.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  nir doctor\n  nir doctor --offline --json")]
 pub(crate) struct Args {
-    /// Do not try to reach the hub.
+    /// Do not try to reach the Hugging Face hub.
     #[arg(long)]
     offline: bool,
-    /// The same as JSON.
+    /// Print the checks as JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// One fact, and what to do where it is no good one.
+/// The outcome of one check, with advice if it is a warning.
 #[derive(Serialize)]
 struct Finding {
     what: &'static str,
@@ -45,7 +45,7 @@ impl Finding {
         Self { what, found: found.into(), warning: None }
     }
 
-    /// A fact that is a warning where `advice` is some.
+    /// Makes the finding a warning if there is advice, and leaves it as it is otherwise.
     fn with(self, advice: Option<&str>) -> Self {
         Self { warning: advice.map(str::to_owned), ..self }
     }
@@ -104,7 +104,7 @@ fn free_memory() -> Finding {
         .with((memory.free < 2 * GIB).then_some(advice))
 }
 
-/// What POSIX's `df` says of the nearest folder that exists.
+/// The free space that POSIX's `df` reports for `folder`, or for the nearest folder above it that exists.
 fn disk(folder: &Path) -> Finding {
     let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
     let output = Command::new("df").arg("-Pk").arg(there).output();
@@ -117,7 +117,7 @@ fn disk(folder: &Path) -> Finding {
         .with((free << 10 < 10 * GIB).then_some(advice))
 }
 
-/// The fourth column of the last line.
+/// The available blocks in the output of `df`: the fourth column of its last line.
 fn available(df: &str) -> Option<u64> {
     df.lines().last()?.split_whitespace().nth(3)?.parse().ok()
 }
@@ -149,7 +149,7 @@ fn own_cache(cache: &Cache) -> Result<Finding> {
     Ok(Finding::ok("cache", found))
 }
 
-/// Links in the hub's cache point at files in it, which count once.
+/// The size of the hub's cache. It has links that point at files in it; each file counts once.
 fn hub_cache(folder: &Path) -> Finding {
     let models = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let models = models.filter(|entry| entry.file_name().to_string_lossy().starts_with("models--"));
@@ -159,7 +159,7 @@ fn hub_cache(folder: &Path) -> Finding {
     Finding::ok("hub cache", format!("models: {}, {total} in {}", sizes.len(), folder.display()))
 }
 
-/// How long the hub may take to answer.
+/// How long a check waits for the hub's answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 fn hub(settings: &Settings, offline: bool) -> Finding {
@@ -176,8 +176,8 @@ fn hub(settings: &Settings, offline: bool) -> Finding {
     }
 }
 
-/// Whether the host of an address takes connections. A name may take long to be looked up, so that is left to a thread,
-/// which is not waited for.
+/// Whether the host of an address accepts TCP connections. A name lookup may block for longer than [`PATIENCE`], so a
+/// thread does it, and is not waited for.
 fn answers(endpoint: &str) -> bool {
     let Some(host) = host(endpoint) else { return false };
     let (sender, receiver) = mpsc::channel();
@@ -190,7 +190,7 @@ fn answers(endpoint: &str) -> bool {
     receiver.recv_timeout(PATIENCE).unwrap_or(false)
 }
 
-/// `name:port` of an address.
+/// The host and port of an address as `name:port`; the port is 443 or 80 if the address does not name one.
 fn host(endpoint: &str) -> Option<String> {
     let (scheme, rest) = endpoint.split_once("://")?;
     let host = rest.split('/').next().filter(|host| !host.is_empty())?;

@@ -15,10 +15,10 @@ use crate::output::print;
 use crate::terminal::{cut, width, wrapped};
 use nir_engine::{Engine, Pipeline};
 
-/// Show what a method makes of a text: a vector, a vector for each token, or terms with weights.
+/// Show how a method encodes a text: as one vector, as one vector for each token, or as terms with weights.
 ///
-/// METHOD is as in `nir run`. Terms that the text does not have itself are marked with `+`: the model expands the text with
-/// them. Of a method with several stages, the last that encodes texts does it.
+/// METHOD is a name or a file, as in `nir run`. Terms that do not occur in the text are marked with `+`: the model has
+/// added them. If the method has several stages that encode texts, the last of them is used.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir encode lexical/bm25 \"the keepers of lighthouses\"
@@ -29,13 +29,13 @@ pub(crate) struct Args {
     method: String,
     /// The text to encode.
     text: String,
-    /// Encode the text as a query or as a document; methods may treat the two differently.
+    /// Encode the text as a query or as a document; methods may encode the two differently.
     #[arg(long = "as", value_enum, default_value = "query", value_name = "ROLE")]
     role: Role,
-    /// Show only terms whose weight is larger than this.
+    /// Show only the terms whose weight is larger than this number.
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
     threshold: f32,
-    /// Print JSON, with all terms, weights and numbers of vectors.
+    /// Print JSON with all terms and weights, or with all numbers of all vectors.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -100,7 +100,7 @@ fn norm(vector: &[f32]) -> f32 {
     vector.iter().map(|x| x * x).sum::<f32>().sqrt()
 }
 
-/// `[384]  norm 1.0000  0.0123 -0.0456 …`
+/// One vector as a line: its length, its norm, its first numbers: `[384]  norm 1.0000  0.0123 -0.0456 …`.
 fn vector_line(vector: &[f32]) -> String {
     let first: Vec<String> = vector.iter().take(8).map(|x| format!("{x:.4}")).collect();
     let more = if vector.len() > first.len() { " …" } else { "" };

@@ -20,13 +20,14 @@ use crate::input::check_standard_input;
 use crate::output::print;
 use crate::terminal::warn;
 
-/// Measure runs against judgements, as trec_eval does, and compare them.
+/// Compute measures of runs against judgements, as trec_eval does, and compare the runs.
 ///
 /// QRELS and RUN are TREC files (`query_id 0 doc_id grade` and `query_id Q0 doc_id rank score tag`), plain or
-/// compressed with gzip, zstd, bzip2 or xz; `-` reads standard input. Judgements under BEIR's header (`query-id corpus-id
-/// score`) or in parquet and runs of MS MARCO's three columns are read too. No line is a comment.
+/// compressed with gzip, zstd, bzip2 or xz; `-` reads standard input. Judgements with BEIR's header (`query-id
+/// corpus-id score`) or in parquet, and runs with MS MARCO's three columns, are read too. Every line is data: there are
+/// no comment lines.
 ///
-/// With several runs, each is tested against the baseline.
+/// If several runs are given, each of them is tested against the baseline.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "\
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     #[arg(short, long = "measure", value_name = "MEASURE")]
     measures: Vec<Measure>,
 
-    /// The lowest relevant grade, for every measure that does not name one itself.
+    /// The lowest grade that counts as relevant, for every measure that does not state one in its own name.
     #[arg(short = 'l', long, value_name = "GRADE", default_value_t = 1, value_parser = clap::value_parser!(i32).range(0..))]
     relevance_level: i32,
 
@@ -56,19 +57,19 @@ pub(crate) struct Args {
     #[arg(long, default_value = "trec_eval-9")]
     policy: Policy,
 
-    /// Average over all judged queries; one without results counts 0. This is the default.
+    /// Average over all judged queries; a judged query without results counts as 0. This is the default.
     #[arg(short, long)]
     complete: bool,
 
-    /// Average only over judged queries that have results, as trec_eval does without `-c`.
+    /// Average only over the judged queries that have results, as trec_eval does without `-c`.
     #[arg(long, conflicts_with = "complete")]
     returned_only: bool,
 
-    /// Measure only the first DEPTH documents of each ranking; without it, all of them.
+    /// Use only the first DEPTH documents of each ranking; if not given, all of them.
     #[arg(short = 'M', long, value_parser = clap::value_parser!(u32).range(1..))]
     depth: Option<u32>,
 
-    /// Print the values of every query too.
+    /// Also print the values of each query.
     #[arg(short = 'q', long)]
     per_query: bool,
 
@@ -76,11 +77,11 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "trec")]
     json: bool,
 
-    /// Print trec_eval's layout, and its default measures if none are named.
+    /// Print trec_eval's format; if no measures are named, also its default measures.
     #[arg(long)]
     trec: bool,
 
-    /// The run that others are compared with: its place on the command line, from 1, or its path.
+    /// The run that the others are compared with: its position on the command line, counted from 1, or its path.
     #[arg(long, value_name = "RUN", default_value = "1")]
     baseline: String,
 
@@ -88,7 +89,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "t")]
     test: Test,
 
-    /// How `p` is raised for the number of comparisons printed: holm, bonferroni or none.
+    /// How p-values are corrected for the number of comparisons printed: holm, bonferroni or none.
     #[arg(long, default_value = "holm")]
     correction: Correction,
 
@@ -96,28 +97,28 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 42)]
     seed: u64,
 
-    /// The number of random samples that are drawn for the randomisation test and for confidence intervals.
+    /// The number of random samples that the randomisation test and the confidence intervals draw.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
 
-    /// Compare all pairs of runs by Tukey's HSD instead of each with the baseline.
+    /// Compare all pairs of runs by Tukey's HSD instead of each run with the baseline.
     #[arg(long)]
     tukey: bool,
 }
 
-/// What is measured when nothing is named.
+/// The measures that are computed if the user names none.
 const DEFAULTS: [&str; 6] = ["nDCG@10", "RR@10", "AP", "R@100", "R@1000", "Judged@10"];
-/// The part of resampled differences that an interval holds.
+/// The share of resampled differences that lie inside a confidence interval.
 const CONFIDENCE: f64 = 0.95;
 
-/// A run with its values.
+/// A run, with the values of all measures.
 struct Scored {
     path: PathBuf,
     tag: String,
     evaluation: Evaluation,
 }
 
-/// All that is printed, in whichever layout.
+/// Everything that is printed, in any of the three layouts.
 struct Report {
     args: Args,
     runs: Vec<Scored>,
@@ -126,7 +127,7 @@ struct Report {
     pairs: Vec<(Measure, Vec<Pair>)>,
 }
 
-/// Reads, measures, compares and prints.
+/// Reads the files, computes the measures, compares the runs and prints the result.
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let report = report(args)?;
     let text = match (report.args.json, report.args.trec) {
@@ -166,7 +167,8 @@ fn score(path: &Path, qrels: &Qrels, measures: &[Measure], args: &Args) -> Resul
     Ok(Scored { path: path.to_owned(), tag: run.tag, evaluation })
 }
 
-/// A run without any judged query is a mix-up and not a score of 0.
+/// Refuses a run that shares no query with the judgements: the files do not belong together, and a score of 0 would
+/// hide it.
 fn ensure_overlap(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Result<()> {
     let judged = run.iter().any(|(query_id, _)| qrels.get(query_id).is_some());
     let example = |id: Option<&str>| id.map_or("none".to_owned(), |id| format!("`{id}`"));
@@ -181,7 +183,7 @@ fn ensure_overlap(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Res
     Ok(())
 }
 
-/// What of a run and its judgements cannot count.
+/// Describes which queries and documents of a run and its judgements do not fit together and therefore cannot count.
 fn misfits(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Vec<String> {
     let (path, of, judged) = (path.display(), qrels.len(), &args.qrels);
     let missing = qrels.iter().filter(|(query_id, _)| run.get(query_id).is_none()).count();
@@ -218,7 +220,7 @@ impl Args {
         if self.returned_only { policy.returned_only() } else { policy }
     }
 
-    /// The place of the baseline among the runs, from 0.
+    /// The position of the baseline among the runs, counted from 0.
     fn baseline(&self) -> Result<usize> {
         let by_path = self.runs.iter().position(|path| path == Path::new(&self.baseline));
         let by_place =
@@ -251,12 +253,12 @@ impl Report {
         Ok(())
     }
 
-    /// All runs but the baseline, with their places.
+    /// All runs but the baseline, with their positions.
     fn others(&self) -> impl Iterator<Item = (usize, &Scored)> {
         self.runs.iter().enumerate().filter(|(place, _)| *place != self.baseline)
     }
 
-    /// The run that a comparison is about, by its place among the runs that are not the baseline.
+    /// The run that a comparison is about, by its position among the runs that are not the baseline.
     fn system(&self, place: usize) -> &Scored {
         self.others().nth(place).expect("one system for each other run").1
     }

@@ -12,13 +12,14 @@ use crate::named::method;
 use crate::output::print;
 use crate::terminal::{lines, width};
 
-/// Explain a method: idea, equations, symbols, where in the code, what to try.
+/// Explain a method: its idea, its equations and symbols, the source files that compute it, and commands to try.
 ///
-/// All of it is read from the source of the method's stages, its config and its entry of the list.
+/// The text is read from the source code of the method's stages, from its config and from its entry in the list of
+/// papers.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  nir explain lexical/bm25\n  nir explain sparse/splade-max")]
 pub(crate) struct Args {
-    /// A method, or the file of your own.
+    /// The name of a method (see `nir list --methods`), or the file of your own method.
     method: String,
 }
 

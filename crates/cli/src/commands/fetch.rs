@@ -13,33 +13,35 @@ use crate::progress::Bars;
 use crate::table::grouped;
 use crate::terminal::warn;
 
-/// Fetch datasets: official files, verified, imported once and counted.
+/// Fetch datasets: download their official files, verify the checksums, import them and check the counts.
 ///
-/// A download that was interrupted goes on where it ended. `nir datasets` lists what can be fetched.
+/// A download that was interrupted continues where it stopped. `nir datasets` lists all datasets.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir fetch beir-scifact --accept-licence
   nir fetch msmarco-passage-dev --from ~/Downloads
   nir fetch msmarco-passage-mini-dl19 --from folder-with-collection.tsv.gz")]
 pub(crate) struct Args {
-    /// The datasets.
+    /// The names of the datasets to fetch (see `nir datasets`).
     #[arg(required = true, value_name = "DATASET")]
     names: Vec<String>,
-    /// Take files from this folder: official ones, or docs.tsv or collection.tsv (perhaps .gz) with queries and qrels.
+    /// Read the files from this folder instead of downloading them: the official files, or docs.tsv or collection.tsv
+    /// (also as .gz) with queries and judgements.
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
-    /// Download nothing.
+    /// Use only files that are on this machine; download nothing.
     #[arg(long)]
     offline: bool,
-    /// Import again what is there.
+    /// Import a dataset again although it is already there.
     #[arg(long)]
     again: bool,
-    /// Accept the licences; they are shown, and remembered as accepted.
+    /// Accept the licences of the datasets without being asked. Each licence is printed, and the acceptance is
+    /// remembered.
     #[arg(long, alias = "accept-license")]
     accept_licence: bool,
 }
 
-/// Runs the command.
+/// Fetches each dataset that `args` names, after checking that all of the names are known.
 pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     let (manifests, cache) = (app.home.datasets()?, Cache::of_user()?);
     for name in &args.names {
@@ -69,7 +71,8 @@ fn fetch(args: &Args, manifests: &Manifests, cache: &Cache, name: &str) -> Resul
     Ok(())
 }
 
-/// Shows a licence and asks for it, on a terminal; elsewhere only the option accepts.
+/// Prints a licence and asks whether the user accepts it. Where standard input is not a terminal, only --accept-licence
+/// accepts it.
 fn accept(name: &str, licence: &Licence, accepted: bool) -> bool {
     let terminal = std::io::stdin().is_terminal();
     if accepted || terminal {

@@ -23,51 +23,55 @@ use crate::output::{self, out, outln};
 use crate::table::Table;
 use nir_engine::{Column, Engine, Fresh, Library, Pipeline, Target, build, provenance};
 
-/// Run a small comparison and fail if measures, rankings or costs moved since its baseline.
+/// Run a small comparison again, and fail if measures, rankings or costs have changed since its baseline was written.
 ///
-/// FILE is a comparison with at least one [[gate]], as configs/ci.toml. Everything is ranked anew, whatever the cache holds,
-/// and no result is written. Rankings with `rankings = "same"` must be the same to the last bit; only where a model's numbers
-/// were computed by another instruction set or device than the baseline's, scores and measures have a tolerance, which is
-/// printed. Exit status: 0 if nothing moved, 1 if something did, 2 if it could not be told.
+/// FILE is a comparison with at least one [[gate]] table, such as configs/ci.toml. Every ranking is computed again,
+/// whatever the cache holds, and no result is written. Rankings with `rankings = "same"` must be equal to the last bit.
+/// Where the baseline's model outputs come from another instruction set or device, scores and measures may differ by a
+/// tolerance, which is printed.
+///
+/// Exit status: 0 if nothing changed, 1 if something did, 2 if the check could not be made.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir gate configs/ci.toml
   nir gate configs/ci.toml --against results --junit gate.xml --github
   nir gate configs/ci.toml --update --reason \"k1 = 1.2, as the paper has it\"")]
 pub(crate) struct Args {
-    /// The comparison.
+    /// The comparison to run: a file, or the name of one that the program carries.
     #[arg(value_name = "FILE")]
     comparison: String,
-    /// The folder whose gate/NAME.json is the baseline; the results of your own folder if not given.
+    /// The folder in which gate/NAME.json is the baseline; if not given, the results of your own folder.
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-    /// Write what there is now as the new baseline.
+    /// Write the current measures, rankings and costs as the new baseline.
     #[arg(long, requires = "reason")]
     update: bool,
-    /// Why the new baseline is right; kept in it.
+    /// The reason for the new baseline; it is stored in the baseline's file.
     #[arg(long, value_name = "TEXT", requires = "update")]
     reason: Option<String>,
-    /// Time nothing: for a build or a machine that the baseline has no costs of.
+    /// Do not measure time, for a build or a machine that the baseline has no costs of.
     #[arg(long)]
     no_costs: bool,
     /// Also write every check to this file, as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Also print what moved as annotations of GitHub's.
+    /// Also print every change as an annotation that GitHub Actions shows in a pull request.
     #[arg(long)]
     github: bool,
-    /// Threads to search with; all cores if not given. The rankings are the same, and costs are timed on one.
+    /// The number of threads to search with; if not given, one for each core. Rankings do not depend on it, and costs
+    /// are always measured on one thread.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     #[command(flatten)]
     models: models::Args,
 }
 
-/// 1 says that something moved, so an error is 2.
+/// The exit status of an error, as 1 means that something changed.
 const CANNOT_TELL: u8 = 2;
-/// Samples of every stage …
+/// The number of times each stage is timed in one attempt.
 const ROUNDS: usize = 7;
-/// … and how often as many are added while a cost seems to have moved: noise goes, a slower search stays slow.
+/// The number of attempts while a cost seems to have changed: noise disappears with more samples, a slower search does
+/// not.
 const ATTEMPTS: usize = 5;
 
 pub(crate) fn run(args: &Args, app: &App) -> ExitCode {
@@ -89,7 +93,7 @@ fn gate(args: &Args, app: &App) -> Result<ExitCode> {
     }
 }
 
-/// Compares and says what moved.
+/// Compares with the baseline, prints what changed, and gives the exit status.
 fn hold(args: &Args, against: &Against, found: &Found<'_>) -> Result<ExitCode> {
     let rows = found.rows(args, |rows| against.is_settled(rows))?;
     let checks = against.checks(&rows)?;
@@ -100,7 +104,8 @@ fn hold(args: &Args, against: &Against, found: &Found<'_>) -> Result<ExitCode> {
     verdict(&checks, &against.place)
 }
 
-/// Writes down what there is now, and shows what that changes. More samples than it takes to compare: they are for long.
+/// Writes the current state as the new baseline and prints what that changes. It takes more samples than a comparison
+/// does, because a baseline is used for a long time.
 fn update(
     args: &Args,
     against: &Against,
@@ -124,10 +129,10 @@ fn update(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The baseline and where it lies.
+/// The baseline of a comparison, and its path.
 struct Against {
     place: PathBuf,
-    /// Absent before the first update, or where what is there is replaced and cannot be read.
+    /// `None` before the first update, and where `--update` replaces a file that cannot be read.
     before: Option<Baseline>,
 }
 
@@ -157,7 +162,8 @@ impl Against {
         compare(before, rows, &build()).with_context(|| self.place.display().to_string())
     }
 
-    /// What is compared otherwise because another instruction set or device computed the baseline's models.
+    /// Describes where the baseline's models were computed by another instruction set or device, so that a tolerance
+    /// applies.
     fn other_arithmetic(&self, rows: &[(Row, &Gate)]) -> Option<String> {
         let before = self.before.as_ref()?;
         rows.iter().find_map(|(now, _)| {
@@ -172,7 +178,7 @@ impl Against {
         })
     }
 
-    /// Whether more samples would change nothing: no cost moved, or there is nothing to compare with.
+    /// Whether more samples cannot change the outcome: no cost seems to have changed, or there is no baseline.
     fn is_settled(&self, rows: &[(Row, &Gate)]) -> bool {
         let has_moved =
             |check: &Check| matches!(check.what, What::Cost(..)) && check.verdict == Verdict::Moved;
@@ -180,7 +186,7 @@ impl Against {
     }
 }
 
-/// The comparison in a file, or the program's own of that name.
+/// Reads the comparison from a file, or takes the one that the program carries under that name.
 fn read_comparison(what: &str, library: &Library) -> Result<Comparison> {
     if Path::new(what).is_file() {
         let text = std::fs::read_to_string(what).with_context(|| what.to_owned())?;
@@ -197,7 +203,7 @@ fn read_comparison(what: &str, library: &Library) -> Result<Comparison> {
     )
 }
 
-/// The baseline, if there is one.
+/// Reads the baseline; `None` if there is no file.
 fn read_baseline(path: &Path) -> Result<Option<Baseline>> {
     if !path.is_file() {
         return Ok(None);
@@ -206,18 +212,18 @@ fn read_baseline(path: &Path) -> Result<Option<Baseline>> {
     Ok(Some(Baseline::parse(path, &text)?))
 }
 
-/// One method on one dataset, run now.
+/// One method over one dataset, as it runs now.
 struct Cell<'a> {
     gate: &'a Gate,
-    /// The method's config, where an annotation points.
+    /// The path of the method's config, which annotations point to.
     file: String,
     target: Arc<Target>,
     fresh: Fresh,
-    /// All but its costs.
+    /// Measures and rankings of this cell, without costs.
     row: Row,
 }
 
-/// Everything that a comparison names, run now.
+/// Every cell that a comparison names, as it runs now.
 struct Found<'a> {
     cells: Vec<Cell<'a>>,
     engine: Engine,
@@ -246,7 +252,7 @@ impl<'a> Found<'a> {
         Ok(Self { cells, engine })
     }
 
-    /// All rows, timed until `settled` or until noise can no longer be to blame.
+    /// All rows with their costs. They are timed until `settled` holds, or until [`ATTEMPTS`] are used up.
     fn rows(
         &self,
         args: &Args,
@@ -285,7 +291,7 @@ impl<'a> Found<'a> {
         })
     }
 
-    /// The rows with these costs, given stage by stage over all of them.
+    /// The rows with costs filled in; `ratios` has one number for each stage of `stages`, row after row.
     fn with_costs(&self, stages: &[Vec<&str>], ratios: &[f64]) -> Vec<(Row, &'a Gate)> {
         let mut ratios = ratios.iter();
         let with_costs = |(cell, stages): (&Cell<'a>, &Vec<&str>)| {
@@ -299,7 +305,7 @@ impl<'a> Found<'a> {
         self.cells.iter().zip(stages).map(with_costs).collect()
     }
 
-    /// The config of a method.
+    /// The path of the config of a method.
     fn file(&self, method: &str) -> String {
         let cell = self.cells.iter().find(|cell| cell.row.method == method);
         cell.map_or_else(String::new, |cell| cell.file.clone())
@@ -344,7 +350,7 @@ fn costs(row: &Row, stages: Vec<StageRatio>) -> Costs {
     }
 }
 
-/// The table, and what else was asked for.
+/// Prints the table, and writes the JUnit file and the annotations if they were asked for.
 fn publish(args: &Args, checks: &[Check], found: &Found<'_>) -> Result<()> {
     if checks.iter().any(|check| check.verdict != Verdict::Held) {
         outln!("{}", table(checks))?;
@@ -358,7 +364,7 @@ fn publish(args: &Args, checks: &[Check], found: &Found<'_>) -> Result<()> {
     }
 }
 
-/// What did not stay as it was.
+/// A table of the checks that did not pass.
 fn table(checks: &[Check]) -> Table {
     let mut table = Table::new(["dataset", "method", "what", "was", "is", "allowed", ""]);
     for check in checks.iter().filter(|check| check.verdict != Verdict::Held) {

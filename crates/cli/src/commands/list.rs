@@ -9,27 +9,27 @@ use crate::app::App;
 use crate::output::outln;
 use crate::table::Table;
 
-/// List the papers and what runs of them.
+/// List the papers, and for each whether it is configured, run or reproduced here.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  nir list --family sparse\n  nir list --status run\n  nir list expansion\n  nir list --methods"
 )]
 pub(crate) struct Args {
-    /// Only entries with this text in title, authors, name or key (case does not matter).
+    /// Show only entries with this text in their title, authors, name or key; case does not matter.
     text: Option<String>,
-    /// Only this family: lexical, sparse, dense, ...
+    /// Show only entries of this family: lexical, sparse, dense and so on.
     #[arg(long)]
     family: Option<String>,
-    /// Only sections with this text in their path.
+    /// Show only entries whose section of the list contains this text.
     #[arg(long)]
     section: Option<String>,
-    /// Only this status: open, configured, "trained here", run, reproduced, "not a method".
+    /// Show only entries with this status: open, configured, "trained here", run, reproduced or "not a method".
     #[arg(long)]
     status: Option<String>,
-    /// Only this kind: method, training, survey, dataset, toolkit.
+    /// Show only entries of this kind: method, training, survey, dataset or toolkit.
     #[arg(long)]
     kind: Option<String>,
-    /// List the methods that can be run instead of the papers.
+    /// List the methods that can be run, instead of the papers.
     #[arg(long)]
     methods: bool,
 }
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     show(args, &library, &cells).map(|()| ExitCode::SUCCESS)
 }
 
-/// A name that filters nothing is a misspelling.
+/// Refuses a family, kind or status that no entry has, as it is a misspelling.
 fn check_names(args: &Args, library: &Library) -> Result<()> {
     let families = library.papers.iter().map(|paper| paper.family.folder());
     known("family", args.family.as_deref(), families.collect())?;

@@ -9,11 +9,11 @@ use clap_mangen::Man;
 
 use crate::output::print;
 
-/// Print the manual page, or write one for every command into a folder.
+/// Print the manual page of nir, or write the pages of all commands into a folder.
 #[derive(clap::Args)]
 #[command(after_help = "Example: nir man | man -l -")]
 pub(crate) struct Args {
-    /// The folder for nir.1, nir-run.1 and so on; without it the main page is printed.
+    /// The folder to write nir.1, nir-run.1 and so on into; if not given, the main page is printed.
     folder: Option<PathBuf>,
 }
 

@@ -15,10 +15,10 @@ use crate::named::method;
 use crate::output::{errln, outln, write_whole};
 use nir_engine::{Library, Models, checkpoint};
 
-/// Write the config of a method or of a dataset of your own, with a comment for every parameter.
+/// Write the config of a new method or dataset, with a comment above every parameter.
 ///
-/// The file goes below the working folder: `configs/<family>/<name>.toml` or `datasets/<name>.toml`. A file that is there
-/// is never overwritten.
+/// The file is configs/<family>/<name>.toml or datasets/<name>.toml below the working folder. An existing file is never
+/// overwritten.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir new method lexical/mine
@@ -34,25 +34,26 @@ pub(crate) struct Args {
 enum What {
     /// Write the config of a method.
     Method {
-        /// The name of the new method, `<family>/<name>`; the file is configs/<family>/<name>.toml.
+        /// The name of the new method as <family>/<name>; the file is configs/<family>/<name>.toml.
         name: String,
-        /// The method whose parameters are copied, by name; without it, the first method of the same family.
+        /// The name of the method whose parameters are copied; if not given, the first method of the same family.
         #[arg(long, value_name = "METHOD")]
         like: Option<String>,
-        /// The checkpoint that the method runs, file:FOLDER or hf:org/name[@revision]; the parameters are read from its files.
+        /// The checkpoint that the method runs, as file:FOLDER or hf:org/name[@revision]; the parameters are read from
+        /// its files.
         #[arg(long, value_name = "CHECKPOINT", conflicts_with = "like")]
         from: Option<String>,
         #[command(flatten)]
         models: models::Args,
-        /// Write to this file instead of the place below `configs/`.
+        /// The file to write, instead of the one below configs/.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Write the description of a dataset whose files are yours.
+    /// Write the description of a dataset that consists of your own files.
     Dataset {
         /// The name of the new dataset; the file is datasets/<name>.toml.
         name: String,
-        /// Write to this file instead of the place below `datasets/`.
+        /// The file to write, instead of the one below datasets/.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -82,7 +83,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the config of a method that begins as the one that `begin` gives, with the line that stands at its top.
+/// Writes the config of a new method. `begin` gives the method that it is copied from, and the comment at its top.
 fn new_method(
     name: &str,
     out: Option<&Path>,
@@ -111,7 +112,7 @@ fn new_method(
     Ok(())
 }
 
-/// What a checkpoint says of itself, to begin with.
+/// The method that the files of a checkpoint describe, and the comment that says so.
 fn checkpoint_model(
     from: &str,
     family: &str,
@@ -130,7 +131,7 @@ fn checkpoint_model(
     Ok((method, format!("# {from}, as its own files say.")))
 }
 
-/// The method to begin with.
+/// The method to copy: the one that the user names, else the first of the family.
 fn model(like: Option<&str>, family: &str, library: &Library) -> Result<Method> {
     if let Some(like) = like {
         return method(like, library);
@@ -149,7 +150,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
-/// The config of a method under another name, without its claims, each parameter below its documentation.
+/// The text of a config under a new name: the parameters of `like`, each below its documentation, without its claims.
 fn skeleton(name: &str, like: &Method, head: &str, library: &Library) -> Result<String> {
     let mut text = format!("{head}\n\n");
     let (mut stages, mut docs) = (like.stages.iter(), Vec::new());
@@ -176,7 +177,8 @@ fn skeleton(name: &str, like: &Method, head: &str, library: &Library) -> Result<
     Ok(text.trim_end().to_owned() + "\n")
 }
 
-/// The card and the stages: what comes first may tell of the other method, what comes last is claimed for it.
+/// The lines of a config that are copied: the card and the stages. Comments before the card describe the old method,
+/// and claims belong to it.
 fn body(text: &str) -> impl Iterator<Item = &str> {
     let from_card = text.lines().skip_while(|line| !line.starts_with("[card]"));
     let mut in_claim = false;
@@ -188,7 +190,7 @@ fn body(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a line gives a parameter its value, or a part of it: `model` is given by `model.weights = …`.
+/// Whether a line sets a parameter or a part of it: `model.weights = …` sets a part of `model`.
 fn is_key(line: &str, key: &str) -> bool {
     line.strip_prefix(key)
         .is_some_and(|rest| rest.starts_with('.') || rest.trim_start().starts_with('='))
@@ -208,7 +210,7 @@ fn new_dataset(name: &str, out: Option<&Path>, app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Where a new file goes: where the user says, else into the folder of one's own, or into the working folder.
+/// The path of the new file: `out` if it is given, else below the user's own folder, else below the working folder.
 fn place(out: Option<&Path>, name: &str, app: &App) -> Result<PathBuf> {
     if let Some(out) = out {
         return Ok(out.to_owned());
@@ -219,12 +221,12 @@ fn place(out: Option<&Path>, name: &str, app: &App) -> Result<PathBuf> {
     Ok(path.strip_prefix(here).map_or(path.clone(), Path::to_owned))
 }
 
-/// What marks a folder of one's own.
+/// The file that makes a folder the user's own.
 const MARK: &str = "nir.toml";
 const MARKED: &str =
     "# This folder adds its configs, datasets and results to those that nir carries.\n";
 
-/// Makes the working folder one's own, where a file was put into it and there is no such folder yet.
+/// Makes the working folder the user's own if the new file went into it and there is no such folder yet.
 fn mark(out: Option<&Path>, app: &App) -> Result<()> {
     if out.is_some() || app.home.folder().is_some() {
         return Ok(());

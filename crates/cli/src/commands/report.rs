@@ -13,10 +13,11 @@ use crate::models;
 use crate::named::{comparison_name, is_sweep, method_of, sweep};
 use crate::page;
 
-/// Write a comparison as one page, or as a table for a paper, from results that are there.
+/// Write a comparison as a page or as a table for a paper, from results that exist already.
 ///
-/// WHAT is as in `nir run`: a comparison, or methods with --on; or a sweep of `nir bench index`. Nothing runs and nothing
-/// is fetched: numbers come from the results folder; texts, labels and rankings from the cache, where they are there.
+/// WHAT is a comparison, or methods together with --on, as in `nir run`; or a sweep of `nir bench index`. Nothing is
+/// run or fetched: numbers come from the folder of results; texts, labels and rankings come from the cache, where it
+/// has them.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir report configs/quickstart.toml --out report.html
@@ -26,20 +27,20 @@ pub(crate) struct Args {
     /// A comparison, or methods; the first method is the baseline.
     #[arg(required = true)]
     what: Vec<String>,
-    /// Datasets, where WHAT names methods.
+    /// The names of datasets, separated by commas; required where WHAT names methods.
     #[arg(long, value_delimiter = ',', value_name = "DATASET")]
     on: Vec<String>,
-    /// What to show, where WHAT names methods: measures that the results record (repeatable).
+    /// The measures to show where WHAT names methods, among those that the results record (repeatable).
     #[arg(long = "measure", short, value_name = "MEASURE")]
     measures: Vec<String>,
-    /// A file, whose extension is the format if --format is not given; or a folder (dir/), which gets all five; standard
-    /// output if not given.
+    /// The file to write, in the format of its extension unless --format is given; or a folder (dir/), which gets all
+    /// five formats. If not given, standard output.
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// How to write it: html, markdown, latex, csv or json.
+    /// The format: html, markdown, latex, csv or json.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// The folder of results; of your own folder, else of the cache, if not given.
+    /// The folder of results; if not given, results/ of your own folder, or the cache if you have no folder.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
 }
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is asked, and the methods that it asks about, where no comparison names them.
+/// The question that the arguments ask, and the methods in it that no comparison names.
 fn question(args: &Args, library: &Library, app: &App) -> Result<(Question, Vec<Method>)> {
     if let [what] = &args.what[..]
         && let Some(comparison) = library.comparisons.get(comparison_name(what))

@@ -10,16 +10,16 @@ use crate::app::App;
 use crate::output::errln;
 use crate::output::write_whole;
 
-/// Write results/README.md anew from the results beside it.
+/// Write results/README.md, the leaderboard, from the results beside it.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example: nir results --check   # for CI: fails if the page is not up to date"
 )]
 pub(crate) struct Args {
-    /// The folder of results; of your own folder, else of the cache, if not given.
+    /// The folder of results; if not given, results/ of your own folder, or the cache if you have no folder.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
-    /// Write nothing; fail if the page differs from what would be written.
+    /// Write nothing, and fail if the page is not what would be written.
     #[arg(long)]
     check: bool,
 }

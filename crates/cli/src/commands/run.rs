@@ -21,11 +21,11 @@ use crate::progress::Bars;
 use crate::table::Table;
 use crate::terminal::warn;
 
-/// Run methods over datasets and measure them.
+/// Run methods over datasets, measure them, and compare them.
 ///
-/// WHAT is a comparison (configs/quickstart.toml), or one or more methods: lexical/bm25, the file of your own method
-/// (./mine.toml), or a checkpoint (file:FOLDER, hf:org/name), which is run as its own files say.
-/// Everything that was computed before is found in the cache and not computed again.
+/// WHAT is a comparison (configs/quickstart.toml), or one or more methods: a name (lexical/bm25), the file of your own
+/// method (./mine.toml), or a checkpoint (file:FOLDER, hf:org/name), which is run as its own files describe. What was
+/// computed before is read from the cache and not computed again.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir run configs/quickstart.toml
@@ -37,42 +37,44 @@ pub(crate) struct Args {
     /// A comparison, or one or more methods; the first method is the baseline of the others.
     #[arg(required = true)]
     what: Vec<String>,
-    /// The datasets to run over, by name, with commas between them; needed where WHAT names methods and --corpus is not
-    /// given.
+    /// The names of the datasets to run over, separated by commas; required where WHAT names methods and --corpus is
+    /// not given.
     #[arg(long, value_delimiter = ',', value_name = "DATASET")]
     on: Vec<String>,
-    /// Your own documents instead: TSV, JSON lines, parquet or TREC's mark-up, told by content; plain or compressed (gzip,
-    /// zstd, bzip2, xz), a member of an archive (docs.zip!corpus.jsonl), a folder in BEIR's layout, or a folder of which
-    /// all files are documents; - is standard input.
+    /// Run over your own documents: TSV, JSON lines, parquet or TREC mark-up, recognised by content. They may be plain
+    /// or compressed (gzip, zstd, bzip2, xz), a member of an archive (docs.zip!corpus.jsonl), a folder in BEIR's
+    /// layout, or a folder whose files are all documents; - is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "on")]
     corpus: Option<Source>,
-    /// Your own queries: TSV, JSON lines, parquet or TREC topics; in BEIR's folder if not given.
+    /// Your own queries: TSV, JSON lines, parquet or TREC topics. May be left out where --corpus is a folder in BEIR's
+    /// layout.
     #[arg(long, value_name = "FILE", requires = "corpus")]
     queries: Option<Source>,
-    /// Your own judgements, as TREC or BEIR write them, or parquet; without them nothing is measured. What does not fit
-    /// the queries and documents is counted, and refused where nothing does.
+    /// Your own judgements in TREC's or BEIR's format or in parquet; without them nothing is measured. Judgements of
+    /// unknown queries or documents are counted, and refused if none is known.
     #[arg(long, value_name = "FILE", requires = "corpus")]
     qrels: Option<Source>,
-    /// Measures in place of the dataset's own, such as nDCG@10 (repeatable).
+    /// A measure to compute instead of the dataset's own, such as nDCG@10 (repeatable).
     #[arg(long = "measure", short, value_name = "MEASURE")]
     measures: Vec<String>,
     /// Write the ranking of one method over one dataset to this file; - is standard output. A name that ends in .gz or
-    /// .zst is compressed; a device, a pipe or >(a program) is written to, a link followed.
+    /// .zst is compressed. A device, a pipe or >(a program) is written to directly; a symbolic link is followed.
     #[arg(long, value_name = "FILE")]
     run: Option<PathBuf>,
-    /// Write every ranking below this folder, and beside each what it says of itself in the fields of ir_metadata.
+    /// Write every ranking below this folder, with its description in the fields of ir_metadata beside it.
     #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
-    /// Where results are written; the results folder of your own folder, else of the cache, if not given.
+    /// The folder that results are written to; if not given, results/ of your own folder, or the cache if you have no
+    /// folder.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
-    /// Write a report of what ran: a page (FILE.html), or another format by its extension; see `nir report`.
+    /// Write a report of this run: a page (FILE.html), or another format by its extension; see `nir report`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["corpus", "plan"])]
     report: Option<PathBuf>,
-    /// Print what is in the cache and what would have to run, and run nothing.
+    /// Print what the cache holds and what would have to be computed, and compute nothing.
     #[arg(long)]
     plan: bool,
-    /// The number of threads to search with; without it, one for each core. Rankings do not depend on it.
+    /// The number of threads to search with; if not given, one for each core. Rankings do not depend on it.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     #[command(flatten)]
@@ -110,7 +112,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the report, or says how to.
+/// Writes the report, or prints the command that would write one.
 fn publish(
     args: &Args,
     question: &Question,
@@ -125,7 +127,7 @@ fn publish(
     page::write(&page::make(question, results, library, app)?, Some(path), None)
 }
 
-/// The methods, and how they are compared on what.
+/// The methods to run, and the question that their results answer: datasets, measures and the baseline.
 fn resolve(args: &Args, library: &Library, models: &Models) -> Result<(Vec<Method>, Question)> {
     if let [what] = &args.what[..]
         && let Some(comparison) = library.comparisons.get(comparison_name(what))
@@ -165,7 +167,7 @@ fn columns(args: &Args, app: &App, engine: &Engine, names: &[String]) -> Result<
     names.iter().map(|name| app.column(engine, name)).collect()
 }
 
-/// The user's own files as a dataset.
+/// Opens the user's own files as a dataset.
 fn own(args: &Args, corpus: &Source, engine: &Engine) -> Result<Column> {
     let given = [
         ("--corpus", Some(corpus)),
@@ -199,7 +201,7 @@ fn check_outputs(args: &Args, pipelines: &[Pipeline], columns: &[Column]) -> Res
     Ok(())
 }
 
-/// A folder of output is one, or is not there yet.
+/// Refuses a folder for output that exists and is no folder.
 fn check_folder(path: &Path) -> Result<()> {
     if path.exists() && !path.is_dir() {
         bail!("{}: this is a file: expected a folder", path.display());
@@ -263,7 +265,7 @@ fn run_column(
     print_page(args, &plan.page(column.data.name.as_str(), &outcomes, library)?)
 }
 
-/// Copies a ranking to where the user wants it.
+/// Writes a ranking to the file or folder that the user named.
 fn write_run(args: &Args, column: &Column, pipeline: &Pipeline, finished: &Finished) -> Result<()> {
     let bytes = || {
         std::fs::read(&finished.run_file).with_context(|| finished.run_file.display().to_string())
@@ -278,7 +280,7 @@ fn write_run(args: &Args, column: &Column, pipeline: &Pipeline, finished: &Finis
     Ok(())
 }
 
-/// Tables go to standard output, unless the ranking does.
+/// Prints the tables to standard output, or to standard error if the ranking goes to standard output.
 fn print_page(args: &Args, page: &str) -> Result<()> {
     if args.run.as_deref().is_some_and(is_standard_output) {
         err!("{page}");
@@ -287,7 +289,7 @@ fn print_page(args: &Args, page: &str) -> Result<()> {
     print(page)
 }
 
-/// Writes a result and its figures query by query, unless the files already say the same.
+/// Writes a result and its values for each query, unless the files already hold the same.
 fn keep(results: &Path, outcome: &Outcome) -> Result<()> {
     let path = results.join(outcome.cell.path());
     let before: Option<Cell> =
@@ -310,7 +312,7 @@ fn keep(results: &Path, outcome: &Outcome) -> Result<()> {
     write_whole(&path, serde_json::to_string_pretty(&outcome.cell)? + "\n")
 }
 
-/// What is different in a result that is replaced.
+/// Describes how a result differs from the one that it replaces.
 fn changes(before: &Cell, after: &Cell) -> String {
     let moved = after.measures.iter().filter_map(|(name, now)| {
         let was = before.measures.get(name)?.value;

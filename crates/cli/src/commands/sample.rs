@@ -12,32 +12,32 @@ use crate::input::check_standard_input;
 use crate::output::outln;
 use crate::table::grouped;
 
-/// Draw a sample of a dataset: a manifest and two lists of ids, no text.
+/// Draw a sample of a dataset, and write it as a manifest with two lists of ids, without any text.
 ///
-/// The same seed draws the same sample. Fetch it like any other dataset.
+/// The same seed always draws the same sample. The sample is fetched with `nir fetch` like any other dataset.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   nir sample msmarco-passage-dev --queries 500 --judged --run bm25.trec:100 --random 50000 --seed 1 \\
              --out datasets/msmarco-passage-500.toml")]
 pub(crate) struct Args {
-    /// The dataset to sample; it must have been fetched.
+    /// The dataset to draw from; it must have been fetched.
     dataset: String,
-    /// How many queries: a number, or `all`.
+    /// The number of queries to draw, or `all`.
     #[arg(long, value_name = "N|all")]
     queries: HowMany,
-    /// Take every document that is judged for these queries.
+    /// Include every document that is judged for the drawn queries.
     #[arg(long)]
     judged: bool,
-    /// Take the best documents of a run for these queries (repeatable).
+    /// Include the first DEPTH documents of a run for the drawn queries (repeatable).
     #[arg(long = "run", value_name = "FILE:DEPTH")]
     runs: Vec<RunDepth>,
-    /// Take so many other documents by chance.
+    /// The number of further documents to draw at random.
     #[arg(long, value_name = "N", default_value_t = 0)]
     random: usize,
-    /// What chance depends on.
+    /// The seed of all random choices, a whole number.
     #[arg(long, value_name = "S")]
     seed: u64,
-    /// The manifest to write; the lists of ids go beside it.
+    /// The manifest to write; the lists of ids are written beside it.
     #[arg(long, value_name = "datasets/NAME.toml")]
     out: PathBuf,
 }
@@ -74,7 +74,7 @@ impl FromStr for RunDepth {
     }
 }
 
-/// Runs the command.
+/// Draws the sample, writes its three files and prints a summary.
 pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     let (folder, name) = place(&args.out)?;
     check_standard_input(args.runs.iter().map(|run| ("--run", run.path.as_path())))?;
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The folder and the name of the manifest to write.
+/// The folder and the name of the manifest to write; an error if the path does not end in `NAME.toml`.
 fn place(out: &Path) -> Result<(&Path, String)> {
     let name = out.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
     if out.extension().is_none_or(|end| end != "toml") || name.is_empty() {

@@ -15,11 +15,11 @@ use crate::output::print;
 use crate::terminal::{cut, width, wrapped};
 use nir_engine::{Answer, Hit, Pipeline};
 
-/// Search for one query, and see what each score is made of.
+/// Search for one query, and show what each score is made of.
 ///
-/// METHOD is as in `nir run`: a name of `nir list --methods` or the file of your own method. Below each document stand the
-/// parts of its score: terms and their weights, tokens and those most like them, ranks of fused methods. They add up.
-/// A cross-encoder's score has no parts. Grades are shown where the query is one of the dataset's.
+/// METHOD is a name of `nir list --methods` or the file of your own method. Below each document stand the parts of its
+/// score, which add up to it: terms with their weights, tokens with the most similar tokens, or the ranks in fused
+/// runs. The score of a cross-encoder has no parts. Grades are shown if the query belongs to the dataset.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir search lexical/bm25 \"why do clocks run slower in the mountains\"
@@ -34,13 +34,13 @@ pub(crate) struct Args {
     /// Take the query with this query_id from the dataset, instead of a text.
     #[arg(long, value_name = "QUERY_ID")]
     query_id: Option<String>,
-    /// The name of the dataset that is searched.
+    /// The name of the dataset to search in.
     #[arg(long, value_name = "DATASET", default_value = "pocket")]
     on: String,
     /// The number of documents to show.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
-    /// The number of parts to show of each score, from the largest; the sum of the others is shown as one.
+    /// The number of parts to show of each score, the largest first; the others are shown as one sum.
     #[arg(long, value_name = "N", default_value_t = 8)]
     parts: usize,
     /// Print JSON, with every part of each score and the whole text of each document.
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The dataset's query of that name or of that text, else a new one without a name.
+/// The query of the dataset with that id or text, else a new query without an id.
 fn query(args: &Args, dataset: &Dataset) -> Result<Query> {
     let text = args.query.as_deref().unwrap_or_default().trim();
     let wanted = |query: &&Query| match &args.query_id {
@@ -93,7 +93,7 @@ fn query(args: &Args, dataset: &Dataset) -> Result<Query> {
     }
 }
 
-/// All that is shown.
+/// Everything that the command prints.
 struct Page<'a> {
     args: &'a Args,
     dataset: &'a Dataset,
@@ -163,7 +163,7 @@ impl Page<'_> {
         line + &cut(text, left)
     }
 
-    /// The largest parts of a score, and the sum of the others.
+    /// The largest parts of a score as text, and the sum of the others.
     fn parts(&self, hit: &Hit) -> Vec<String> {
         let (shown, rest) = hit.parts.split_at(self.args.parts.min(hit.parts.len()));
         let mut parts: Vec<String> = shown.iter().map(|part| self.part(part)).collect();

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::names::did_you_mean;
 use crate::output::print;
 
-/// Show an entry of the list: links, configs, claims, results.
+/// Show one entry of the list: its links, configs, claims and results.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  nir show karpukhin2020dpr\n  nir show lexical/bm25")]
 pub(crate) struct Args {
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// An entry with its methods and their results.
+/// The text of an entry, followed by its methods and their results.
 fn whole_card(paper: &Paper, library: &Library, cells: &[Cell]) -> String {
     let mut text = paper_card(paper);
     text += &field("status", library.status(paper, cells).name());
@@ -46,7 +46,7 @@ fn whole_card(paper: &Paper, library: &Library, cells: &[Cell]) -> String {
     text
 }
 
-/// What the list says of an entry.
+/// The text of an entry: title, authors, venue, links and section.
 pub(super) fn paper_card(paper: &Paper) -> String {
     let year = paper.year.map(|year| year.to_string()).unwrap_or_default();
     let venue = if paper.venue.is_empty() { &year } else { &paper.venue };
@@ -62,7 +62,7 @@ pub(super) fn paper_card(paper: &Paper) -> String {
     format!("{}\n\n{}", paper.title, lines.collect::<String>())
 }
 
-/// A line, or none where there is nothing to say.
+/// One line `name  value`, or nothing if the value is empty.
 fn field(name: &str, value: &str) -> String {
     if value.is_empty() { String::new() } else { format!("{name:12} {value}\n") }
 }

@@ -17,30 +17,30 @@ use crate::output::{errln, outln};
 
 /// Train a model from a recipe.
 ///
-/// A recipe is a file with every parameter; configs/training has some. What it makes goes to a folder of the recipe's name
-/// below the folder of models, where the next recipe finds it. A training that was killed goes on where its last
-/// checkpoint left it, bit for bit.
+/// A recipe is a file that states every parameter; configs/training holds examples. The model is written to the folder
+/// of the recipe's name below --models, where the next recipe finds it. A training that was interrupted continues from
+/// its last checkpoint and gives the same bits.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir train configs/training/vocabulary.toml --data ~/msmarco-mini
   nir train configs/training/dense.toml --data ~/msmarco-mini --models models --device cuda:0")]
 pub(crate) struct Args {
-    /// The recipe.
+    /// The file of the recipe.
     recipe: PathBuf,
 
-    /// The folder of texts and judgements [default: the environment's NIR_DATA].
+    /// The folder of texts and judgements to train on [default: the environment variable NIR_DATA].
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 
-    /// The folder of what recipes make.
+    /// The folder below which trained models are written and found.
     #[arg(long, value_name = "FOLDER", default_value = "models")]
     models: PathBuf,
 
-    /// Where it runs: `cpu` or `cuda:0`.
+    /// The device to train on: `cpu` or `cuda:0`.
     #[arg(long, default_value = "cpu")]
     device: String,
 
-    /// Threads [default: one for each core]. What is made is the same at any number.
+    /// The number of threads [default: one for each core]. The model does not depend on it.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -88,10 +88,10 @@ fn weights(
     Ok(folders.output.join("model.safetensors"))
 }
 
-/// How often a line is printed.
+/// The time between two lines of progress.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Prints the mean loss, the throughput and the time left.
+/// Prints progress: the mean loss, the throughput and the time left.
 struct Lines {
     printed: Instant,
     losses: f64,

@@ -88,7 +88,7 @@ fn of_comparison(report: &Report, comparison: &Comparison) -> Value {
     })
 }
 
-/// JSON has no infinities: a difference without any spread becomes null.
+/// The number as JSON. JSON has no infinity (a difference without any spread gives one), so it becomes null.
 fn finite(value: f64) -> Value {
     if value.is_finite() { json!(value) } else { Value::Null }
 }

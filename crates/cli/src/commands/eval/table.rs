@@ -9,7 +9,7 @@ use super::{Report, Scored};
 use crate::compare::differences;
 use crate::table::Table;
 
-/// At or below this corrected `p`, a value gets its mark.
+/// A value gets a mark if its corrected p-value is at most this.
 const LEVEL: f64 = 0.05;
 
 pub(super) fn print(report: &Report) -> String {
@@ -27,7 +27,7 @@ pub(super) fn print(report: &Report) -> String {
     parts.join("\n")
 }
 
-/// One row a run, one column a measure.
+/// The table of values: one row for each run, one column for each measure.
 fn values(report: &Report) -> String {
     let mut table = Table::new(["run".to_owned()].into_iter().chain(names(report)));
     for run in &report.runs {
@@ -39,7 +39,7 @@ fn values(report: &Report) -> String {
     table.to_string()
 }
 
-/// `+` or `-` where the run differs from the baseline.
+/// The mark of a value: `+` or `-` where the run is significantly better or worse than the baseline, else nothing.
 fn mark(report: &Report, run: &Scored, measured: &Measured) -> &'static str {
     let about = |comparison: &&Comparison| {
         comparison.measure == measured.measure
@@ -89,7 +89,7 @@ fn pairs(report: &Report) -> String {
     table.to_string()
 }
 
-/// The policy, the queries, the ties and the test.
+/// The lines below the table: the tie policy, the number of queries, the ties, and the significance test.
 fn notes(report: &Report) -> String {
     let mut text = format!("policy {}\n", report.args.policy());
     for run in &report.runs {
@@ -150,7 +150,7 @@ fn names(report: &Report) -> impl Iterator<Item = String> {
     report.runs[0].evaluation.measured.iter().map(|measured| measured.measure.to_string())
 }
 
-/// The file's name without its folder.
+/// The name of a run's file without its folder.
 fn name(run: &Scored) -> String {
     run.path.file_name().map_or_else(|| "-".to_owned(), |name| name.to_string_lossy().into_owned())
 }

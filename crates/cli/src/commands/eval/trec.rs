@@ -27,7 +27,7 @@ fn of_run(report: &Report, run: &Scored) -> String {
     text
 }
 
-/// trec_eval leaves out of single queries what only describes all of them.
+/// Adds the lines of one query. As in trec_eval, values that only make sense over all queries are left out.
 fn add_query(text: &mut String, report: &Report, evaluation: &Evaluation, query: usize) {
     for measured in &evaluation.measured {
         let name = name(report, measured.measure);
@@ -38,7 +38,7 @@ fn add_query(text: &mut String, report: &Report, evaluation: &Evaluation, query:
     }
 }
 
-/// trec_eval's name, or ours where it has none.
+/// The name of a measure in trec_eval, or ours where trec_eval has none.
 fn name(report: &Report, measure: Measure) -> String {
     measure.trec_name(report.args.relevance_level).unwrap_or_else(|| measure.to_string())
 }
