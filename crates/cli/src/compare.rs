@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use nir_catalogue::{Claimed, Library, Verdict};
 use nir_engine::Outcome;
 use nir_eval::Evaluation;
-use nir_eval::significance::{Comparison as Difference, Correction, Settings, compare};
-use nir_report::{ALPHA, Question};
+use nir_eval::significance::{Comparison as Difference, Correction, LEVEL, Settings, compare};
+use nir_report::{Judged, Question, p_value, verdict};
 
 use crate::table::Table;
 
@@ -40,6 +40,7 @@ impl Plan {
         let mut table = Table::new([&["method"], &names[..], &["ms/query", "paper"]].concat());
         outcomes.iter().for_each(|outcome| table.row(row(outcome, library)));
         let _ = write!(page, "{table}");
+        add_missing(&mut page, outcomes);
         let is_baseline = |outcome: &&Outcome| self.baseline.as_ref() == Some(&outcome.cell.method);
         let baseline = outcomes.iter().find(is_baseline).unwrap_or(first);
         self.add_differences(&mut page, baseline, outcomes)?;
@@ -63,17 +64,22 @@ impl Plan {
         let (test, correction) = (self.settings.test, self.settings.correction);
         let _ = writeln!(
             page,
-            "\nagainst {} ({test}; * p ({correction}) < {ALPHA})\n",
+            "\nagainst {} ({test}; * p ({correction}) < {LEVEL})\n",
             baseline.cell.label()
         );
         let found = compare(&baseline.evaluation, &evaluations, &self.settings)?;
         let name = |system: usize| others[system].cell.label();
         let _ = write!(page, "{}", differences("method", name, &found, correction));
+        let judged: Vec<Judged> =
+            found.iter().map(|one| Judged::new(name(one.system), one)).collect();
+        let queries = baseline.evaluation.queries.len();
+        let _ = writeln!(page, "\n{}", verdict("method", &baseline.cell.label(), queries, &judged));
         Ok(())
     }
 }
 
-/// A table of differences to the baseline, one row for each system and measure. `what` is the heading of the names.
+/// A table of differences to the baseline, one row for each system and measure. `what` is the heading of the names;
+/// `detectable` is the smallest true difference that the queries show with a chance of 80 %.
 pub(crate) fn differences(
     what: &str,
     name: impl Fn(usize) -> String,
@@ -81,9 +87,17 @@ pub(crate) fn differences(
     correction: Correction,
 ) -> Table {
     let corrected = format!("p ({correction})");
-    let head =
-        [what, "measure", "difference", "95 % interval", "p", &corrected, "d", "won/tied/lost"];
-    let mut table = Table::new(head);
+    let mut table = Table::new([
+        what,
+        "measure",
+        "difference",
+        "95 % interval",
+        "p",
+        &corrected,
+        "d",
+        "won/tied/lost",
+        "detectable",
+    ]);
     for one in found {
         let (low, high, tally) = (one.interval.low, one.interval.high, one.tally);
         table.row([
@@ -91,10 +105,11 @@ pub(crate) fn differences(
             one.measure.to_string(),
             format!("{:+.4}", one.difference),
             format!("{low:+.4} {high:+.4}"),
-            format!("{:.4}", one.outcome.p),
-            format!("{:.4}{}", one.corrected_p, if one.corrected_p < ALPHA { "*" } else { " " }),
+            p_value(one.outcome.p),
+            p_value(one.corrected_p) + if one.corrected_p < LEVEL { "*" } else { " " },
             format!("{:+.2}", one.effect_size),
             format!("{}/{}/{}", tally.wins, tally.ties, tally.losses),
+            one.detectable.map_or_else(String::new, |limit| format!("{limit:.4}")),
         ]);
     }
     table
@@ -108,6 +123,18 @@ fn row(outcome: &Outcome, library: &Library) -> Vec<String> {
     let values = outcome.evaluation.measured.iter();
     let values = values.map(|measured| format!("{:.4}", measured.value));
     std::iter::once(cell.label()).chain(values).chain([latency, paper]).collect()
+}
+
+/// Queries that a method found nothing for: they count 0, and a low figure may be all their doing.
+fn add_missing(page: &mut String, outcomes: &[Outcome]) {
+    for outcome in outcomes.iter().filter(|outcome| outcome.evaluation.missing > 0) {
+        let Evaluation { missing, queries, .. } = &outcome.evaluation;
+        let (name, of) = (outcome.cell.label(), queries.len());
+        let _ = writeln!(
+            page,
+            "{name}: no results for {missing} of {of} judged queries, which count 0"
+        );
+    }
 }
 
 fn add_claims(page: &mut String, outcomes: &[Outcome]) {

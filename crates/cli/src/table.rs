@@ -32,7 +32,7 @@ impl Table {
 
 fn is_number(cell: &str) -> bool {
     cell.is_empty()
-        || cell.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+        || cell.starts_with(|first: char| first.is_ascii_digit() || "+-.<".contains(first))
 }
 
 impl fmt::Display for Table {

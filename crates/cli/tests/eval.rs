@@ -73,9 +73,15 @@ fn runs_are_compared_with_the_baseline() {
     let turned = turned.to_str().unwrap();
     let text = printed(&["-m", "AP", "--baseline", "2", "graded.qrels", "graded.run", turned]);
     assert!(
-        text.contains("compared with turned.run: + better, - worse at p ≤ 0.05 (t test, holm"),
+        text.contains(
+            "compared with turned.run: + better, - worse at p < 0.05 (randomisation test, holm"
+        ),
         "{text}"
     );
+    assert!(text.contains("intervals from 50000 samples, seed 42"), "{text}");
+    let sentence = "graded.run does not differ from turned.run beyond chance on 5 queries; the smallest difference in AP \
+                    that they could show is ";
+    assert!(text.contains(sentence), "{text}");
     let pairs = printed(&["-m", "AP", "--tukey", "graded.qrels", "graded.run", turned]);
     assert!(pairs.contains("p (Tukey)"), "{pairs}");
     for test in ["t", "wilcoxon", "randomisation"] {

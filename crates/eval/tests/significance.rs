@@ -4,8 +4,8 @@
 
 use nir_core::{Qrels, TrecRun};
 use nir_eval::significance::{
-    Correction, Outcome, Settings, Test, Unpaired, compare, paired_t, studentised_range_survival,
-    tukey_hsd, tukey_hsd_by_query, wilcoxon,
+    Correction, Outcome, Settings, Test, Unpaired, compare, detectable, paired_t,
+    studentised_range_survival, tukey_hsd, tukey_hsd_by_query, wilcoxon,
 };
 use nir_eval::{Evaluation, Measure, Policy, evaluate};
 use proptest::prelude::*;
@@ -68,6 +68,29 @@ fn the_studentised_range_is_scipys() {
     ] {
         close(studentised_range_survival(q, groups, freedom), p, 1e-6);
     }
+}
+
+#[test]
+fn the_detectable_difference_is_statsmodels() {
+    // statsmodels 0.15.0: TTestPower().solve_power(nobs=n, alpha=level, power=.8), in standard deviations; where its own
+    // solver stops early (n = 25, 120 at .05/15), scipy.stats.nct solved to 1e-14.
+    for (n, level, expected) in [
+        (3, 0.05, 3.264_043_549_699_573),
+        (6, 0.05, 1.434_544_782_040_401),
+        (25, 0.05, 0.584_026_671_550_084_8),
+        (50, 0.05 / 15.0, 0.558_822_218_084_709_3),
+        (120, 0.05, 0.257_835_392_445_013_1),
+        (120, 0.05 / 15.0, 0.351_146_039_826_837_7),
+        (300, 0.05 / 30.0, 0.232_028_207_888_812),
+        (6980, 0.05 / 4.0, 0.039_978_663_189_406_56),
+    ] {
+        let values: Vec<f64> = (0..n).map(|i| f64::from(i % 5)).collect();
+        let mean = values.iter().sum::<f64>() / f64::from(n);
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let deviation = (squares / f64::from(n - 1)).sqrt();
+        close(detectable(&values, level).unwrap() / deviation, expected, 1e-6);
+    }
+    close(detectable(&less(&B, &A), 0.05).unwrap(), 0.075_357_195_768_518_29, 1e-7);
 }
 
 #[test]

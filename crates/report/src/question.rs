@@ -3,18 +3,9 @@
 use nir_catalogue::{Comparison, ConfigError, Hypothesis, Source, Sweep};
 use nir_core::Digest;
 use nir_eval::Measure;
-use nir_eval::significance::{Correction, Settings, Test};
+use nir_eval::significance::Settings;
 use serde::Serialize;
 use toml::Spanned;
-
-/// Random samples of the randomisation test and of the intervals: p-values are exact to about ±0.002 at 0.05.
-const SAMPLES: u32 = 50_000;
-/// Of the intervals.
-const CONFIDENCE: f64 = 0.95;
-/// Where nobody says another.
-const SEED: u64 = 42;
-/// Below this, a corrected p-value marks a row.
-pub const ALPHA: f64 = 0.05;
 
 /// The file that asks.
 #[derive(Debug, Clone, Serialize)]
@@ -72,7 +63,7 @@ impl Question {
             methods: names(&comparison.methods),
             baseline: comparison.baseline.as_ref().clone(),
             measures: measures.collect::<Result<_, _>>()?,
-            settings: settings(test, correction, comparison.seed),
+            settings: Settings { test, correction, seed: comparison.seed, ..Settings::default() },
             hypotheses: comparison.hypotheses.clone(),
             config: Some(ConfigFile::new(&comparison.source)),
             made_by: "run",
@@ -88,7 +79,7 @@ impl Question {
             methods: sweep.points().map(|point| point.name.clone()).collect(),
             baseline: String::new(),
             measures: Vec::new(),
-            settings: settings(Test::Randomisation, Correction::Holm, SEED),
+            settings: Settings::default(),
             hypotheses: Vec::new(),
             config: Some(ConfigFile::new(&sweep.source)),
             made_by: "bench index",
@@ -109,7 +100,7 @@ impl Question {
             baseline: methods.first().cloned().unwrap_or_default(),
             methods,
             measures,
-            settings: settings(Test::Randomisation, Correction::Holm, SEED),
+            settings: Settings::default(),
             hypotheses: Vec::new(),
             config: None,
             made_by: "run",
@@ -133,11 +124,6 @@ pub(crate) fn shell_word(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// How runs are compared everywhere: only test, correction and seed are anyone's choice.
-pub fn settings(test: Test, correction: Correction, seed: u64) -> Settings {
-    Settings { test, correction, seed, samples: SAMPLES, confidence: CONFIDENCE }
 }
 
 fn read<T: std::str::FromStr<Err: std::fmt::Display>>(

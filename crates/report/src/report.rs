@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use nir_catalogue::{Cell, Library, Paper};
+use nir_eval::significance::LEVEL;
 use serde::Serialize;
 
 use crate::error::ReportError;
 use crate::measured::rows_of;
 use crate::sources::Sources;
 use crate::table::{Table, table};
-use crate::{ALPHA, ConfigFile, Question};
+use crate::{ConfigFile, Question};
 
 /// A comparison of methods on datasets: settings, tables, list entries and the commands that repeat it.
 #[derive(Debug, Clone, Serialize)]
@@ -84,7 +85,7 @@ impl Report {
             correction: settings.correction.to_string(),
             seed: settings.seed,
             samples: settings.samples,
-            alpha: ALPHA,
+            alpha: LEVEL,
             entries: entries(&tables, library),
             commands: commands(question, &tables),
             tables,

@@ -1,12 +1,12 @@
 //! Paired tests between the rows of a table: each row against the baseline, and what papers claim of two rows.
 
 use nir_eval::Measure;
-use nir_eval::significance::{Comparison as Judged, Differences};
+use nir_eval::significance::{Comparison as Judged, Differences, LEVEL};
 use serde::Serialize;
 
+use crate::Question;
 use crate::error::ReportError;
 use crate::measured::Measured;
-use crate::{ALPHA, Question};
 
 /// The comparison of a row with another, usually the baseline, under one measure.
 #[derive(Debug, Clone, Serialize)]
@@ -21,12 +21,15 @@ pub struct Against {
     pub p: f64,
     /// The p-value corrected for all comparisons in the table.
     pub corrected_p: f64,
-    /// Whether the corrected p-value is below [`ALPHA`].
+    /// Whether the corrected p-value is below [`LEVEL`].
     pub is_significant: bool,
     /// The mean difference divided by the standard deviation of the differences.
     pub effect_size: f64,
     /// The number of queries won, tied and lost.
     pub tally: [usize; 3],
+    /// The smallest true difference that these queries show with a chance of 80 %, at the level that the correction leaves
+    /// to one comparison; `None` where no query differs.
+    pub detectable: Option<f64>,
 }
 
 impl Against {
@@ -37,9 +40,10 @@ impl Against {
             high: judged.interval.high,
             p: six_digits(judged.outcome.p),
             corrected_p: six_digits(judged.corrected_p),
-            is_significant: judged.corrected_p < ALPHA,
+            is_significant: judged.corrected_p < LEVEL,
             effect_size: judged.effect_size,
             tally: [judged.tally.wins, judged.tally.ties, judged.tally.losses],
+            detectable: judged.detectable,
         }
     }
 }

@@ -58,8 +58,8 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// A p-value: never printed as nought, which no test can say.
-fn p_value(p: f64) -> String {
+/// A p-value with four decimals; `< 0.0001` below that, as no test can say that a chance is nought.
+pub fn p_value(p: f64) -> String {
     if p < 1e-4 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
 }
 

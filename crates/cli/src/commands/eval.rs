@@ -85,20 +85,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RUN", default_value = "1")]
     baseline: String,
 
-    /// The test of differences: t, wilcoxon or randomisation.
-    #[arg(long, default_value = "t")]
+    /// The test of differences: randomisation, t or wilcoxon.
+    #[arg(long, default_value_t = Settings::default().test)]
     test: Test,
 
     /// How p-values are corrected for the number of comparisons printed: holm, bonferroni or none.
-    #[arg(long, default_value = "holm")]
+    #[arg(long, default_value_t = Settings::default().correction)]
     correction: Correction,
 
     /// The seed of the random samples, a whole number; the same seed gives the same figures.
-    #[arg(long, default_value_t = 42)]
+    #[arg(long, default_value_t = Settings::default().seed)]
     seed: u64,
 
     /// The number of random samples that the randomisation test and the confidence intervals draw.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = Settings::default().samples, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
 
     /// Compare all pairs of runs by Tukey's HSD instead of each run with the baseline.
@@ -108,8 +108,6 @@ pub(crate) struct Args {
 
 /// The measures that are computed if the user names none.
 const DEFAULTS: [&str; 6] = ["nDCG@10", "RR@10", "AP", "R@100", "R@1000", "Judged@10"];
-/// The share of resampled differences that lie inside a confidence interval.
-const CONFIDENCE: f64 = 0.95;
 
 /// A run, with the values of all measures.
 struct Scored {
@@ -194,9 +192,20 @@ fn misfits(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Vec<String
     });
     let counted = if args.returned_only { "are left out" } else { "count 0" };
     let said = [
-        (missing > 0).then(|| format!("{path}: {missing} of {of} judged queries have no results here and {counted}")),
-        (unjudged > 0).then(|| format!("{path}: {unjudged} of {} queries have no judgement in {judged} and are left out", run.len())),
-        (!known).then(|| format!("{path}: not one document is judged in {judged} for its query; are the doc_ids of one collection?")),
+        (missing > 0).then(|| {
+            format!("{path}: {missing} of {of} judged queries have no results here and {counted}")
+        }),
+        (unjudged > 0).then(|| {
+            format!(
+                "{path}: {unjudged} of {} queries have no judgement in {judged} and are left out",
+                run.len()
+            )
+        }),
+        (!known).then(|| {
+            format!(
+                "{path}: not one document is judged in {judged} for its query; are the doc_ids of one collection?"
+            )
+        }),
     ];
     said.into_iter().flatten().collect()
 }
@@ -237,7 +246,7 @@ impl Args {
 
     fn settings(&self) -> Settings {
         let &Self { test, correction, seed, samples, .. } = self;
-        Settings { test, correction, seed, samples, confidence: CONFIDENCE }
+        Settings { test, correction, seed, samples, ..Settings::default() }
     }
 }
 

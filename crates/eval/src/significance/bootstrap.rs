@@ -18,11 +18,29 @@ pub struct Interval {
 
 /// The percentile interval of the mean of `values` that holds the part `confidence` of `samples` resampled means.
 pub fn bootstrap(values: &[f64], confidence: f64, samples: u32, seed: u64) -> Interval {
-    if values.is_empty() || samples == 0 {
+    bootstrap_by_dataset(&[values], confidence, samples, seed)
+}
+
+/// The same for the mean of the means of several datasets: queries are drawn again within each dataset, as which datasets
+/// there are is no chance.
+pub fn bootstrap_by_dataset(
+    datasets: &[&[f64]],
+    confidence: f64,
+    samples: u32,
+    seed: u64,
+) -> Interval {
+    if datasets.iter().all(|values| values.is_empty()) || samples == 0 {
         return Interval { low: 0.0, high: 0.0 };
     }
+    if datasets.iter().all(|values| values.iter().all(|&value| value == 0.0)) {
+        return Interval { low: 0.0, high: 0.0 }; // what drawing would find too
+    }
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut means: Vec<f64> = (0..samples).map(|_| resampled_mean(values, &mut random)).collect();
+    let mut mean = |_| {
+        let means = datasets.iter().map(|values| resampled_mean(values, &mut random));
+        means.sum::<f64>() / datasets.len() as f64
+    };
+    let mut means: Vec<f64> = (0..samples).map(&mut mean).collect();
     means.sort_unstable_by(f64::total_cmp);
     let tail = (1.0 - confidence) / 2.0;
     Interval { low: quantile(&means, tail), high: quantile(&means, 1.0 - tail) }
@@ -54,6 +72,16 @@ mod tests {
         let interval = bootstrap(&values, 0.95, 20_000, 1);
         assert!((interval.low - (0.5 - 0.049)).abs() < 0.003, "{interval:?}");
         assert!((interval.high - (0.5 + 0.049)).abs() < 0.003, "{interval:?}");
+    }
+
+    #[test]
+    fn datasets_are_drawn_from_one_by_one() {
+        // Two coins of 400 and 100 throws: variance of the mean of means (.25/400 + .25/100) / 4, error 0.02795.
+        let coin = |n: i32| (0..n).map(|i| f64::from(i % 2)).collect::<Vec<f64>>();
+        let (many, few) = (coin(400), coin(100));
+        let interval = bootstrap_by_dataset(&[&many, &few], 0.95, 20_000, 1);
+        assert!((interval.low - (0.5 - 1.96 * 0.02795)).abs() < 0.003, "{interval:?}");
+        assert!((interval.high - (0.5 + 1.96 * 0.02795)).abs() < 0.003, "{interval:?}");
     }
 
     #[test]

@@ -33,6 +33,14 @@ impl Correction {
             Self::Holm => holm(p),
         }
     }
+
+    /// The level at which one comparison of a `family` is sure to count: what the smallest of its p-values has to be below.
+    pub fn strictest(self, level: f64, family: usize) -> f64 {
+        match self {
+            Self::None => level,
+            Self::Bonferroni | Self::Holm => level / family.max(1) as f64,
+        }
+    }
 }
 
 fn holm(p: &[f64]) -> Vec<f64> {
@@ -94,6 +102,16 @@ mod tests {
         }
         assert_eq!(Correction::Bonferroni.correct(&p), [0.12, 0.04, 1.0, 0.08]);
         assert_eq!(Correction::None.correct(&p), p);
+    }
+
+    #[test]
+    fn below_the_strictest_level_every_correction_finds() {
+        // .05 / 4 = .0125, times 4 is .05 again.
+        for correction in [Correction::Holm, Correction::Bonferroni, Correction::None] {
+            let p = correction.strictest(0.05, 4) - 1e-9;
+            assert!(correction.correct(&[p, 0.9, 0.8, 0.7])[0] < 0.05, "{correction}");
+        }
+        assert_eq!(Correction::Holm.strictest(0.05, 4), 0.0125);
     }
 
     proptest! {

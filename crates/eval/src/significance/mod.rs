@@ -6,21 +6,25 @@
 //! Fuhr (SIGIR Forum 2017) and Sakai (SIGIR Forum 2016) say how to report: the effect and its interval beside `p`, and
 //! a correction as soon as more than one comparison is made.
 
+mod across;
 mod bootstrap;
 mod compare;
 mod correction;
 mod effect_size;
 mod paired_t;
+mod power;
 mod randomisation;
 mod studentised_range;
 mod tukey;
 mod wilcoxon;
 
-pub use bootstrap::{Interval, bootstrap};
-pub use compare::{Comparison, Differences, Settings, Test, UnknownTest, Unpaired, compare};
+pub use across::{Across, across};
+pub use bootstrap::{Interval, bootstrap, bootstrap_by_dataset};
+pub use compare::{Comparison, Differences, LEVEL, Settings, Test, UnknownTest, Unpaired, compare};
 pub use correction::{Correction, UnknownCorrection};
 pub use effect_size::{Tally, standardised_difference, tally};
 pub use paired_t::paired_t;
+pub use power::{POWER, detectable};
 pub use randomisation::randomisation;
 pub use studentised_range::survival as studentised_range_survival;
 pub use tukey::{Pair, tukey_hsd, tukey_hsd_by_query};

@@ -20,7 +20,10 @@ const ROUNDING: f64 = 1e-12;
 
 /// The two-sided test of `differences` against zero with random signs; the statistic is their mean.
 pub fn randomisation(differences: &[f64], samples: u32, seed: u64) -> Outcome {
-    let n = differences.len().max(1) as f64;
+    if differences.iter().all(|&difference| difference == 0.0) {
+        return Outcome { statistic: 0.0, p: 1.0 };
+    }
+    let n = differences.len() as f64;
     let sum: f64 = differences.iter().sum();
     let real = sum.abs() - ROUNDING * n;
     let mut random = ChaCha8Rng::seed_from_u64(seed);

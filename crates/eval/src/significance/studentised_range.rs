@@ -14,7 +14,7 @@ use statrs::function::erf::erfc;
 use statrs::function::gamma::ln_gamma;
 
 /// Beyond this many standard deviations nothing is left to sum.
-const REACH: f64 = 12.0;
+pub(super) const REACH: f64 = 12.0;
 /// Where the density of a normal value ends.
 const EDGE: f64 = 8.5;
 /// Steps of either integral.
@@ -34,7 +34,7 @@ pub fn survival(q: f64, groups: usize, freedom: f64) -> f64 {
 }
 
 /// The density of an estimated standard deviation over the true one.
-fn scale_density(s: f64, freedom: f64) -> f64 {
+pub(super) fn scale_density(s: f64, freedom: f64) -> f64 {
     if s == 0.0 {
         return if freedom > 1.0 { 0.0 } else { (2.0 / PI).sqrt() };
     }
@@ -54,11 +54,11 @@ fn range_below(w: f64, groups: usize) -> f64 {
 }
 
 /// `Φ(z)`.
-fn normal_below(z: f64) -> f64 {
+pub(super) fn normal_below(z: f64) -> f64 {
     erfc(-z / std::f64::consts::SQRT_2) / 2.0
 }
 
-fn simpson(from: f64, to: f64, value: impl Fn(f64) -> f64) -> f64 {
+pub(super) fn simpson(from: f64, to: f64, value: impl Fn(f64) -> f64) -> f64 {
     let step = (to - from) / f64::from(STEPS);
     let inner: f64 = (1..STEPS)
         .map(|i| {

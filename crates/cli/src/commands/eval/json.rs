@@ -82,6 +82,7 @@ fn of_comparison(report: &Report, comparison: &Comparison) -> Value {
         "p": comparison.outcome.p,
         "corrected_p": comparison.corrected_p,
         "effect_size": finite(comparison.effect_size),
+        "detectable": comparison.detectable,
         "wins": tally.wins,
         "ties": tally.ties,
         "losses": tally.losses,

@@ -2,15 +2,13 @@
 
 use std::fmt::Write;
 
-use nir_eval::significance::Comparison;
+use nir_eval::significance::{Comparison, LEVEL};
 use nir_eval::{Measure, Measured};
+use nir_report::{Judged, p_value, verdict};
 
 use super::{Report, Scored};
 use crate::compare::differences;
 use crate::table::Table;
-
-/// A value gets a mark if its corrected p-value is at most this.
-const LEVEL: f64 = 0.05;
 
 pub(super) fn print(report: &Report) -> String {
     let mut parts = vec![values(report)];
@@ -19,6 +17,7 @@ pub(super) fn print(report: &Report) -> String {
     }
     if !report.comparisons.is_empty() {
         parts.push(comparisons(report));
+        parts.push(sentence(report));
     }
     if !report.pairs.is_empty() {
         parts.push(pairs(report));
@@ -46,7 +45,7 @@ fn mark(report: &Report, run: &Scored, measured: &Measured) -> &'static str {
             && std::ptr::eq(report.system(comparison.system), run)
     };
     match report.comparisons.iter().find(about) {
-        Some(comparison) if comparison.corrected_p > LEVEL => " ",
+        Some(comparison) if comparison.corrected_p >= LEVEL => " ",
         Some(comparison) if comparison.difference > 0.0 => "+",
         Some(_) => "-",
         None if report.comparisons.is_empty() => "",
@@ -72,6 +71,14 @@ fn comparisons(report: &Report) -> String {
     differences("run", names, &report.comparisons, report.args.correction).to_string()
 }
 
+/// What all the comparisons together say.
+fn sentence(report: &Report) -> String {
+    let judged = |one: &Comparison| Judged::new(name(report.system(one.system)), one);
+    let judged: Vec<Judged> = report.comparisons.iter().map(judged).collect();
+    let baseline = &report.runs[report.baseline];
+    verdict("run", &name(baseline), baseline.evaluation.queries.len(), &judged) + "\n"
+}
+
 fn pairs(report: &Report) -> String {
     let header = ["measure", "first", "second", "difference", "p (Tukey)"];
     let mut table = Table::new(header);
@@ -82,7 +89,7 @@ fn pairs(report: &Report) -> String {
                 name(&report.runs[pair.first]),
                 name(&report.runs[pair.second]),
                 format!("{:+.4}", pair.difference),
-                format!("{:.4}", pair.p),
+                p_value(pair.p),
             ]);
         }
     }
@@ -100,7 +107,7 @@ fn notes(report: &Report) -> String {
         let settings = report.args.settings();
         writeln!(
             text,
-            "compared with {}: + better, - worse at p ≤ {LEVEL} ({} test, {} correction over {} comparisons); intervals from {} samples, seed {}",
+            "compared with {}: + better, - worse at p < {LEVEL} ({} test, {} correction over {} comparisons); intervals from {} samples, seed {}",
             name(&report.runs[report.baseline]),
             settings.test,
             settings.correction,
