@@ -109,8 +109,47 @@ fn a_run_and_judgements_that_hardly_fit_are_measured_aloud() {
             "a.run: 1 of 2 queries have no judgement in beir.tsv and are left out"
         ]
     );
-    nir.write("b.run", "#1 Q0 D1 1 2 t\nq2 Q0 D2 1 2 t\n");
+    // Both documents are judged, each for the other query.
+    nir.write("b.run", "#1 Q0 d2 1 2 t\nq2 Q0 d1 1 2 t\n");
     let found = nir.run(&["eval", "beir.tsv", "b.run"]);
     found.ok();
     assert!(warnings(&found)[0].starts_with("b.run: not one document is judged in beir.tsv"));
+}
+
+#[test]
+fn a_run_of_another_collection_or_of_nothing_is_refused() {
+    let nir = Nir::new();
+    nir.write("qrels.txt", "1 0 184 2\n2 0 12 1\n");
+    nir.write("cacm.run", "1 Q0 CACM-0001 1 2 t\n2 Q0 CACM-0002 1 2 t\n");
+    let error = nir.run(&["eval", "qrels.txt", "cacm.run"]).error();
+    let expected = "cacm.run: no document of the run is judged in qrels.txt (the run's first is `CACM-0001`, the judged \
+                    first is `184`); are these files of one collection?";
+    assert!(error.contains(expected), "{error}");
+    nir.write("empty.run", "");
+    let error = nir.run(&["eval", "qrels.txt", "empty.run"]).error();
+    assert!(error.contains("empty.run: no results: expected at least one line"), "{error}");
+}
+
+#[test]
+fn nothing_to_search_and_nothing_to_ask_is_refused() {
+    let error = run(&[QUERIES, ("docs.tsv", "")], "docs.tsv", None).error();
+    assert!(error.contains("docs.tsv"), "{error}");
+    let error =
+        run(&[("topics.mine.tsv", ""), ("docs.tsv", "d1\ttea\n")], "docs.tsv", None).error();
+    assert!(error.contains("topics.mine.tsv"), "{error}");
+}
+
+#[test]
+fn a_method_that_finds_nothing_at_all_is_not_measured() {
+    let nir = Nir::new();
+    nir.write(QUERIES.0, "-1\tzebra\n#2\txylophone\n");
+    nir.write("docs.tsv", "d1\tgreen tea\nd2\tcoffee\n");
+    nir.write("q.txt", "-1 0 d1 1\n#2 0 d2 1\n");
+    let error = run_in(&nir, "docs.tsv", Some("q.txt")).error();
+    assert!(error.contains("found no document for any of the 2 judged queries"), "{error}");
+    nir.write(QUERIES.0, "-1\tgreen\n#2\txylophone\n");
+    let found = run_in(&nir, "docs.tsv", Some("q.txt"));
+    found.ok();
+    let said = "BM25: no results for 1 of 2 judged queries, which count 0";
+    assert!(found.stderr().contains(said), "{}", found.stderr());
 }

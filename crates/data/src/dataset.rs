@@ -99,9 +99,17 @@ pub enum DatasetError {
         /// The documents.
         documents: String,
     },
-    /// The user's judgements are about something else.
+    /// The judgements are about something else.
     #[error(transparent)]
     NoOverlap(#[from] Box<NoOverlap>),
+    /// There is nothing to search, or nothing to ask.
+    #[error("{of}: there are no {what} in it: expected at least one")]
+    Nothing {
+        /// The file of a user, or the dataset.
+        of: String,
+        /// `documents` or `queries`.
+        what: &'static str,
+    },
     /// A file of the user cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -156,22 +164,40 @@ impl Dataset {
             digest,
             notes,
         };
-        let misfits = dataset.misfits();
+        let name = &dataset.name;
+        dataset.check_not_empty(name, name)?;
+        let misfits = dataset.misfits()?;
         dataset.notes.extend(misfits);
         Ok(dataset)
     }
 
-    /// What of the judgements can count for nothing. A sample leaves judged documents out by its rule.
-    fn misfits(&self) -> Vec<String> {
+    /// Refuses a dataset over which no figure means anything; the names are those of documents and queries.
+    pub(crate) fn check_not_empty(
+        &self,
+        documents: &str,
+        queries: &str,
+    ) -> Result<(), DatasetError> {
+        let nothing = |of: &str, what| Err(DatasetError::Nothing { of: of.to_owned(), what });
+        match (self.corpus.is_empty(), self.queries.iter().next().is_none()) {
+            (true, _) => nothing(documents, "documents"),
+            (_, true) => nothing(queries, "queries"),
+            _ => Ok(()),
+        }
+    }
+
+    /// What of the judgements can count for nothing; an error where that is all of them. A sample leaves judged documents
+    /// out by its rule, so of those nothing is said.
+    fn misfits(&self) -> Result<Vec<String>, DatasetError> {
         let judged = Judged {
             qrels: (&self.name, &self.qrels),
             queries: ("its queries", &self.queries),
             corpus: ("its documents", &*self.corpus),
         };
-        match self.card.scope {
-            Scope::Full => judged.left_over().collect(),
+        let left_over = judged.left_over().map_err(Box::new)?;
+        Ok(match self.card.scope {
+            Scope::Full => left_over,
             Scope::Sample => Vec::new(),
-        }
+        })
     }
 
     /// Whether a dataset can be opened, without opening it.

@@ -45,12 +45,12 @@ impl Judged<'_> {
         Ok(said.into_iter().flatten().collect())
     }
 
-    /// The misfits of a dataset whose manifest says that all belongs together.
-    pub(crate) fn left_over(&self) -> impl Iterator<Item = String> {
-        let said = |found: Result<Option<String>, NoOverlap>| {
-            found.unwrap_or_else(|none| Some(none.to_string()))
-        };
-        [said(self.queries()), said(self.documents())].into_iter().flatten()
+    /// The misfits of a dataset whose manifest says which queries count: those that nobody judged are no news.
+    pub(crate) fn left_over(&self) -> Result<Vec<String>, NoOverlap> {
+        if self.qrels.1.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok([self.queries()?, self.documents()?].into_iter().flatten().collect())
     }
 
     /// Judged queries that nobody asks.
@@ -149,6 +149,33 @@ mod tests {
             "qrels.txt: 2 of 3 judged documents (first `d3`) are not in docs.tsv: none of them can be found",
         ];
         assert_eq!(said.unwrap(), expected);
+    }
+
+    #[test]
+    fn a_dataset_of_a_manifest_is_refused_no_less() {
+        let queries =
+            Queries::new(vec![Query::new("q1", "tea"), Query::new("q2", "rice")]).unwrap();
+        let corpus =
+            Documents::new([Document { doc_id: "d1".into(), ..Document::default() }]).unwrap();
+        let left_over = |judgements: &[(&str, &str, i32)]| {
+            let qrels: Qrels = judgements.iter().copied().collect();
+            let judged = Judged {
+                qrels: ("mine", &qrels),
+                queries: ("its queries", &queries),
+                corpus: ("its documents", &corpus),
+            };
+            judged.left_over().map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            left_over(&[("q1", "d1", 1)]),
+            Ok(vec![]),
+            "q2 is left out by the manifest's choice"
+        );
+        assert_eq!(
+            left_over(&[("q1", "184", 1)]).unwrap_err(),
+            "mine: none of its 1 judged documents is in its documents (the first judged is `184`, the first there is \
+             `d1`); are these files of one collection?"
+        );
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl Dataset {
         let used: Vec<&Source> = std::iter::once(&files.queries).chain(&files.qrels).collect();
         let origin = OriginSource::Own { files: origin_files(&used)? };
         let mut dataset = own_dataset(&files, store, topics, corpus_origin.source, origin);
+        dataset.check_not_empty(&files.documents[0].to_string(), &files.queries.to_string())?;
         dataset.notes = [corpus_origin.notes, said].concat();
         Ok(dataset)
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use indexmap::IndexMap;
 use nir_catalogue::{Cell, Claimed, Measured, PerQuery, Scope as CellScope};
 use nir_core::TrecRun;
@@ -99,6 +99,13 @@ fn outcome(
     let dataset = &column.data;
     let run = nir_data::trec::read_run(&finished.run_file)?;
     let recorded = evaluate(&dataset.qrels, &run, official, Policy::default())?;
+    let (missing, judged) = (recorded.missing, recorded.queries.len());
+    ensure!(
+        missing < judged,
+        "{} found no document for any of the {judged} judged queries of {}: there is nothing to measure",
+        pipeline.method.name,
+        dataset.name
+    );
     let evaluation = match shown == official {
         true => recorded.clone(),
         false => evaluate(&dataset.qrels, &run, shown, Policy::default())?,

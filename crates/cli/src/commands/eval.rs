@@ -4,6 +4,7 @@ mod json;
 mod table;
 mod trec;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -158,6 +159,7 @@ fn report(args: Args) -> Result<Report> {
 
 fn score(path: &Path, qrels: &Qrels, measures: &[Measure], args: &Args) -> Result<Scored> {
     let run = read_run(path)?;
+    ensure!(!run.is_empty(), "{}: no results: expected at least one line", path.display());
     ensure_overlap(path, &run, qrels, args)?;
     warn(misfits(path, &run, qrels, args));
     let evaluation = evaluate(qrels, &run, measures, args.policy())
@@ -165,19 +167,28 @@ fn score(path: &Path, qrels: &Qrels, measures: &[Measure], args: &Args) -> Resul
     Ok(Scored { path: path.to_owned(), tag: run.tag, evaluation })
 }
 
-/// Refuses a run that shares no query with the judgements: the files do not belong together, and a score of 0 would
-/// hide it.
+/// Refuses a run that shares no query or no document with the judgements: the files do not belong together, and a score of 0
+/// would hide it.
 fn ensure_overlap(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Result<()> {
-    let judged = run.iter().any(|(query_id, _)| qrels.get(query_id).is_some());
-    let example = |id: Option<&str>| id.map_or("none".to_owned(), |id| format!("`{id}`"));
-    ensure!(
-        judged,
-        "{}: no query of the run is judged in {} (the run's first is {}, the judged first is {}); are these files of one collection?",
-        path.display(),
-        args.qrels,
-        example(run.iter().next().map(|(query_id, _)| query_id)),
-        example(qrels.iter().next().map(|(query_id, _)| query_id)),
-    );
+    let judged: HashSet<&str> =
+        qrels.iter().flat_map(|(_, docs)| docs.keys().map(String::as_str)).collect();
+    let queries = || run.iter().map(|(query_id, _)| query_id);
+    let documents = || run.iter().flat_map(|(_, list)| list.iter().map(|(doc_id, _)| doc_id));
+    let asked = queries().any(|query_id| qrels.get(query_id).is_some());
+    let found = documents().any(|doc_id| judged.contains(doc_id));
+    let first_judged = qrels.iter().find_map(|(_, docs)| docs.keys().next());
+    let first = |what, of_run: Option<&str>, of_qrels: Option<&str>| {
+        let example = |id: Option<&str>| id.map_or("none".to_owned(), |id| format!("`{id}`"));
+        format!(
+            "{}: no {what} of the run is judged in {} (the run's first is {}, the judged first is {}); are these files of one collection?",
+            path.display(),
+            args.qrels,
+            example(of_run),
+            example(of_qrels),
+        )
+    };
+    ensure!(asked, first("query", queries().next(), qrels.iter().next().map(|(id, _)| id)));
+    ensure!(found, first("document", documents().next(), first_judged.map(String::as_str)));
     Ok(())
 }
 
@@ -203,7 +214,7 @@ fn misfits(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Vec<String
         }),
         (!known).then(|| {
             format!(
-                "{path}: not one document is judged in {judged} for its query; are the doc_ids of one collection?"
+                "{path}: not one document is judged in {judged} for its query: every measure is 0"
             )
         }),
     ];
