@@ -1,5 +1,6 @@
 //! A result: one method on one dataset, `results/<dataset>/<family>/<method>.json`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -65,6 +66,9 @@ pub struct Latency {
     pub queries: usize,
     /// Half of them are faster.
     pub p50_ms: f64,
+    /// Between which two times the median of such queries lies with 95 % confidence; not in results from before it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50_interval_ms: Option<[f64; 2]>,
     /// 95 of 100 are faster.
     pub p95_ms: f64,
     /// 99 of 100 are faster.
@@ -78,7 +82,11 @@ pub struct Cost {
     pub stages: Vec<StageCost>,
     /// One query at a time.
     pub latency: Latency,
-    /// The largest resident set of the process, in bytes, where the system tells.
+    /// Bytes on disk of all indexes and vectors that the method and the methods it fuses search, each counted once; not in
+    /// results from before it was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_bytes: Option<u64>,
+    /// The largest resident set of the process, in bytes, where the system tells: of all that it ran so far.
     pub peak_bytes: Option<u64>,
     /// Threads that `run_seconds` used.
     pub threads: usize,
@@ -268,6 +276,18 @@ impl Cell {
         Some(Cut { documents, text: number(TEXT_NOT_READ)? })
     }
 
+    /// Bytes on disk of what it searches. In results from before that was counted, it is taken from the stages, of which those
+    /// that share an index say the same; nothing can be said there of a method that fuses others.
+    pub fn index_bytes(&self) -> Option<u64> {
+        if self.cost.index_bytes.is_some() || !self.provenance.inputs.is_empty() {
+            return self.cost.index_bytes;
+        }
+        let stages = self.cost.stages.iter();
+        let distinct: BTreeSet<(u64, u64)> =
+            stages.map(|stage| (stage.bytes, stage.build_seconds.to_bits())).collect();
+        Some(distinct.iter().map(|(bytes, _)| bytes).sum())
+    }
+
     fn mark(&self) -> Option<&str> {
         self.precision.as_deref().filter(|&precision| precision != "f32")
     }
@@ -412,6 +432,24 @@ mod tests {
         let facts = r#""texts": {"documents cut": "2", "text not read": "0.0312"}"#;
         assert_eq!(cell(&[], "", facts).cut(), Some(Cut { documents: 0.25, text: 0.0312 }));
         assert_eq!(cell(&[], "", "").cut(), None);
+    }
+
+    #[test]
+    fn stages_that_share_an_index_count_it_once() {
+        let stage = |bytes, build_seconds| StageCost {
+            stage: "bm25".into(),
+            build_seconds,
+            run_seconds: 0.0,
+            bytes,
+            cpu: None,
+        };
+        let mut cell = cell(&[], "", "");
+        cell.cost.stages = vec![stage(100, 0.5), stage(100, 0.5), stage(40, 0.1)];
+        assert_eq!(cell.index_bytes(), Some(140));
+        cell.provenance.inputs = [("lexical/bm25".to_owned(), String::new())].into();
+        assert_eq!(cell.index_bytes(), None, "what its inputs search is not among its stages");
+        cell.cost.index_bytes = Some(7);
+        assert_eq!(cell.index_bytes(), Some(7));
     }
 
     #[test]

@@ -34,6 +34,11 @@ impl Args {
         Self { device, precision: Precision::F32, models: None, offline: true }
     }
 
+    /// The same options with models in `precision`.
+    pub(crate) fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
     /// The same options as a value for the engine; an error if the device or the folder is unusable.
     pub(crate) fn options(&self) -> Result<Options> {
         let models = Sought { folder: self.folder()?, offline: self.offline };

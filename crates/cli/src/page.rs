@@ -5,31 +5,88 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use nir_catalogue::read_cells;
+use nir_catalogue::{Cell, read_cells};
 use nir_core::{Contribution, Match, Queries, Query, TrecRun};
 use nir_data::{Dataset, Manifests, check_output, is_standard_output};
-use nir_engine::{Cache, Column, Library, Pipeline};
-use nir_report::{AtHand, Format, Part, Parts, Question, Report, Sources, report_text};
+use nir_engine::{Cache, Column, Engine, Library, Pipeline};
+use nir_report::{AtHand, Format, Measured, Part, Parts, Question, Report, Sources, report_text};
 
 use crate::app::App;
 use crate::models;
 use crate::output::{errln, print, write_whole};
 
-/// Makes the report of a question from the results below `results` and from what the cache holds.
-pub(crate) fn make(
-    question: &Question,
-    results: &Path,
-    library: &Library,
-    app: &App,
-) -> Result<Report> {
+/// What a report is made of, and whether models may run for it.
+pub(crate) struct Make<'a> {
+    /// What is asked.
+    pub(crate) question: &'a Question,
+    /// The folder where results were looked for, for an error.
+    pub(crate) results: &'a Path,
+    /// The results.
+    pub(crate) measured: &'a [Measured],
+    /// The datasets that are open already.
+    pub(crate) columns: &'a [Column],
+    /// Every config.
+    pub(crate) library: &'a Library,
+    /// Whether models run to tell the parts of their scores.
+    pub(crate) explain: bool,
+}
+
+/// Makes a report of results and of what the cache has.
+pub(crate) fn make(of: &Make<'_>, app: &App) -> Result<Report> {
     let sources = Local {
         app,
         cache: App::cache()?,
         manifests: app.home.datasets()?,
-        library,
+        of,
         runs: OnceCell::new(),
     };
-    Ok(Report::new(question, results, &read_cells(results)?, library, &sources)?)
+    Ok(Report::new(of.question, of.results, of.measured, of.library, &sources)?)
+}
+
+/// What the cache has of these methods over these datasets: this machine's own runs with their cost, measured now, so that
+/// every measure that is asked for is there. Nothing is run. A method with a model may have one in each precision.
+pub(crate) fn at_hand(
+    question: &Question,
+    engines: &[Engine],
+    pipelines: &[Pipeline],
+    columns: &[Column],
+) -> Result<Vec<Measured>> {
+    let mut found = Vec::new();
+    for column in columns {
+        for pipeline in pipelines {
+            for engine in engines {
+                // Weights that are not on this machine have no digest: nothing was run with them here.
+                if !engine.is_cached(pipeline, &column.target).unwrap_or(false) {
+                    continue;
+                }
+                let finished = engine.rank(pipeline, &column.target)?;
+                let outcome = engine.measure(pipeline, column, finished, &question.measures)?;
+                let (cell, per_query) = outcome.with_shown();
+                let has_model = cell.precision.is_some();
+                found.push(Measured { cell, per_query });
+                if !has_model {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The results of a folder that answer a question and are not `found` already.
+pub(crate) fn kept(
+    question: &Question,
+    results: &Path,
+    found: &[Measured],
+) -> Result<Vec<Measured>> {
+    let names = |cell: &Cell| (cell.dataset.clone(), cell.method.clone(), cell.precision.clone());
+    let is_asked = |cell: &Cell| {
+        question.datasets.contains(&cell.dataset)
+            && question.methods.contains(&cell.method)
+            && !found.iter().any(|one| names(&one.cell) == names(cell))
+    };
+    let cells = read_cells(results)?.into_iter().filter(is_asked);
+    Ok(cells.map(|cell| Measured::read(results, cell)).collect::<Result<_, _>>()?)
 }
 
 /// Writes a report to a file, to a folder in every format, or to standard output.
@@ -82,7 +139,7 @@ struct Local<'a> {
     app: &'a App,
     cache: Cache,
     manifests: Manifests,
-    library: &'a Library,
+    of: &'a Make<'a>,
     /// The paths of run files by the digests that results name; read when the first is asked for.
     runs: OnceCell<HashMap<String, PathBuf>>,
 }
@@ -93,7 +150,8 @@ impl Local<'_> {
         self.cache.run_files().unwrap_or_default().into_iter().collect()
     }
 
-    /// The parts of the scores of a ranking, if the cache holds the ranking and everything that explaining it needs.
+    /// The parts of the scores of a ranking, if the cache holds the ranking and everything that explaining it needs. Those
+    /// of a model's scores only where models may run.
     fn parts_at_hand(
         &self,
         method: &str,
@@ -101,8 +159,12 @@ impl Local<'_> {
         query_ids: &[&str],
         top: usize,
     ) -> Result<Parts> {
-        let method = self.library.methods.get(method).context("a method of the program's own")?;
-        let pipeline = self.library.read(method)?;
+        let library = self.of.library;
+        let method = library.methods.get(method).context("a method of the program's own")?;
+        let pipeline = library.read(method)?;
+        if pipeline.has_model() && !self.of.explain {
+            return Ok(Parts::new());
+        }
         let engine = self.app.engine(&models::Args::at_hand())?;
         let Column { data: dataset, target, .. } = engine.dataset(self.manifests.get(dataset)?)?;
         if !engine.is_cached(&pipeline, &target)? {
@@ -135,18 +197,26 @@ fn part(contribution: &Contribution, pipeline: &Pipeline) -> Option<Part> {
     Some(Part { what, score: contribution.score })
 }
 
+fn shown(dataset: &Dataset) -> AtHand<'_> {
+    AtHand {
+        digest: dataset.digest.hex(),
+        corpus: &*dataset.corpus,
+        queries: &dataset.queries,
+        qrels: &dataset.qrels,
+        labels: &dataset.labels,
+    }
+}
+
 impl Sources for Local<'_> {
     fn with_dataset(&self, name: &str, read: &mut dyn FnMut(&AtHand<'_>)) -> Result<(), String> {
+        if let Some(open) = self.of.columns.iter().find(|column| column.data.name == name) {
+            read(&shown(&open.data));
+            return Ok(());
+        }
         let manifest = self.manifests.get(name).map_err(|error| error.to_string())?;
         let dataset =
             Dataset::open(self.cache.data(), manifest).map_err(|error| error.to_string())?;
-        read(&AtHand {
-            digest: dataset.digest.hex(),
-            corpus: &*dataset.corpus,
-            queries: &dataset.queries,
-            qrels: &dataset.qrels,
-            labels: &dataset.labels,
-        });
+        read(&shown(&dataset));
         Ok(())
     }
 

@@ -51,6 +51,46 @@ fn a_report_has_the_figures_that_the_run_printed() {
     }
 }
 
+/// The value of a column of each line of a report in CSV.
+fn column(csv: &str, name: &str) -> Vec<String> {
+    let mut lines = csv.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
+    let column = lines.next().unwrap().iter().position(|known| known == name).unwrap();
+    lines.map(|line| line[column].clone()).collect()
+}
+
+#[test]
+fn a_report_tells_this_machines_times_and_every_measure_that_is_asked_for() {
+    let nir = Nir::new();
+    nir.write("nir.toml", "");
+    nir.run(&RUN).ok();
+    // The results were committed elsewhere: another machine took 999 ms.
+    for method in ["lexical/bm25", "feedback/bm25-rm3"] {
+        let path = nir.path("results/pocket").join(format!("{method}.json"));
+        let mut cell: serde_json::Value =
+            serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        cell["cost"]["latency"]["p50_ms"] = 999.into();
+        fs::write(&path, cell.to_string()).unwrap();
+    }
+    nir.run(&RUN).ok();
+    let report = ["report", "lexical/bm25", "feedback/bm25-rm3", "--on", "pocket"];
+    let asked = [&report[..], &["-m", "P@5", "-m", "AP", "--format", "csv"]].concat();
+    let csv = nir.run(&asked).ok();
+    assert_eq!(column(&csv, "measure"), ["P@5", "AP", "P@5", "AP"]);
+    assert!(column(&csv, "p50_ms").iter().all(|time| time != "999"), "{csv}");
+    // The same as `nir run` prints of its own run.
+    let run = ["run", "lexical/bm25", "feedback/bm25-rm3", "--on", "pocket", "-m", "P@5"];
+    let printed =
+        nir.run(&[&run[..], &["--results", "results", "--report", "r.csv"]].concat()).ok();
+    let of_run = fs::read_to_string(nir.path("r.csv")).unwrap();
+    for value in column(&of_run, "value") {
+        assert!(printed.contains(&format!("{:.4}", value.parse::<f64>().unwrap())), "{printed}");
+    }
+    assert_eq!(column(&of_run, "p50_ms")[0], column(&csv, "p50_ms")[0], "one run, one cost");
+    // A folder that is named is what is shown, and nothing else.
+    let kept = nir.run(&[&report[..], &["--results", "results", "--format", "csv"]].concat()).ok();
+    assert!(column(&kept, "p50_ms").iter().all(|time| time == "999"), "{kept}");
+}
+
 #[test]
 fn a_folder_gets_every_format() {
     let nir = Nir::new();
@@ -65,7 +105,7 @@ fn a_folder_gets_every_format() {
 #[test]
 fn a_report_of_nothing_says_what_to_run() {
     let nir = Nir::new();
-    let arguments = ["report", "lexical/bm25", "--on", "pocket", "--results", "results"];
+    let arguments = ["report", "lexical/bm25", "--on", "pocket"];
     let error = nir.run(&arguments).error();
     assert!(error.contains("`nir run lexical/bm25 --on pocket` makes them"), "{error}");
 }

@@ -13,13 +13,15 @@ use crate::expansion::Expansion;
 use crate::pipeline::{Pipeline, Step, stage_name};
 use crate::provenance::Facts;
 use crate::windows::{self, Cut};
-use crate::workshop::{Opened, Workshop, boxed};
+use crate::workshop::{Opened, Places, Workshop, boxed};
 
 /// A pipeline whose stages are ready to work.
 pub(crate) struct Bound {
     pub(crate) stages: Vec<Stage>,
     pub(crate) costs: Vec<StageCost>,
     pub(crate) inputs: Vec<Bound>,
+    /// What they and the inputs read of the cache.
+    pub(crate) places: Places,
     pub(crate) facts: Facts,
 }
 
@@ -44,13 +46,15 @@ impl Engine {
         let inputs: Vec<Bound> =
             pipeline.inputs.iter().map(|input| self.bind(input, target)).collect::<Result<_>>()?;
         let facts = inputs.iter().flat_map(|input| input.facts.clone()).collect();
-        let mut bound = Bound { stages: Vec::new(), costs: Vec::new(), inputs, facts };
+        let places = inputs.iter().flat_map(|input| input.places.clone()).collect();
+        let mut bound = Bound { stages: Vec::new(), costs: Vec::new(), inputs, places, facts };
         let mut searched = Searched::new(Arc::clone(&target.corpus), target.corpus_digest);
         for step in &pipeline.steps {
             let opened =
                 self.bind_step(step, &mut searched).with_context(|| stage_name(pipeline, step))?;
             bound.stages.push(opened.stage);
             bound.costs.push(opened.cost);
+            bound.places.extend(opened.places);
             bound.facts.extend(opened.facts);
         }
         Ok(bound)

@@ -90,7 +90,23 @@ fn sample(queries: &Queries) -> Vec<Queries> {
 pub(crate) fn summary(mut seconds: Vec<f64>) -> Latency {
     seconds.sort_by(f64::total_cmp);
     let at = |share: f64| 1000.0 * percentile(&seconds, share);
-    Latency { queries: seconds.len(), p50_ms: at(0.50), p95_ms: at(0.95), p99_ms: at(0.99) }
+    Latency {
+        queries: seconds.len(),
+        p50_ms: at(0.50),
+        p50_interval_ms: median_interval(&seconds).map(|ends| ends.map(|end| 1000.0 * end)),
+        p95_ms: at(0.95),
+        p99_ms: at(0.99),
+    }
+}
+
+/// The values between which the median of what `sorted` was drawn from lies with 95 % confidence, whatever its
+/// distribution: of `n` values those at the ranks `l = ⌊(n - 1.96 √n) / 2⌋` and `n + 1 - l`, by the normal approximation to
+/// the binomial distribution (Hollander and Wolfe, Nonparametric Statistical Methods, section 3.6); the smallest and the
+/// largest of fewer than eight.
+fn median_interval(sorted: &[f64]) -> Option<[f64; 2]> {
+    let n = sorted.len() as f64;
+    let rank = (((n - 1.96 * n.sqrt()) / 2.0).floor()).max(1.0) as usize;
+    Some([*sorted.get(rank - 1)?, sorted[sorted.len() - rank]])
 }
 
 /// The smallest value that at least `share` of the sorted values do not exceed (nearest rank); 0 of none.
@@ -118,5 +134,14 @@ mod tests {
         assert_eq!(percentile(&seconds, 0.99), 99.0);
         assert_eq!(percentile(&[7.0], 0.95), 7.0);
         assert_eq!(percentile(&[], 0.5), 0.0);
+    }
+
+    #[test]
+    fn the_median_lies_between_two_ranks() {
+        // n = 100: (100 - 19.6) / 2 = 40.2, ranks 40 and 61: P(40 ≤ successes ≤ 60) = .9648 of a fair coin.
+        let seconds: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(median_interval(&seconds), Some([40.0, 61.0]));
+        assert_eq!(median_interval(&[1.0, 2.0, 9.0]), Some([1.0, 9.0]));
+        assert_eq!(median_interval(&[]), None);
     }
 }

@@ -79,7 +79,8 @@ pub use measure::{Column, Outcome};
 pub use models::{Models, Sought};
 pub use pipeline::{Pipeline, Step};
 pub use provenance::{
-    COMMIT, Facts, Memory, Origins, RUSTC, build, cores, cpu, device, libraries, memory, provenance,
+    COMMIT, Facts, Made, Memory, Origins, RUSTC, build, cores, cpu, device, libraries, memory,
+    provenance,
 };
 pub use rank::Finished;
 pub use sweep::Searched;

@@ -39,6 +39,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The result with all that was asked for, beside the dataset's official measures: what a report of this run shows.
+    pub fn with_shown(&self) -> (Cell, PerQuery) {
+        let (mut cell, mut per_query) = (self.cell.clone(), self.per_query.clone());
+        let shown = measured(&self.evaluation).into_iter().zip(&self.evaluation.measured);
+        for ((name, value), measured) in shown {
+            if per_query.get(&name).is_none() {
+                per_query.measures.push(name.clone());
+                per_query.values.push(measured.per_query.clone());
+            }
+            cell.measures.insert(name, value);
+        }
+        (cell, per_query)
+    }
+
     /// The ranking.
     pub fn run(&self) -> Result<TrecRun> {
         Ok(nir_data::trec::read_run(&self.run_file)?)

@@ -84,6 +84,12 @@ impl Pipeline {
         Ok(Self { method: method.clone(), steps, inputs })
     }
 
+    /// Whether it, or a method that it fuses, has a model to run.
+    pub fn has_model(&self) -> bool {
+        self.steps.iter().any(|step| !step.recipe.weights().is_empty())
+            || self.inputs.iter().any(Self::has_model)
+    }
+
     /// Its configs' digests by name, less its own: what it fuses, at any depth.
     pub fn input_digests(&self) -> Vec<(String, String)> {
         let own = |input: &Self| (input.method.name.clone(), input.method.digest().hex());

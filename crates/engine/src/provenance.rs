@@ -8,7 +8,7 @@ use nir_catalogue::Provenance;
 use nir_core::Digest;
 use nir_index::Simd;
 use nir_nn::Backend;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::is_of_checkpoint;
 use crate::pipeline::Pipeline;
@@ -26,10 +26,31 @@ pub struct Origins {
     pub facts: Facts,
     /// The digest of each set of weights, by name; none without a model.
     pub weights: IndexMap<String, String>,
-    /// What computed.
-    pub device: String,
+    /// The machine, the device and the day of the run, which its cost is of.
+    pub made: Made,
     /// How exactly its models did; none without a model.
     pub precision: Option<String>,
+}
+
+/// A machine and a day: where and when a run was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// The processor.
+    pub cpu: String,
+    /// What the machine has that decides how fast it is.
+    pub machine: IndexMap<String, String>,
+    /// What computed: `cpu`, or a GPU's name.
+    pub device: String,
+    /// The day, as `2026-12-01`.
+    pub date: String,
+}
+
+impl Made {
+    /// On this machine, today, by `device`.
+    pub fn here(device: String) -> Self {
+        let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+        Self { cpu: cpu(), machine: machine(), device, date }
+    }
 }
 
 /// The commit that this program was built from.
@@ -67,10 +88,10 @@ pub fn provenance(
         made_with: origins.made_with.clone(),
         rustc: RUSTC.to_owned(),
         libraries: libraries(),
-        cpu: cpu(),
-        machine: machine(),
-        device: origins.device.clone(),
-        date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        cpu: origins.made.cpu.clone(),
+        machine: origins.made.machine.clone(),
+        device: origins.made.device.clone(),
+        date: origins.made.date.clone(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::journal::Journal;
 use crate::kept::{COST, read_json, write_made_with, write_run};
 use crate::keys::{made_with, recipe_text};
 use crate::pipeline::Pipeline;
-use crate::provenance::{Facts, Origins, device};
+use crate::provenance::{Facts, Made, Origins, device};
 use crate::stages::Ran;
 use crate::workshop::boxed;
 
@@ -36,6 +36,9 @@ pub struct Finished {
 struct Record {
     cost: Cost,
     facts: Facts,
+    /// Where that was; not in records from before it was written down.
+    #[serde(default)]
+    made: Option<Made>,
 }
 
 impl Engine {
@@ -53,7 +56,8 @@ impl Engine {
         };
         let record: Record = read_json(&found.file(COST))?;
         let made_with = made_with(pipeline, &key);
-        let origins = self.origins(pipeline, run_digest(&found)?, record.facts, made_with)?;
+        let mut origins = self.origins(pipeline, run_digest(&found)?, record.facts, made_with)?;
+        origins.made = record.made.unwrap_or(origins.made);
         Ok(Finished { run_file: found.file(RUN), cost: record.cost, origins })
     }
 
@@ -65,12 +69,14 @@ impl Engine {
         made_with: Vec<String>,
     ) -> Result<Origins> {
         let weights = self.weights(pipeline)?;
-        let device = match weights.is_empty() {
-            true => "cpu".to_owned(),
-            false => device(&self.backend),
-        };
         let precision = (!weights.is_empty()).then(|| self.backend.precision().to_string());
-        Ok(Origins { run_digest, made_with, facts, weights, device, precision })
+        let made = self.made(weights.is_empty());
+        Ok(Origins { run_digest, made_with, facts, weights, made, precision })
+    }
+
+    /// This machine, with the device that computes models, today.
+    fn made(&self, without_model: bool) -> Made {
+        Made::here(if without_model { "cpu".to_owned() } else { device(&self.backend) })
     }
 
     /// The run of a pipeline that is bound already. So its vectors and indexes were made outside of the claim on the run:
@@ -85,7 +91,8 @@ impl Engine {
         self.cache.make("runs", key.digest(), &recipe, |folder| {
             let journal = Journal::of(&self.cache, &key);
             let ran = self.execute(pipeline, bound, target)?;
-            let record = Record { cost: self.cost(bound, &ran, target)?, facts: ran.facts };
+            let made = Some(self.made(self.weights(pipeline)?.is_empty()));
+            let record = Record { cost: self.cost(bound, &ran, target)?, facts: ran.facts, made };
             write_run(folder, &ran.run, target)?;
             write_made_with(folder, &key)?;
             cache::write(&folder.join(COST), serde_json::to_vec_pretty(&record)?)?;
@@ -106,7 +113,8 @@ impl Engine {
             None => self.progress.hushed(|| latency(&target.queries, search)).map_err(boxed)?,
         };
         let threads = rayon::current_num_threads();
-        Ok(Cost { stages, latency, peak_bytes: peak_bytes(), threads })
+        let index_bytes = Some(bound.places.values().sum());
+        Ok(Cost { stages, latency, index_bytes, peak_bytes: peak_bytes(), threads })
     }
 
     /// The digests of all weights that a pipeline and its inputs load.

@@ -95,6 +95,7 @@ fn cost(opened: &Opened, search: &dyn Search, round: Round) -> Cost {
         cpu: Some(CpuSeconds { build: opened.index.cpu_seconds, run: round.spent.cpu_seconds }),
     };
     Cost {
+        index_bytes: Some(stage.bytes),
         stages: vec![stage],
         latency: summary(round.seconds),
         peak_bytes: peak_bytes(),

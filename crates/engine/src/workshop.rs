@@ -1,5 +1,6 @@
 //! What stages borrow while they are built, with a log of what they took.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -24,6 +25,8 @@ pub(crate) struct Opened {
     pub(crate) cost: StageCost,
     /// Of its index alone.
     pub(crate) index: Spent,
+    /// The folders of the cache that it reads, with the bytes in each.
+    pub(crate) places: Places,
     pub(crate) facts: Facts,
 }
 
@@ -40,12 +43,12 @@ pub(crate) struct Workshop<'a> {
 impl Workshop<'_> {
     /// What the stage cost so far, and what its indexes say. What was found in the cache costs what it did when it was made.
     pub(crate) fn finish(self, algorithm: &str, open_seconds: f64, stage: Stage) -> Opened {
-        let Log { artifacts, seconds, index, bytes, facts } =
+        let Log { artifacts, seconds, index, places, facts } =
             self.log.into_inner().expect("no thread died holding the log");
         let build_seconds = if artifacts == 0 { open_seconds } else { seconds };
-        let name = algorithm.to_owned();
+        let (name, bytes) = (algorithm.to_owned(), places.values().sum());
         let cost = StageCost { stage: name, build_seconds, run_seconds: 0.0, bytes, cpu: None };
-        Opened { stage, cost, index, facts }
+        Opened { stage, cost, index, places, facts }
     }
 }
 
@@ -55,9 +58,12 @@ pub(crate) struct Log {
     seconds: f64,
     /// Of them, for indexes.
     index: Spent,
-    bytes: u64,
+    places: Places,
     facts: Facts,
 }
+
+/// Folders of the cache, with the bytes in each.
+pub(crate) type Places = BTreeMap<PathBuf, u64>;
 
 /// Makes a thing in a new folder, with what it took and which code made it.
 fn fill(
@@ -81,7 +87,7 @@ impl Workshop<'_> {
         if kind == "indexes" {
             log.index = log.index + spent;
         }
-        log.bytes += found.manifest().bytes();
+        log.places.insert(found.path().to_owned(), found.manifest().bytes());
         Ok(found.path().to_owned())
     }
 }

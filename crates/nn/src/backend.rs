@@ -30,6 +30,11 @@ const PRECISIONS: [(&str, Precision); 4] = [
     ("int8", Precision::Int8),
 ];
 
+impl Precision {
+    /// All of them, the reference first.
+    pub const ALL: [Self; 4] = [Self::F32, Self::Bf16, Self::F16, Self::Int8];
+}
+
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = PRECISIONS.iter().find(|(_, precision)| precision == self);

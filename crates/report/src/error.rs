@@ -1,6 +1,5 @@
 //! What can keep a report from being made.
 
-use nir_catalogue::PerQueryError;
 use nir_eval::MeasureError;
 
 /// A report that cannot be made.
@@ -18,9 +17,6 @@ pub enum ReportError {
         /// The arguments of that subcommand.
         arguments: String,
     },
-    /// The file with the measures of each query cannot be read.
-    #[error(transparent)]
-    PerQuery(#[from] PerQueryError),
     /// A cell records a measure that this version does not know.
     #[error(transparent)]
     Measure(#[from] MeasureError),

@@ -20,11 +20,11 @@ pub struct LabelScore {
 /// The mean of `measure` by label, for each label that an evaluated query has; `labels` maps a query's name to its labels.
 pub(crate) fn label_scores(
     measure: &str,
-    rows: &[Measured<'_>],
+    rows: &[&Measured],
     labels: &BTreeMap<String, Vec<String>>,
 ) -> Vec<LabelScore> {
     let known: BTreeSet<&String> = labels.values().flatten().collect();
-    let mean = |row: &Measured<'_>, label: &String| {
+    let mean = |row: &&Measured, label: &String| {
         let values = row.per_query.get(measure).unwrap_or_default();
         let names = row.per_query.queries.iter();
         let of_label = names.zip(values).filter(|(query, _)| has(labels, query, label));

@@ -1,12 +1,12 @@
 //! What a researcher publishes: a comparison as a page, a table or data; and how much of the list runs.
 //!
 //! ```text
-//! Question + cells (+ what is at hand of the collection) ──Report::new──▶ Report ──write──▶ html, markdown, latex, csv, json
+//! Question + results (+ what is at hand of the collection) ──Report::new──▶ Report ──write──▶ html, markdown, latex, csv, json
 //! Library + cells ──Coverage::new──▶ CoveragePage ──write──▶ html, markdown, json
 //! ```
 //!
-//! A report is made from files alone: the cells in `results/` and their measures query by query. No model runs, nothing is
-//! fetched, and the same files give the same bytes.
+//! A report is made of results alone: cells with their measures query by query. No model runs, nothing is fetched, and the
+//! same results give the same bytes.
 
 mod coverage;
 mod disagreement;
@@ -31,6 +31,7 @@ pub use error::ReportError;
 pub use format::{Format, UnknownFormat, coverage_text, report_text};
 pub use ir_metadata::ir_metadata;
 pub use labels::LabelScore;
+pub use measured::Measured;
 pub use question::{ConfigFile, Question};
 pub use report::{Entry, Report};
 pub use row::{QueryDifference, Row, Value};

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use nir_catalogue::{Cell, Library, Paper};
+use nir_catalogue::{Library, Paper};
 use nir_eval::significance::LEVEL;
 use serde::Serialize;
 
 use crate::error::ReportError;
-use crate::measured::rows_of;
+use crate::measured::{Measured, rows_of};
 use crate::sources::Sources;
 use crate::table::{Table, table};
 use crate::{ConfigFile, Question};
@@ -51,18 +51,19 @@ pub struct Entry {
 }
 
 impl Report {
-    /// Collects the facts that answer `question` from `cells` and from the files beside them in the folder `results`.
+    /// Collects the facts that answer `question` from results; `results` is the folder where they were looked for, which an
+    /// error names where there is none.
     pub fn new(
         question: &Question,
         results: &Path,
-        cells: &[Cell],
+        measured: &[Measured],
         library: &Library,
         sources: &dyn Sources,
     ) -> Result<Self, ReportError> {
         let mut absent = Vec::new();
         let mut tables = Vec::new();
         for dataset in &question.datasets {
-            let rows = rows_of(question, dataset, results, cells, &mut absent)?;
+            let rows = rows_of(question, dataset, measured, &mut absent);
             if !rows.is_empty() {
                 tables.push(table(question, &rows, library, sources)?);
             }

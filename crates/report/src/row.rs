@@ -36,8 +36,9 @@ pub struct Row {
     pub stages: Vec<StageCost>,
     /// How many threads the stages ran on.
     pub threads: usize,
-    /// The largest amount of resident memory, in bytes.
-    pub peak_bytes: Option<u64>,
+    /// Bytes on disk of the indexes and vectors that it searches; `None` where a result from before they were counted fuses
+    /// other methods.
+    pub index_bytes: Option<u64>,
     /// The share of the exact search's best documents that an approximate search found, by cut-off in ascending order;
     /// empty for an exact search.
     pub recalls: Vec<(usize, f64)>,
@@ -78,13 +79,13 @@ pub struct QueryDifference {
 /// The row with index `i`. `baseline` holds the baseline's row and whether it is this one.
 pub(crate) fn one_row(
     i: usize,
-    row: &Measured<'_>,
+    row: &Measured,
     measures: &[String],
     against: &[Judged],
-    baseline: Option<(bool, &Measured<'_>)>,
+    baseline: Option<(bool, &Measured)>,
     library: &Library,
 ) -> Row {
-    let cell = row.cell;
+    let cell = &row.cell;
     let config = library.methods.get(&cell.method);
     let value = |name: &String| Value {
         measure: name.clone(),
@@ -109,7 +110,7 @@ pub(crate) fn one_row(
         latency: cell.cost.latency.clone(),
         stages: cell.cost.stages.clone(),
         threads: cell.cost.threads,
-        peak_bytes: cell.cost.peak_bytes,
+        index_bytes: cell.index_bytes(),
         recalls: cell.recalls(),
         cut: cell.cut(),
         claims: cell.claims.clone(),
@@ -123,11 +124,7 @@ pub(crate) fn one_row(
     }
 }
 
-fn query_differences(
-    row: &Measured<'_>,
-    baseline: &Measured<'_>,
-    measure: &str,
-) -> Vec<QueryDifference> {
+fn query_differences(row: &Measured, baseline: &Measured, measure: &str) -> Vec<QueryDifference> {
     let names = row.per_query.queries.iter().cloned();
     let mut found: Vec<QueryDifference> = names
         .zip(row.differences(baseline, measure))

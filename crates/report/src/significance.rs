@@ -116,18 +116,18 @@ pub(crate) fn judged(
     question: &Question,
     measures: &[String],
     baseline: Option<usize>,
-    rows: &[Measured<'_>],
+    rows: &[&Measured],
 ) -> Result<Vec<Judged>, ReportError> {
     let Some(baseline) = baseline else { return Ok(Vec::new()) };
     let mut family = Vec::new();
     for (system, row) in rows.iter().enumerate() {
-        if system == baseline || !row.is_paired(&rows[baseline]) {
+        if system == baseline || !row.is_paired(rows[baseline]) {
             continue;
         }
         for name in measures {
             let measure: Measure = name.parse()?;
             if measure.is_effectiveness() {
-                let values = row.differences(&rows[baseline], name);
+                let values = row.differences(rows[baseline], name);
                 family.push(Differences { system, measure, values });
             }
         }
@@ -139,7 +139,7 @@ pub(crate) fn judged(
 pub(crate) fn tested(
     question: &Question,
     measures: &[String],
-    rows: &[Measured<'_>],
+    rows: &[&Measured],
 ) -> Result<Vec<Tested>, ReportError> {
     let (Some(name), false) = (measures.first(), question.hypotheses.is_empty()) else {
         return Ok(Vec::new());

@@ -48,12 +48,12 @@ pub struct Table {
 /// The table of the rows of one dataset; `rows` is not empty.
 pub(crate) fn table(
     question: &Question,
-    rows: &[Measured<'_>],
+    rows: &[&Measured],
     library: &Library,
     sources: &dyn Sources,
 ) -> Result<Table, ReportError> {
     let baseline = baseline(question, rows);
-    let first = rows[baseline.unwrap_or(0)].cell;
+    let first = &rows[baseline.unwrap_or(0)].cell;
     let (measures, not_recorded) = shown(question, rows);
     let against = judged(question, &measures, baseline, rows)?;
     let mut table = Table {
@@ -75,7 +75,7 @@ pub(crate) fn table(
         measures,
     };
     for (i, row) in rows.iter().enumerate() {
-        let baseline = baseline.map(|baseline| (baseline == i, &rows[baseline]));
+        let baseline = baseline.map(|baseline| (baseline == i, rows[baseline]));
         table.rows.push(one_row(i, row, &table.measures, &against, baseline, library));
     }
     mark_frontier(&mut table.rows);
@@ -88,13 +88,13 @@ pub(crate) fn table(
 }
 
 /// The index of the baseline's first row, which is the one in f32 if the baseline has a model.
-fn baseline(question: &Question, rows: &[Measured<'_>]) -> Option<usize> {
+fn baseline(question: &Question, rows: &[&Measured]) -> Option<usize> {
     rows.iter().position(|row| row.cell.method == question.baseline)
 }
 
 /// The measures that were asked for, in two lists: those that every row records, and the others.
 /// If no measure that was asked for is recorded, the first list has all measures that every row records.
-fn shown(question: &Question, rows: &[Measured<'_>]) -> (Vec<String>, Vec<String>) {
+fn shown(question: &Question, rows: &[&Measured]) -> (Vec<String>, Vec<String>) {
     let recorded = |name: &String| {
         rows.iter()
             .all(|row| row.per_query.get(name).is_some() && row.cell.measures.contains_key(name))
@@ -109,8 +109,8 @@ fn shown(question: &Question, rows: &[Measured<'_>]) -> (Vec<String>, Vec<String
 }
 
 /// The machines of the rows, each once: the name of the processor, after that of the device if it is another.
-fn machines(rows: &[Measured<'_>]) -> Vec<String> {
-    let machine = |row: &Measured<'_>| {
+fn machines(rows: &[&Measured]) -> Vec<String> {
+    let machine = |row: &&Measured| {
         let provenance = &row.cell.provenance;
         match provenance.device.as_str() {
             "cpu" => provenance.cpu.clone(),
@@ -121,12 +121,7 @@ fn machines(rows: &[Measured<'_>]) -> Vec<String> {
 }
 
 /// Adds to `table` what needs the collection: the texts of queries, the values by label, the disagreements.
-fn add_texts(
-    table: &mut Table,
-    rows: &[Measured<'_>],
-    at_hand: &AtHand<'_>,
-    sources: &dyn Sources,
-) {
+fn add_texts(table: &mut Table, rows: &[&Measured], at_hand: &AtHand<'_>, sources: &dyn Sources) {
     if rows.iter().any(|row| row.cell.provenance.dataset != at_hand.digest) {
         let name = &table.dataset;
         table.not_at_hand = Some(format!(

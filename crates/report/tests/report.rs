@@ -181,7 +181,14 @@ fn write_cell(
                 bytes: 2048,
                 cpu: None,
             }],
-            latency: Latency { queries: 4, p50_ms, p95_ms: 2.0 * p50_ms, p99_ms: 3.0 * p50_ms },
+            latency: Latency {
+                queries: 4,
+                p50_ms,
+                p50_interval_ms: Some([0.9 * p50_ms, 1.1 * p50_ms]),
+                p95_ms: 2.0 * p50_ms,
+                p99_ms: 3.0 * p50_ms,
+            },
+            index_bytes: None,
             peak_bytes: None,
             threads: 2,
         },
@@ -293,8 +300,10 @@ fn report_with(world: &World) -> Report {
     let library = library();
     write_results(folder.path(), &library);
     let cells = read_cells(folder.path()).unwrap();
+    let read = |cell| nir_report::Measured::read(folder.path(), cell).unwrap();
+    let measured: Vec<_> = cells.into_iter().map(read).collect();
     let question = Question::of(comparison(&library)).unwrap();
-    Report::new(&question, folder.path(), &cells, &library, world).unwrap()
+    Report::new(&question, folder.path(), &measured, &library, world).unwrap()
 }
 
 /// Compares with a file of `tests/expected`; `NIR_WRITE_EXPECTED=1` writes it, to be read before it is committed.

@@ -107,7 +107,8 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     }
     if columns.iter().any(|column| column.is_named) {
         write_whole(&results.join("README.md"), leaderboard(&library, &read_cells(&results)?))?;
-        publish(args, &question, &results, &library.with(&methods), app)?;
+        let library = library.with(&methods);
+        publish(args, (&question, &pipelines, &columns), &results, &library, &engine, app)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -115,16 +116,20 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
 /// Writes the report, or prints the command that would write one.
 fn publish(
     args: &Args,
-    question: &Question,
+    (question, pipelines, columns): (&Question, &[Pipeline], &[Column]),
     results: &Path,
     library: &Library,
+    engine: &Engine,
     app: &App,
 ) -> Result<()> {
     let Some(path) = &args.report else {
         errln!("report: nir report {} --out report.html", question.arguments());
         return Ok(());
     };
-    page::write(&page::make(question, results, library, app)?, Some(path), None)
+    let measured = page::at_hand(question, std::slice::from_ref(engine), pipelines, columns)?;
+    let of =
+        page::Make { question, results, measured: &measured, columns, library, explain: false };
+    page::write(&page::make(&of, app)?, Some(path), None)
 }
 
 /// The methods to run, and the question that their results answer: datasets, measures and the baseline.
