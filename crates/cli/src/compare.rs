@@ -7,7 +7,7 @@ use nir_catalogue::{Claimed, Library, Verdict};
 use nir_engine::Outcome;
 use nir_eval::Evaluation;
 use nir_eval::significance::{Comparison as Difference, Correction, LEVEL, Settings, compare};
-use nir_report::{Judged, Question, p_value, verdict};
+use nir_report::{Judged, Means, Pairs, Question, p_value, verdict};
 
 use crate::table::Table;
 
@@ -74,6 +74,7 @@ impl Plan {
             found.iter().map(|one| Judged::new(name(one.system), one)).collect();
         let queries = baseline.evaluation.queries.len();
         let _ = writeln!(page, "\n{}", verdict("method", &baseline.cell.label(), queries, &judged));
+        add_pairs(page, outcomes);
         Ok(())
     }
 }
@@ -135,6 +136,71 @@ fn add_missing(page: &mut String, outcomes: &[Outcome]) {
             "{name}: no results for {missing} of {of} judged queries, which count 0"
         );
     }
+}
+
+/// A terminal is too narrow for a matrix of more rows.
+const MATRIX: usize = 12;
+
+/// All pairs under the first measure, each once.
+fn add_pairs(page: &mut String, outcomes: &[Outcome]) {
+    let first = |outcome: &Outcome| outcome.evaluation.measured.first().cloned();
+    let Some(measured) = outcomes.iter().map(first).collect::<Option<Vec<_>>>() else { return };
+    let rows: Vec<(String, &[f64])> = outcomes
+        .iter()
+        .zip(&measured)
+        .map(|(outcome, measured)| (outcome.cell.label(), measured.per_query.as_slice()))
+        .collect();
+    if rows.len() > MATRIX {
+        return;
+    }
+    let Some(pairs) = measured.first().and_then(|first| Pairs::of(&first.measure, &rows)) else {
+        return;
+    };
+    let numbers = (1..rows.len()).map(|number| number.to_string());
+    let mut table = Table::new(std::iter::once("row less column".to_owned()).chain(numbers));
+    for (row, name) in pairs.names.iter().enumerate() {
+        let cell = |column| {
+            let pair = pairs.at(row, column).filter(|_| column < row);
+            pair.map_or_else(String::new, |(difference, found)| {
+                format!("{difference:+.3}{}", if found { "*" } else { " " })
+            })
+        };
+        let cells = (0..rows.len() - 1).map(cell);
+        table.row(std::iter::once(format!("{} {name}", row + 1)).chain(cells));
+    }
+    let _ =
+        write!(page, "\nall pairs under {} (Tukey's HSD; * p < {LEVEL})\n\n{table}", pairs.measure);
+}
+
+/// Means over several datasets, each against the baseline's.
+pub(crate) fn means(means: &Means) -> String {
+    let datasets = means.datasets.join(", ");
+    let names = means.measures.iter().flat_map(|name| [name.clone(), "difference".to_owned()]);
+    let mut table = Table::new(std::iter::once("method".to_owned()).chain(names));
+    for row in &means.rows {
+        let cells = row.values.iter().flat_map(|value| {
+            let against = value.against.as_ref().map_or_else(String::new, |one| {
+                format!("{:+.4}{}", one.difference, if one.is_significant { "*" } else { " " })
+            });
+            [format!("{:.4}", value.value), against]
+        });
+        table.row(std::iter::once(row.name.clone()).chain(cells));
+    }
+    let mut page = format!(
+        "\nmeans over {datasets}: each counts once (randomisation within datasets; * corrected p < {LEVEL})\n\n{table}"
+    );
+    for (names, why) in [
+        (&means.left_out, "left out, samples beside full collections"),
+        (&means.incomplete, "without a result on every dataset"),
+    ] {
+        if !names.is_empty() {
+            let _ = writeln!(page, "{why}: {}", names.join(", "));
+        }
+    }
+    if !means.verdict.is_empty() {
+        let _ = writeln!(page, "\n{}", means.verdict);
+    }
+    page
 }
 
 fn add_claims(page: &mut String, outcomes: &[Outcome]) {

@@ -52,9 +52,9 @@ pub struct Shown {
 }
 
 /// Queries shown in each direction.
-const QUERIES: usize = 3;
+pub(crate) const QUERIES: usize = 3;
 /// Documents shown for each.
-const DOCUMENTS: usize = 5;
+pub(crate) const DOCUMENTS: usize = 5;
 /// Parts of a score shown for each.
 const PARTS: usize = 6;
 /// Characters shown of a document.
@@ -121,7 +121,7 @@ fn side(name: &str, run: &TrecRun, parts: &Parts, query_id: &str, at_hand: &AtHa
     Side { name: name.to_owned(), documents: documents.collect() }
 }
 
-fn text(doc_id: &str, at_hand: &AtHand<'_>) -> String {
+pub(crate) fn text(doc_id: &str, at_hand: &AtHand<'_>) -> String {
     let corpus = at_hand.corpus;
     corpus.doc_no(doc_id).map(|doc| beginning(corpus.contents(doc))).unwrap_or_default()
 }

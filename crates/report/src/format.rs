@@ -5,12 +5,14 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::drawing::{Pareto, Strip, pareto, strips};
+use crate::drawing::{Strip, strips};
+use crate::forest::{Forest, forest};
+use crate::pareto::{Pareto, pareto};
 use crate::report::Report;
 use crate::row::{Row, Value};
 use crate::table::Table;
 use crate::templates::fill;
-use crate::{CoveragePage, disagreement};
+use crate::{CoveragePage, Pairs, disagreement};
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +86,12 @@ struct Drawn<'a> {
     #[serde(flatten)]
     table: &'a Table,
     pareto: Option<Pareto>,
+    /// The differences of the rows under the first measure, with their intervals.
+    forest: Option<Forest>,
+    /// The matrix of all pairs: `matrix[row][column]` is the row less the column.
+    matrix: Vec<Vec<Option<(f64, bool)>>>,
+    /// What any two rows answered, as data for the page's script.
+    answers: Option<String>,
     strips: Vec<Strip>,
     /// Queries that moved most, row by row as `strips`.
     moved: Vec<Vec<&'a crate::QueryDifference>>,
@@ -116,6 +124,9 @@ fn drawn<'a>(table: &'a Table) -> Drawn<'a> {
     Drawn {
         table,
         pareto: pareto(table),
+        forest: forest(table),
+        matrix: table.pairs.as_ref().map_or_else(Vec::new, matrix),
+        answers: table.answers.as_ref().map(script_data),
         strips: strips(table),
         moved: rows.map(moved).collect(),
         best: (0..table.measures.len()).map(best).collect(),
@@ -123,6 +134,18 @@ fn drawn<'a>(table: &'a Table) -> Drawn<'a> {
         has_losses: table.rows.iter().any(|row| !row.recalls.is_empty() || row.cut.is_some()),
         has_precision: table.rows.iter().any(|row| row.precision.is_some()),
     }
+}
+
+fn matrix(pairs: &Pairs) -> Vec<Vec<Option<(f64, bool)>>> {
+    let places = 0..pairs.names.len();
+    let row = |row| places.clone().map(|column| pairs.at(row, column)).collect();
+    places.clone().map(row).collect()
+}
+
+/// JSON that can stand in a script of a page: no text of it ends the script, and it is well-formed XML.
+fn script_data(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).expect("numbers, texts and lists are plain data");
+    text.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
 }
 
 /// A report in one of its forms.
@@ -156,7 +179,7 @@ fn json(value: &impl Serialize) -> String {
 }
 
 const COLUMNS: &str = "dataset,sample_of,method,name,paper,precision,device,measure,value,difference,low,high,p,corrected_p,\
-effect_size,won,tied,lost,p50_ms,p95_ms,p99_ms,run_digest";
+effect_size,won,tied,lost,p50_ms,p95_ms,p99_ms,run_digest,detectable,index_bytes";
 
 /// One line for each row and measure (RFC 4180), as data frames want it.
 fn csv(report: &Report) -> String {
@@ -190,6 +213,9 @@ fn csv_line(table: &Table, row: &Row, value: &Value) -> Vec<String> {
     line.extend(against(value));
     line.extend(times);
     line.push(row.provenance.run.clone());
+    let detectable = value.against.as_ref().and_then(|one| one.detectable);
+    line.push(detectable.map_or_else(String::new, |limit| limit.to_string()));
+    line.push(row.index_bytes.map_or_else(String::new, |bytes| bytes.to_string()));
     line
 }
 
@@ -213,6 +239,13 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_ends_the_script_it_stands_in() {
+        let data = script_data(&["</script><b>&amp;"]);
+        assert_eq!(data, r#"["\u003c/script\u003e\u003cb\u003e\u0026amp;"]"#);
+        assert_eq!(serde_json::from_str::<[String; 1]>(&data).unwrap(), ["</script><b>&amp;"]);
+    }
 
     #[test]
     fn a_word_with_a_comma_or_a_quote_is_quoted() {

@@ -8,14 +8,19 @@
 //! A report is made of results alone: cells with their measures query by query. No model runs, nothing is fetched, and the
 //! same results give the same bytes.
 
+mod answers;
 mod coverage;
 mod disagreement;
 mod drawing;
 mod error;
+mod forest;
 mod format;
 mod ir_metadata;
 mod labels;
+mod means;
 mod measured;
+mod pairs;
+mod pareto;
 mod question;
 mod report;
 mod row;
@@ -31,7 +36,9 @@ pub use error::ReportError;
 pub use format::{Format, UnknownFormat, coverage_text, report_text};
 pub use ir_metadata::ir_metadata;
 pub use labels::LabelScore;
+pub use means::{AgainstMean, Mean, MeanRow, Means};
 pub use measured::Measured;
+pub use pairs::{PairOfRows, Pairs};
 pub use question::{ConfigFile, Question};
 pub use report::{Entry, Report};
 pub use row::{QueryDifference, Row, Value};

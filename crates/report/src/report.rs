@@ -7,16 +7,20 @@ use nir_eval::significance::LEVEL;
 use serde::Serialize;
 
 use crate::error::ReportError;
+use crate::means::Means;
 use crate::measured::{Measured, rows_of};
 use crate::sources::Sources;
 use crate::table::{Table, table};
+use crate::verdict::list;
 use crate::{ConfigFile, Question};
 
 /// A comparison of methods on datasets: settings, tables, list entries and the commands that repeat it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// What was asked for: the path of a comparison, or the names of methods.
+    /// What is compared with what on what, in words.
     pub title: String,
+    /// What was asked for, as it is typed: the path of a comparison, or the names of methods.
+    pub what: String,
     /// The comparison file, if one was given.
     pub config: Option<ConfigFile>,
     /// The method that every other row is tested against; empty if there is none.
@@ -33,6 +37,8 @@ pub struct Report {
     pub alpha: f64,
     /// One table for each dataset; full collections first, then samples.
     pub tables: Vec<Table>,
+    /// Means over the datasets, where there are several.
+    pub means: Option<Means>,
     /// The pairs (dataset, method) that were asked for and have no result.
     pub absent: Vec<(String, String)>,
     /// The entries of the list whose methods are rows.
@@ -79,7 +85,8 @@ impl Report {
         tables.sort_by_key(|table| table.sample_of.is_some());
         let settings = &question.settings;
         Ok(Self {
-            title: question.what.clone(),
+            title: title(question, &tables),
+            what: question.what.clone(),
             config: question.config.clone(),
             baseline: question.baseline.clone(),
             test: settings.test.to_string(),
@@ -90,9 +97,37 @@ impl Report {
             entries: entries(&tables, library),
             commands: commands(question, &tables),
             tables,
+            means: Means::of(question, measured),
             absent,
         })
     }
+}
+
+/// At most this many methods or datasets are named in a title.
+const NAMED: usize = 3;
+
+/// `BM25, BM25 + RM3 and DPR on pocket`, or `BM25 and 12 other methods on 4 datasets`.
+fn title(question: &Question, tables: &[Table]) -> String {
+    let rows = tables.iter().flat_map(|table| &table.rows);
+    let mut names: Vec<&str> = Vec::new();
+    for row in rows {
+        let name = row.name.as_str();
+        let at = if row.is_baseline { 0 } else { names.len() };
+        if !names.contains(&name) {
+            names.insert(at, name);
+        }
+    }
+    let datasets: Vec<&str> = tables.iter().map(|table| table.dataset.as_str()).collect();
+    let what = match names.len() {
+        count if count <= NAMED => list(&names),
+        count if question.baseline.is_empty() => format!("{count} search structures"),
+        count => format!("{} and {} other methods", names[0], count - 1),
+    };
+    let on = match datasets.len() {
+        count if count <= NAMED => list(&datasets),
+        count => format!("{count} datasets"),
+    };
+    format!("{what} on {on}")
 }
 
 /// The papers of the rows, each once, in the order of the rows.

@@ -26,7 +26,7 @@ pub struct Row {
     pub is_stale: bool,
     /// The number type of the method's models, if it has a model.
     pub precision: Option<String>,
-    /// Whether no other row is both better in the first measure and faster.
+    /// Whether no other row is better in the first measure and not clearly slower, or as good and clearly faster.
     pub on_frontier: bool,
     /// One value for each measure, in the order of `Table::measures`.
     pub values: Vec<Value>,
@@ -134,18 +134,26 @@ fn query_differences(row: &Measured, baseline: &Measured, measure: &str) -> Vec<
     found
 }
 
-/// Marks the rows that no other row beats in the first measure without being slower.
+/// A median that was timed again differs by up to this share, whatever its interval within one run says.
+const AGAIN: f64 = 0.1;
+
+/// Between which two times the median of a row lies, in milliseconds: the recorded interval, and at least 10 % either way.
+pub(crate) fn time_interval(row: &Row) -> [f64; 2] {
+    let p50 = row.latency.p50_ms;
+    let [low, high] = row.latency.p50_interval_ms.unwrap_or([p50; 2]);
+    [low.min((1.0 - AGAIN) * p50), high.max((1.0 + AGAIN) * p50)]
+}
+
+/// Marks the rows that no other row beats. A row is beaten by one that is better in the first measure and not clearly slower,
+/// and by one that is as good and clearly faster; times whose intervals overlap are a tie.
 pub(crate) fn mark_frontier(rows: &mut [Row]) {
-    let mut order: Vec<usize> = (0..rows.len()).filter(|&i| !rows[i].values.is_empty()).collect();
-    let point = |row: &Row| (row.latency.p50_ms, row.values[0].value);
-    order.sort_by(|&a, &b| {
-        let ((time_a, value_a), (time_b, value_b)) = (point(&rows[a]), point(&rows[b]));
-        time_a.total_cmp(&time_b).then(value_b.total_cmp(&value_a))
-    });
-    let mut best = f64::NEG_INFINITY;
-    for i in order {
-        let (_, value) = point(&rows[i]);
-        rows[i].on_frontier = value > best;
-        best = best.max(value);
+    let points: Vec<Option<(f64, [f64; 2])>> =
+        rows.iter().map(|row| Some((row.values.first()?.value, time_interval(row)))).collect();
+    for (row, point) in rows.iter_mut().zip(&points) {
+        let Some((value, [low, high])) = *point else { continue };
+        let beats = |&(other, [other_low, other_high]): &(f64, [f64; 2])| {
+            (other > value && other_low <= high) || (other == value && other_high < low)
+        };
+        row.on_frontier = !points.iter().flatten().any(beats);
     }
 }

@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nir_catalogue::{Library, Scope};
+use nir_eval::significance::Comparison;
 use serde::Serialize;
 
 use crate::Question;
+use crate::answers::{Answers, answers};
 use crate::disagreement::{Disagreement, disagreements};
 use crate::error::ReportError;
 use crate::labels::{LabelScore, label_scores};
 use crate::measured::Measured;
+use crate::pairs::{Pairs, pairs};
 use crate::row::{Row, mark_frontier, one_row};
 use crate::significance::{Tested, judged, tested};
 use crate::sources::{AtHand, Sources};
+use crate::verdict::{Judged, verdict};
 
 /// The rows of one dataset.
 #[derive(Debug, Clone, Serialize)]
@@ -37,12 +41,19 @@ pub struct Table {
     pub not_at_hand: Option<String>,
     /// One for each method and precision, in the order asked for.
     pub rows: Vec<Row>,
+    /// What the comparison with the baseline says, in one sentence; empty where nothing is compared.
+    pub verdict: String,
+    /// All pairs of rows under the first measure, where three or more were measured on the same data.
+    pub pairs: Option<Pairs>,
     /// The claims of papers about pairs of rows, and what the rows show.
     pub hypotheses: Vec<Tested>,
     /// The first measure by label of query, where the dataset has labels.
     pub labels: Vec<LabelScore>,
     /// Where the baseline and the best other row differ most, side by side.
     pub disagreements: Vec<Disagreement>,
+    /// What any two rows answered where they differ most: for the page alone, which lets its reader choose the two.
+    #[serde(skip)]
+    pub(crate) answers: Option<Answers>,
 }
 
 /// The table of the rows of one dataset; `rows` is not empty.
@@ -66,10 +77,13 @@ pub(crate) fn table(
         queries: first.queries,
         policy: first.policy.clone(),
         rows: Vec::new(),
+        verdict: sentence(question, baseline, rows, &against),
+        pairs: if question.baseline.is_empty() { None } else { pairs(&measures, rows) },
         machines: machines(rows),
         hypotheses: tested(question, &measures, rows)?,
         labels: Vec::new(),
         disagreements: Vec::new(),
+        answers: None,
         not_at_hand: None,
         not_recorded,
         measures,
@@ -85,6 +99,22 @@ pub(crate) fn table(
     });
     table.not_at_hand = table.not_at_hand.or(found.err());
     Ok(table)
+}
+
+/// The verdict over all comparisons of a table.
+fn sentence(
+    question: &Question,
+    baseline: Option<usize>,
+    rows: &[&Measured],
+    against: &[Comparison],
+) -> String {
+    let Some(baseline) = baseline.filter(|_| !question.baseline.is_empty()) else {
+        return String::new();
+    };
+    let judged = |one: &Comparison| Judged::new(rows[one.system].cell.label(), one);
+    let judged: Vec<Judged> = against.iter().map(judged).collect();
+    let queries = rows[baseline].per_query.queries.len();
+    verdict("method", &rows[baseline].cell.label(), queries, &judged)
 }
 
 /// The index of the baseline's first row, which is the one in f32 if the baseline has a model.
@@ -141,4 +171,7 @@ fn add_texts(table: &mut Table, rows: &[&Measured], at_hand: &AtHand<'_>, source
         table.labels = label_scores(measure, rows, at_hand.labels);
     }
     table.disagreements = disagreements(&table.dataset, &table.rows, at_hand, sources);
+    if let Some(measure) = table.measures.first() {
+        table.answers = answers(measure, rows, at_hand, sources);
+    }
 }

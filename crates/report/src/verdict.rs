@@ -99,8 +99,9 @@ fn named(found: &[&Judged], noun: &str) -> String {
 }
 
 /// `A`, `A and B`, `A, B and C`.
-fn list(words: &[String]) -> String {
-    match words {
+pub(crate) fn list(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.as_slice() {
         [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
         _ => words.concat(),
     }
@@ -108,15 +109,18 @@ fn list(words: &[String]) -> String {
 
 /// What the queries could have shown of the systems `of` under the first measure.
 fn detectable(measure: &str, judged: &[Judged], of: &[&str]) -> String {
-    let open =
-        judged.iter().filter(|one| one.measure == measure && of.contains(&one.name.as_str()));
-    let limits: Vec<f64> = open.filter_map(|one| one.detectable).collect();
+    let of_open = |one: &&Judged| one.measure == measure && of.contains(&one.name.as_str());
+    let open = || judged.iter().filter(of_open);
+    let limits: Vec<f64> = open().filter_map(|one| one.detectable).collect();
     let (low, high) = limits
         .iter()
         .fold((f64::INFINITY, 0.0f64), |(low, high), &one| (low.min(one), high.max(one)));
     let (from, to) = (format!("{low:.3}"), format!("{high:.3}"));
     let limit = match (limits.as_slice(), from == to) {
-        ([], _) => return format!(": no value of {measure} differs at all"),
+        ([], _) if open().all(|one| one.difference == 0.0) => {
+            return format!(": no value of {measure} differs at all");
+        }
+        ([], _) => return String::new(),
         (_, true) => from,
         (_, false) => format!("{from} to {to}, depending on the system"),
     };

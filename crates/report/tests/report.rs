@@ -13,8 +13,8 @@ use nir_catalogue::{
 };
 use nir_core::{Document, Documents, Qrels, Queries, Query, TrecRun};
 use nir_report::{
-    AtHand, CoveragePage, Finding, Format, Part, Parts, Question, Report, Sources, coverage_text,
-    report_text,
+    AtHand, CoveragePage, Finding, Format, Means, Part, Parts, Question, Report, Sources,
+    coverage_text, report_text,
 };
 
 const PAPERS: &str = r#"
@@ -432,6 +432,121 @@ fn without_a_single_result_the_error_says_what_to_run() {
     let error =
         Report::new(&question, folder.path(), &[], &library, &world).unwrap_err().to_string();
     assert!(error.ends_with("`nir run configs/test.toml` makes them"), "{error}");
+}
+
+#[test]
+fn a_title_says_in_words_what_is_compared() {
+    assert_eq!(report().title, "Words and 3 other methods on small and drawn");
+    assert_eq!(report().what, "configs/test.toml");
+}
+
+#[test]
+fn the_sentence_under_a_table_names_what_differs() {
+    let verdict = &report().tables[0].verdict;
+    let found = "Beyond chance on 6 queries: VEC, tuned (nDCG@10, AP) and VEC, tuned (int8) (nDCG@10, AP) are better than Words";
+    assert!(verdict.starts_with(found), "{verdict}");
+    // `more` wins 0.1 on one query and loses it on another: nothing is found, and the sentence says of how much nothing is known.
+    assert!(
+        verdict.contains("does not differ from it; the smallest difference in nDCG@10"),
+        "{verdict}"
+    );
+}
+
+#[test]
+fn only_what_is_significant_has_a_colour() {
+    let page = report_text(&report(), Format::Html);
+    let document = roxmltree::Document::parse_with_options(
+        &page,
+        roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() },
+    )
+    .unwrap();
+    let coloured = document.descendants().filter(|node| {
+        let class = node.attribute("class").unwrap_or_default();
+        node.has_tag_name("small") && ["up", "down"].contains(&class)
+    });
+    let texts: Vec<&str> = coloured.filter_map(|node| node.text()).collect();
+    assert!(texts.len() == 4 && texts.iter().all(|text| text.ends_with('*')), "{texts:?}");
+}
+
+#[test]
+fn times_that_overlap_are_a_tie() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
+    let better = values.map(|value| value + 0.1);
+    // 1.00 ms and 1.05 ms are one time: their intervals are ten per cent either way. So the better row alone is on the frontier.
+    write_cell(folder.path(), &library, ("small", "lexical/words", None), 1.0, &values);
+    write_cell(folder.path(), &library, ("small", "lexical/more", None), 1.05, &better);
+    let front = |path: &Path| -> Vec<bool> {
+        let read = |cell| nir_report::Measured::read(path, cell).unwrap();
+        let measured: Vec<_> = read_cells(path).unwrap().into_iter().map(read).collect();
+        let question = Question::of(comparison(&library)).unwrap();
+        let world = World { digest: "" };
+        let report = Report::new(&question, path, &measured, &library, &world).unwrap();
+        report.tables[0].rows.iter().map(|row| row.on_frontier).collect()
+    };
+    assert_eq!(front(folder.path()), [false, true]);
+    // The same quality at one time: both are.
+    write_cell(folder.path(), &library, ("small", "lexical/more", None), 1.05, &values);
+    assert_eq!(front(folder.path()), [true, true]);
+    // Clearly faster and worse: both are.
+    write_cell(folder.path(), &library, ("small", "lexical/more", None), 1.5, &better);
+    assert_eq!(front(folder.path()), [true, true]);
+}
+
+#[test]
+fn latex_tells_a_gain_from_a_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let values = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+    let worse = [0.1, 0.2, 0.31, 0.4, 0.52, 0.6];
+    write_cell(folder.path(), &library, ("small", "lexical/words", None), 1.0, &values);
+    write_cell(folder.path(), &library, ("small", "lexical/more", None), 1.0, &worse);
+    let read = |cell| nir_report::Measured::read(folder.path(), cell).unwrap();
+    let measured: Vec<_> = read_cells(folder.path()).unwrap().into_iter().map(read).collect();
+    let question = Question::of(comparison(&library)).unwrap();
+    let world = World { digest: "" };
+    let report = Report::new(&question, folder.path(), &measured, &library, &world).unwrap();
+    let text = report_text(&report, Format::Latex);
+    assert!(
+        text.contains("0.3550$^{\\downarrow}$") && !text.contains("0.3550$^{\\uparrow}$"),
+        "{text}"
+    );
+}
+
+#[test]
+fn means_over_datasets_count_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    // Means .35 and .2 of six and two queries: .275; with .1 more everywhere .375.
+    for (dataset, values) in
+        [("small", &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6][..]), ("other", &[0.1, 0.3])]
+    {
+        let better: Vec<f64> = values.iter().map(|value| value + 0.1).collect();
+        write_cell(folder.path(), &library, (dataset, "lexical/words", None), 1.0, values);
+        write_cell(folder.path(), &library, (dataset, "lexical/more", None), 1.0, &better);
+    }
+    let read = |cell| nir_report::Measured::read(folder.path(), cell).unwrap();
+    let measured: Vec<_> = read_cells(folder.path()).unwrap().into_iter().map(read).collect();
+    let mut question = Question::of(comparison(&library)).unwrap();
+    assert!(
+        Means::of(&question, &measured).is_none(),
+        "`drawn` has no result, and `small` alone is no mean"
+    );
+    question.datasets = vec!["small".into(), "other".into()];
+    let means = Means::of(&question, &measured).unwrap();
+    let found: Vec<f64> = means.rows.iter().map(|row| row.values[0].value).collect();
+    assert!((found[0] - 0.275).abs() < 1e-12 && (found[1] - 0.375).abs() < 1e-12, "{found:?}");
+    let against = means.rows[1].values[0].against.as_ref().unwrap();
+    // All eight differences are .1: of 256 signs two reach it, p = 2/256 = .0078, times two measures .0156.
+    assert!((against.difference - 0.1).abs() < 1e-12 && (against.p - 2.0 / 256.0).abs() < 0.002);
+    assert!((against.corrected_p - 2.0 * against.p).abs() < 1e-12 && against.is_significant);
+    assert_eq!(means.incomplete, ["dense/vec", "dense/absent"]);
+    assert!(
+        means.verdict.starts_with("Beyond chance on 8 queries: 100% more_words"),
+        "{}",
+        means.verdict
+    );
 }
 
 /// Reads a page as XML, as which it is written too, and holds it to the rules of a page that stands alone.

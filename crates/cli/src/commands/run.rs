@@ -8,10 +8,10 @@ use nir_catalogue::{Cell, Method, leaderboard, read_cells};
 use nir_data::{Dataset, Source, check_output, is_standard_output};
 use nir_engine::checkpoint::is_of_checkpoint;
 use nir_engine::{Column, Engine, Finished, Library, Models, Outcome, Pipeline};
-use nir_report::{Question, ir_metadata};
+use nir_report::{Means, Question, ir_metadata};
 
 use crate::app::App;
-use crate::compare::Plan;
+use crate::compare::{self, Plan};
 use crate::input::check_standard_input;
 use crate::models;
 use crate::named::{comparison_name, method_of};
@@ -107,29 +107,27 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     }
     if columns.iter().any(|column| column.is_named) {
         write_whole(&results.join("README.md"), leaderboard(&library, &read_cells(&results)?))?;
-        let library = library.with(&methods);
-        publish(args, (&question, &pipelines, &columns), &results, &library, &engine, app)?;
+        let engines = std::slice::from_ref(&engine);
+        let measured = page::at_hand(&question, engines, &pipelines, &columns)?;
+        if let Some(means) = Means::of(&question, &measured) {
+            print_page(args, &compare::means(&means))?;
+        }
+        let library = &library.with(&methods);
+        let (question, results) = (&question, results.as_path());
+        let (measured, columns) = (&measured[..], &columns[..]);
+        let of = page::Make { question, results, measured, columns, library, explain: false };
+        publish(args, &of, app)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes the report, or prints the command that would write one.
-fn publish(
-    args: &Args,
-    (question, pipelines, columns): (&Question, &[Pipeline], &[Column]),
-    results: &Path,
-    library: &Library,
-    engine: &Engine,
-    app: &App,
-) -> Result<()> {
+fn publish(args: &Args, of: &page::Make<'_>, app: &App) -> Result<()> {
     let Some(path) = &args.report else {
-        errln!("report: nir report {} --out report.html", question.arguments());
+        errln!("report: nir report {} --out report.html", of.question.arguments());
         return Ok(());
     };
-    let measured = page::at_hand(question, std::slice::from_ref(engine), pipelines, columns)?;
-    let of =
-        page::Make { question, results, measured: &measured, columns, library, explain: false };
-    page::write(&page::make(&of, app)?, Some(path), None)
+    page::write(&page::make(of, app)?, Some(path), None)
 }
 
 /// The methods to run, and the question that their results answer: datasets, measures and the baseline.
