@@ -68,6 +68,7 @@ const COMMANDS: &[&[&str]] = &[
         "--out",
         "-",
     ],
+    &["compare", "results", "results"],
     &["gate", "gate.toml", "--no-costs", "--against", "results"],
     &["coverage"],
     &["coverage", "--format", "json"],

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::drawing::{Scale, Tick, WIDTH, nice_step, range, rounded, value_ticks};
-use crate::row::{Row, time_interval};
+use crate::row::{Row, median_interval};
 use crate::table::Table;
 
 /// Units of the drawing; the page scales it.
@@ -56,7 +56,7 @@ pub(crate) fn pareto(table: &Table) -> Option<Pareto> {
         return None;
     }
     let time = |row: &Row| row.latency.p50_ms.max(1e-4).log10();
-    let ends = |row: &Row| time_interval(row).map(|end| end.max(1e-4).log10());
+    let ends = |row: &Row| median_interval(&row.latency).map(|end| end.max(1e-4).log10());
     let value = |row: &Row| row.values[0].value;
     let (fastest, slowest) = range(table.rows.iter().flat_map(ends));
     let (worst, best) = range(table.rows.iter().map(value));

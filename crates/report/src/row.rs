@@ -28,6 +28,8 @@ pub struct Row {
     pub precision: Option<String>,
     /// Whether no other row is better in the first measure and not clearly slower, or as good and clearly faster.
     pub on_frontier: bool,
+    /// The names of the queries that were measured.
+    pub queries: Vec<String>,
     /// One value for each measure, in the order of `Table::measures`.
     pub values: Vec<Value>,
     /// The time for one query, when queries are answered one at a time.
@@ -59,6 +61,8 @@ pub struct Value {
     pub measure: String,
     /// The mean over all judged queries.
     pub value: f64,
+    /// The value of each query, in the order of `Row::queries`.
+    pub per_query: Vec<f64>,
     /// Queries whose value depends on the order of ties.
     pub tied_queries: usize,
     /// The comparison with the baseline; `None` if the two rows were measured on different data.
@@ -90,6 +94,7 @@ pub(crate) fn one_row(
     let value = |name: &String| Value {
         measure: name.clone(),
         value: cell.measures[name].value,
+        per_query: row.values(name).to_vec(),
         tied_queries: cell.measures[name].tied_queries,
         against: against
             .iter()
@@ -106,6 +111,7 @@ pub(crate) fn one_row(
         is_stale: config.is_some_and(|method| method.digest().hex() != cell.provenance.config),
         precision: cell.precision.clone(),
         on_frontier: false,
+        queries: row.per_query.queries.clone(),
         values: measures.iter().map(value).collect(),
         latency: cell.cost.latency.clone(),
         stages: cell.cost.stages.clone(),
@@ -137,18 +143,20 @@ fn query_differences(row: &Measured, baseline: &Measured, measure: &str) -> Vec<
 /// A median that was timed again differs by up to this share, whatever its interval within one run says.
 const AGAIN: f64 = 0.1;
 
-/// Between which two times the median of a row lies, in milliseconds: the recorded interval, and at least 10 % either way.
-pub(crate) fn time_interval(row: &Row) -> [f64; 2] {
-    let p50 = row.latency.p50_ms;
-    let [low, high] = row.latency.p50_interval_ms.unwrap_or([p50; 2]);
+/// Between which two times a median lies, in milliseconds: the recorded interval, and at least 10 % either way.
+pub(crate) fn median_interval(latency: &Latency) -> [f64; 2] {
+    let p50 = latency.p50_ms;
+    let [low, high] = latency.p50_interval_ms.unwrap_or([p50; 2]);
     [low.min((1.0 - AGAIN) * p50), high.max((1.0 + AGAIN) * p50)]
 }
 
 /// Marks the rows that no other row beats. A row is beaten by one that is better in the first measure and not clearly slower,
 /// and by one that is as good and clearly faster; times whose intervals overlap are a tie.
 pub(crate) fn mark_frontier(rows: &mut [Row]) {
-    let points: Vec<Option<(f64, [f64; 2])>> =
-        rows.iter().map(|row| Some((row.values.first()?.value, time_interval(row)))).collect();
+    let points: Vec<Option<(f64, [f64; 2])>> = rows
+        .iter()
+        .map(|row| Some((row.values.first()?.value, median_interval(&row.latency))))
+        .collect();
     for (row, point) in rows.iter_mut().zip(&points) {
         let Some((value, [low, high])) = *point else { continue };
         let beats = |&(other, [other_low, other_high]): &(f64, [f64; 2])| {
