@@ -168,8 +168,11 @@ fn add_pairs(page: &mut String, outcomes: &[Outcome]) {
         let cells = (0..rows.len() - 1).map(cell);
         table.row(std::iter::once(format!("{} {name}", row + 1)).chain(cells));
     }
-    let _ =
-        write!(page, "\nall pairs under {} (Tukey's HSD; * p < {LEVEL})\n\n{table}", pairs.measure);
+    let (measure, sentence) = (&pairs.measure, &pairs.verdict);
+    let _ = writeln!(
+        page,
+        "\nall pairs under {measure} (Tukey's HSD; * p < {LEVEL})\n\n{table}\n{sentence}"
+    );
 }
 
 /// Means over several datasets, each against the baseline's.

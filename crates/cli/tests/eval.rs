@@ -84,6 +84,7 @@ fn runs_are_compared_with_the_baseline() {
     assert!(text.contains(sentence), "{text}");
     let pairs = printed(&["-m", "AP", "--tukey", "graded.qrels", "graded.run", turned]);
     assert!(pairs.contains("p (Tukey)"), "{pairs}");
+    assert!(pairs.contains("No pair differs in AP beyond chance on 5 queries."), "{pairs}");
     for test in ["t", "wilcoxon", "randomisation"] {
         let arguments = ["--json", "--test", test, "graded.qrels", "graded.run", turned];
         let json: serde_json::Value = serde_json::from_str(&printed(&arguments)).unwrap();

@@ -40,7 +40,7 @@ pub use labels::LabelScore;
 pub use means::{AgainstMean, Mean, MeanRow, Means};
 pub use measured::Measured;
 pub use moved::{Known, Moved, MovedCost, MovedMeasure, known_of_report};
-pub use pairs::{PairOfRows, Pairs};
+pub use pairs::{PairOfRows, Pairs, pairs_verdict};
 pub use question::{ConfigFile, Question};
 pub use report::{Entry, Report};
 pub use row::{QueryDifference, Row, Value};

@@ -1,7 +1,7 @@
 //! All pairs of rows under one measure: Tukey's honestly significant difference, queries taken out.
 
 use nir_eval::Measure;
-use nir_eval::significance::{LEVEL, tukey_hsd_by_query};
+use nir_eval::significance::{LEVEL, Pair, tukey_hsd_by_query};
 use serde::Serialize;
 
 use crate::measured::Measured;
@@ -15,6 +15,8 @@ pub struct Pairs {
     pub names: Vec<String>,
     /// Each pair once, the earlier row first.
     pub pairs: Vec<PairOfRows>,
+    /// What the test says of all pairs, in one sentence.
+    pub verdict: String,
 }
 
 /// Two rows beside each other.
@@ -49,7 +51,9 @@ impl Pairs {
             return None;
         }
         let values: Vec<&[f64]> = rows.iter().map(|&(_, values)| values).collect();
-        let pairs = tukey_hsd_by_query(&values).into_iter().map(|pair| PairOfRows {
+        let tested = tukey_hsd_by_query(&values);
+        let verdict = pairs_verdict(measure, queries, &tested);
+        let pairs = tested.into_iter().map(|pair| PairOfRows {
             first: pair.first,
             second: pair.second,
             difference: pair.difference,
@@ -57,7 +61,7 @@ impl Pairs {
             is_significant: pair.p < LEVEL,
         });
         let names = rows.iter().map(|(name, _)| name.clone()).collect();
-        Some(Self { measure: measure.to_string(), names, pairs: pairs.collect() })
+        Some(Self { measure: measure.to_string(), names, pairs: pairs.collect(), verdict })
     }
 
     /// The difference of row `row` less row `column`, and whether it is significant; none of a row and itself.
@@ -68,6 +72,20 @@ impl Pairs {
         // Nought has no sign on either side.
         let difference = if row < column { pair.difference } else { 0.0 - pair.difference };
         Some((difference, pair.is_significant))
+    }
+}
+
+/// What Tukey's test says of all pairs under one measure, in one sentence.
+pub fn pairs_verdict(measure: &Measure, queries: usize, pairs: &[Pair]) -> String {
+    let found = pairs.iter().filter(|pair| pair.p < LEVEL).count();
+    match (found, pairs.len()) {
+        (0, _) => format!("No pair differs in {measure} beyond chance on {queries} queries."),
+        (_, 1) => format!("The two differ in {measure} beyond chance on {queries} queries."),
+        (_, all) => {
+            format!(
+                "{found} of {all} pairs differ in {measure} beyond chance on {queries} queries."
+            )
+        }
     }
 }
 
@@ -96,6 +114,8 @@ mod tests {
         assert!((difference + 0.125).abs() < 1e-12);
         assert_eq!(pairs.at(1, 0).map(|pair| pair.0), Some(-difference));
         assert_eq!(pairs.at(2, 2), None);
+        // scipy: studentized_range.sf(q, 3, 6) of q = 1.8605, 8.5584, 6.6979 is .4378, .0022, .0076.
+        assert_eq!(pairs.verdict, "2 of 3 pairs differ in nDCG@10 beyond chance on 4 queries.");
         assert!(Pairs::of(&"nDCG@10".parse().unwrap(), &rows[..2]).is_none());
         assert!(Pairs::of(&"NumRet".parse().unwrap(), &rows).is_none());
     }

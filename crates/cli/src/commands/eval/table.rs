@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use nir_eval::significance::{Comparison, LEVEL};
+use nir_eval::significance::{Comparison, LEVEL, Pair};
 use nir_eval::{Measure, Measured};
-use nir_report::{Judged, p_value, verdict};
+use nir_report::{Judged, p_value, pairs_verdict, verdict};
 
 use super::{Report, Scored};
 use crate::compare::differences;
@@ -93,7 +93,10 @@ fn pairs(report: &Report) -> String {
             ]);
         }
     }
-    table.to_string()
+    let queries = report.runs[0].evaluation.queries.len();
+    let sentence = |(measure, pairs): &(Measure, Vec<Pair>)| pairs_verdict(measure, queries, pairs);
+    let sentences: Vec<String> = report.pairs.iter().map(sentence).collect();
+    format!("{table}\n{}\n", sentences.join("\n"))
 }
 
 /// The lines below the table: the tie policy, the number of queries, the ties, and the significance test.
