@@ -47,7 +47,12 @@ impl Shop {
 
     fn make(&self, recipe: &str) -> Result<(), String> {
         let (models, output) = (self.0.path().join("models"), self.0.path().join("models/made"));
-        let folders = Folders { data: self.0.path(), models: &models, output: &output };
+        let folders = Folders {
+            data: self.0.path(),
+            models: &models,
+            output: &output,
+            progress: &nir_core::Silent,
+        };
         let made = match read::<Kind>(recipe)?.task {
             Task::Vocabulary => read::<vocabulary::Recipe>(recipe)?.make(&folders).map(drop),
             Task::Negatives => read::<negatives::Recipe>(recipe)?.make(&folders).map(drop),
@@ -126,7 +131,12 @@ impl nir_train::Watch for OneStep {
 pub(crate) fn state_after_one_step() -> Vec<u8> {
     let shop = Shop::new();
     let (models, output) = (shop.0.path().join("models"), shop.0.path().join("models/made"));
-    let folders = Folders { data: shop.0.path(), models: &models, output: &output };
+    let folders = Folders {
+        data: shop.0.path(),
+        models: &models,
+        output: &output,
+        progress: &nir_core::Silent,
+    };
     let recipe = read::<Recipe>(TRAINING).expect("it is a recipe");
     train(&recipe, &folders, &Device::Cpu, &mut OneStep).expect("and it trains");
     fs::read(output.join("training.safetensors")).expect("a checkpoint was written")

@@ -47,6 +47,7 @@ impl Recipe {
             )));
         }
         let (dim, rows) = (vectors.dim(1)?, vectors.flatten_all()?.to_vec1::<f32>()?);
+        let _task = folders.progress.begin("queries to cluster", "queries", names.len() as u64);
         let (centroids, iterations, seed) = (self.count, self.rounds, self.seed);
         let found =
             KMeans { centroids, iterations, seed, unit: true }.train(&rows, dim).assign(&rows);

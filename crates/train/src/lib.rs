@@ -33,12 +33,14 @@ mod work;
 
 use std::path::{Path, PathBuf};
 
+use nir_core::Progress;
+
 pub use error::{Error, Result};
 pub use recipe::{Kind, Recipe, Task};
 pub use trainer::{Outcome, Step, Watch, train};
 
-/// Where a recipe reads and writes.
-#[derive(Debug, Clone, Copy)]
+/// Where a recipe reads and writes, and where it announces what takes long.
+#[derive(Clone, Copy)]
 pub struct Folders<'a> {
     /// Texts and judgements.
     pub data: &'a Path,
@@ -46,6 +48,8 @@ pub struct Folders<'a> {
     pub models: &'a Path,
     /// What this one makes.
     pub output: &'a Path,
+    /// Where steps of more than a moment are announced.
+    pub progress: &'a dyn Progress,
 }
 
 impl Folders<'_> {

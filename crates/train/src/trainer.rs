@@ -202,7 +202,7 @@ impl Training<'_> {
         if !step.is_multiple_of(config.every) && step != self.recipe.optimiser.steps {
             return Ok(());
         }
-        let value = pool.measure(&self.validated, writer, documents)?;
+        let value = pool.measure(&self.validated, writer, documents, self.folders.progress)?;
         let is_best = self.state.best.as_ref().is_none_or(|best| value > best.value);
         if is_best {
             self.state.best = Some(Best { value, step, weights: self.parameters.copied()? });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use candle_core::Tensor;
-use nir_core::{Qrels, TrecRun};
+use nir_core::{Progress, Qrels, Task, TrecRun};
 use nir_data::trec::{read_qrels, read_run};
 use nir_eval::{Measure, Policy, evaluate};
 use nir_nn::{Tokens, batches};
@@ -66,36 +66,54 @@ impl Pool {
         student: &Student,
         writer: &Writer,
         documents: &Texts,
+        progress: &dyn Progress,
     ) -> Result<f64> {
         let run = match student.reads_pairs() {
-            true => self.by_pairs(student, writer, documents)?,
-            false => self.by_vectors(student, writer, documents)?,
+            true => self.by_pairs(student, writer, documents, progress)?,
+            false => self.by_vectors(student, writer, documents, progress)?,
         };
         let evaluation = evaluate(&self.qrels, &run, &[self.measure], Policy::TREC_EVAL_9)?;
         Ok(evaluation.measured[0].value)
     }
 
-    fn by_pairs(&self, student: &Student, writer: &Writer, documents: &Texts) -> Result<TrecRun> {
+    fn by_pairs(
+        &self,
+        student: &Student,
+        writer: &Writer,
+        documents: &Texts,
+        progress: &dyn Progress,
+    ) -> Result<TrecRun> {
+        let pairs = self.candidates.iter().map(|(_, candidates)| candidates.len()).sum::<usize>();
+        let task = progress.begin("validation", "pairs", pairs as u64);
         let mut run = TrecRun::default();
         for (query, candidates) in &self.candidates {
             let text = |&row: &usize| (self.queries.text(*query), documents.text(row));
             let pairs = writer.pairs(&candidates.iter().map(text).collect::<Vec<_>>())?;
-            let scores =
-                in_batches(&pairs, |batch| Ok(student.pair_scores(batch)?.unsqueeze(1)?))?;
+            let scores = in_batches(&pairs, &*task, |batch| {
+                Ok(student.pair_scores(batch)?.unsqueeze(1)?)
+            })?;
             self.push(&mut run, *query, candidates, &scores.flatten_all()?.to_vec1()?, documents);
         }
         Ok(run)
     }
 
-    fn by_vectors(&self, student: &Student, writer: &Writer, documents: &Texts) -> Result<TrecRun> {
+    fn by_vectors(
+        &self,
+        student: &Student,
+        writer: &Writer,
+        documents: &Texts,
+        progress: &dyn Progress,
+    ) -> Result<TrecRun> {
         let pool: BTreeSet<usize> =
             self.candidates.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
         let pool: Vec<usize> = pool.into_iter().collect();
         let texts: Vec<&str> = pool.iter().map(|&row| documents.text(row)).collect();
         let asked: Vec<&str> =
             self.candidates.iter().map(|(query, _)| self.queries.text(*query)).collect();
-        let vectors = in_batches(&writer.documents(&texts)?, |batch| student.vectors(batch))?;
-        let queries = in_batches(&writer.queries(&asked)?, |batch| student.vectors(batch))?;
+        let task = progress.begin("validation", "texts", (texts.len() + asked.len()) as u64);
+        let encode = |tokens: &[Tokens]| in_batches(tokens, &*task, |batch| student.vectors(batch));
+        let vectors = encode(&writer.documents(&texts)?)?;
+        let queries = encode(&writer.queries(&asked)?)?;
         let scores = queries.matmul(&vectors.t()?)?.to_vec2::<f32>()?; // [queries, pool]
         let mut run = TrecRun::default();
         for ((query, candidates), scores) in self.candidates.iter().zip(scores) {
@@ -145,7 +163,11 @@ fn shared(qrels: &Qrels, asked: &[usize], documents: &Texts) -> Vec<(usize, Vec<
 }
 
 /// Rows for all texts, `[texts, width]`, by batches of like length.
-fn in_batches(texts: &[Tokens], each: impl Fn(&[Tokens]) -> Result<Tensor>) -> Result<Tensor> {
+fn in_batches(
+    texts: &[Tokens],
+    task: &dyn Task,
+    each: impl Fn(&[Tokens]) -> Result<Tensor>,
+) -> Result<Tensor> {
     let lengths: Vec<usize> = texts.iter().map(Tokens::len).collect();
     let mut rows: Vec<Option<Tensor>> = vec![None; texts.len()];
     for places in batches(&lengths, BATCH_TOKENS) {
@@ -154,6 +176,7 @@ fn in_batches(texts: &[Tokens], each: impl Fn(&[Tokens]) -> Result<Tensor>) -> R
         for (row, &place) in places.iter().enumerate() {
             rows[place] = Some(found.get(row)?);
         }
+        task.advance(places.len() as u64);
     }
     let rows: Vec<Tensor> = rows.into_iter().flatten().collect();
     Ok(Tensor::stack(&rows, 0)?)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use nir_core::Progress;
 use nir_nn::checkpoint::{Hub, Location, Wanted};
 use nir_nn::heads::Vector;
 use nir_nn::{Backend, Input, Model, Pooling, Similarity, Tokens, Truncation, normalise};
@@ -65,8 +66,8 @@ impl Recipe {
         let queries = Texts::queries(&folders.data(&self.data.queries))?;
         let documents = Texts::documents(&folders.data(&self.data.documents))?;
         let stored = Stored {
-            queries: self.encode(&teacher, &self.query, &queries)?,
-            documents: self.encode(&teacher, &self.document, &documents)?,
+            queries: self.encode(&teacher, &self.query, &queries, folders.progress)?,
+            documents: self.encode(&teacher, &self.document, &documents, folders.progress)?,
         };
         stored.save(folders.output)
     }
@@ -76,7 +77,9 @@ impl Recipe {
         teacher: &Model<Vector>,
         input: &Input,
         texts: &Texts,
+        progress: &dyn Progress,
     ) -> Result<(Vec<String>, Tensor)> {
+        let _task = progress.begin("texts to encode", "texts", texts.len() as u64);
         let bound = teacher.tokenizer.bind(input, Truncation::Longest)?;
         let tokens: Vec<Tokens> = texts
             .iter()

@@ -67,6 +67,8 @@ impl Recipe {
     pub fn make(&self, folders: &Folders<'_>) -> Result<PathBuf> {
         let queries = Texts::queries(&folders.data(&self.data.queries))?;
         let documents = Texts::documents(&folders.data(&self.data.documents))?;
+        let texts = (documents.len() + queries.len()) as u64;
+        let _task = folders.progress.begin("texts to learn the vocabulary from", "texts", texts);
         let json = self.learn(documents.iter().chain(queries.iter()))?;
         let path = folders.output.join("tokenizer.json");
         write_whole(&path, |file| std::io::Write::write_all(file, json.as_bytes()))?;

@@ -14,6 +14,7 @@ use nir_train::{
 
 use crate::memory;
 use crate::output::{errln, outln};
+use crate::progress::Bars;
 
 /// Train a model from a recipe.
 ///
@@ -56,7 +57,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let name = args.recipe.file_stem().context("a recipe has a name")?;
     let output = args.models.join(name);
     let data = data(args)?;
-    let folders = Folders { data: &data, models: &args.models, output: &output };
+    let bars = Bars::default();
+    let folders = Folders { data: &data, models: &args.models, output: &output, progress: &bars };
     let backend = || Backend::new(&args.device, Precision::F32);
     let made = match source.parse::<Kind>()?.task {
         Task::Vocabulary => source.parse::<vocabulary::Recipe>()?.make(&folders),

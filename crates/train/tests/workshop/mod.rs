@@ -24,7 +24,14 @@ impl Workshop {
         let recipe: vocabulary::Recipe = toml::from_str(recipe).unwrap();
         let (data, models) = (shop.0.path().to_owned(), shop.models());
         let output = models.join("vocabulary");
-        recipe.make(&Folders { data: &data, models: &models, output: &output }).unwrap();
+        recipe
+            .make(&Folders {
+                data: &data,
+                models: &models,
+                output: &output,
+                progress: &nir_core::Silent,
+            })
+            .unwrap();
         shop
     }
 
@@ -99,7 +106,12 @@ impl Workshop {
     ) -> Result<Option<Outcome>> {
         let recipe: Recipe = toml::from_str(recipe).unwrap_or_else(|error| panic!("{error}"));
         let (models, output) = (self.models(), self.models().join(name));
-        let folders = Folders { data: self.0.path(), models: &models, output: &output };
+        let folders = Folders {
+            data: self.0.path(),
+            models: &models,
+            output: &output,
+            progress: &nir_core::Silent,
+        };
         train(&recipe, &folders, &Device::Cpu, watch)
     }
 }
