@@ -136,7 +136,7 @@ impl Claimed {
 pub struct Provenance {
     /// Of the method's config file.
     pub config: String,
-    /// The config itself, where it was read out of a checkpoint and is in no file.
+    /// The config itself, where no file has it: it was read out of a checkpoint, or a run file stands in place of its first stages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
     /// Of the configs of methods it fuses, by name.
@@ -235,7 +235,16 @@ impl Cell {
     /// than f32.
     pub fn path(&self) -> PathBuf {
         let marked = self.mark().map_or_else(String::new, |precision| format!("@{precision}"));
-        PathBuf::from(&self.dataset).join(format!("{}{marked}.json", self.method))
+        PathBuf::from(self.folder()).join(format!("{}{marked}.json", self.method))
+    }
+
+    /// The folder of its dataset: the name of a manifest; for a user's own files, whose name is a path of theirs, the start of
+    /// what their content is known by.
+    fn folder(&self) -> String {
+        match self.dataset.starts_with("own:") {
+            true => format!("own-{}", &self.provenance.dataset[..12]),
+            false => self.dataset.clone(),
+        }
     }
 
     /// Whether it is a point of a [`Sweep`](crate::Sweep): it measures a search structure, not a method.
@@ -402,6 +411,14 @@ mod tests {
         assert_eq!(Claimed::new(claim(0.5, 0.01), 0.505).verdict, Verdict::Reproduced);
         assert_eq!(Claimed::new(claim(0.5, 0.01), 0.52).verdict, Verdict::Above);
         assert_eq!(Claimed::new(claim(0.5, 0.01), 0.48).verdict, Verdict::Below);
+    }
+
+    #[test]
+    fn results_over_a_users_own_files_lie_under_what_their_content_is_known_by() {
+        let mut own = cell(&[], "", "");
+        own.dataset = "own:/home/me/queries.tsv".to_owned();
+        own.provenance.dataset = "0123456789abcdef".to_owned();
+        assert_eq!(own.path(), Path::new("own-0123456789ab/dense/x.json"));
     }
 
     #[test]

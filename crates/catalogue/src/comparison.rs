@@ -147,6 +147,20 @@ impl Comparison {
         })
     }
 
+    /// The same with other names for its methods: `name` gives one for each that the file has.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
+        let rename = |old: &mut Spanned<String>| *old.get_mut() = name(old.as_ref());
+        self.methods.iter_mut().for_each(rename);
+        rename(&mut self.baseline);
+        for hypothesis in &mut self.hypotheses {
+            rename(&mut hypothesis.better);
+            rename(&mut hypothesis.than);
+        }
+        self.gates.iter_mut().flat_map(|gate| &mut gate.methods).for_each(rename);
+        self
+    }
+
     /// The gate that holds a method; an error that points at the method where none does.
     pub fn gate(&self, method: &Spanned<String>) -> Result<&Gate, ConfigError> {
         let holds = |gate: &&Gate| gate.methods.iter().any(|name| name.as_ref() == method.as_ref());

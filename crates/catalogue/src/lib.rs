@@ -8,6 +8,7 @@
 
 mod cell;
 mod comparison;
+mod config;
 mod leaderboard;
 mod library;
 mod method;
@@ -21,9 +22,10 @@ pub use cell::{
     StageCost, Verdict, read_cells,
 };
 pub use comparison::{Comparison, Gate, Hypothesis, Rankings};
+pub use config::{Config, FileError};
 pub use leaderboard::leaderboard;
 pub use library::{Coverage, Library, Status};
-pub use method::{Card, Claim, Method, StageTable};
+pub use method::{Card, Claim, Method, StageTable, Tuned};
 pub use papers::{Edition, Family, Kind, Paper, Papers};
 pub use per_query::{PerQuery, PerQueryError};
 pub use source::{ConfigError, Source};

@@ -46,6 +46,27 @@ pub struct Claim {
     pub source: String,
 }
 
+/// Where the parameters of a method come from that `nir tune` chose.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tuned {
+    /// The dataset of the training queries, by name.
+    pub on: String,
+    /// Its digest.
+    pub dataset: String,
+    /// The file of the training queries beside the config: a head, and a line for each with its name and what its text is
+    /// known by.
+    pub queries: String,
+    /// The measure whose mean decided.
+    pub measure: String,
+    /// How many combinations of values were run.
+    pub combinations: usize,
+    /// The folds of the cross-validation.
+    pub folds: usize,
+    /// Of the folds.
+    pub seed: u64,
+}
+
 /// The key of a stage that any algorithm may stand behind.
 const PASSAGES: &str = "passages";
 
@@ -127,6 +148,8 @@ pub struct Method {
     pub stages: Vec<StageTable>,
     /// What others print for it.
     pub claims: Vec<Claim>,
+    /// Where its parameters come from, if they were tuned.
+    pub tuned: Option<Tuned>,
     /// The file.
     pub source: Source,
 }
@@ -138,6 +161,7 @@ struct File {
     stage: Vec<Stage>,
     #[serde(default)]
     claim: Vec<Claim>,
+    tuned: Option<Tuned>,
 }
 
 #[derive(Deserialize)]
@@ -179,12 +203,15 @@ impl Stage {
     }
 }
 
-/// Puts the relative folder of weights (`model.weights = "file:model"`, at any depth) below the folder that it is relative
-/// to.
+/// Puts the relative folder of weights (`model.weights = "file:model"`, at any depth) and the relative path of a file
+/// (`path = "runs/bm25.trec"`) below the folder that it is relative to.
 fn place(key: &str, value: &mut Spanned<DeValue<'_>>, folder: &Path) {
     match value.get_mut() {
         DeValue::Table(table) => {
             table.iter_mut().for_each(|(key, value)| place(key.as_ref(), value, folder));
+        }
+        DeValue::String(text) if key == "path" => {
+            *text = folder.join(text.as_ref()).display().to_string().into();
         }
         DeValue::String(text) if key == "weights" => {
             if let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) {
@@ -213,7 +240,14 @@ impl Method {
                 Ok(StageTable { algorithm, sha256, has_passages, source, position })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { name: name.to_owned(), card: file.card, stages, claims: file.claim, source })
+        Ok(Self {
+            name: name.to_owned(),
+            card: file.card,
+            stages,
+            claims: file.claim,
+            tuned: file.tuned,
+            source,
+        })
     }
 
     /// What a user types to name it: its name, or its file where that is no config of the program's own.
@@ -270,13 +304,14 @@ k1 = 0.9
     }
 
     #[test]
-    fn relative_weights_lie_in_the_folder_of_the_config() {
+    fn relative_weights_and_files_lie_in_the_folder_of_the_config() {
         #[derive(Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Weighed {
             model: toml::Table,
             query_model: toml::Table,
             template: String,
+            path: String,
         }
         let text = r#"
 [card]
@@ -288,6 +323,7 @@ sha256 = "53AA51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 model = { weights = "file:model", vocabulary = { weights = "file:words" } }
 query_model.weights = "file:/elsewhere/model"
 template = "file:{text}"
+path = "runs/bm25.trec"
 "#;
         let source = Source::new("mine/m.toml", text).in_folder(Path::new("mine"));
         let method = Method::parse("mine/m", source).unwrap();
@@ -296,7 +332,10 @@ template = "file:{text}"
         let read: Weighed = stage
             .read(|table| Weighed::deserialize(toml::de::ValueDeserializer::from(table)))
             .unwrap();
-        assert_eq!(read.template, "file:{text}");
+        assert_eq!(
+            (read.template.as_str(), read.path.as_str()),
+            ("file:{text}", "mine/runs/bm25.trec")
+        );
         assert_eq!(read.model["weights"].as_str(), Some("file:mine/model"));
         assert_eq!(read.model["vocabulary"]["weights"].as_str(), Some("file:mine/words"));
         assert_eq!(read.query_model["weights"].as_str(), Some("file:/elsewhere/model"));

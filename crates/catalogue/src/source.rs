@@ -13,6 +13,8 @@ pub struct Source {
     text: Arc<str>,
     /// Where what it names relatively lies.
     folder: Option<Arc<Path>>,
+    /// Whether no file has this text.
+    is_made: bool,
 }
 
 /// Something in a config that cannot be meant.
@@ -32,16 +34,26 @@ pub struct ConfigError {
 impl Source {
     /// A config as it stands in `path`.
     pub fn new(path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        Self { path: path.into(), text: text.into(), folder: None }
+        Self { path: path.into(), text: text.into(), folder: None, is_made: false }
     }
 
-    /// The same, with the folder in which the weights lie that it names relatively (`file:model`).
+    /// A config that no file has: the program made its text from what `path` names.
+    pub fn made(path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self { is_made: true, ..Self::new(path, text) }
+    }
+
+    /// Whether no file has this text, so that a result has to record it.
+    pub fn is_made(&self) -> bool {
+        self.is_made
+    }
+
+    /// The same, with the folder in which what it names relatively lies: weights (`file:model`), files, other configs.
     #[must_use]
     pub fn in_folder(self, folder: &Path) -> Self {
         Self { folder: Some(folder.into()), ..self }
     }
 
-    /// The folder in which relative weights lie; none where that is the working folder.
+    /// The folder in which what it names relatively lies; none where that is the working folder.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use nir_data::{Dataset, Manifests, State};
 use nir_engine::{Cache, Column, Engine, Home, Library, Options};
 use nir_methods::Registry;
 
@@ -37,17 +38,48 @@ impl App {
         Engine::new(&self.home, options, Arc::new(Bars::default()))
     }
 
-    /// Opens a dataset by its name for runs over it, and prints its warnings to standard error.
-    pub(crate) fn column(&self, engine: &Engine, name: &str) -> Result<Column> {
-        let column = engine.dataset(self.home.datasets()?.get(name)?)?;
+    /// A dataset by name, ready to run over; what is odd about it is said.
+    pub(crate) fn column(engine: &Engine, manifests: &Manifests, name: &str) -> Result<Column> {
+        let column = engine.dataset(manifests.get(name)?)?;
         warn(&column.data.notes);
         Ok(column)
     }
 
-    /// The folder that results are written to: `named` where the user gave one, else the one of [`Home`].
+    /// Several datasets by name, ready to run over; where some are not here, one error says how to get all of them.
+    pub(crate) fn columns(
+        engine: &Engine,
+        manifests: &Manifests,
+        names: &[String],
+    ) -> Result<Vec<Column>> {
+        let mut missing: Vec<&str> = Vec::new();
+        for name in names {
+            let state = Dataset::state(engine.cache().data(), manifests.get(name)?)?;
+            missing.extend((state == State::NotFetched).then_some(name.as_str()));
+        }
+        match &missing[..] {
+            [] => names.iter().map(|name| Self::column(engine, manifests, name)).collect(),
+            [one] => bail!("`{one}` is not here yet; run `nir fetch {one}`"),
+            all => bail!("{} are not here yet; run `nir fetch {}`", quoted(all), all.join(" ")),
+        }
+    }
+
+    /// The folder of results that are kept for good: the one that the user names, else the home's.
     pub(crate) fn results(&self, named: Option<&PathBuf>) -> Result<PathBuf> {
         named.map_or_else(|| self.home.results(), |folder| Ok(folder.clone()))
     }
+
+    /// The folders where a report finds results: the one that the user names; else the cache, which has what ran on this
+    /// machine, and then the home's.
+    pub(crate) fn all_results(&self, named: Option<&PathBuf>) -> Result<Vec<PathBuf>> {
+        match named {
+            Some(folder) => Ok(vec![folder.clone()]),
+            None => Ok(vec![Self::cache()?.results(), self.home.results()?]),
+        }
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    format!("`{}`", names.join("`, `"))
 }
 
 fn tell(sentence: &str) {

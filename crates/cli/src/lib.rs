@@ -14,14 +14,15 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod app;
+mod asked;
 mod commands;
 mod compare;
 mod input;
 mod memory;
 mod models;
 mod named;
-mod names;
 mod output;
+mod own;
 mod page;
 mod progress;
 mod signals;
@@ -66,6 +67,7 @@ enum Command {
     Fetch(commands::fetch::Args),
     Sample(commands::sample::Args),
     Train(commands::train::Args),
+    Tune(Box<commands::tune::Args>),
     Bench(commands::bench::Args),
     Results(commands::results::Args),
     Report(commands::report::Args),
@@ -116,6 +118,7 @@ fn run(command: Command, app: &App) -> anyhow::Result<ExitCode> {
         Command::Fetch(args) => commands::fetch::run(&args, app),
         Command::Sample(args) => commands::sample::run(&args, app),
         Command::Train(args) => commands::train::run(&args),
+        Command::Tune(args) => commands::tune::run(&args, app),
         Command::Bench(args) => commands::bench::run(&args, app),
         Command::Results(args) => commands::results::run(&args, app),
         Command::Report(args) => commands::report::run(&args, app),

@@ -19,12 +19,14 @@ use crate::output::{errln, print, write_whole};
 pub(crate) struct Make<'a> {
     /// What is asked.
     pub(crate) question: &'a Question,
-    /// The folder where results were looked for, for an error.
-    pub(crate) results: &'a Path,
+    /// The folders where results were looked for, for an error.
+    pub(crate) results: &'a [PathBuf],
     /// The results.
     pub(crate) measured: &'a [Measured],
-    /// The datasets that are open already.
+    /// The datasets that are open already; a user's own files are among them.
     pub(crate) columns: &'a [Column],
+    /// The manifests of all others.
+    pub(crate) manifests: &'a Manifests,
     /// Every config.
     pub(crate) library: &'a Library,
     /// Whether models run to tell the parts of their scores.
@@ -33,14 +35,9 @@ pub(crate) struct Make<'a> {
 
 /// Makes a report of results and of what the cache has.
 pub(crate) fn make(of: &Make<'_>, app: &App) -> Result<Report> {
-    let sources = Local {
-        app,
-        cache: App::cache()?,
-        manifests: app.home.datasets()?,
-        of,
-        runs: OnceCell::new(),
-    };
-    Ok(Report::new(of.question, of.results, of.measured, of.library, &sources)?)
+    let sources = Local { app, cache: App::cache()?, of, runs: OnceCell::new() };
+    let folder = of.results.last().map_or(Path::new(""), PathBuf::as_path);
+    Ok(Report::new(of.question, folder, of.measured, of.library, &sources)?)
 }
 
 /// What the cache has of these methods over these datasets: this machine's own runs with their cost, measured now, so that
@@ -73,20 +70,23 @@ pub(crate) fn at_hand(
     Ok(found)
 }
 
-/// The results of a folder that answer a question and are not `found` already.
-pub(crate) fn kept(
+/// Adds the results of folders that answer a question and are not `found` already; an earlier folder's count before a later's.
+pub(crate) fn add_kept(
     question: &Question,
-    results: &Path,
-    found: &[Measured],
-) -> Result<Vec<Measured>> {
+    folders: &[PathBuf],
+    found: &mut Vec<Measured>,
+) -> Result<()> {
     let names = |cell: &Cell| (cell.dataset.clone(), cell.method.clone(), cell.precision.clone());
-    let is_asked = |cell: &Cell| {
-        question.datasets.contains(&cell.dataset)
-            && question.methods.contains(&cell.method)
-            && !found.iter().any(|one| names(&one.cell) == names(cell))
-    };
-    let cells = read_cells(results)?.into_iter().filter(is_asked);
-    Ok(cells.map(|cell| Measured::read(results, cell)).collect::<Result<_, _>>()?)
+    for folder in folders {
+        for cell in read_cells(folder)? {
+            let is_asked = question.datasets.contains(&cell.dataset)
+                && question.methods.contains(&cell.method);
+            if is_asked && !found.iter().any(|one| names(&one.cell) == names(&cell)) {
+                found.push(Measured::read(folder, cell)?);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes a report to a file, to a folder in every format, or to standard output.
@@ -138,13 +138,17 @@ fn file_format(path: &Path, format: Option<Format>) -> Result<Format> {
 struct Local<'a> {
     app: &'a App,
     cache: Cache,
-    manifests: Manifests,
     of: &'a Make<'a>,
     /// The paths of run files by the digests that results name; read when the first is asked for.
     runs: OnceCell<HashMap<String, PathBuf>>,
 }
 
-impl Local<'_> {
+impl<'a> Local<'a> {
+    /// A dataset that is open already.
+    fn open(&self, name: &str) -> Option<&'a Column> {
+        self.of.columns.iter().find(|column| column.data.name == name)
+    }
+
     fn runs(&self) -> HashMap<String, PathBuf> {
         // A cache that cannot be read has no runs to show; the report says that they are not here.
         self.cache.run_files().unwrap_or_default().into_iter().collect()
@@ -166,14 +170,20 @@ impl Local<'_> {
             return Ok(Parts::new());
         }
         let engine = self.app.engine(&models::Args::at_hand())?;
-        let Column { data: dataset, target, .. } = engine.dataset(self.manifests.get(dataset)?)?;
-        if !engine.is_cached(&pipeline, &target)? {
+        let opened;
+        let Column { data: dataset, target, .. } = if let Some(column) = self.open(dataset) {
+            column
+        } else {
+            opened = engine.dataset(self.of.manifests.get(dataset)?)?;
+            &opened
+        };
+        if !engine.is_cached(&pipeline, target)? {
             return Ok(Parts::new());
         }
         let asked = |query: &&Query| query_ids.contains(&query.query_id.as_str());
         let queries = Queries::new(dataset.queries.iter().filter(asked).cloned().collect())?;
         let mut parts = Parts::new();
-        for answer in engine.ask(&pipeline, &target, &queries, top)? {
+        for answer in engine.ask(&pipeline, target, &queries, top)? {
             for hit in &answer.hits {
                 let doc_id = dataset.corpus.doc_id(hit.doc).to_owned();
                 let seen = hit.parts.iter().filter_map(|one| part(one, &pipeline)).collect();
@@ -209,11 +219,11 @@ fn shown(dataset: &Dataset) -> AtHand<'_> {
 
 impl Sources for Local<'_> {
     fn with_dataset(&self, name: &str, read: &mut dyn FnMut(&AtHand<'_>)) -> Result<(), String> {
-        if let Some(open) = self.of.columns.iter().find(|column| column.data.name == name) {
+        if let Some(open) = self.open(name) {
             read(&shown(&open.data));
             return Ok(());
         }
-        let manifest = self.manifests.get(name).map_err(|error| error.to_string())?;
+        let manifest = self.of.manifests.get(name).map_err(|error| error.to_string())?;
         let dataset =
             Dataset::open(self.cache.data(), manifest).map_err(|error| error.to_string())?;
         read(&shown(&dataset));

@@ -38,7 +38,7 @@ paper = "robertson1994okapi"
 
 [[stage]]
 use   = "run"
-path  = "bm25.trec"
+path  = "../bm25.trec"
 depth = 1000
 "#;
 

@@ -341,7 +341,7 @@ fn a_method_in_a_file_is_like_any_other() {
     assert_says(
         &nir.run(&run).error(),
         &[
-            "mine/both.toml: `inputs` names `sparse.toml`, which is no method and no file (./mine/sparse.toml)",
+            "mine/both.toml: `inputs`: `sparse.toml` is neither a method nor a file (./mine/sparse.toml)",
         ],
     );
 }

@@ -54,6 +54,7 @@ const COMMANDS: &[&[&str]] = &[
     &["fetch", "toy"],
     &["sample", "toy", "--queries", "1", "--judged", "--seed", "1", "--out", "%.toml"],
     &["train", "negatives.toml", "--data", ".", "--models", "models"],
+    &["tune", "lexical/bm25", "--try", "k1=1,2", "--on", "toy", "--folds", "2", "--out", "%.toml"],
     &["bench", "index", "sweep.toml", "--results", "results"],
     &["report", "lexical/bm25", "--on", "toy", "--results", "results"],
     &[

@@ -76,7 +76,7 @@ fn what_does_not_fit_is_counted_each_time() {
         "docs.tsv: 1 header line names the columns, the first is `id TAB text`",
         "docs.tsv: 1 document has neither title nor text, the first is `d2`",
         "qrels.txt: 1 of 2 judged queries (first `q9`) are not in topics.mine.tsv: each counts 0",
-        "topics.mine.tsv: 1 of 2 queries (first `#2`) have no judgement in qrels.txt and are left out",
+        "topics.mine.tsv: 1 of 2 queries (first `#2`) have no judgement in qrels.txt and are not measured",
         "qrels.txt: 2 of 3 judged documents (first `d7`) are not in docs.tsv: none of them can be found",
     ];
     for _ in 0..2 {

@@ -164,7 +164,7 @@ fn a_run_of_another_system_enters_a_comparison() {
     let nir = Nir::new();
     nir.run(&["run", "lexical/bm25", "--on", "toy", "--run", "bm25.trec"]).ok();
     let card = "[card]\nname = \"theirs\"\npaper = \"robertson1994okapi\"\n";
-    let stage = "[[stage]]\nuse = \"run\"\npath = \"bm25.trec\"\ndepth = 2\n";
+    let stage = "[[stage]]\nuse = \"run\"\npath = \"../bm25.trec\"\ndepth = 2\n";
     nir.write("mine/theirs.toml", &format!("{card}{stage}"));
     nir.run(&["run", "mine/theirs.toml", "--on", "toy", "--run", "again.trec"]).ok();
     let rank = |line: &&str| line.split(' ').nth(3).unwrap().parse::<u32>().unwrap();

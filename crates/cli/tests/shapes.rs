@@ -43,15 +43,18 @@ fn with_documents(texts: [&str; 3], query: &str) -> Nir {
 fn stored_expansions_are_searched_and_kept() {
     let nir = with_documents(["green leaves", "black beans", "white milk"], "tea");
     assert!(found(&nir, &[BM25]).is_empty());
-    nir.write("written.tsv", "a\twhat is tea\nb\twhat is coffee\na\thow hot is tea\nz\tforeign\n");
+    nir.write(
+        "mine/written.tsv",
+        "a\twhat is tea\nb\twhat is coffee\na\thow hot is tea\nz\tforeign\n",
+    );
     let expand = "use = \"stored-expansions\"\npath = \"written.tsv\"\nmost = 9\n";
     assert_eq!(found(&nir, &[expand, BM25]), ["a"]);
     let shown = nir.run(&["cache"]).ok();
     assert!(shown.lines().any(|line| line.starts_with("expanded ")), "{shown}");
     // Another text under the same path is another collection.
-    nir.write("written.tsv", "b\ttea\n");
+    nir.write("mine/written.tsv", "b\ttea\n");
     assert_eq!(found(&nir, &[expand, BM25]), ["b"]);
-    nir.write("written.tsv", "x\ttea\ny\ttea\n");
+    nir.write("mine/written.tsv", "x\ttea\ny\ttea\n");
     nir.write("mine/method.toml", &method(&[expand, BM25]));
     let error = nir.run(&RUN_MINE).error();
     assert!(
@@ -63,7 +66,7 @@ fn stored_expansions_are_searched_and_kept() {
 #[test]
 fn stored_texts_widen_a_query_before_it_is_searched() {
     let nir = with_documents(["green leaves", "black beans", "white milk"], "tea");
-    nir.write("passages.tsv", "q\tdried green leaves in hot water\n");
+    nir.write("mine/passages.tsv", "q\tdried green leaves in hot water\n");
     let write = "use = \"stored-texts\"\npath = \"passages.tsv\"\nrepeat = 5\nmost = 1\n";
     assert!(found(&nir, &[BM25]).is_empty());
     assert_eq!(found(&nir, &[write, BM25]), ["a"]);

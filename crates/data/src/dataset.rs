@@ -91,14 +91,6 @@ pub enum DatasetError {
     /// Two queries have one name.
     #[error(transparent)]
     Query(#[from] nir_core::DuplicateQueryId),
-    /// The user named documents and no queries.
-    #[error(
-        "{documents}: name the queries too (--queries); only a folder in BEIR's layout brings its own"
-    )]
-    NoQueries {
-        /// The documents.
-        documents: String,
-    },
     /// The judgements are about something else.
     #[error(transparent)]
     NoOverlap(#[from] Box<NoOverlap>),
@@ -165,22 +157,23 @@ impl Dataset {
             notes,
         };
         let name = &dataset.name;
-        dataset.check_not_empty(name, name)?;
+        dataset.check_not_empty(name, Some(name))?;
         let misfits = dataset.misfits()?;
         dataset.notes.extend(misfits);
         Ok(dataset)
     }
 
-    /// Refuses a dataset over which no figure means anything; the names are those of documents and queries.
+    /// Refuses a dataset over which no figure means anything; the names are those of documents and queries, of which there may
+    /// be none where only documents were named.
     pub(crate) fn check_not_empty(
         &self,
         documents: &str,
-        queries: &str,
+        queries: Option<&str>,
     ) -> Result<(), DatasetError> {
         let nothing = |of: &str, what| Err(DatasetError::Nothing { of: of.to_owned(), what });
-        match (self.corpus.is_empty(), self.queries.iter().next().is_none()) {
+        match (self.corpus.is_empty(), queries) {
             (true, _) => nothing(documents, "documents"),
-            (_, true) => nothing(queries, "queries"),
+            (_, Some(queries)) if self.queries.is_empty() => nothing(queries, "queries"),
             _ => Ok(()),
         }
     }

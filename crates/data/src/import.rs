@@ -143,7 +143,8 @@ pub(crate) fn read_topics(
 ) -> Result<Read<TopicSet>, ImportError> {
     let read = qrels_of(qrels, parts.qrels.format)?;
     let qrels = translate(&read, &parts.qrels, parts.qrels.doc_id.as_ref())?;
-    let Read { value: queries, notes } = queries_of(queries, parts.queries.format)?;
+    let part = &parts.queries;
+    let Read { value: queries, notes } = queries_of(queries, part.format, &part.fields)?;
     Ok(Read { value: TopicSet { queries, qrels }.select(parts.queries.select), notes })
 }
 
@@ -154,7 +155,7 @@ pub(crate) fn read_plain_topics(
     qrels: &Source,
 ) -> Result<Read<TopicSet>, ImportError> {
     let Read { value: queries, notes } =
-        queries_of(std::slice::from_ref(queries), QueryFormat::Tsv)?;
+        queries_of(std::slice::from_ref(queries), QueryFormat::Tsv, &[])?;
     let qrels = qrels_of(std::slice::from_ref(qrels), QrelsFormat::Trec)?;
     let topics = TopicSet { queries, qrels };
     let value = match &manifest.topics {

@@ -45,8 +45,9 @@ pub use download::{Answer, DownloadError, Pace, Patience, download};
 pub use fetch::{Fetch, Fetched};
 pub use folder::embedded_files;
 pub use formats::{
-    Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, Visit, document_format,
-    read_any_qrels, read_any_queries, read_candidates, read_documents, read_qrels, read_queries,
+    Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, TopicField, Visit,
+    document_format, read_any_qrels, read_any_queries, read_candidates, read_documents, read_qrels,
+    read_queries, read_topics,
 };
 pub use import_error::ImportError;
 pub use malformed::Malformed;
@@ -62,6 +63,7 @@ pub use notes::{Notes, Read};
 pub use open::{OpenError, open};
 pub use origin::{Origin, OriginFile, OriginSource};
 pub use overlap::NoOverlap;
+pub use own_files::Own;
 pub use read_error::ReadError;
 pub use sample::{Drawn, SampleError, SampleRule, SampleRun, draw, write_sample};
 pub use source::Source;

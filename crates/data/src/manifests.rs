@@ -39,6 +39,26 @@ impl Manifests {
         })
     }
 
+    /// The name of the dataset that `what` names in a file of `folder`: by its own name, or by the path of a manifest from there,
+    /// which is added and wins over one of the same name.
+    ///
+    /// # Errors
+    ///
+    /// Where it is neither, or the manifest is not well formed.
+    pub fn resolve(&mut self, what: &str, folder: &Path) -> Result<String, ManifestError> {
+        let path = folder.join(what);
+        if self.datasets.contains_key(what) || !path.is_file() {
+            return self.get(what).map(|manifest| manifest.name.clone());
+        }
+        let beside = Folder::Disk(path.parent().unwrap_or(Path::new("")).to_owned());
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let draft = Draft::parse(&beside.path_of(&file), &text(&beside, &file)?, beside)?;
+        let name = draft.name().to_owned();
+        self.finish(BTreeMap::from([(name.clone(), draft)]))?;
+        self.check_samples()?;
+        Ok(name)
+    }
+
     /// All datasets by name.
     pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
         self.datasets.values()

@@ -51,6 +51,8 @@ pub(crate) enum Remark {
     EmptyDocument,
     /// A query without a word.
     EmptyQuery,
+    /// A topic without a title, of which the description was read.
+    NoTitle,
 }
 
 impl Notes {
@@ -99,6 +101,10 @@ impl fmt::Display for Note {
                 ("document has neither title nor text", "documents have neither title nor text")
             }
             Remark::EmptyQuery => ("query has no text", "queries have no text"),
+            Remark::NoTitle => (
+                "topic has no title: its description was read",
+                "topics have no title: their descriptions were read",
+            ),
         };
         write!(f, "{from}: {count} {}, the first {first}", if *count == 1 { one } else { many })
     }

@@ -72,7 +72,7 @@ impl Judged<'_> {
         let (name, count, of) = (self.queries.0, 1 + left.count(), queries.len());
         let judged = self.qrels.0;
         Some(format!(
-            "{name}: {count} of {of} queries (first `{first}`) have no judgement in {judged} and are left out"
+            "{name}: {count} of {of} queries (first `{first}`) have no judgement in {judged} and are not measured"
         ))
     }
 
@@ -145,7 +145,7 @@ mod tests {
         let said = misfits(&[("q1", "d1", 1), ("q1", "d3", 1), ("q3", "d4", 0), ("q4", "d4", 1)]);
         let expected = [
             "qrels.txt: 2 of 3 judged queries (first `q3`) are not in queries.tsv: each counts 0",
-            "queries.tsv: 1 of 2 queries (first `q2`) have no judgement in qrels.txt and are left out",
+            "queries.tsv: 1 of 2 queries (first `q2`) have no judgement in qrels.txt and are not measured",
             "qrels.txt: 2 of 3 judged documents (first `d3`) are not in docs.tsv: none of them can be found",
         ];
         assert_eq!(said.unwrap(), expected);

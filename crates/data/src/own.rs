@@ -14,7 +14,7 @@ use crate::import::STORE;
 use crate::import_error::ImportError;
 use crate::manifest::{Card, Scope};
 use crate::origin::{Origin, OriginFile, OriginSource};
-use crate::own_files::OwnFiles;
+use crate::own_files::{Own, OwnFiles};
 use crate::spool::Spooled;
 use crate::topics::{TopicSet, dataset_digest};
 use crate::{DocumentFormat, Notes, OpenError, ReadError, Source, Store};
@@ -23,12 +23,11 @@ use crate::{document_format, read_documents};
 const PIECE: u64 = 1 << 20;
 
 impl Dataset {
-    /// Opens a user's own files; how they begin, or else their names, tell their formats. Where there are judgements,
-    /// queries that nobody judged are left out. What the files hold that does not belong together is counted in
-    /// [`Dataset::notes`]; where nothing does, that is an error.
+    /// Opens a user's own files; how they begin, or else their names, tell their formats. What they hold that does not
+    /// belong together is counted in [`Dataset::notes`]; where nothing does, that is an error.
     ///
-    /// `documents` may be a folder laid out as BEIR does it (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`); then
-    /// `queries` and `qrels` need not be named. Of any other folder, all files are read as documents.
+    /// The documents may be a folder laid out as BEIR does it (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`); then
+    /// queries and qrels need not be named. Of any other folder, all files are read as documents.
     ///
     /// Standard input (`-`) and other pipes are copied to a temporary file first, and their content tells the format.
     ///
@@ -37,25 +36,26 @@ impl Dataset {
     /// each gigabyte, far less than what follows.
     pub fn from_files(
         cache: &Cache,
-        documents: &Source,
-        queries: Option<&Source>,
-        qrels: Option<&Source>,
+        own: &Own,
         progress: &dyn Progress,
     ) -> Result<Self, DatasetError> {
         let again = |source: &Source| Spooled::new(source).map_err(ReadError::from);
-        let documents = again(documents)?;
-        let (queries, qrels) = (queries.map(again).transpose()?, qrels.map(again).transpose()?);
-        let files = OwnFiles::find(
-            documents.source(),
-            queries.as_ref().map(Spooled::source),
-            qrels.as_ref().map(Spooled::source),
-        )?;
+        let documents = again(&own.documents)?;
+        let queries = own.queries.as_ref().map(again).transpose()?;
+        let qrels = own.qrels.as_ref().map(again).transpose()?;
+        let files = OwnFiles::find(&Own {
+            documents: documents.source().clone(),
+            queries: queries.as_ref().map(|spooled| spooled.source().clone()),
+            qrels: qrels.as_ref().map(|spooled| spooled.source().clone()),
+            ..own.clone()
+        })?;
         let (store, corpus_origin) = own_corpus(&files.documents, cache, progress)?;
         let (topics, said) = files.topics(&store)?;
-        let used: Vec<&Source> = std::iter::once(&files.queries).chain(&files.qrels).collect();
+        let used: Vec<&Source> = files.queries.iter().chain(&files.qrels).collect();
         let origin = OriginSource::Own { files: origin_files(&used)? };
         let mut dataset = own_dataset(&files, store, topics, corpus_origin.source, origin);
-        dataset.check_not_empty(&files.documents[0].to_string(), &files.queries.to_string())?;
+        let queries = files.queries.as_ref().map(Source::to_string);
+        dataset.check_not_empty(&files.documents[0].to_string(), queries.as_deref())?;
         dataset.notes = [corpus_origin.notes, said].concat();
         Ok(dataset)
     }
@@ -69,7 +69,7 @@ fn own_dataset(
     origin: OriginSource,
 ) -> Dataset {
     let corpus_digest = store.digest();
-    let card = own_card(&files.queries);
+    let card = own_card(files.queries.as_ref().unwrap_or(&files.named));
     let digest = dataset_digest(corpus_digest, &topics, card.exclude_query_id);
     let TopicSet { queries, qrels } = topics;
     let corpus: Arc<dyn Corpus> = Arc::new(store);
@@ -94,9 +94,9 @@ fn own_dataset(
 const MEASURES: [&str; 4] = ["nDCG@10", "RR@10", "AP", "R@100"];
 
 /// What can be said of files that nobody described.
-fn own_card(queries: &Source) -> Card {
+fn own_card(file: &Source) -> Card {
     Card {
-        name: format!("own:{queries}"),
+        name: format!("own:{file}"),
         description: String::new(),
         language: String::new(),
         homepage: String::new(),

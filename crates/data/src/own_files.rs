@@ -11,26 +11,43 @@ use crate::manifest::Select;
 use crate::open::PACKED_ENDINGS;
 use crate::overlap::{Judged, NoOverlap};
 use crate::topics::TopicSet;
-use crate::{OpenError, Read, ReadError, Source, read_any_qrels, read_any_queries};
+use crate::{
+    OpenError, Read, ReadError, Source, TopicField, read_any_qrels, read_any_queries, read_topics,
+};
+
+/// What a user names in place of a dataset.
+#[derive(Debug, Clone)]
+pub struct Own {
+    /// The documents: a file, or a folder.
+    pub documents: Source,
+    /// The queries; without them only the documents are opened, unless the folder is laid out as BEIR does it.
+    pub queries: Option<Source>,
+    /// The judgements.
+    pub qrels: Option<Source>,
+    /// Whether all queries belong to the collection, or those with a judgement where there are judgements.
+    pub select: Select,
+    /// The fields of TREC topics that make the text of a query; the title where none are named.
+    pub fields: Vec<TopicField>,
+}
 
 /// The files of a user's own collection.
 pub(crate) struct OwnFiles {
     /// As the user named them.
-    named: Source,
+    pub(crate) named: Source,
     /// In the order in which they are read.
     pub(crate) documents: Vec<Source>,
-    pub(crate) queries: Source,
+    /// None where only documents are searched.
+    pub(crate) queries: Option<Source>,
     pub(crate) qrels: Option<Source>,
+    select: Select,
+    fields: Vec<TopicField>,
 }
 
 impl OwnFiles {
     /// Finds what the user did not name. A folder is BEIR's if it has BEIR's names in it; in any other, every file
     /// holds documents, in the order of their paths.
-    pub(crate) fn find(
-        named: &Source,
-        queries: Option<&Source>,
-        qrels: Option<&Source>,
-    ) -> Result<Self, DatasetError> {
+    pub(crate) fn find(own: &Own) -> Result<Self, DatasetError> {
+        let named = &own.documents;
         let folder = Some(named.path.as_path()).filter(|path| path.is_dir());
         let beir = folder.filter(|folder| is_beir(folder));
         let in_beir = |name: &str| beir.map(|folder| maybe_compressed(folder, name));
@@ -40,39 +57,43 @@ impl OwnFiles {
             (None, Some(folder)) => files_below(folder)?,
             (None, None) => vec![named.clone()],
         };
-        let queries = queries.cloned().or_else(|| in_beir("queries.jsonl"));
         Ok(Self {
             named: named.clone(),
             documents,
-            queries: queries
-                .ok_or_else(|| DatasetError::NoQueries { documents: named.to_string() })?,
-            qrels: qrels.cloned().or(judged),
+            queries: own.queries.clone().or_else(|| in_beir("queries.jsonl")),
+            qrels: own.qrels.clone().or(judged),
+            select: own.select,
+            fields: own.fields.clone(),
         })
     }
 
-    /// Queries and judgements, with what is to be said of them and of how they fit the documents.
+    /// The queries that are selected and all judgements, with what is to be said of them and of how they fit the documents.
     pub(crate) fn topics(
         &self,
         corpus: &dyn Corpus,
     ) -> Result<(TopicSet, Vec<String>), DatasetError> {
-        let Read { value: queries, notes } = read_any_queries(&self.queries)?;
+        let Some(file) = &self.queries else { return Ok((TopicSet::default(), Vec::new())) };
+        let Read { value: queries, notes } = match &self.fields[..] {
+            [] => read_any_queries(file)?,
+            fields => read_topics(file, fields)?,
+        };
         let mut said: Vec<String> = notes.sentences().collect();
         let Some(qrels) = &self.qrels else {
             return Ok((TopicSet { queries, qrels: Qrels::default() }, said));
         };
         let topics = TopicSet { queries, qrels: read_any_qrels(qrels)? };
-        said.extend(self.misfits(qrels, &topics, corpus).map_err(Box::new)?);
-        Ok((topics.select(Select::Judged), said))
+        said.extend(self.misfits(file, qrels, &topics, corpus).map_err(Box::new)?);
+        Ok((topics.select(self.select), said))
     }
 
     fn misfits(
         &self,
+        queries: &Source,
         qrels: &Source,
         topics: &TopicSet,
         corpus: &dyn Corpus,
     ) -> Result<Vec<String>, NoOverlap> {
-        let [documents, queries, qrels] =
-            [&self.named, &self.queries, qrels].map(Source::to_string);
+        let [documents, queries, qrels] = [&self.named, queries, qrels].map(Source::to_string);
         let judged = Judged {
             qrels: (&qrels, &topics.qrels),
             queries: (&queries, &topics.queries),

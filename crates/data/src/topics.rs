@@ -10,7 +10,10 @@ use nir_core::{Digest, Hasher, Qrels, Queries, Query};
 use crate::cache::{CacheError, at};
 use crate::import_error::ImportError;
 use crate::manifest::{DocIdPattern, QrelsPart, Select};
-use crate::{Notes, QrelsFormat, QueryFormat, Read, ReadError, Source, read_qrels, read_queries};
+use crate::{
+    Notes, QrelsFormat, QueryFormat, Read, ReadError, Source, TopicField, read_qrels, read_queries,
+    read_topics,
+};
 
 const QUERIES: &str = "queries.jsonl";
 const QRELS: &str = "qrels.txt";
@@ -81,11 +84,15 @@ pub(crate) fn dataset_digest(corpus: Digest, topics: &TopicSet, exclude_query_id
 pub(crate) fn queries_of(
     sources: &[Source],
     format: QueryFormat,
+    fields: &[TopicField],
 ) -> Result<Read<Queries>, ImportError> {
     let mut all: Vec<Query> = Vec::new();
     let mut said = Notes::default();
     for source in sources {
-        let Read { value: more, notes } = read_queries(source, format)?;
+        let Read { value: more, notes } = match fields {
+            [] => read_queries(source, format)?,
+            fields => read_topics(source, fields)?,
+        };
         said.extend(notes);
         if all.is_empty() {
             all = more.to_vec();

@@ -5,17 +5,17 @@
 use std::fs;
 
 use nir_core::Silent;
-use nir_data::{Cache, Dataset, DatasetError, OriginSource, Source};
+use nir_data::{Cache, Dataset, DatasetError, OriginSource, Own, Select, Source, TopicField};
 use tempfile::TempDir;
 
-struct Own {
+struct Files {
     folder: TempDir,
     documents: Source,
     queries: Source,
     qrels: Option<Source>,
 }
 
-fn own(qrels: bool) -> Own {
+fn own(qrels: bool) -> Files {
     let folder = TempDir::new().unwrap();
     let write = |name: &str, text: &str| {
         fs::write(folder.path().join(name), text).unwrap();
@@ -24,14 +24,18 @@ fn own(qrels: bool) -> Own {
     let documents = write("docs.tsv", "d1\ttea\nd2\tcoffee\n");
     let queries = write("queries.tsv", "q1\ttea\nq2\tmilk\n");
     let qrels = qrels.then(|| write("qrels.txt", "q1 0 d1 1\n"));
-    Own { folder, documents, queries, qrels }
+    Files { folder, documents, queries, qrels }
 }
 
-impl Own {
+impl Files {
     fn open(&self) -> Result<Dataset, DatasetError> {
         let cache = Cache::at(self.folder.path().join("cache"));
-        let (queries, qrels) = (Some(&self.queries), self.qrels.as_ref());
-        Dataset::from_files(&cache, &self.documents, queries, qrels, &Silent)
+        Dataset::from_files(&cache, &self.own(Select::Judged), &Silent)
+    }
+
+    fn own(&self, select: Select) -> Own {
+        let (queries, qrels) = (Some(self.queries.clone()), self.qrels.clone());
+        Own { documents: self.documents.clone(), queries, qrels, select, fields: Vec::new() }
     }
 
     fn imports(&self) -> usize {
@@ -67,7 +71,7 @@ fn a_beir_folder_is_found_by_its_layout() {
     write("queries.jsonl", "{\"_id\": \"q1\", \"text\": \"tea\"}\n");
     write("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t1\n");
     let (source, cache) = (Source::file(folder.path()), Cache::at(folder.path().join("cache")));
-    let dataset = Dataset::from_files(&cache, &source, None, None, &Silent).unwrap();
+    let dataset = Dataset::from_files(&cache, &documents(source), &Silent).unwrap();
     assert_eq!(dataset.qrels.judgements(), 1);
     assert_eq!(dataset.corpus.contents(dataset.corpus.doc_no("d1").unwrap()), "Tea hot");
 }
@@ -81,14 +85,51 @@ fn a_malformed_line_is_named_and_nothing_is_kept() {
     assert_eq!(own.imports(), 0);
 }
 
+/// Documents without queries and judgements.
+fn documents(documents: Source) -> Own {
+    Own { documents, queries: None, qrels: None, select: Select::All, fields: Vec::new() }
+}
+
 #[test]
-fn documents_without_queries_say_what_is_missing() {
+fn documents_without_queries_are_a_collection_to_search() {
     let own = own(false);
     let cache = Cache::at(own.folder.path().join("cache"));
-    let Err(error) = Dataset::from_files(&cache, &own.documents, None, None, &Silent) else {
-        panic!("there are no queries")
+    let dataset = Dataset::from_files(&cache, &documents(own.documents.clone()), &Silent).unwrap();
+    assert_eq!((dataset.corpus.len(), dataset.queries.len()), (2, 0));
+    assert!(dataset.name.ends_with("docs.tsv"));
+}
+
+#[test]
+fn every_query_is_kept_unless_the_judged_ones_are_asked_for() {
+    let own = own(true); // q1 is judged, q2 is not
+    let cache = Cache::at(own.folder.path().join("cache"));
+    let queries =
+        |select| Dataset::from_files(&cache, &own.own(select), &Silent).unwrap().queries.len();
+    assert_eq!((queries(Select::All), queries(Select::Judged)), (2, 1));
+}
+
+#[test]
+fn fields_of_topics_are_chosen_and_other_files_have_none() {
+    use TopicField::{Description, Narrative, Title};
+    let mut own = own(false);
+    own.queries = Source::file(own.folder.path().join("topics.txt"));
+    let topic = "<top>\n<num> Number: 1\n<title> tea\n<desc> Description:\nHow is tea made?\n<narr> Narrative:\nNo coffee.\n</top>\n";
+    fs::write(&own.queries.path, topic).unwrap();
+    let cache = Cache::at(own.folder.path().join("cache"));
+    let text = |own: &Files, fields: &[TopicField]| {
+        let own = Own { fields: fields.to_vec(), ..own.own(Select::All) };
+        let dataset = Dataset::from_files(&cache, &own, &Silent);
+        dataset.map(|dataset| dataset.queries.iter().next().unwrap().text.clone())
     };
-    assert!(error.to_string().contains("docs.tsv: name the queries too"));
+    assert_eq!(text(&own, &[]).unwrap(), "tea");
+    assert_eq!(text(&own, &[Title, Description]).unwrap(), "tea How is tea made?");
+    assert_eq!(text(&own, &[Narrative]).unwrap(), "No coffee.");
+    // TREC-4 has descriptions only.
+    fs::write(&own.queries.path, topic.replace("<title> tea\n", "")).unwrap();
+    assert_eq!(text(&own, &[]).unwrap(), "How is tea made?");
+    fs::write(&own.queries.path, "q1\ttea\n").unwrap();
+    let error = text(&own, &[Description]).unwrap_err().to_string();
+    assert!(error.contains("topics.txt:1: found queries without fields"), "{error}");
 }
 
 #[test]
@@ -100,10 +141,7 @@ fn every_file_of_a_folder_that_is_not_beirs_holds_documents() {
     fs::write(disk.join("a.tsv"), "d1\ttea\n").unwrap();
     fs::write(disk.join(".hidden"), "no document").unwrap();
     let cache = Cache::at(own.folder.path().join("cache"));
-    let open = || {
-        let (documents, queries) = (Source::file(&disk), Some(&own.queries));
-        Dataset::from_files(&cache, &documents, queries, None, &Silent).unwrap()
-    };
+    let open = || Dataset::from_files(&cache, &documents(Source::file(&disk)), &Silent).unwrap();
     let first = open();
     let ids: Vec<&str> = (0..2).map(|row| first.corpus.doc_id(nir_core::DocNo(row))).collect();
     assert_eq!((ids, first.corpus.len()), (vec!["d1", "d3"], 2), "in the order of their paths");
@@ -118,7 +156,7 @@ fn what_is_said_of_an_import_is_said_again_when_it_is_found() {
     let first = own.open().unwrap().notes;
     assert_eq!(first.len(), 4, "{first:?}");
     assert!(first[0].contains("header line") && first[1].contains("1 blank line"), "{first:?}");
-    assert!(first[2].contains("neither title nor text") && first[3].contains("left out"));
+    assert!(first[2].contains("neither title nor text") && first[3].contains("not measured"));
     assert_eq!(own.open().unwrap().notes, first);
 }
 

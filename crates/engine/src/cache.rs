@@ -34,9 +34,12 @@ pub struct Kind {
 /// The name of the ranking in a folder of a run.
 pub const RUN: &str = "run.trec";
 
+/// The name of the folder of results.
+const RESULTS: &str = "results";
+
 /// All that the cache holds; what is in none of these folders is not the program's.
 #[rustfmt::skip]
-pub const KINDS: [Kind; 16] = [
+pub const KINDS: [Kind; 17] = [
     Kind { folder: "expanded",  again: true,  made: true,  finished: true,  what: "documents as expanders wrote them anew" },
     Kind { folder: "vectors",   again: true,  made: true,  finished: true,  what: "what encoders made of documents" },
     Kind { folder: "indexes",   again: true,  made: true,  finished: true,  what: "inverted indexes and other search structures" },
@@ -49,6 +52,7 @@ pub const KINDS: [Kind; 16] = [
     Kind { folder: "datasets",  again: false, made: false, finished: true,  what: "queries and judgements of datasets" },
     Kind { folder: "downloads", again: false, made: false, finished: false, what: "files as they were fetched" },
     Kind { folder: "licences",  again: false, made: false, finished: false, what: "licences that you accepted" },
+    Kind { folder: RESULTS,     again: true,  made: false, finished: false, what: "results of sweeps over search structures" },
     Kind { folder: "damaged",   again: true,  made: false, finished: false, what: "what was found damaged and set aside" },
     Kind { folder: "work",      again: true,  made: false, finished: false, what: "what is being made, and what killed programs left" },
     Kind { folder: "claims",    again: true,  made: false, finished: false, what: "who makes what at the moment" },
@@ -65,6 +69,11 @@ impl Cache {
     /// is made anew) is said where [`Cache::telling`] has it go.
     pub fn at(folder: &Path) -> Self {
         Self::of(nir_cache::Cache::at(folder.to_owned()))
+    }
+
+    /// Where results of sweeps are kept if no other folder is named.
+    pub fn results(&self) -> PathBuf {
+        self.folders().root().join(RESULTS)
     }
 
     /// The same, with a place for the sentences that a user should read.

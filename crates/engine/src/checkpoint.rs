@@ -59,12 +59,7 @@ pub fn method(what: &str, models: &Models) -> Result<Method> {
         "# What the files of {what} say of it.\n[card]\nname  = {last:?}\npaper = \"{}\"\n\n{stage}",
         paper(algorithm)
     );
-    Ok(Method::parse(&format!("{FAMILY}/{last}-{}", &digest[..8]), Source::new(what, text))?)
-}
-
-/// Whether a method is a checkpoint's, and its text what was read out of it.
-pub fn is_of_checkpoint(method: &Method) -> bool {
-    method.family() == FAMILY && is_checkpoint(method.source.path())
+    Ok(Method::parse(&format!("{FAMILY}/{last}-{}", &digest[..8]), Source::made(what, text))?)
 }
 
 fn paper(algorithm: &str) -> &'static str {

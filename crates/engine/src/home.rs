@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use include_dir::{Dir, include_dir};
-use nir_catalogue::{Method, Source};
+use nir_catalogue::Source;
 use nir_data::Manifests;
 
 static CARRIED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../configs");
@@ -89,20 +89,6 @@ impl Home {
     }
 }
 
-/// A method in a file of its own, outside `configs`: its name is its folder's and its own.
-pub fn method_file(path: &Path) -> Result<Method> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let absolute = std::path::absolute(path)?;
-    let name =
-        |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    let folder = name(absolute.parent().and_then(Path::file_name));
-    let name = format!("{folder}/{}", name(absolute.file_stem()));
-    let source = Source::new(path.display().to_string(), text);
-    // What it names relatively lies beside it.
-    let source = source.in_folder(path.parent().unwrap_or(Path::new("")));
-    Ok(Method::parse(&name, source)?)
-}
-
 fn carried(folder: &Dir<'static>) -> Vec<(String, Source)> {
     let mut sources: Vec<_> = folder.dirs().flat_map(carried).collect();
     for file in folder.files() {
@@ -114,7 +100,8 @@ fn carried(folder: &Dir<'static>) -> Vec<(String, Source)> {
     sources
 }
 
-/// The configs of a folder of one's own, by path; models that are trained there lie below it, as `nir train` leaves them.
+/// The configs of a folder of one's own, by path. Weights that a method names relatively lie below `root`, as `nir train`
+/// leaves them; methods and datasets that a comparison or a sweep names relatively, beside it.
 fn on_disk(root: &Path) -> Result<Vec<(String, Source)>> {
     let configs = root.join("configs");
     let (mut sources, mut folders) = (Vec::new(), Vec::new());
@@ -127,7 +114,9 @@ fn on_disk(root: &Path) -> Result<Vec<(String, Source)>> {
             } else if let Some(name) = config_name(&configs, &path)? {
                 let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
                 let source = Source::new(format!("configs/{name}"), text);
-                sources.push((name, source.in_folder(root)));
+                let is_method = name.contains('/') && !name.starts_with("sweeps/");
+                let place = if is_method { root } else { folder.as_path() };
+                sources.push((name, source.in_folder(place)));
             }
         }
     }

@@ -29,6 +29,7 @@
 //! | `home.rs`       | where things are: what the program carries, and a folder of one's own                      |
 //! | `library.rs`    | what can be run: configs, and the algorithms that they name                                |
 //! | `pipeline.rs`   | a method's config, read and checked                                                        |
+//! | `rerank_run.rs` | a method over a run file in place of its first stages                                         |
 //! | `engine.rs`     | what an engine has, and what it is given: documents and queries                            |
 //! | `bind.rs`, `workshop.rs` | stages bound to a collection, and what they borrow while they are built           |
 //! | `rank.rs`, `kept.rs` | rankings: found in the cache, or made and kept with what they cost                     |
@@ -41,6 +42,7 @@
 //! | `checkpoint.rs` | a checkpoint as a method                                                                   |
 //! | `measure.rs`    | from a ranking to a result                                                                 |
 //! | `cost.rs`, `provenance.rs` | what a run took, and where it comes from                                       |
+//! | `tune.rs`, `tuned.rs` | parameters chosen on training queries, and never measured on them               |
 //! | `ask.rs`, `sweep.rs`, `anew.rs` | single queries; a structure measured alone; runs that nothing is kept of  |
 
 mod anew;
@@ -62,8 +64,11 @@ mod pipeline;
 mod progress;
 mod provenance;
 mod rank;
+mod rerank_run;
 mod stages;
 mod sweep;
+mod tune;
+mod tuned;
 mod windows;
 mod workshop;
 
@@ -71,7 +76,7 @@ pub use anew::{Fresh, Work};
 pub use ask::{Answer, Hit};
 pub use cache::{Cache, KINDS, Kind, RUN};
 pub use engine::{Engine, Options, Target, Tell, official_measures};
-pub use home::{Home, method_file};
+pub use home::Home;
 pub use kept::MADE_WITH;
 pub use keys::versions;
 pub use library::Library;
@@ -84,4 +89,6 @@ pub use provenance::{
 };
 pub use rank::Finished;
 pub use sweep::Searched;
+pub use tune::{Choice, Grid, Point, TUNED, Validated, best, cross_validate, folds};
+pub use tuned::{check_not_tuned_on, fingerprint};
 pub use windows::Cut;

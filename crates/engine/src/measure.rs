@@ -13,6 +13,7 @@ use crate::engine::{Engine, Target, official_measures};
 use crate::pipeline::Pipeline;
 use crate::provenance::provenance;
 use crate::rank::Finished;
+use crate::tuned::check_not_tuned_on;
 
 /// A dataset with what it takes to run over it: a column of a table of results.
 pub struct Column {
@@ -98,6 +99,7 @@ impl Engine {
         finished: Finished,
         shown: &[Measure],
     ) -> Result<Outcome> {
+        check_not_tuned_on(pipeline, &column.data)?;
         let official = official_measures(&column.data)?;
         let shown = if shown.is_empty() { &official } else { shown };
         outcome(column, pipeline, finished, (&official, shown))

@@ -1,14 +1,11 @@
 //! A method's config, read and checked: recipes in order, and the pipelines of the methods that it fuses.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{ConfigError, Method, StageTable};
 use nir_core::Digest;
 use nir_methods::{Recipe, Shape, check_shapes};
 use nir_nn::contract::OVERRIDES;
 
-use crate::home::method_file;
 use crate::library::Library;
 use crate::windows::Cut;
 
@@ -153,26 +150,10 @@ fn input(
     library: &Library,
     path: &mut Vec<String>,
 ) -> Result<Pipeline> {
-    let input = match library.methods.get(name) {
-        Some(input) => input.clone(),
-        None => input_file(method, name)?,
-    };
-    let input = &input;
-    Pipeline::below(input, library, path)
+    let found = library.method(name, method.source.folder());
+    let input = found.with_context(|| format!("{}: `inputs`", method.source.path()))?;
+    Pipeline::below(&input, library, path)
         .with_context(|| format!("`{name}`, an input of `{}`", method.name))
-}
-
-/// An input in a file of its own, named from where the fusing method lies.
-fn input_file(method: &Method, name: &str) -> Result<Method> {
-    let path = method.source.folder().unwrap_or(Path::new("")).join(name);
-    if path.is_file() {
-        return method_file(&path);
-    }
-    bail!(
-        "{}: `inputs` names `{name}`, which is no method and no file ({}); `nir list --methods` shows methods",
-        method.source.path(),
-        path.display()
-    )
 }
 
 /// A stage as errors name it: by the file of its method.

@@ -10,7 +10,6 @@ use nir_index::Simd;
 use nir_nn::Backend;
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::is_of_checkpoint;
 use crate::pipeline::Pipeline;
 
 /// What indexes say of themselves, by index.
@@ -76,7 +75,7 @@ pub fn provenance(
 ) -> Provenance {
     Provenance {
         config: pipeline.method.digest().hex(),
-        contract: is_of_checkpoint(&pipeline.method)
+        contract: (pipeline.method.source.is_made())
             .then(|| pipeline.method.source.text().to_owned()),
         inputs: pipeline.input_digests().into_iter().collect(),
         dataset,

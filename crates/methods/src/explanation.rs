@@ -26,7 +26,7 @@ pub struct Explanation {
 
 impl Explanation {
     /// Reads the `//!` lines that a source opens with.
-    fn of(source: &str) -> Self {
+    pub fn of(source: &str) -> Self {
         let head = source.lines().map_while(|line| line.strip_prefix("//!"));
         let head: Vec<&str> = head.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
         let mut explanation = Self::default();

@@ -23,7 +23,9 @@ use crate::{Algorithm, Context, Shape, Stage};
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// A run file: six columns, plain, gzip or zstd. Relative paths start where `nir` runs.
+    /// A run file: six columns, plain, gzip or zstd. A relative path starts in the folder of the config, or for a config below
+    /// `configs/` in the folder that holds `configs/`.
+    #[serde(skip_serializing)] // what the file holds is in every key, wherever it lies
     pub path: PathBuf,
     /// How many documents of each query are kept.
     pub depth: usize,

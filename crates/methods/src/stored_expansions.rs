@@ -27,7 +27,9 @@ use crate::{Algorithm, Context, Shape, Stage};
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// A file of texts by `doc_id`: two columns with a tab between them, or JSON lines with `id` and `text`; plain or
-    /// compressed. Relative paths start where `nir` runs.
+    /// compressed. A relative path starts in the folder of the config, or for a config below `configs/` in the folder that
+    /// holds `configs/`.
+    #[serde(skip_serializing)] // what the file holds is in every key, wherever it lies
     pub path: PathBuf,
     /// How many texts of a document are taken, from its first.
     pub most: usize,

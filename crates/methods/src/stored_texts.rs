@@ -31,7 +31,9 @@ use crate::{Algorithm, Context, Shape, Stage};
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// A file of texts by `query_id`: two columns with a tab between them, or JSON lines with `id` and `text`; plain or
-    /// compressed. Relative paths start where `nir` runs.
+    /// compressed. A relative path starts in the folder of the config, or for a config below `configs/` in the folder that
+    /// holds `configs/`.
+    #[serde(skip_serializing)] // what the file holds is in every key, wherever it lies
     pub path: PathBuf,
     /// How often the query stands before the texts; 0 puts them in its place.
     pub repeat: usize,

@@ -22,6 +22,7 @@ mod measured;
 mod moved;
 mod pairs;
 mod pareto;
+pub mod pictures;
 mod question;
 mod report;
 mod row;

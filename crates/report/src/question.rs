@@ -32,6 +32,8 @@ pub struct Question {
     pub what: String,
     /// Columns.
     pub datasets: Vec<String>,
+    /// The arguments that name the columns, as a user would type them: `--on pocket,toy`; empty where the file does.
+    pub over: String,
     /// Rows.
     pub methods: Vec<String>,
     /// The row that the others are tested against; empty where none are.
@@ -60,6 +62,7 @@ impl Question {
         let path = comparison.source.path().to_owned();
         Ok(Self {
             datasets: names(&comparison.datasets),
+            over: String::new(),
             methods: names(&comparison.methods),
             baseline: comparison.baseline.as_ref().clone(),
             measures: measures.collect::<Result<_, _>>()?,
@@ -76,6 +79,7 @@ impl Question {
         Self {
             what: sweep.source.path().to_owned(),
             datasets: vec![sweep.dataset.as_ref().clone()],
+            over: String::new(),
             methods: sweep.points().map(|point| point.name.clone()).collect(),
             baseline: String::new(),
             measures: Vec::new(),
@@ -86,17 +90,22 @@ impl Question {
         }
     }
 
-    /// Methods over datasets that no comparison names, as `typed`; the first method is the baseline.
+    /// Methods over datasets that no comparison names; the first method is the baseline. `typed` names the methods and `over` the
+    /// datasets as a user typed them.
     pub fn by_hand(
         typed: &[String],
         methods: Vec<String>,
+        over: &[String],
         datasets: Vec<String>,
         measures: Vec<Measure>,
     ) -> Self {
-        let words: Vec<String> = typed.iter().map(|word| shell_word(word)).collect();
+        let words = |words: &[String]| {
+            words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
+        };
         Self {
-            what: words.join(" "),
+            what: words(typed),
             datasets,
+            over: words(over),
             baseline: methods.first().cloned().unwrap_or_default(),
             methods,
             measures,
@@ -107,13 +116,23 @@ impl Question {
         }
     }
 
+    /// Calls its methods by other names.
+    pub fn rename(&mut self, name: impl Fn(&str) -> String) {
+        self.methods.iter_mut().for_each(|method| *method = name(method));
+        self.baseline = name(&self.baseline);
+        for hypothesis in &mut self.hypotheses {
+            *hypothesis.better.get_mut() = name(hypothesis.better.as_ref());
+            *hypothesis.than.get_mut() = name(hypothesis.than.as_ref());
+        }
+    }
+
     /// The arguments of `nir run` and `nir report` that ask it again.
     pub fn arguments(&self) -> String {
         if self.config.is_some() {
             return self.what.clone();
         }
         let measures: String = self.measures.iter().map(|one| format!(" -m '{one}'")).collect();
-        format!("{} --on {}{measures}", self.what, self.datasets.join(","))
+        format!("{} {}{measures}", self.what, self.over)
     }
 }
 

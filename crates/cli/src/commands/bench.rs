@@ -10,8 +10,9 @@ use nir_catalogue::{Cell, ConfigError, Group, Measured, PerQuery, Point, Sweep};
 use nir_core::Run;
 
 use crate::app::App;
+use crate::asked::resolve_dataset;
 use crate::models;
-use crate::named::{method, sweep};
+use crate::named::sweep;
 use crate::output::write_whole;
 use crate::output::{errln, outln};
 use crate::table::Table;
@@ -53,8 +54,7 @@ A sweep:
 struct Index {
     /// The name of a sweep below configs/sweeps, or the path of a sweep file.
     config: String,
-    /// The folder that results are written to; if not given, results/ of your own folder, or the cache if you have no
-    /// folder.
+    /// Where results are written; into the cache, where `nir report` finds them, if not given.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
     #[command(flatten)]
@@ -64,11 +64,12 @@ struct Index {
 pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     let What::Index(args) = &args.what;
     let library = app.library()?;
-    let sweep = sweep(&args.config, &library)?;
+    let (mut sweep, mut manifests) = (sweep(&args.config, &library)?, app.home.datasets()?);
+    resolve_dataset(&mut sweep, &mut manifests)?;
     let pipelines = pipelines(&sweep, &library)?; // every mistake shows before anything runs
     let engine = app.engine(&args.models)?;
-    let column = app.column(&engine, sweep.dataset.as_ref())?;
-    let results = app.results(args.results.as_ref())?;
+    let column = App::column(&engine, &manifests, sweep.dataset.as_ref())?;
+    let results = args.results.clone().unwrap_or_else(|| engine.cache().results());
     let mut head = vec!["structure".to_owned()];
     head.extend(recalls(sweep.depth));
     head.extend(["queries/CPU s", "ms/query", "MiB", "build CPU s"].map(str::to_owned));
@@ -96,7 +97,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
 /// The pipelines of every group of the sweep, one for each point; an error names the line of the sweep's file.
 pub(crate) fn pipelines(sweep: &Sweep, library: &Library) -> Result<Vec<Vec<Pipeline>>> {
     let of_group = |group: &Group| {
-        let method = method(group.method.as_ref(), library)?;
+        let method = library.method(group.method.as_ref(), sweep.source.folder())?;
         let one = |point: &Point| {
             let applied = sweep.applied(group, point, &method)?;
             library.read(&applied).map_err(|error| placed(&error, sweep, group, point))

@@ -1,5 +1,7 @@
 //! `nir book`: what the program knows of itself, as the source of an mdBook.
 
+mod worked;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -9,12 +11,13 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Cell, Method, Paper, read_cells};
 use nir_data::unfinished::Guard;
-use nir_engine::Library;
+use nir_engine::{Engine, Library};
 use nir_report::{CoveragePage, Format, coverage_text};
 
 use crate::app::App;
-use crate::output::outln;
-use crate::output::write_whole;
+use crate::models;
+use crate::output::{outln, write_whole};
+use worked::Example;
 
 /// Write the documentation of everything that nir knows as an mdBook: one page for each method, measure and search
 /// structure, and a tutorial.
@@ -62,31 +65,51 @@ struct Chapter {
 pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     let library = app.library()?;
     let cells = read_cells(&app.results(args.results.as_ref())?)?;
-    write(&args.out, &chapters(&library, &cells)?)?;
+    let engine = app.engine(&models::Args::at_hand())?;
+    let toy = engine.dataset(app.home.datasets()?.get("toy")?)?;
+    let shown = Shown {
+        library: &library,
+        cells: &cells,
+        engine: &engine,
+        example: Example::new(&engine, &library, toy),
+    };
+    write(&args.out, &chapters(&shown)?)?;
     outln!("{}: read it with mdbook serve {0}", args.out.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn chapters(library: &Library, cells: &[Cell]) -> Result<Vec<Chapter>> {
+/// What pages are made of.
+struct Shown<'a> {
+    library: &'a Library,
+    cells: &'a [Cell],
+    engine: &'a Engine,
+    example: Example<'a>,
+}
+
+fn chapters(shown: &Shown<'_>) -> Result<Vec<Chapter>> {
+    let Shown { library, cells, engine, .. } = shown;
     let mut chapters = vec![
         alone("introduction", "Introduction", INTRODUCTION.to_owned()),
         alone("tutorial", "From clone to your own method", TUTORIAL.to_owned()),
     ];
     let mut families: BTreeMap<&str, Vec<Page>> = BTreeMap::new();
     for method in library.methods.values() {
-        families.entry(method.family()).or_default().push(method_page(method, library, cells)?);
+        families.entry(method.family()).or_default().push(method_page(method, shown)?);
     }
     for (family, pages) in families {
         let title = format!("Methods: {}", family.replace('_', " "));
         chapters.push(chapter(&format!("methods/{family}"), &title, pages));
     }
-    let of = |folder: &str, sources: &[(&str, &str)]| {
-        sources.iter().map(|(path, source)| source_page(folder, path, source)).collect()
+    let of = |folder: &str, sources: &[(&str, &str)]| -> Result<Vec<Page>> {
+        let page = |(path, source): &(&str, &str)| {
+            Ok(source_page(folder, path, source, &worked::picture(path, engine, library)?))
+        };
+        sources.iter().map(page).collect()
     };
     chapters.extend([
-        chapter("measures", "Measures", of("measures", nir_eval::docs::MEASURES)),
-        chapter("significance", "Significance", of("significance", nir_eval::docs::SIGNIFICANCE)),
-        chapter("structures", "Search structures", of("structures", nir_index::docs::STRUCTURES)),
+        chapter("measures", "Measures", of("measures", nir_eval::docs::MEASURES)?),
+        chapter("significance", "Significance", of("significance", nir_eval::docs::SIGNIFICANCE)?),
+        chapter("structures", "Search structures", of("structures", nir_index::docs::STRUCTURES)?),
         alone("list", "The list", list(library, cells)),
     ]);
     Ok(chapters)
@@ -113,7 +136,8 @@ fn list(library: &Library, cells: &[Cell]) -> String {
         .expect("coverage is written as Markdown")
 }
 
-fn method_page(method: &Method, library: &Library, cells: &[Cell]) -> Result<Page> {
+fn method_page(method: &Method, shown: &Shown<'_>) -> Result<Page> {
+    let Shown { library, cells, engine, example } = shown;
     let mut text = format!("# {}\n\n`{}`\n", method.card.name, method.name);
     let mut told: Vec<&str> = Vec::new();
     for stage in &method.stages {
@@ -123,9 +147,11 @@ fn method_page(method: &Method, library: &Library, cells: &[Cell]) -> Result<Pag
             let Head { title, rest } = Head::of(entry.source);
             let _ =
                 writeln!(text, "\n## {title}\n\n{rest}\nCode: `crates/methods/src/{}`", entry.file);
+            text.push_str(&worked::picture(entry.file, engine, library)?);
             text.push_str(&parameters(&entry.parameters()));
         }
     }
+    text.push_str(&example.of(method)?);
     let _ = writeln!(text, "\n## Config\n\n```toml\n{}\n```", method.source.text().trim_end());
     text.push_str(&results(method, cells));
     if let Some(paper) = library.papers.get(&method.card.paper) {
@@ -179,11 +205,11 @@ fn entry_of_the_list(paper: &Paper) -> String {
     text
 }
 
-fn source_page(folder: &str, path: &str, source: &str) -> Page {
+fn source_page(folder: &str, path: &str, source: &str, picture: &str) -> Page {
     let Head { title, rest } = Head::of(source);
     let name = path.trim_end_matches(".rs").replace('/', "-");
     let name = name.strip_prefix(&format!("{folder}-")).unwrap_or(&name);
-    let text = format!("# {title}\n\n{rest}\nCode: `src/{path}`\n");
+    let text = format!("# {title}\n\n{rest}{picture}\nCode: `src/{path}`\n");
     Page { path: format!("{folder}/{name}.md"), title, text }
 }
 

@@ -67,7 +67,8 @@ fn state(manifests: &Manifests, cache: &Cache, manifest: &Manifest) -> Result<St
     })
 }
 
-fn describe(manifests: &Manifests, cache: &Cache, manifest: &Manifest) -> Result<()> {
+/// Prints what a dataset's manifest says, and whether it is here.
+pub(super) fn describe(manifests: &Manifests, cache: &Cache, manifest: &Manifest) -> Result<()> {
     let card = &manifest.card;
     outln!("{} ({})\n{}\n", manifest.name, card.name, card.description)?;
     outln!("state      {}", state(manifests, cache, manifest)?)?;

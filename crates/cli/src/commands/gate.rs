@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use indexmap::IndexMap;
-use nir_catalogue::{Comparison, Gate, Provenance, Source};
-use nir_data::{Dataset, check_output};
+use nir_catalogue::{Comparison, Gate, Provenance};
+use nir_data::{Dataset, Manifests, check_output};
 use nir_eval::{Measure, Policy, evaluate};
 use nir_gate::{
     Baseline, Check, Clock, Costs, Nearness, REFERENCE, Row, StageRatio, Verdict, What, Work,
@@ -16,12 +16,15 @@ use nir_gate::{
 use nir_report::Question;
 
 use crate::app::App;
+use crate::asked::resolve_datasets;
 use crate::models;
-use crate::named::{comparison_name, method};
+use crate::named::comparison;
 use crate::output::write_whole;
 use crate::output::{self, out, outln};
 use crate::table::Table;
-use nir_engine::{Column, Engine, Fresh, Library, Pipeline, Target, build, provenance};
+use nir_engine::{
+    Column, Engine, Fresh, Library, Pipeline, Target, build, check_not_tuned_on, provenance,
+};
 
 /// Run a small comparison again, and fail if measures, rankings or costs have changed since its baseline was written.
 ///
@@ -83,10 +86,11 @@ fn gate(args: &Args, app: &App) -> Result<ExitCode> {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     args.junit.iter().try_for_each(|path| check_output(path))?;
-    let library = app.library()?;
-    let comparison = read_comparison(&args.comparison, &library)?;
+    let (library, mut manifests) = (app.library()?, app.home.datasets()?);
+    let (mut comparison, methods) = comparison(&args.comparison, &library)?;
+    resolve_datasets(&mut comparison, &mut manifests)?;
     let against = Against::find(args, &comparison, app)?;
-    let found = Found::new(args, &comparison, &library, app)?;
+    let found = Found::new(args, &comparison, &library.with(&methods), &manifests, app)?;
     match &args.reason {
         Some(reason) => update(args, &against, &found, &comparison, reason),
         None => hold(args, &against, &found),
@@ -186,24 +190,7 @@ impl Against {
     }
 }
 
-/// Reads the comparison from a file, or takes the one that the program carries under that name.
-fn read_comparison(what: &str, library: &Library) -> Result<Comparison> {
-    if Path::new(what).is_file() {
-        let text = std::fs::read_to_string(what).with_context(|| what.to_owned())?;
-        return Ok(Comparison::parse(Source::new(what, text))?);
-    }
-    if let Some(comparison) = library.comparisons.get(comparison_name(what)) {
-        return Ok(comparison.clone());
-    }
-    let gates = library.comparisons.iter().filter(|(_, comparison)| !comparison.gates.is_empty());
-    let known: Vec<String> = gates.map(|(name, _)| format!("configs/{name}.toml")).collect();
-    bail!(
-        "`{what}` is no file: expected a comparison with a [[gate]], such as {}",
-        known.join(", ")
-    )
-}
-
-/// Reads the baseline; `None` if there is no file.
+/// The baseline, if there is one.
 fn read_baseline(path: &Path) -> Result<Option<Baseline>> {
     if !path.is_file() {
         return Ok(None);
@@ -230,19 +217,25 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn new(args: &Args, comparison: &'a Comparison, library: &Library, app: &App) -> Result<Self> {
+    fn new(
+        args: &Args,
+        comparison: &'a Comparison,
+        library: &Library,
+        manifests: &Manifests,
+        app: &App,
+    ) -> Result<Self> {
         let question = Question::of(comparison)?;
         let gated = pipelines(comparison, library)?;
         let engine = app.engine(&args.models)?;
         if !engine.backend().device().is_cpu() && !args.no_costs {
             bail!("costs are CPU seconds, which say nothing of another device: add --no-costs");
         }
-        let manifests = app.home.datasets()?;
         let mut cells = Vec::new();
         for name in &question.datasets {
             let Column { data: dataset, target, .. } = engine.dataset(manifests.get(name)?)?;
             let target = Arc::new(target);
             for (pipeline, gate) in &gated {
+                check_not_tuned_on(pipeline, &dataset)?;
                 let fresh = engine.run_anew(pipeline, &target)?;
                 let row = row(pipeline, &dataset, &fresh, &question.measures)?;
                 let file = pipeline.method.source.path().to_owned();
@@ -318,7 +311,7 @@ fn pipelines<'a>(
 ) -> Result<Vec<(Pipeline, &'a Gate)>> {
     let gated = |name| {
         let gate = comparison.gate(name)?;
-        Ok((library.read(&method(name.as_ref(), library)?)?, gate))
+        Ok((library.pipeline(name.as_ref())?, gate))
     };
     comparison.methods.iter().map(gated).collect()
 }

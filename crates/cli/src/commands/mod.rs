@@ -24,3 +24,4 @@ pub(crate) mod sample;
 pub(crate) mod search;
 pub(crate) mod show;
 pub(crate) mod train;
+pub(crate) mod tune;

@@ -4,59 +4,44 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use nir_catalogue::{Cell, Method, leaderboard, read_cells};
-use nir_data::{Dataset, Source, check_output, is_standard_output};
-use nir_engine::checkpoint::is_of_checkpoint;
-use nir_engine::{Column, Engine, Finished, Library, Models, Outcome, Pipeline};
-use nir_report::{Means, Question, ir_metadata};
+use nir_catalogue::{Cell, leaderboard, read_cells};
+use nir_data::{check_output, is_standard_output};
+use nir_engine::{Column, Engine, Finished, Library, Outcome, Pipeline};
+use nir_report::{Means, Measured, Question, ir_metadata};
 
 use crate::app::App;
+use crate::asked::{self, Asked};
 use crate::compare::{self, Plan};
-use crate::input::check_standard_input;
 use crate::models;
-use crate::named::{comparison_name, method_of};
 use crate::output::{err, errln, print, write_whole};
+use crate::own;
 use crate::page;
-use crate::progress::Bars;
 use crate::table::Table;
-use crate::terminal::warn;
 
 /// Run methods over datasets, measure them, and compare them.
 ///
-/// WHAT is a comparison (configs/quickstart.toml), or one or more methods: a name (lexical/bm25), the file of your own
-/// method (./mine.toml), or a checkpoint (file:FOLDER, hf:org/name), which is run as its own files describe. What was
-/// computed before is read from the cache and not computed again.
+/// WHAT is a comparison (configs/quickstart.toml, or a file of your own), or one or more methods: a name (lexical/bm25), the
+/// file of your own method (./mine.toml), or a checkpoint (file:FOLDER, hf:org/name), which is run as its own files
+/// describe. What was computed before is read from the cache and not computed again.
+///
+/// Rankings are kept in the cache with what they cost, where `nir report` finds them. Results are written only with --results.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   nir run configs/quickstart.toml
+  nir run mine/comparison.toml --report report.html
   nir run lexical/bm25 feedback/bm25-rm3 --on pocket,toy
   nir run lexical/bm25 --corpus docs.tsv.gz --queries queries.tsv --qrels qrels.txt --run out.trec
-  nir run lexical/bm25 --corpus beir-folder/ --run -
+  nir run lexical/bm25 feedback/bm25-rm3 --corpus beir-folder/ --report report.html
+  nir run cross_encoder/monobert-pocket --on pocket --rerank bm25.trec
   nir run lexical/bm25 file:models/all-MiniLM-L6-v2 --on pocket")]
 pub(crate) struct Args {
-    /// A comparison, or one or more methods; the first method is the baseline of the others.
-    #[arg(required = true)]
-    what: Vec<String>,
-    /// The names of the datasets to run over, separated by commas; required where WHAT names methods and --corpus is
-    /// not given.
-    #[arg(long, value_delimiter = ',', value_name = "DATASET")]
-    on: Vec<String>,
-    /// Run over your own documents: TSV, JSON lines, parquet or TREC mark-up, recognised by content. They may be plain
-    /// or compressed (gzip, zstd, bzip2, xz), a member of an archive (docs.zip!corpus.jsonl), a folder in BEIR's
-    /// layout, or a folder whose files are all documents; - is standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "on")]
-    corpus: Option<Source>,
-    /// Your own queries: TSV, JSON lines, parquet or TREC topics. May be left out where --corpus is a folder in BEIR's
-    /// layout.
-    #[arg(long, value_name = "FILE", requires = "corpus")]
-    queries: Option<Source>,
-    /// Your own judgements in TREC's or BEIR's format or in parquet; without them nothing is measured. Judgements of
-    /// unknown queries or documents are counted, and refused if none is known.
-    #[arg(long, value_name = "FILE", requires = "corpus")]
-    qrels: Option<Source>,
-    /// A measure to compute instead of the dataset's own, such as nDCG@10 (repeatable).
-    #[arg(long = "measure", short, value_name = "MEASURE")]
-    measures: Vec<String>,
+    #[command(flatten)]
+    asked: asked::Args,
+    #[command(flatten)]
+    own: own::Args,
+    /// Rerank this run file: it takes the place of all stages before the first reranker of every method.
+    #[arg(long, value_name = "RUN")]
+    rerank: Option<PathBuf>,
     /// Write the ranking of one method over one dataset to this file; - is standard output. A name that ends in .gz or
     /// .zst is compressed. A device, a pipe or >(a program) is written to directly; a symbolic link is followed.
     #[arg(long, value_name = "FILE")]
@@ -64,12 +49,12 @@ pub(crate) struct Args {
     /// Write every ranking below this folder, with its description in the fields of ir_metadata beside it.
     #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
-    /// The folder that results are written to; if not given, results/ of your own folder, or the cache if you have no
-    /// folder.
+    /// Also write the results below this folder, with a leaderboard of all that it has. A result that is there stays where
+    /// the new one agrees with it in everything but cost and date.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
-    /// Write a report of this run: a page (FILE.html), or another format by its extension; see `nir report`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["corpus", "plan"])]
+    /// Write a report of what ran: a page (FILE.html), or another format by its extension; see `nir report`.
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     report: Option<PathBuf>,
     /// Print what the cache holds and what would have to be computed, and compute nothing.
     #[arg(long)]
@@ -85,15 +70,23 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
-    let library = app.library()?;
     let engine = app.engine(&args.models)?;
-    let (methods, question) = resolve(args, &library, engine.models())?;
-    for method in methods.iter().filter(|method| is_of_checkpoint(method)) {
+    let (library, manifests) = (app.library()?, app.home.datasets()?);
+    let mut asked =
+        args.asked.asked(&library, engine.models(), manifests, &args.own.arguments())?;
+    let what = &asked.question.what;
+    if asked.methods.is_empty() {
+        bail!("`{what}` is a sweep over search structures: `nir bench index {what}` runs it");
+    }
+    if let Some(run) = &args.rerank {
+        over_run(&mut asked, &library, run)?;
+    }
+    for method in asked.methods.iter().filter(|method| method.source.is_made()) {
         errln!("{}", method.source.text());
     }
     let pipelines =
-        methods.iter().map(|method| library.read(method)).collect::<Result<Vec<_>>>()?;
-    let columns = columns(args, app, &engine, &question.datasets)?;
+        asked.methods.iter().map(|method| library.read(method)).collect::<Result<Vec<_>>>()?;
+    let columns = columns(args, &engine, &mut asked)?;
     check_outputs(args, &pipelines, &columns)?;
     let table = plan_table(&engine, &pipelines, &columns)?;
     if args.plan {
@@ -101,89 +94,44 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     errln!("{table}");
-    let results = app.results(args.results.as_ref())?;
+    let library = library.with(&asked.methods);
+    let running = Running { args, engine: &engine, question: &asked.question, library: &library };
+    let mut measured = Vec::new();
     for column in &columns {
-        run_column(args, &engine, &pipelines, column, &question, &results, &library)?;
+        measured.extend(running.column(&pipelines, column)?);
     }
-    if columns.iter().any(|column| column.is_named) {
-        write_whole(&results.join("README.md"), leaderboard(&library, &read_cells(&results)?))?;
-        let engines = std::slice::from_ref(&engine);
-        let measured = page::at_hand(&question, engines, &pipelines, &columns)?;
-        if let Some(means) = Means::of(&question, &measured) {
-            print_page(args, &compare::means(&means))?;
-        }
-        let library = &library.with(&methods);
-        let (question, results) = (&question, results.as_path());
-        let (measured, columns) = (&measured[..], &columns[..]);
-        let of = page::Make { question, results, measured, columns, library, explain: false };
-        publish(args, &of, app)?;
+    if measured.is_empty() {
+        return Ok(ExitCode::SUCCESS);
     }
+    if let Some(means) = Means::of(&asked.question, &measured) {
+        print_page(args, &compare::means(&means))?;
+    }
+    if let Some(results) = &args.results {
+        write_whole(&results.join("README.md"), leaderboard(&library, &read_cells(results)?))?;
+    }
+    running.publish(&measured, &columns, &asked, app)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the report, or prints the command that would write one.
-fn publish(args: &Args, of: &page::Make<'_>, app: &App) -> Result<()> {
-    let Some(path) = &args.report else {
-        errln!("report: nir report {} --out report.html", of.question.arguments());
-        return Ok(());
-    };
-    page::write(&page::make(of, app)?, Some(path), None)
+/// Puts a run file before the rerankers of all methods.
+fn over_run(asked: &mut Asked, library: &Library, run: &Path) -> Result<()> {
+    let over = asked.methods.iter().map(|method| library.over_run(method, run));
+    let over = over.collect::<Result<Vec<_>>>()?;
+    asked.question.rename(|name| {
+        let at = asked.methods.iter().position(|method| method.name == name);
+        at.map_or_else(|| name.to_owned(), |at| over[at].name.clone())
+    });
+    asked.methods = over;
+    Ok(())
 }
 
-/// The methods to run, and the question that their results answer: datasets, measures and the baseline.
-fn resolve(args: &Args, library: &Library, models: &Models) -> Result<(Vec<Method>, Question)> {
-    if let [what] = &args.what[..]
-        && let Some(comparison) = library.comparisons.get(comparison_name(what))
-    {
-        if !args.on.is_empty() || args.corpus.is_some() || !args.measures.is_empty() {
-            bail!(
-                "`{what}` says itself which datasets and measures it takes; --on, --corpus and --measure are for methods"
-            );
-        }
-        let named = |name: &toml::Spanned<String>| {
-            library.methods.get(name.as_ref()).cloned().ok_or_else(|| {
-                comparison.source.error_at(name.span(), format!("`{}` is no method", name.as_ref()))
-            })
-        };
-        let methods = comparison.methods.iter().map(named).collect::<Result<_, _>>()?;
-        return Ok((methods, Question::of(comparison)?));
+/// The datasets that are asked for, or the user's own files.
+fn columns(args: &Args, engine: &Engine, asked: &mut Asked) -> Result<Vec<Column>> {
+    if let Some(own) = args.own.column(engine)? {
+        asked.question.datasets = vec![own.data.name.clone()];
+        return Ok(vec![own]);
     }
-    let methods = args
-        .what
-        .iter()
-        .map(|what| method_of(what, library, models))
-        .collect::<Result<Vec<Method>>>()?;
-    if args.on.is_empty() && args.corpus.is_none() {
-        bail!(
-            "on which dataset? Add --on pocket, or --corpus with your own documents; `nir datasets` lists what there is"
-        );
-    }
-    let names = methods.iter().map(|method| method.name.clone()).collect();
-    let measures = args.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-    Ok((methods, Question::by_hand(&args.what, names, args.on.clone(), measures)))
-}
-
-fn columns(args: &Args, app: &App, engine: &Engine, names: &[String]) -> Result<Vec<Column>> {
-    if let Some(corpus) = &args.corpus {
-        return Ok(vec![own(args, corpus, engine)?]);
-    }
-    names.iter().map(|name| app.column(engine, name)).collect()
-}
-
-/// Opens the user's own files as a dataset.
-fn own(args: &Args, corpus: &Source, engine: &Engine) -> Result<Column> {
-    let given = [
-        ("--corpus", Some(corpus)),
-        ("--queries", args.queries.as_ref()),
-        ("--qrels", args.qrels.as_ref()),
-    ];
-    let given = given.into_iter().filter_map(|(name, source)| Some((name, source?.path.as_path())));
-    check_standard_input(given)?;
-    let (queries, qrels) = (args.queries.as_ref(), args.qrels.as_ref());
-    let cache = engine.cache().data();
-    let dataset = Dataset::from_files(cache, corpus, queries, qrels, &Bars::default())?;
-    warn(&dataset.notes);
-    Column::own(dataset)
+    App::columns(engine, &asked.manifests, &asked.question.datasets)
 }
 
 fn check_outputs(args: &Args, pipelines: &[Pipeline], columns: &[Column]) -> Result<()> {
@@ -195,6 +143,12 @@ fn check_outputs(args: &Args, pipelines: &[Pipeline], columns: &[Column]) -> Res
     args.run.iter().try_for_each(|path| check_output(path))?;
     args.report.iter().try_for_each(|path| page::check(path, None))?;
     [&args.runs, &args.results].into_iter().flatten().try_for_each(|path| check_folder(path))?;
+    if let Some(column) = columns.iter().find(|column| column.data.queries.is_empty()) {
+        bail!(
+            "{}: there are no queries: name their file with --queries; only a folder in BEIR's layout brings its own",
+            column.data.name
+        );
+    }
     let written = args.run.is_some() || args.runs.is_some();
     if !written && columns.iter().any(|column| column.data.qrels.is_empty()) {
         bail!(
@@ -231,44 +185,83 @@ fn plan_table(engine: &Engine, pipelines: &[Pipeline], columns: &[Column]) -> Re
     Ok(table)
 }
 
-fn run_column(
-    args: &Args,
-    engine: &Engine,
-    pipelines: &[Pipeline],
-    column: &Column,
-    question: &Question,
-    results: &Path,
-    library: &Library,
-) -> Result<()> {
-    let finished = pipelines
-        .iter()
-        .map(|pipeline| engine.rank(pipeline, &column.target))
-        .collect::<Result<Vec<_>>>()?;
-    for (pipeline, finished) in pipelines.iter().zip(&finished) {
-        write_run(args, column, pipeline, finished)?;
-    }
-    if column.data.qrels.is_empty() {
-        return Ok(());
-    }
-    let plan = Plan::of(question);
-    let measure =
-        |(pipeline, finished)| engine.measure(pipeline, column, finished, &question.measures);
-    let outcomes = pipelines.iter().zip(finished).map(measure).collect::<Result<Vec<_>>>()?;
-    if let Some(runs) = &args.runs {
-        for (pipeline, outcome) in pipelines.iter().zip(&outcomes) {
-            let Cell { method, paper, dataset, .. } = &outcome.cell;
-            let (paper, homepage) = (library.papers.get(paper), &column.data.card.homepage);
-            let text = ir_metadata(&outcome.cell, &pipeline.method, paper, homepage, question);
-            write_whole(&runs.join(dataset).join(format!("{method}.ir_metadata.yaml")), text)?;
-        }
-    }
-    if column.is_named {
-        outcomes.iter().try_for_each(|outcome| keep(results, outcome))?;
-    }
-    print_page(args, &plan.page(column.data.name.as_str(), &outcomes, library)?)
+/// What every column of a run needs.
+struct Running<'a> {
+    args: &'a Args,
+    engine: &'a Engine,
+    question: &'a Question,
+    library: &'a Library,
 }
 
-/// Writes a ranking to the file or folder that the user named.
+impl Running<'_> {
+    /// Runs every pipeline over a dataset, writes what was asked for, and prints the comparison; the results
+    /// with all that was asked for.
+    fn column(&self, pipelines: &[Pipeline], column: &Column) -> Result<Vec<Measured>> {
+        let Self { args, engine, question, .. } = self;
+        let rank = |pipeline: &Pipeline| engine.rank(pipeline, &column.target);
+        let finished = pipelines.iter().map(rank).collect::<Result<Vec<_>>>()?;
+        for (pipeline, finished) in pipelines.iter().zip(&finished) {
+            write_run(args, column, pipeline, finished)?;
+        }
+        if column.data.qrels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let measure =
+            |(pipeline, finished)| engine.measure(pipeline, column, finished, &question.measures);
+        let outcomes = pipelines.iter().zip(finished).map(measure).collect::<Result<Vec<_>>>()?;
+        self.write_metadata(pipelines, column, &outcomes)?;
+        if let Some(results) = &args.results {
+            outcomes.iter().try_for_each(|outcome| keep(results, outcome))?;
+        }
+        let page = Plan::of(question).page(&column.data.name, &outcomes, self.library)?;
+        print_page(args, &page)?;
+        let shown = outcomes.iter().map(Outcome::with_shown);
+        Ok(shown.map(|(cell, per_query)| Measured { cell, per_query }).collect())
+    }
+
+    fn write_metadata(
+        &self,
+        pipelines: &[Pipeline],
+        column: &Column,
+        outcomes: &[Outcome],
+    ) -> Result<()> {
+        let Some(runs) = &self.args.runs else { return Ok(()) };
+        for (pipeline, outcome) in pipelines.iter().zip(outcomes) {
+            let Cell { method, paper, dataset, .. } = &outcome.cell;
+            let (paper, homepage) = (self.library.papers.get(paper), &column.data.card.homepage);
+            let text = ir_metadata(&outcome.cell, &pipeline.method, paper, homepage, self.question);
+            write_whole(&runs.join(dataset).join(format!("{method}.ir_metadata.yaml")), text)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the report, or prints the command that would write one.
+    fn publish(
+        &self,
+        measured: &[Measured],
+        columns: &[Column],
+        asked: &Asked,
+        app: &App,
+    ) -> Result<()> {
+        let Some(path) = &self.args.report else {
+            if !self.args.own.is_given() && self.args.rerank.is_none() {
+                errln!("report: nir report {} --out report.html", self.question.arguments());
+            }
+            return Ok(());
+        };
+        let of = page::Make {
+            question: self.question,
+            results: &[],
+            measured,
+            columns,
+            manifests: &asked.manifests,
+            library: self.library,
+            explain: false,
+        };
+        page::write(&page::make(&of, app)?, Some(path), None)
+    }
+}
+
 fn write_run(args: &Args, column: &Column, pipeline: &Pipeline, finished: &Finished) -> Result<()> {
     let bytes = || {
         std::fs::read(&finished.run_file).with_context(|| finished.run_file.display().to_string())
@@ -292,7 +285,8 @@ fn print_page(args: &Args, page: &str) -> Result<()> {
     print(page)
 }
 
-/// Writes a result and its values for each query, unless the files already hold the same.
+/// Writes a result and its figures query by query, unless the files already say the same, or are of a commit and this program
+/// is not.
 fn keep(results: &Path, outcome: &Outcome) -> Result<()> {
     let path = results.join(outcome.cell.path());
     let before: Option<Cell> =

@@ -1,6 +1,7 @@
 //! `nir search`: one query through a method, and why each document has its score.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -12,8 +13,9 @@ use crate::app::App;
 use crate::models;
 use crate::named::method_of;
 use crate::output::print;
+use crate::own;
 use crate::terminal::{cut, width, wrapped};
-use nir_engine::{Answer, Hit, Pipeline};
+use nir_engine::{Answer, Column, Engine, Hit, Pipeline};
 
 /// Search for one query, and show what each score is made of.
 ///
@@ -24,7 +26,8 @@ use nir_engine::{Answer, Hit, Pipeline};
 #[command(after_help = "Examples:
   nir search lexical/bm25 \"why do clocks run slower in the mountains\"
   nir search feedback/bm25-rm3 --query-id q07 --on pocket --top 3
-  nir search mine/method.toml \"green tea\" --on toy --json")]
+  nir search mine/method.toml \"green tea\" --on toy --json
+  nir search lexical/bm25 \"green tea\" --corpus documents.tsv")]
 pub(crate) struct Args {
     /// The name of a method (see `nir list --methods`), or the file of your own method.
     method: String,
@@ -34,9 +37,11 @@ pub(crate) struct Args {
     /// Take the query with this query_id from the dataset, instead of a text.
     #[arg(long, value_name = "QUERY_ID")]
     query_id: Option<String>,
-    /// The name of the dataset to search in.
+    /// The dataset to search in, by name or by the path of a manifest.
     #[arg(long, value_name = "DATASET", default_value = "pocket")]
     on: String,
+    #[command(flatten)]
+    own: own::Args,
     /// The number of documents to show.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
@@ -54,7 +59,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     let library = app.library()?;
     let engine = app.engine(&args.models)?;
     let pipeline = library.read(&method_of(&args.method, &library, engine.models())?)?;
-    let column = engine.dataset(app.home.datasets()?.get(&args.on)?)?;
+    let column = column(args, app, &engine)?;
     let queries = Queries::new(vec![query(args, &column.data)?])?;
     let answers = engine.ask(&pipeline, &column.target, &queries, args.top)?;
     let page = Page { args, dataset: &column.data, pipeline: &pipeline, answer: &answers[0] };
@@ -64,6 +69,16 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     };
     print(text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The user's own files, or the dataset that is named.
+fn column(args: &Args, app: &App, engine: &Engine) -> Result<Column> {
+    if let Some(own) = args.own.column(engine)? {
+        return Ok(own);
+    }
+    let mut manifests = app.home.datasets()?;
+    let name = manifests.resolve(&args.on, Path::new(""))?;
+    engine.dataset(manifests.get(&name)?)
 }
 
 /// The query of the dataset with that id or text, else a new query without an id.

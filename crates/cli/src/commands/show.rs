@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use nir_catalogue::{Cell, Library, Method, Paper, Verdict, read_cells};
+use nir_core::did_you_mean;
 
 use crate::app::App;
-use crate::names::did_you_mean;
 use crate::output::print;
 
 /// Show one entry of the list: its links, configs, claims and results.

@@ -13,6 +13,7 @@ mod smart;
 mod tsv;
 
 use std::path::Path;
+use std::str::FromStr;
 
 use nir_core::{BoxError, Qrels, Queries, TrecRun};
 use serde::{Deserialize, Serialize};
@@ -62,12 +63,40 @@ pub enum QueryFormat {
     Tsv,
     /// One JSON object a line with `_id` and `text`: BEIR.
     BeirJsonl,
-    /// `<top>`, `<num>`, `<title>`, or `<topic number=…>`, `<query>`: the text is the title or query.
+    /// `<top>`, `<num>`, `<title>`, or `<topic number=…>`, `<query>`: the text is the title or query; the description, where
+    /// a topic has no title (TREC-4).
     TrecTopics,
     /// `.I`, `.W`. The query_id is the position from 1, as the judgements of these collections count.
     Smart,
     /// Columns `_id` and `text`: NanoBEIR.
     Parquet,
+}
+
+/// A field of a TREC topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TopicField {
+    /// `<title>` or `<query>`: a few words, as one types them.
+    Title,
+    /// `<desc>`, `<description>` or `<question>`: one sentence.
+    Description,
+    /// `<narr>` or `<narrative>`: which documents are relevant and which are not.
+    Narrative,
+}
+
+impl FromStr for TopicField {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "title" => Ok(Self::Title),
+            "description" => Ok(Self::Description),
+            "narrative" => Ok(Self::Narrative),
+            _ => Err(format!(
+                "`{text}` is no field of topics: expected title, description or narrative"
+            )),
+        }
+    }
 }
 
 /// How a file holds judgements.
@@ -161,11 +190,30 @@ pub fn read_any_queries(source: &Source) -> Result<Read<Queries>, ReadError> {
     queries(input, format)
 }
 
+/// Reads TREC topics, with the words of these fields, in their order, as the text of each query; without fields as
+/// [`read_queries`] does.
+///
+/// # Errors
+///
+/// Where the file holds no topics, or a topic has none of the fields.
+pub fn read_topics(source: &Source, fields: &[TopicField]) -> Result<Read<Queries>, ReadError> {
+    let input = Input::open(source)?;
+    match QueryFormat::of(&input)? {
+        QueryFormat::TrecTopics => sgml::topics(input, fields),
+        _ => Err(lines::malformed(
+            source,
+            1,
+            "queries without fields",
+            "TREC topics (<top>, <num>, <title>), of which fields can be chosen",
+        )),
+    }
+}
+
 fn queries(input: Input<'_>, format: QueryFormat) -> Result<Read<Queries>, ReadError> {
     match format {
         QueryFormat::Tsv => tsv::queries(input),
         QueryFormat::BeirJsonl => beir::queries(input),
-        QueryFormat::TrecTopics => sgml::topics(input),
+        QueryFormat::TrecTopics => sgml::topics(input, &[]),
         QueryFormat::Smart => smart::queries(input),
         QueryFormat::Parquet => parquet::queries(input),
     }

@@ -15,10 +15,12 @@ mod records;
 use nir_core::Queries;
 use rustc_hash::FxHashSet;
 
+use super::TopicField;
 use super::collect::{QuerySet, named};
 use super::input::Input;
 use super::lines::malformed;
 use super::{DocumentRef, Visit, push_words};
+use crate::notes::Remark;
 use crate::{Notes, Read, ReadError, Source};
 use entities::decoded;
 use markup::{Markup, Piece, partners};
@@ -183,24 +185,43 @@ impl OpenElements {
     }
 }
 
-pub(super) fn topics(input: Input<'_>) -> Result<Read<Queries>, ReadError> {
+/// The fields of a topic: their elements, and the label that a text of theirs may begin with.
+const FIELDS: [(TopicField, &[&str], &str); 3] = [
+    (TopicField::Title, &["title", "query"], "topic:"),
+    (TopicField::Description, &["desc", "description", "question"], "description:"),
+    (TopicField::Narrative, &["narr", "narrative"], "narrative:"),
+];
+
+/// Reads topics; the text of each is what its `fields` say, or without any what its title says.
+pub(super) fn topics(input: Input<'_>, fields: &[TopicField]) -> Result<Read<Queries>, ReadError> {
     let source = input.source;
     let mut queries = QuerySet::new(source);
+    let mut notes = Notes::default();
     let mut records = Records::open(input, &["top", "topic"])?;
     while let Some(record) = records.next()? {
-        let missing = |what: &str| {
+        let missing = |what: &str, expected: &str| {
             let found = format!("a <{}> without <{what}>", record.tag);
-            malformed(source, record.line, found, "<num> and <title>")
+            malformed(source, record.line, found, expected)
         };
-        let topic = Topic::of(pieces(source, &record, MOST_PIECES)?);
+        let topic = Topic::new(pieces(source, &record, MOST_PIECES)?);
         let number = topic.field(&["num", "number"], "number:");
         let number = number.or_else(|| record.attribute(&["number", "num", "id"]));
-        let number = number.ok_or_else(|| missing("num"))?;
-        let title = topic.field(&["title", "query"], "topic:").or_else(|| topic.bare());
-        let title = title.ok_or_else(|| missing("title"))?;
-        queries.add(record.line, &number, &title)?;
+        let number = number.ok_or_else(|| missing("num", "<num> and <title>"))?;
+        let text = match fields {
+            [] => topic.title().or_else(|| {
+                let description = topic.of(TopicField::Description)?;
+                notes.add(source, Remark::NoTitle, 1, format_args!("is `{number}`"));
+                Some(description)
+            }),
+            fields => topic.text(fields),
+        };
+        let text = text.ok_or_else(|| match fields {
+            [] => missing("title", "<num> and <title>"),
+            _ => missing("title", "at least one of the fields that were chosen"),
+        })?;
+        queries.add(record.line, &number, &text)?;
     }
-    Ok(queries.finish(Notes::default()))
+    Ok(queries.finish(notes))
 }
 
 /// A topic taken apart.
@@ -210,7 +231,7 @@ struct Topic<'t> {
 }
 
 impl<'t> Topic<'t> {
-    fn of(pieces: Vec<Piece<'t>>) -> Self {
+    fn new(pieces: Vec<Piece<'t>>) -> Self {
         Self { partners: partners(&pieces), pieces }
     }
 
@@ -226,6 +247,23 @@ impl<'t> Topic<'t> {
         let end = self.partners[start].map(|end| end as usize).or(next);
         let words = self.words(start + 1, end.unwrap_or(self.pieces.len()));
         Some(without_label(&words, label).to_owned())
+    }
+
+    /// What is searched for, in a few words.
+    fn title(&self) -> Option<String> {
+        self.of(TopicField::Title).or_else(|| self.bare())
+    }
+
+    /// The words of a field.
+    fn of(&self, field: TopicField) -> Option<String> {
+        let (_, names, label) = FIELDS.iter().find(|(known, ..)| *known == field)?;
+        self.field(names, label)
+    }
+
+    /// The words of several fields, in their order.
+    fn text(&self, fields: &[TopicField]) -> Option<String> {
+        let words: Vec<String> = fields.iter().filter_map(|&field| self.of(field)).collect();
+        (!words.is_empty()).then(|| words.join(" "))
     }
 
     /// All of a topic without fields.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::files::PartSource;
-use crate::formats::{DocumentFormat, QrelsFormat, QueryFormat};
+use crate::formats::{DocumentFormat, QrelsFormat, QueryFormat, TopicField};
 
 /// Where documents come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -96,6 +96,9 @@ pub struct QueriesPart {
     pub sources: Vec<PartSource>,
     /// How they are written.
     pub format: QueryFormat,
+    /// The fields of TREC topics that make the text of a query; the title where none are named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<TopicField>,
     /// Which of them belong to the dataset.
     pub select: Select,
 }

@@ -136,6 +136,26 @@ impl Graph {
         &self.matrix
     }
 
+    /// How many layers there are.
+    pub fn layer_count(&self) -> usize {
+        self.parts.layers.len()
+    }
+
+    /// The rows of a layer and the pairs of rows that are linked in it, for pictures and tests.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn layer_rows(&self, level: usize) -> (Vec<u32>, Vec<(u32, u32)>) {
+        let (layer, rows) = (self.layer(level), self.rows());
+        let nodes = layer.links.len() / layer.degree.max(1);
+        let links = |node: usize| {
+            let places = &layer.links[node * layer.degree..][..layer.degree];
+            let linked = places.iter().take_while(|&&other| other != NONE);
+            linked.map(move |&other| (rows[node], rows[other as usize]))
+        };
+        (rows[..nodes].to_vec(), (0..nodes).flat_map(links).collect())
+    }
+
     /// The best `depth` documents among the `ef` that a walk ends with; `ef` is at least `depth`.
     ///
     /// # Panics

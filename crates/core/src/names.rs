@@ -4,10 +4,7 @@
 const PROPOSED: usize = 5;
 
 /// The suggestion `did you mean A or B?` with the nearest names first; empty if no name is near.
-pub(crate) fn did_you_mean<'a>(
-    typed: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let mut near: Vec<(usize, &str)> =
         known.into_iter().filter_map(|name| Some((distance(typed, name)?, name))).collect();
     near.sort_unstable();
