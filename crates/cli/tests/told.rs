@@ -14,6 +14,7 @@ use common::Nir;
 /// What is not run here, by how it begins, and why; README says the same where it names the command.
 const NEEDS: [(&str, &str); 8] = [
     ("fetch ", "the network"),
+    ("compare ", "two commits or reports: compare.rs runs it"),
     ("run dense/minilm-l6 --on beir-scifact", "the hub and SciFact"),
     ("sample msmarco-passage-dev ", "MS MARCO"),
     ("train ", "a folder of texts"),
