@@ -17,13 +17,15 @@ use std::path::{Path, PathBuf};
 use common::Nir;
 
 /// Every algorithm over a dataset of the program that needs no other weights than the program's.
-const METHODS: [&str; 16] = [
+const METHODS: [&str; 18] = [
     "lexical/bm25",
     "lexical/bm25-impacts",
     "lexical/bm25-tantivy",
     "feedback/bm25-rm3",
     "feedback/bm25-rocchio",
     "feedback/vector-prf-pocket",
+    "feedback/bert-qe-pocket",
+    "efficient/fast-forward-pocket",
     "hybrid/combmnz-bm25-rm3",
     "hybrid/combsum-bm25-rm3",
     "hybrid/linear-bm25-rm3",
@@ -87,7 +89,7 @@ fn all_made() -> BTreeMap<String, String> {
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     // Sixteen codes are not learned from the twelve documents of the toy set, and twelve documents do not show every
     // changed bit of a score. Pairs of texts take long, and are read by the same code in both sets.
-    let is_large = |name: &&str| !name.contains("cross_encoder");
+    let is_large = |name: &&str| !name.contains("cross_encoder") && !name.contains("bert-qe");
     let large = METHODS
         .into_iter()
         .filter(is_large)

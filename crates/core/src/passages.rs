@@ -56,8 +56,8 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// The bytes of each passage of a text; one empty passage of a text without words.
-    fn cut(self, text: &str) -> Vec<Range<usize>> {
+    /// The bytes of each passage of a text, in order; one empty passage of a text without words.
+    pub fn cut(self, text: &str) -> Vec<Range<usize>> {
         let start = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
         let words: Vec<Range<usize>> =
             text.split_whitespace().map(|word| start(word)..start(word) + word.len()).collect();

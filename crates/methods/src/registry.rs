@@ -30,6 +30,7 @@ pub const ALGORITHMS: &[Entry] = &[
     algorithm!(feedback::rm3::Config, "feedback", "feedback/rm3.rs"),
     algorithm!(feedback::rocchio::Config, "feedback", "feedback/rocchio.rs"),
     algorithm!(feedback::vector_prf::Config, "feedback", "feedback/vector_prf.rs"),
+    algorithm!(feedback::bert_qe::Config, "feedback", "feedback/bert_qe.rs"),
     algorithm!(dense::bi_encoder::Config, "dense", "dense/bi_encoder.rs"),
     algorithm!(sparse::splade::Config, "sparse", "sparse/splade.rs"),
     algorithm!(weighting::unicoil::Config, "weighting", "weighting/unicoil.rs"),
@@ -45,6 +46,7 @@ pub const ALGORITHMS: &[Entry] = &[
         "cross_encoder/representation.rs"
     ),
     algorithm!(efficient::tilde::Config, "efficient", "efficient/tilde.rs"),
+    algorithm!(efficient::fast_forward::Config, "efficient", "efficient/fast_forward.rs"),
     algorithm!(hybrid::rrf::Config, "hybrid", "hybrid/rrf.rs"),
     algorithm!(hybrid::linear::Config, "hybrid", "hybrid/linear.rs"),
     algorithm!(hybrid::comb_sum::Config, "hybrid", "hybrid/comb_sum.rs"),

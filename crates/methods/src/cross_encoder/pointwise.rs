@@ -83,18 +83,8 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Reranker;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let contract = self.model.contract(context)?;
-        contract.hold_length(self.max_length, true, context.overrides)?;
-        let model = self.model.load(context, Classifier::load)?;
-        self.check_classes(model.head.classes())?;
-        let pair = model.tokenizer.bind(&self.input(), self.truncation)?;
-        Ok(Stage::Reranker(Box::new(Pointwise {
-            model,
-            pair,
-            score: self.score,
-            depth: self.depth,
-            corpus: Arc::clone(&context.corpus),
-        })))
+        let (scorer, corpus) = (self.scorer(context)?, Arc::clone(&context.corpus));
+        Ok(Stage::Reranker(Box::new(Pointwise { scorer, depth: self.depth, corpus })))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -108,6 +98,16 @@ impl Algorithm for Config {
 }
 
 impl Config {
+    /// The model, ready to score pairs of texts.
+    pub(crate) fn scorer(&self, context: &Context<'_>) -> Result<Scorer> {
+        let contract = self.model.contract(context)?;
+        contract.hold_length(self.max_length, true, context.overrides)?;
+        let model = self.model.load(context, Classifier::load)?;
+        self.check_classes(model.head.classes())?;
+        let pair = model.tokenizer.bind(&self.input(), self.truncation)?;
+        Ok(Scorer { model, pair, score: self.score })
+    }
+
     fn input(&self) -> Input {
         let (template, max_length) = (self.template.clone(), self.max_length);
         Input { template, lower_case: false, special_tokens: true, max_length, fill: None }
@@ -130,9 +130,7 @@ impl Config {
 }
 
 struct Pointwise {
-    model: Arc<Model<Classifier>>,
-    pair: Bound,
-    score: Score,
+    scorer: Scorer,
     depth: usize,
     corpus: Arc<dyn Corpus>,
 }
@@ -144,26 +142,44 @@ impl Reranker for Pointwise {
 
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
         let docs: Vec<DocNo> = candidates.iter().take(self.depth).map(|hit| hit.doc).collect();
-        let scored = docs.iter().zip(self.scores(query, &docs)?);
+        let pairs: Vec<(&str, &str)> =
+            docs.iter().map(|&doc| (query.text.as_str(), self.corpus.contents(doc))).collect();
+        let scored = docs.iter().zip(self.scorer.scores(&pairs)?);
         let scored = scored.map(|(&doc, score)| Scored { doc, score }).collect();
         Ok(Ranking::top(self.depth, scored, &*self.corpus))
     }
 }
 
-impl Pointwise {
-    /// The scores of a query's candidates, in their order.
-    fn scores(&self, query: &Query, docs: &[DocNo]) -> Result<Vec<f32>> {
-        let tokens = docs.par_iter().map(|&doc| self.tokens(query, doc));
+/// A cross-encoder that scores pairs of texts.
+pub(crate) struct Scorer {
+    model: Arc<Model<Classifier>>,
+    pair: Bound,
+    score: Score,
+}
+
+impl Scorer {
+    /// The score of each pair of a query and a document, in order.
+    pub(crate) fn scores(&self, pairs: &[(&str, &str)]) -> Result<Vec<f32>> {
+        let tokens = pairs.par_iter().map(|pair| self.tokens(pair));
         let tokens: Vec<Tokens> = tokens.collect::<Result<_>>()?;
         let head = |hidden: &Hidden| self.score.of(&self.model.head.forward(hidden)?);
-        let text = |i: usize| format!("{} / {}", query.text, self.corpus.contents(docs[i]));
+        let text = |i: usize| format!("{} / {}", pairs[i].0, pairs[i].1);
         Ok(self.model.encoder.table(&tokens, self.model.head.rows(), head, text)?.rows)
     }
 
-    fn tokens(&self, query: &Query, doc: DocNo) -> Result<Tokens> {
+    /// `P(relevant)` of each pair, in order.
+    pub(crate) fn probabilities(&self, pairs: &[(&str, &str)]) -> Result<Vec<f32>> {
+        let probability = |score: f32| match self.score {
+            Score::Logit => 1.0 / (1.0 + (-score).exp()),
+            Score::LogSoftmax => score.exp(),
+        };
+        Ok(self.scores(pairs)?.into_iter().map(probability).collect())
+    }
+
+    fn tokens(&self, &(query, document): &(&str, &str)) -> Result<Tokens> {
         let field = |name: &str| match name {
-            "query" => query.text.clone(),
-            _ => self.corpus.contents(doc).to_owned(),
+            "query" => query.to_owned(),
+            _ => document.to_owned(),
         };
         Ok(self.pair.encode(field)?)
     }
