@@ -1,12 +1,13 @@
 //! A run against a baseline, one measure at a time.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use rayon::prelude::*;
 
 use super::{
-    Correction, Interval, Outcome, Tally, bootstrap, detectable, mean, paired_t, randomisation,
+    Correction, Interval, Outcome, Tally, bootstraps, detectable, mean, paired_t, randomisations,
     standardised_difference, tally, wilcoxon,
 };
 use crate::{Evaluation, Measure};
@@ -131,37 +132,58 @@ fn add_system(
 }
 
 impl Settings {
-    /// Judges differences that were made together: all of them are one family for the correction.
+    /// Judges differences that were made together: all of them are one family for the correction. Random samples are drawn once
+    /// for all that have as many queries.
     pub fn judge(&self, family: &[Differences]) -> Vec<Comparison> {
         let level = self.correction.strictest(LEVEL, family.len());
-        let mut judged: Vec<Comparison> =
-            family.par_iter().map(|one| self.judge_one(one, level)).collect();
-        let p: Vec<f64> = judged.iter().map(|one| one.outcome.p).collect();
-        for (one, p) in judged.iter_mut().zip(self.correction.correct(&p)) {
-            one.corrected_p = p;
-        }
-        judged
+        let outcomes = by_length(family, |values| self.outcomes(values));
+        let intervals = by_length(family, |values| {
+            bootstraps(values, self.confidence, self.samples, self.seed)
+        });
+        let p: Vec<f64> = outcomes.iter().map(|outcome| outcome.p).collect();
+        let judged = family.par_iter().zip(outcomes).zip(intervals);
+        let judged = judged.zip(self.correction.correct(&p)).map(
+            |(((one, outcome), interval), corrected_p)| {
+                let &Differences { system, measure, ref values } = one;
+                Comparison {
+                    system,
+                    measure,
+                    difference: mean(values),
+                    interval,
+                    outcome,
+                    corrected_p,
+                    effect_size: standardised_difference(values),
+                    tally: tally(values),
+                    detectable: detectable(values, level),
+                }
+            },
+        );
+        judged.collect()
     }
 
-    fn judge_one(&self, one: &Differences, level: f64) -> Comparison {
-        let &Differences { system, measure, ref values } = one;
-        let outcome = match self.test {
-            Test::T => paired_t(values),
-            Test::Wilcoxon => wilcoxon(values),
-            Test::Randomisation => randomisation(values, self.samples, self.seed),
-        };
-        Comparison {
-            system,
-            measure,
-            difference: mean(values),
-            interval: bootstrap(values, self.confidence, self.samples, self.seed),
-            outcome,
-            corrected_p: outcome.p,
-            effect_size: standardised_difference(values),
-            tally: tally(values),
-            detectable: detectable(values, level),
+    fn outcomes(&self, systems: &[&[f64]]) -> Vec<Outcome> {
+        match self.test {
+            Test::T => systems.par_iter().map(|values| paired_t(values)).collect(),
+            Test::Wilcoxon => systems.par_iter().map(|values| wilcoxon(values)).collect(),
+            Test::Randomisation => randomisations(systems, self.samples, self.seed),
         }
     }
+}
+
+/// What `of` gives for all differences over as many queries at once, in the order of the family.
+fn by_length<T: Copy>(family: &[Differences], of: impl Fn(&[&[f64]]) -> Vec<T>) -> Vec<T> {
+    let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (place, one) in family.iter().enumerate() {
+        places.entry(one.values.len()).or_default().push(place);
+    }
+    let mut found: Vec<Option<T>> = vec![None; family.len()];
+    for places in places.into_values() {
+        let values: Vec<&[f64]> = places.iter().map(|&at| family[at].values.as_slice()).collect();
+        for (place, value) in places.into_iter().zip(of(&values)) {
+            found[place] = Some(value);
+        }
+    }
+    found.into_iter().map(|value| value.expect("every place is in one list")).collect()
 }
 
 const NAMES: [(Test, &str); 3] =

@@ -12,39 +12,68 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::Outcome;
+use super::rows::{Rows, TOGETHER};
 
 /// How much smaller than the real sum a sum may be and still count as equal: rounding, not evidence.
 const ROUNDING: f64 = 1e-12;
 
 /// The two-sided test of `differences` against zero with random signs; the statistic is their mean.
 pub fn randomisation(differences: &[f64], samples: u32, seed: u64) -> Outcome {
-    if differences.iter().all(|&difference| difference == 0.0) {
-        return Outcome { statistic: 0.0, p: 1.0 };
-    }
-    let n = differences.len() as f64;
-    let sum: f64 = differences.iter().sum();
-    let real = sum.abs() - ROUNDING * n;
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let extreme =
-        (0..samples).filter(|_| signed_sum(differences, &mut random).abs() >= real).count();
-    let p = (extreme as f64 + 1.0) / (f64::from(samples) + 1.0);
-    Outcome { statistic: sum / n, p }
+    randomisations(&[differences], samples, seed)[0]
 }
 
-/// The sum of the differences with a random sign each.
-fn signed_sum(differences: &[f64], random: &mut ChaCha8Rng) -> f64 {
-    differences
-        .chunks(64)
-        .map(|chunk| {
-            let signs = random.next_u64();
-            let signed = |(i, value): (usize, &f64)| {
-                f64::from_bits(value.to_bits() ^ (((signs >> i) & 1) << 63))
-            };
-            chunk.iter().enumerate().map(signed).sum::<f64>()
-        })
-        .sum()
+/// The same test of many systems over the same queries. Signs are drawn once for all of them, and every system gets the p-value,
+/// to the last bit, that it gets alone.
+///
+/// # Panics
+///
+/// If the systems have different numbers of queries.
+pub fn randomisations(systems: &[&[f64]], samples: u32, seed: u64) -> Vec<Outcome> {
+    let together = |systems: &[&[f64]]| {
+        let (rows, n) = (Rows::new(systems), systems[0].len() as f64);
+        let sums: Vec<f64> = systems.iter().map(|one| one.iter().sum()).collect();
+        let real: Vec<f64> = sums.iter().map(|sum: &f64| sum.abs() - ROUNDING * n).collect();
+        let extreme = rows.count_extreme(&real, samples, seed);
+        let outcome = |at: usize| {
+            if systems[at].iter().all(|&difference| difference == 0.0) {
+                return Outcome { statistic: 0.0, p: 1.0 };
+            }
+            let p = (f64::from(extreme[at]) + 1.0) / (f64::from(samples) + 1.0);
+            Outcome { statistic: sums[at] / n, p }
+        };
+        (0..systems.len()).map(outcome).collect::<Vec<_>>()
+    };
+    systems.par_chunks(TOGETHER).flat_map_iter(together).collect()
+}
+
+impl Rows {
+    /// How many samples of random signs give each system a sum that is at least as far from 0 as its real one.
+    fn count_extreme(&self, real: &[f64], samples: u32, seed: u64) -> Vec<u32> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut extreme = vec![0; real.len()];
+        let (mut sum, mut part) = (vec![0.0; real.len()], vec![0.0; real.len()]);
+        for _ in 0..samples {
+            sum.fill(0.0);
+            for queries in self.rows.chunks(64 * self.width) {
+                let signs = random.next_u64();
+                part.fill(0.0);
+                for (i, row) in queries.chunks_exact(self.width).enumerate() {
+                    let sign = ((signs >> i) & 1) << 63;
+                    for (part, value) in part.iter_mut().zip(row) {
+                        *part += f64::from_bits(value.to_bits() ^ sign);
+                    }
+                }
+                sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
+            }
+            for ((extreme, sum), real) in extreme.iter_mut().zip(&sum).zip(real) {
+                *extreme += u32::from(sum.abs() >= *real);
+            }
+        }
+        extreme
+    }
 }
 
 #[cfg(test)]
@@ -65,6 +94,19 @@ mod tests {
         let p = |seed| randomisation(&differences, 1000, seed).p;
         assert_eq!(p(7), p(7));
         assert_ne!(p(7), p(8));
+    }
+
+    #[test]
+    fn a_system_among_many_gets_what_it_gets_alone() {
+        let of = |seed: i32| {
+            (0..150).map(|i| f64::from((i * seed) % 13) / 13.0 - 0.45).collect::<Vec<f64>>()
+        };
+        let mut systems: Vec<Vec<f64>> = (1..=70).map(of).collect();
+        systems[5] = vec![0.0; 150];
+        let systems: Vec<&[f64]> = systems.iter().map(Vec::as_slice).collect();
+        let alone: Vec<Outcome> = systems.iter().map(|one| randomisation(one, 500, 3)).collect();
+        assert_eq!(randomisations(&systems, 500, 3), alone);
+        assert!(alone.iter().any(|one| one.p < 0.5) && alone[5].p == 1.0);
     }
 
     #[test]
