@@ -13,6 +13,10 @@
 //! | coCondenser | `dense/co-condenser` | first token; a pre-training that condenses a text into it |
 //! | RetroMAE | `dense/retromae-finetune`, `-distill` | first token; a pre-training that restores the text from it |
 //! | DKRR | `dense/dkrr-nq`, `dense/dkrr-tqa` | mean; taught by a reader's attention |
+//! | BPR | `dense/bpr-pocket` | the signs of the vectors, compared by Hamming distance; the best are scored again |
 //! | Sentence-BERT, E5, BGE, LLM-Embedder, cosDPR, … | `dense/minilm-l6`, `dense/e5-base-v2`, … | cosine, prefixes, other encoders: each config says which |
+//!
+//! `fast_forward.rs` looks the vectors up for the candidates of another search (Fast-Forward indexes, `efficient/fast-forward-pocket`).
 
 pub mod bi_encoder;
+pub mod fast_forward;

@@ -1,6 +1,5 @@
 //! Queries written anew from what an earlier stage found.
 
-pub mod bert_qe;
 pub mod rm3;
 pub mod rocchio;
 pub mod vector_prf;

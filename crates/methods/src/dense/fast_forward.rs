@@ -30,7 +30,7 @@ use nir_core::{
 use nir_nn::checkpoint::Wanted;
 use serde::{Deserialize, Serialize};
 
-use crate::dense::bi_encoder;
+use super::bi_encoder;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.

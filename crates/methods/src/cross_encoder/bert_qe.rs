@@ -30,7 +30,7 @@ use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored, Windows}
 use nir_nn::checkpoint::Wanted;
 use serde::{Deserialize, Serialize};
 
-use crate::cross_encoder::pointwise::{self, Scorer};
+use super::pointwise::{self, Scorer};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
