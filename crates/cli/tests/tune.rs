@@ -69,7 +69,7 @@ fn a_tuned_method_is_not_measured_on_its_training_queries() {
     // One training query in other words of case and space is enough.
     let queries = fs::read_to_string(nir.path("mine/tuned.queries.tsv")).unwrap();
     assert!(
-        queries.starts_with("query_id\ttext\tfold\tfirst\tbest\theld_out\nq001\t"),
+        queries.starts_with("query_id\ttext\tfold\tbefore\tbest\theld_out\nq001\t"),
         "{queries}"
     );
     let found =

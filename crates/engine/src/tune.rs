@@ -96,12 +96,9 @@ impl Grid {
             .split_once('=')
             .with_context(|| format!("`{words}`: expected NAME=VALUES, as k1=0.9,1.2"))?;
         let wanted: Vec<&str> = name.split('.').collect();
-        let ends = |path: &Path| {
-            let keys = keys(path);
-            keys.len() >= wanted.len() && keys[keys.len() - wanted.len()..] == wanted[..]
-        };
         let known = scalars(&self.file);
-        let places: Vec<Path> = known.iter().filter(|path| ends(path)).cloned().collect();
+        let is_meant = |path: &&Path| full_name(&self.file, path).ends_with(&wanted);
+        let places: Vec<Path> = known.iter().filter(is_meant).cloned().collect();
         if places.is_empty() {
             let names: Vec<String> = known.iter().map(|path| keys(path).join(".")).collect();
             let meant = did_you_mean(name, names.iter().map(String::as_str));
@@ -167,6 +164,19 @@ impl Grid {
         Ok(method)
     }
 
+    /// The method before anything is tried: as its file has it, or with the first values of the lists in it.
+    ///
+    /// # Errors
+    ///
+    /// Where a method cannot be read with the first values.
+    pub fn base(&self, library: &Library) -> Result<Method> {
+        if library.read(&self.method).is_ok() {
+            return Ok(self.method.clone());
+        }
+        let first = self.choices.iter().map(|choice| choice.values[0].clone()).collect();
+        Ok(self.point(first, library)?.method)
+    }
+
     /// Every point, the last choice changing fastest; `random` of them, drawn from `seed`, if that many are asked for.
     ///
     /// # Errors
@@ -205,6 +215,16 @@ impl Grid {
         let word = |(choice, value): (&Choice, &Value)| format!("{} = {value}", choice.name);
         self.choices.iter().zip(values).map(word).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// The algorithm of the stage that a path leads into, and the names on it: `["rm3", "terms"]`.
+fn full_name<'f>(file: &'f Table, path: &'f Path) -> Vec<&'f str> {
+    let stage = match &path[..] {
+        [_, Step::Row(row), ..] => file["stage"].get(*row),
+        _ => None,
+    };
+    let algorithm = stage.and_then(|stage| stage.get("use")).and_then(Value::as_str);
+    algorithm.into_iter().chain(keys(path)).collect()
 }
 
 /// The names on a path; a stage is named by its place only where nothing else tells it.
@@ -414,6 +434,14 @@ mod tests {
         let grid = Grid::new(&method, &["k1=1.5".to_owned()], &library).unwrap();
         let point = &grid.points(None, &library).unwrap()[0];
         assert_eq!(point.method.source.text().matches("k1 = 1.5").count(), 2);
+        // The algorithm tells one stage's parameter from another's of the same name.
+        let places = |tried: &str| {
+            Grid::new(&method, &[tried.to_owned()], &library).unwrap().choices[0].places.len()
+        };
+        assert_eq!(
+            (places("analyzer=lucene-english"), places("rm3.analyzer=lucene-english")),
+            (3, 1)
+        );
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn unknown(what: &str, library: &Library, manifests: &Manifests) -> anyhow::Erro
     let methods = library.methods.keys().map(String::as_str);
     let datasets = manifests.iter().map(|manifest| manifest.name.as_str());
     let known = measures.chain(algorithms).chain(structures).chain(methods).chain(datasets);
-    let meant = did_you_mean(what, known);
+    let meant = did_you_mean(what.split('@').next().unwrap_or(what), known);
     let meant = meant.map_or(String::new(), |meant| format!("; {meant}"));
     anyhow::anyhow!(
         "`{what}` is no method, algorithm, measure, search structure, test or dataset{meant}"

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use nir_catalogue::Method;
 use nir_engine::{Column, Engine, Grid, Library, Point, TUNED, cross_validate, fingerprint, folds};
-use nir_eval::Measure;
 use nir_eval::significance::{Differences, Settings};
+use nir_eval::{Evaluation, Measure};
 
 use crate::app::App;
 use crate::compare::differences;
@@ -27,7 +27,7 @@ use crate::table::Table;
 #[command(after_help = "Examples:
   nir tune lexical/bm25 --try k1=0.6..1.6:0.2 --try b=0.3,0.5,0.75 --on pocket --out tuned.toml
   nir tune mine.toml --on msmarco-passage-mini-dev --measure RR@10 --folds 10 --out tuned.toml
-  nir tune dense/dpr-pocket-hnsw --try index.ef=20,40,80 --on pocket --out tuned.toml
+  nir tune feedback/bm25-rm3 --try rm3.terms=5,10,20 --on pocket --out tuned.toml
   nir tune mine.toml --corpus docs.tsv --queries q.tsv --qrels qrels.txt --random 20 --seed 1 --out tuned.toml")]
 pub(crate) struct Args {
     /// The name of a method, or the file of your own.
@@ -38,7 +38,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     own: own::Args,
     /// Values to try for a parameter, listed (k1=0.9,1.2) or in steps (b=0.3..0.9:0.1), beside the lists in the file
-    /// (repeatable). Stages with a parameter of this name get the same value; `rm3.terms` names that of one table.
+    /// (repeatable). All parameters of this name get the same value; `rm3.terms` names that of one algorithm, `query.max_length`
+    /// that of one table.
     #[arg(long = "try", value_name = "NAME=VALUES")]
     tried: Vec<String>,
     /// The measure whose mean decides; the dataset's first if not given.
@@ -69,7 +70,8 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     let random = args.random.map(|most| (most as usize, args.seed));
     let points = grid.points(random, &library)?;
     let column = column(args, app, &engine)?;
-    let tuned = Tuned::new(args, &engine, &library, &column, &points)?;
+    let base = grid.base(&library)?;
+    let tuned = Tuned::new(args, &engine, &library, &column, &base, &points)?;
     outln!("{}", tuned.text(&grid, &points)?)?;
     tuned.write(args, &grid, &points)
 }
@@ -105,6 +107,8 @@ struct Tuned<'a> {
     /// In the order of `values[point]`.
     query_ids: Vec<String>,
     values: Vec<Vec<f64>>,
+    /// What the method is worth as it stood.
+    base: Vec<f64>,
     folds: Vec<Vec<usize>>,
     best: usize,
 }
@@ -115,6 +119,7 @@ impl<'a> Tuned<'a> {
         engine: &Engine,
         library: &Library,
         column: &'a Column,
+        base: &Method,
         points: &[Point],
     ) -> Result<Self> {
         let dataset = &column.data;
@@ -127,17 +132,22 @@ impl<'a> Tuned<'a> {
             Some(measure) => measure,
             None => dataset.card.measures.first().context("a dataset has a measure")?.parse()?,
         };
-        let (mut query_ids, mut values) = (Vec::new(), Vec::new());
+        let measured = |method: &Method| -> Result<Evaluation> {
+            let pipeline = library.read(method)?;
+            let finished = engine.rank(&pipeline, &column.target)?;
+            Ok(engine.measure(&pipeline, column, finished, &[measure])?.evaluation)
+        };
+        let value = |evaluation: Evaluation| {
+            let first = evaluation.measured.into_iter().next();
+            first.map(|measured| measured.per_query).context("one measure was asked for")
+        };
+        let as_it_stood = measured(base)?;
+        let names = as_it_stood.queries.iter().map(|query| query.query_id.clone());
+        let (query_ids, base) = (names.collect::<Vec<_>>(), value(as_it_stood)?);
+        let mut values = Vec::new();
         for (number, point) in points.iter().enumerate() {
             errln!("{} of {} combinations", number + 1, points.len());
-            let pipeline = library.read(&point.method)?;
-            let finished = engine.rank(&pipeline, &column.target)?;
-            let outcome = engine.measure(&pipeline, column, finished, &[measure])?;
-            let evaluation = outcome.evaluation;
-            query_ids = evaluation.queries.into_iter().map(|query| query.query_id).collect();
-            let measured =
-                evaluation.measured.into_iter().next().context("one measure was asked for")?;
-            values.push(measured.per_query);
+            values.push(value(measured(&point.method)?)?);
         }
         let count = args.folds as usize;
         ensure!(
@@ -148,7 +158,7 @@ impl<'a> Tuned<'a> {
         let folds = folds(query_ids.len(), count, args.seed);
         let all: Vec<usize> = (0..query_ids.len()).collect();
         let best = nir_engine::best(&values, &all);
-        Ok(Self { column, measure, query_ids, values, folds, best })
+        Ok(Self { column, measure, query_ids, values, base, folds, best })
     }
 
     fn mean(&self, point: usize) -> f64 {
@@ -176,25 +186,24 @@ impl<'a> Tuned<'a> {
         Ok(text)
     }
 
-    /// Cross-validated values against the first combination, which is the method as it stood.
+    /// Cross-validated values against those of the method as it stood.
     fn worth(&self, grid: &Grid, points: &[Point]) -> String {
         let validated = cross_validate(&self.values, &self.folds);
         let mut chosen: Vec<String> =
             validated.chosen.iter().map(|&point| grid.words(&points[point].values)).collect();
         chosen.dedup();
-        let (held_out, first) = (mean(&validated.values), mean(&self.values[0]));
-        let values = validated.values.iter().zip(&self.values[0]);
-        let values: Vec<f64> = values.map(|(tuned, first)| tuned - first).collect();
+        let (held_out, before) = (mean(&validated.values), mean(&self.base));
+        let values = validated.values.iter().zip(&self.base);
+        let values: Vec<f64> = values.map(|(tuned, before)| tuned - before).collect();
         let settings = Settings::default();
         let found = settings.judge(&[Differences { system: 0, measure: self.measure, values }]);
         let name = |_| "tuned".to_owned();
         let table = differences("method", name, &found, settings.correction);
         format!(
-            "{}-fold cross-validation: {} {held_out:.4} on queries that the values were not chosen on; the first combination ({}) has \
-             {first:.4}\nchosen: {}\n\nagainst the first combination\n\n{table}",
+            "{}-fold cross-validation: {} {held_out:.4} on queries that the values were not chosen on; the method as it stood has \
+             {before:.4}\nchosen: {}\n\nagainst the method as it stood\n\n{table}",
             self.folds.len(),
             self.measure,
-            grid.words(&points[0].values),
             chosen.join("; "),
         )
     }
@@ -229,15 +238,15 @@ impl<'a> Tuned<'a> {
     /// One line for each training query: its name, what its text is known by, its fold, and what it was measured.
     fn queries(&self) -> String {
         let validated = cross_validate(&self.values, &self.folds);
-        let mut text = "query_id\ttext\tfold\tfirst\tbest\theld_out\n".to_owned();
+        let mut text = "query_id\ttext\tfold\tbefore\tbest\theld_out\n".to_owned();
         for (at, query_id) in self.query_ids.iter().enumerate() {
             let fold =
                 self.folds.iter().position(|fold| fold.contains(&at)).unwrap_or_default() + 1;
             let query = self.column.data.queries.iter().find(|query| &query.query_id == query_id);
             let text_of = query.map_or_else(String::new, |query| fingerprint(&query.text));
-            let (first, best) = (self.values[0][at], self.values[self.best][at]);
+            let (before, best) = (self.base[at], self.values[self.best][at]);
             let held_out = validated.values[at];
-            let _ = writeln!(text, "{query_id}\t{text_of}\t{fold}\t{first}\t{best}\t{held_out}");
+            let _ = writeln!(text, "{query_id}\t{text_of}\t{fold}\t{before}\t{best}\t{held_out}");
         }
         text
     }
