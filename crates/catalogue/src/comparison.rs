@@ -18,6 +18,8 @@ pub struct Comparison {
     pub baseline: Spanned<String>,
     /// What is measured, by name.
     pub measures: Vec<Spanned<String>>,
+    /// Which of them are tested against the baseline, where not all are: each test more makes every p-value larger.
+    pub tested: Vec<Spanned<String>>,
     /// The paired test, by name.
     pub test: Spanned<String>,
     /// The correction for several comparisons, by name.
@@ -86,14 +88,6 @@ impl Gate {
         methods: &[Spanned<String>],
         measures: &[Spanned<String>],
     ) -> Option<(std::ops::Range<usize>, String)> {
-        let stranger = |known: &[Spanned<String>], name: &Spanned<String>, what: &str| {
-            let known: Vec<&str> = known.iter().map(|name| name.as_ref().as_str()).collect();
-            let missing = !known.contains(&name.as_ref().as_str());
-            missing.then(|| {
-                let known = known.join(", ");
-                (name.span(), format!("`{}` is not among the {what}: {known}", name.as_ref()))
-            })
-        };
         let beyond = |value: &Spanned<f64>, name: &str, least: f64| {
             let (found, span) = (*value.as_ref(), value.span());
             let fits = found.is_finite() && if least == 0.0 { found >= 0.0 } else { found > least };
@@ -109,6 +103,20 @@ impl Gate {
     }
 }
 
+/// A name that is not among the known ones: where it stands, and what is known.
+fn stranger(
+    known: &[Spanned<String>],
+    name: &Spanned<String>,
+    what: &str,
+) -> Option<(std::ops::Range<usize>, String)> {
+    let known: Vec<&str> = known.iter().map(|name| name.as_ref().as_str()).collect();
+    let is_missing = !known.contains(&name.as_ref().as_str());
+    is_missing.then(|| {
+        let known = known.join(", ");
+        (name.span(), format!("`{}` is not among the {what}: {known}", name.as_ref()))
+    })
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -116,6 +124,8 @@ struct File {
     methods: Vec<Spanned<String>>,
     baseline: Spanned<String>,
     measures: Vec<Spanned<String>>,
+    #[serde(default)]
+    tested: Vec<Spanned<String>>,
     test: Spanned<String>,
     correction: Spanned<String>,
     seed: u64,
@@ -132,12 +142,13 @@ impl Comparison {
         let file: File = source.parse()?;
         file.check(&source)?;
         let File { datasets, methods, baseline, measures, test, correction, seed, .. } = file;
-        let (hypotheses, gates) = (file.hypothesis, file.gate);
+        let (tested, hypotheses, gates) = (file.tested, file.hypothesis, file.gate);
         Ok(Self {
             datasets,
             methods,
             baseline,
             measures,
+            tested,
             test,
             correction,
             seed,
@@ -185,6 +196,11 @@ impl File {
         for hypothesis in &self.hypothesis {
             self.is_a_row(source, "the row", &hypothesis.better)?;
             self.is_a_row(source, "the row", &hypothesis.than)?;
+        }
+        if let Some((span, message)) =
+            self.tested.iter().find_map(|name| stranger(&self.measures, name, "measures"))
+        {
+            return Err(source.error_at(span, message));
         }
         let problem = self.gate.iter().find_map(|gate| gate.problem(&self.methods, &self.measures));
         match problem.or_else(|| gated_twice(&self.gate)) {
@@ -245,6 +261,17 @@ faster = 2.0
     #[track_caller]
     fn assert_refused(part: &str, by: &str, expected: &str) {
         assert_eq!(parse(part, by).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn what_is_tested_is_among_the_measures() {
+        let with =
+            |tested: &str| parse("seed = 42", &format!("tested = [\"{tested}\"]\nseed = 42"));
+        assert_eq!(with("RR@10").unwrap().tested[0].as_ref(), "RR@10");
+        assert_eq!(
+            with("AP").unwrap_err().to_string(),
+            "ci.toml:7:11: `AP` is not among the measures: nDCG@10, RR@10"
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use anyhow::{Result, bail};
 use nir_catalogue::{Claimed, Library, Verdict};
 use nir_engine::Outcome;
-use nir_eval::Evaluation;
 use nir_eval::significance::{Comparison as Difference, Correction, LEVEL, Settings, compare};
+use nir_eval::{Evaluation, Measure, Measured};
 use nir_report::{Judged, Means, Pairs, Question, p_value, verdict};
 
 use crate::table::Table;
@@ -16,12 +16,15 @@ pub(crate) struct Plan {
     /// The method that the others are tested against; `None` is the first row.
     baseline: Option<String>,
     settings: Settings,
+    /// Which measures are tested; empty where all are.
+    tested: Vec<Measure>,
 }
 
 impl Plan {
     /// The comparison that a question asks for.
     pub(crate) fn of(question: &Question) -> Self {
-        Self { baseline: Some(question.baseline.clone()), settings: question.settings }
+        let (baseline, tested) = (Some(question.baseline.clone()), question.tested.clone());
+        Self { baseline, settings: question.settings, tested }
     }
 
     /// The page of one dataset: the rows, then each row against the baseline, then the claims.
@@ -48,6 +51,15 @@ impl Plan {
         Ok(page)
     }
 
+    /// The measures that are tested.
+    fn tested(&self, evaluation: &Evaluation) -> Evaluation {
+        let is_tested = |measured: &&Measured| {
+            self.tested.is_empty() || self.tested.contains(&measured.measure)
+        };
+        let measured = evaluation.measured.iter().filter(is_tested).cloned().collect();
+        Evaluation { measured, ..evaluation.clone() }
+    }
+
     fn add_differences(
         &self,
         page: &mut String,
@@ -59,15 +71,16 @@ impl Plan {
         if others.is_empty() {
             return Ok(());
         }
-        let evaluations: Vec<&Evaluation> =
-            others.iter().map(|outcome| &outcome.evaluation).collect();
+        let evaluations: Vec<Evaluation> =
+            others.iter().map(|outcome| self.tested(&outcome.evaluation)).collect();
+        let evaluations: Vec<&Evaluation> = evaluations.iter().collect();
         let (test, correction) = (self.settings.test, self.settings.correction);
         let _ = writeln!(
             page,
             "\nagainst {} ({test}; * p ({correction}) < {LEVEL})\n",
             baseline.cell.label()
         );
-        let found = compare(&baseline.evaluation, &evaluations, &self.settings)?;
+        let found = compare(&self.tested(&baseline.evaluation), &evaluations, &self.settings)?;
         let name = |system: usize| others[system].cell.label();
         let _ = write!(page, "{}", differences("method", name, &found, correction));
         let judged: Vec<Judged> =

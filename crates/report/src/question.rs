@@ -40,6 +40,8 @@ pub struct Question {
     pub baseline: String,
     /// What is shown; empty to show all that was recorded.
     pub measures: Vec<Measure>,
+    /// Which measures are tested against the baseline; empty where all are.
+    pub tested: Vec<Measure>,
     /// The test, its correction and its seed.
     pub settings: Settings,
     /// What papers say of two rows.
@@ -57,6 +59,7 @@ impl Question {
             names.iter().map(|name| name.as_ref().clone()).collect::<Vec<_>>()
         };
         let measures = comparison.measures.iter().map(|name| read(comparison, name));
+        let tested = comparison.tested.iter().map(|name| read(comparison, name));
         let test = read(comparison, &comparison.test)?;
         let correction = read(comparison, &comparison.correction)?;
         let path = comparison.source.path().to_owned();
@@ -66,6 +69,7 @@ impl Question {
             methods: names(&comparison.methods),
             baseline: comparison.baseline.as_ref().clone(),
             measures: measures.collect::<Result<_, _>>()?,
+            tested: tested.collect::<Result<_, _>>()?,
             settings: Settings { test, correction, seed: comparison.seed, ..Settings::default() },
             hypotheses: comparison.hypotheses.clone(),
             config: Some(ConfigFile::new(&comparison.source)),
@@ -83,6 +87,7 @@ impl Question {
             methods: sweep.points().map(|point| point.name.clone()).collect(),
             baseline: String::new(),
             measures: Vec::new(),
+            tested: Vec::new(),
             settings: Settings::default(),
             hypotheses: Vec::new(),
             config: Some(ConfigFile::new(&sweep.source)),
@@ -109,11 +114,17 @@ impl Question {
             baseline: methods.first().cloned().unwrap_or_default(),
             methods,
             measures,
+            tested: Vec::new(),
             settings: Settings::default(),
             hypotheses: Vec::new(),
             config: None,
             made_by: "run",
         }
+    }
+
+    /// Whether a measure is tested against the baseline.
+    pub fn is_tested(&self, measure: Measure) -> bool {
+        measure.is_effectiveness() && (self.tested.is_empty() || self.tested.contains(&measure))
     }
 
     /// Calls its methods by other names.

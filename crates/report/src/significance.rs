@@ -126,7 +126,7 @@ pub(crate) fn judged(
         }
         for name in measures {
             let measure: Measure = name.parse()?;
-            if measure.is_effectiveness() {
+            if question.is_tested(measure) {
                 let values = row.differences(rows[baseline], name);
                 family.push(Differences { system, measure, values });
             }
