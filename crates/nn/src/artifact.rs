@@ -20,7 +20,7 @@ use crate::{Input, Result};
 
 const FILE: &str = "artifact.metadata";
 
-/// The settings; a key that an older version of the code did not write says nothing.
+/// The settings in `artifact.metadata`. A key that an older version of ColBERT's code did not write is `None`.
 #[derive(Debug, Default, Deserialize)]
 struct Settings {
     query_token_id: Option<String>,
@@ -32,42 +32,42 @@ struct Settings {
     dim: Option<usize>,
 }
 
-/// The settings of a checkpoint and the file that they stand in.
+/// The settings of a checkpoint of ColBERT, and the file that they were read from.
 #[derive(Debug)]
 pub struct Artifact {
     settings: Settings,
     file: PathBuf,
 }
 
-/// What a config says of late interaction.
+/// What a config states about late interaction.
 #[derive(Debug, Clone, Copy)]
 pub struct Late<'a> {
-    /// The token that takes the second place of a query, and how queries are written.
+    /// The token at the second position of every query, and how queries are turned into tokens.
     pub query: (&'a str, &'a Input),
-    /// The same for documents.
+    /// The token at the second position of every document, and how documents are turned into tokens.
     pub document: (&'a str, &'a Input),
-    /// Whether documents keep the tokens that are punctuation.
+    /// Whether the vectors of punctuation are kept in documents.
     pub punctuation: bool,
-    /// How many numbers a vector has.
+    /// The number of values of a vector.
     pub dim: usize,
 }
 
 impl Artifact {
-    /// The settings, where the checkpoint has any.
+    /// Reads `artifact.metadata`; `None` if the checkpoint has no such file.
     ///
     /// # Errors
     ///
-    /// Where the file is there and is no JSON object of this kind.
+    /// If the file is no JSON object with these keys.
     pub fn read(checkpoint: &Checkpoint) -> Result<Option<Self>> {
         let Some(file) = checkpoint.beside(FILE) else { return Ok(None) };
         Ok(Some(Self { settings: read_json(&file)?, file }))
     }
 
-    /// Holds a config against the settings.
+    /// Compares a config with the settings.
     ///
     /// # Errors
     ///
-    /// At the first key that says something else, unless its name is in `overrides`.
+    /// At the first key whose value differs, unless the name of that setting is in `overrides`.
     pub fn hold(&self, asked: &Late<'_>, overrides: &Overrides) -> Result<()> {
         let Settings { query_maxlen, doc_maxlen, dim, .. } = &self.settings;
         let quoted = |text: &String| format!("`{text}`");

@@ -9,17 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::cpu::{Arithmetic, Simd};
 use crate::{Error, Result};
 
-/// The arithmetic of the encoder. A dimension of a run: results in different precisions are different results.
+/// The number format in which an encoder computes. Results of different precisions are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32-bit floats: the reference.
+    /// 32-bit floats, the reference.
     F32,
-    /// Brain floats: 8 bits of exponent, 8 of fraction.
+    /// Brain floats: 8 bits of exponent, 8 bits of precision.
     Bf16,
-    /// Half floats: 5 bits of exponent, 11 of fraction.
+    /// Half floats: 5 bits of exponent, 11 bits of precision.
     F16,
-    /// 8-bit integers in the linear layers (weights for each output, activations for each token), the rest in f32. On a CPU.
+    /// 8-bit integers in the linear layers (weights with one scale for each output, activations with one for each
+    /// token) and f32 everywhere else; on a CPU only.
     Int8,
 }
 
@@ -53,7 +54,7 @@ impl FromStr for Precision {
     }
 }
 
-/// A device and a precision that it can do.
+/// A device, and a precision that the device supports.
 #[derive(Debug, Clone)]
 pub struct Backend {
     device: Device,
@@ -67,24 +68,28 @@ impl Backend {
         Self { device: Device::Cpu, precision: Precision::F32, plain: false }
     }
 
-    /// A device that is open already, in f32.
+    /// A device that is already open, in f32.
     pub fn on(device: Device) -> Self {
         Self { device, precision: Precision::F32, plain: false }
     }
 
-    /// The same without the packed form of encoders: what the packed form is held against.
+    /// The same backend without the packed form of encoders: the reference that the packed form is tested against.
     #[must_use]
     pub fn plain(self) -> Self {
         Self { plain: true, ..self }
     }
 
-    /// Whether encoders take their packed form: on a CPU, in the precisions that it has.
+    /// Whether encoders are computed in their packed form: on a CPU, in f32 and int8.
     pub(crate) fn is_packed(&self) -> bool {
         let has = matches!(self.precision, Precision::F32 | Precision::Int8);
         has && self.device.is_cpu() && !self.plain
     }
 
-    /// `device` is `cpu` or `cuda:0`.
+    /// Opens `device`, which is `cpu` or `cuda:0`, for computing in `precision`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such device, or if it does not support the precision.
     pub fn new(device: &str, precision: Precision) -> Result<Self> {
         let device = open(device)?;
         if precision == Precision::Int8 && !device.is_cpu() {
@@ -111,17 +116,17 @@ impl Backend {
         }
     }
 
-    /// Where tensors lie.
+    /// The device that tensors are on.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// How exactly encoders compute.
+    /// The precision that encoders compute in.
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
-    /// How many tokens, padding included, go through an encoder at once.
+    /// The number of tokens, including padding, that pass through an encoder at once.
     pub fn batch_tokens(&self) -> usize {
         match self.device.is_cpu() {
             true => 8_192,   // enough for every core; more only costs memory
@@ -129,7 +134,7 @@ impl Backend {
         }
     }
 
-    /// The type of tensors: int8 is made from f32 when weights are packed.
+    /// The type of tensors. For int8 it is f32, as weights become bytes when they are packed.
     pub fn dtype(&self) -> DType {
         match self.precision {
             Precision::F32 | Precision::Int8 => DType::F32,
@@ -139,8 +144,8 @@ impl Backend {
     }
 }
 
-/// `cpu f32`, `cuda bf16`: what decides the last bits of a result, so not which of several GPUs it was. A processor whose kernels round otherwise than all
-/// others is told apart: `cpu scalar f32`.
+/// The name of everything that decides the last bits of a result, such as `cpu f32` or `cuda bf16`. The number of a GPU
+/// does not, so it is left out. A processor whose kernels round differently is named separately: `cpu scalar f32`.
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.device.location() {
@@ -152,7 +157,8 @@ impl fmt::Display for Backend {
     }
 }
 
-/// The widest of `gemm`'s kernels for this processor; `NIR_SIMD` does not reach them.
+/// The widest instruction set for which `gemm` has kernels on this processor; the variable `NIR_SIMD` does not change
+/// it.
 fn gemm_kernels() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {

@@ -26,7 +26,7 @@ use crate::layers::{LayerNorm, Linear};
 use crate::tokens::read_json;
 use crate::{Activation, Backend, Error, Pooling, Poolings, Result, Similarity, Tensors};
 
-/// What of a checkpoint's words a config may contradict, by the names that a card uses.
+/// The names that a card's `overrides` may list: each is a setting in which a config may contradict its checkpoint.
 pub const OVERRIDES: [&str; 8] = [
     "pooling",
     "projection",
@@ -38,64 +38,64 @@ pub const OVERRIDES: [&str; 8] = [
     "fill",
 ];
 
-/// What a config may contradict: the `overrides` of its card.
+/// The `overrides` of a card: the settings in which the config contradicts its checkpoint on purpose.
 pub type Overrides = [String];
 
-/// All that a checkpoint says.
+/// Everything that the files of sentence-transformers in a checkpoint state.
 #[derive(Debug)]
 pub struct Contract {
-    /// What follows the encoder; none where no file says it.
+    /// The modules after the encoder; `None` if no file lists them.
     pub chain: Option<Chain>,
-    /// How many tokens are read.
+    /// The number of tokens that are read of a text, special tokens included.
     pub max_length: Option<Said<usize>>,
-    /// Prompts, and how vectors are compared.
+    /// The prompts, and how two vectors are compared.
     pub card: Card,
-    /// What the card's file is called; it may not be there.
+    /// The path of the file with the prompts, for messages; there may be no such file.
     card_file: PathBuf,
 }
 
-/// A value and the file that says it.
+/// A value, and the file that states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said<T> {
-    /// What it says.
+    /// The value.
     pub value: T,
-    /// Where.
+    /// The path of the file.
     pub file: PathBuf,
 }
 
-/// The modules after the encoder.
+/// The modules that follow the encoder, in order.
 #[derive(Debug)]
 pub struct Chain {
-    /// `modules.json`, or `1_Pooling/config.json` where there is no other.
+    /// The file that lists them: `modules.json`, or `1_Pooling/config.json` where there is no such file.
     file: PathBuf,
-    /// What happens to tokens.
+    /// The module directly after the encoder.
     pub head: Head,
     word_weights: Option<String>,
     steps: Vec<Step>,
 }
 
-/// What becomes of the hidden states.
+/// What the module directly after the encoder makes of the hidden states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Head {
-    /// One vector.
+    /// One vector for each text.
     Pooling {
-        /// In which way.
+        /// How hidden states are pooled; several results are joined to one vector.
         pooling: Poolings,
-        /// Whether the tokens of a prompt count.
+        /// Whether the tokens of a prompt take part in pooling.
         include_prompt: bool,
-        /// Which file says so.
+        /// The path of the file that states it.
         file: PathBuf,
     },
-    /// A weight for each word of the vocabulary.
+    /// One weight for each word of the vocabulary.
     Splade {
-        /// In which way.
+        /// How the logits of all tokens are pooled.
         pooling: LogitPooling,
-        /// Which file says so.
+        /// The path of the file that states it.
         file: PathBuf,
     },
 }
 
-/// A module after pooling, by its folder.
+/// A module after pooling, with the name of its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Dense(String),
@@ -112,24 +112,24 @@ impl fmt::Display for Step {
     }
 }
 
-/// `config_sentence_transformers.json`, as far as it decides anything.
+/// The keys of `config_sentence_transformers.json` that have an effect.
 #[derive(Debug, Default, Deserialize)]
 pub struct Card {
-    /// Texts that stand before others, by name.
+    /// The prompts by their names; a prompt is a text that is put before others.
     #[serde(default)]
     pub prompts: BTreeMap<String, String>,
-    /// The prompt of a text for which no other is asked.
+    /// The name of the prompt that is used where no other is asked for.
     #[serde(default)]
     pub default_prompt_name: Option<String>,
-    /// `cosine`, `dot`, `euclidean` or `manhattan`.
+    /// How vectors are compared: `cosine`, `dot`, `euclidean` or `manhattan`.
     #[serde(default)]
     pub similarity_fn_name: Option<String>,
-    /// `SentenceTransformer`, `SparseEncoder` or `CrossEncoder`.
+    /// The class of the model: `SentenceTransformer`, `SparseEncoder` or `CrossEncoder`.
     #[serde(default)]
     pub model_type: Option<String>,
 }
 
-/// `modules.json`.
+/// An entry of `modules.json`.
 #[derive(Debug, Deserialize)]
 struct Module {
     path: String,
@@ -137,14 +137,14 @@ struct Module {
     kind: String,
 }
 
-/// `sentence_bert_config.json`; other keys are about how the library loads the encoder.
+/// The keys of `sentence_bert_config.json` that have an effect; the others tell the library how to load the encoder.
 #[derive(Deserialize)]
 struct Limits {
     #[serde(default)]
     max_seq_length: Option<usize>,
 }
 
-/// `2_Dense/config.json`.
+/// The content of `2_Dense/config.json`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Dense {
@@ -165,14 +165,14 @@ fn yes() -> bool {
     true
 }
 
-/// `2_LayerNorm/config.json`.
+/// The content of `2_LayerNorm/config.json`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Norm {
     dimension: usize,
 }
 
-/// `1_WordWeights/config.json`.
+/// The content of `1_WordWeights/config.json`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WordWeights {
@@ -187,7 +187,7 @@ fn one() -> f32 {
     1.0
 }
 
-/// `1_SpladePooling/config.json`.
+/// The keys of `1_SpladePooling/config.json` that have an effect.
 #[derive(Deserialize)]
 struct SpladePooling {
     #[serde(default = "max")]
@@ -203,7 +203,11 @@ fn max() -> LogitPooling {
 const CARD: &str = "config_sentence_transformers.json";
 
 impl Contract {
-    /// Reads every file that says something.
+    /// Reads all files of sentence-transformers in a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or asks for something that is not supported.
     pub fn read(checkpoint: &Checkpoint) -> Result<Self> {
         let limits = |file: PathBuf| -> Result<Option<Said<usize>>> {
             let value = read_json::<Limits>(&file)?.max_seq_length;
@@ -218,7 +222,12 @@ impl Contract {
         })
     }
 
-    /// Holds a config's way to a vector against the checkpoint's, and returns the chain where it is to be applied.
+    /// Compares how a config makes a vector with the checkpoint. Returns the chain of modules if its layers are to be
+    /// applied; `None` if there is none or the config overrides it.
+    ///
+    /// # Errors
+    ///
+    /// At the first setting that differs and is not in `overrides`.
     pub fn hold_vector(
         &self,
         pooling: &Poolings,
@@ -270,7 +279,12 @@ impl Contract {
         }
     }
 
-    /// Holds the length of a text: a document must be read as far as the checkpoint reads, a query not further.
+    /// Compares the maximal length of texts in tokens. With `exactly`, which is meant for documents, the two must be
+    /// equal; else, for queries, the config may ask for less.
+    ///
+    /// # Errors
+    ///
+    /// If the lengths do not fit and `max_length` is not in `overrides`.
     pub fn hold_length(&self, asked: usize, exactly: bool, overrides: &Overrides) -> Result<()> {
         let Some(Said { value, file }) = &self.max_length else { return Ok(()) };
         let fits = if exactly { asked == *value } else { asked <= *value };
@@ -280,7 +294,11 @@ impl Contract {
         }
     }
 
-    /// Holds a sparse encoder's pooling.
+    /// Compares how a config pools a sparse encoder's logits.
+    ///
+    /// # Errors
+    ///
+    /// If the checkpoint states another pooling and `pooling` is not in `overrides`.
     pub fn hold_splade(&self, asked: LogitPooling, overrides: &Overrides) -> Result<()> {
         match self.chain.as_ref().map(|chain| &chain.head) {
             None => Ok(()),
@@ -297,12 +315,12 @@ impl Contract {
         }
     }
 
-    /// The file of prompts, for messages.
+    /// The path of the file with the prompts, for messages.
     pub(crate) fn card_file(&self) -> &Path {
         &self.card_file
     }
 
-    /// Whether the tokens of a prompt count when vectors are pooled.
+    /// Whether the tokens of a prompt take part in pooling.
     pub fn includes_prompt(&self) -> bool {
         let head = self.chain.as_ref().map(|chain| &chain.head);
         !matches!(head, Some(Head::Pooling { include_prompt: false, .. }))
@@ -313,7 +331,7 @@ fn quoted(word: impl fmt::Display) -> String {
     format!("\"{word}\"")
 }
 
-/// A contradiction between a file of the checkpoint and the config, and what to do about it.
+/// The error for a setting that the config and a file of the checkpoint state differently, with advice.
 pub(crate) fn contradiction(
     file: impl Into<PathBuf>,
     key: &str,
@@ -390,7 +408,7 @@ impl Chain {
         Ok(head.map(|head| Self { file, head, word_weights, steps }))
     }
 
-    /// Its layers as a comment of a config, a line of their own; empty where there are none.
+    /// The layers after pooling as a comment line of a config; empty if there are none.
     pub fn told(&self) -> String {
         let weights = self.word_weights.iter().map(|folder| format!("`{folder}` before pooling"));
         let steps = self.steps.iter().map(ToString::to_string);
@@ -403,12 +421,12 @@ impl Chain {
         }
     }
 
-    /// Whether its last layer makes vectors of length 1.
+    /// Whether the last module makes vectors of length 1.
     pub fn is_normalised(&self) -> bool {
         self.steps.last() == Some(&Step::Normalize)
     }
 
-    /// The layers after pooling and how wide their vectors are, where they get `width` numbers.
+    /// Loads the layers after pooling, whose input has `width` values; returns them with the width of their output.
     pub(crate) fn layers(
         &self,
         checkpoint: &Checkpoint,
@@ -430,7 +448,7 @@ impl Chain {
         Ok((layers, width))
     }
 
-    /// What a token of each number counts; none where all count alike.
+    /// The weight of each token of the vocabulary, by its id; `None` if all weigh the same.
     pub(crate) fn word_weights(&self, checkpoint: &Checkpoint) -> Result<Option<Vec<f32>>> {
         let Some(folder) = &self.word_weights else { return Ok(None) };
         let WordWeights { vocab, weights, unknown_word_weight } =
@@ -444,7 +462,7 @@ impl Chain {
 }
 
 impl Module {
-    /// The class, if it is one of sentence-transformers' own.
+    /// The name of the class without its package; `None` if the class is not one of sentence-transformers.
     fn class(&self) -> Option<&str> {
         let inside = self.kind.strip_prefix("sentence_transformers.")?;
         inside.rsplit('.').next()
@@ -476,7 +494,8 @@ fn settings(checkpoint: &Checkpoint, folder: &str) -> Result<PathBuf> {
     })
 }
 
-/// sentence-transformers' names of ways to pool, with the switches of before 5.5, in the order in which vectors are joined.
+/// The ways of pooling in sentence-transformers: the name, the switch that versions before 5.5 wrote, and ours, in the
+/// order in which their vectors are joined.
 const POOLINGS: [(&str, &str, Pooling); 6] = [
     ("cls", "pooling_mode_cls_token", Pooling::Cls),
     ("max", "pooling_mode_max_tokens", Pooling::Max),
@@ -486,7 +505,7 @@ const POOLINGS: [(&str, &str, Pooling); 6] = [
     ("lasttoken", "pooling_mode_lasttoken", Pooling::Last),
 ];
 
-/// `1_Pooling/config.json`: a name, several names, or a switch for each.
+/// Reads `1_Pooling/config.json`, which has one name, several names, or a switch for each way of pooling.
 fn pooling(file: &Path) -> Result<Head> {
     let config: BTreeMap<String, Value> = read_json(file)?;
     let wrong = |problem: String| Error::file(file, problem);
@@ -539,7 +558,7 @@ fn splade(file: &Path) -> Result<Head> {
     }
 }
 
-/// The functions of `activation_function`, by the names of their classes below `torch.nn.modules`.
+/// The values of `activation_function` that are supported: class names of PyTorch.
 const ACTIVATIONS: [(&str, Activation); 4] = [
     ("torch.nn.modules.activation.Tanh", Activation::Tanh),
     ("torch.nn.modules.linear.Identity", Activation::Identity),
@@ -547,7 +566,7 @@ const ACTIVATIONS: [(&str, Activation); 4] = [
     ("torch.nn.modules.activation.GELU", Activation::Gelu),
 ];
 
-/// Loads a layer from the files of its folder, every tensor of which must be taken.
+/// Loads a layer from the files of its folder; a tensor that the layer does not use is an error.
 fn load<M>(
     checkpoint: &Checkpoint,
     backend: &Backend,

@@ -5,17 +5,17 @@ use candle_core::{DType, Tensor};
 use crate::packed::Packed;
 use crate::{Backend, Error, Padded, Result, Rows, Tokens, Trunk, batches};
 
-/// Hidden states of a batch without padding.
+/// The hidden states of a batch of sequences, without padding.
 #[derive(Debug)]
 pub struct Hidden {
-    /// `[rows, hidden]`: the sequences one after the other.
+    /// `[rows, hidden]`: the states of the sequences, one after the other.
     pub states: Tensor,
-    /// How many rows each sequence has.
+    /// The number of rows of each sequence.
     pub lengths: Vec<usize>,
 }
 
 impl Hidden {
-    /// The first rows of each sequence of `[batch, seq, hidden]`.
+    /// Takes the first `lengths` rows of each sequence of `[batch, seq, hidden]`.
     pub(crate) fn cut(states: &Tensor, lengths: Vec<usize>) -> Result<Self> {
         let first =
             |(sequence, &length): (usize, &usize)| states.get(sequence)?.narrow(0, 0, length);
@@ -34,7 +34,7 @@ impl Hidden {
         self.lengths.iter().map(begin).collect()
     }
 
-    /// The rows of each sequence, `[length, hidden]`.
+    /// The rows of each sequence separately, `[length, hidden]`.
     pub fn sequences(&self) -> Result<Vec<Tensor>> {
         let mut next = 0;
         let mut rows = |length: usize| {
@@ -45,7 +45,7 @@ impl Hidden {
     }
 }
 
-/// An encoder that is ready to run.
+/// An encoder that is ready to run on a backend, in the fastest form that the backend has.
 pub struct Encoder {
     form: Form,
     hidden: usize,
@@ -59,7 +59,7 @@ enum Form {
 }
 
 impl Encoder {
-    /// Prepares a loaded trunk for a backend.
+    /// Prepares a loaded trunk for a backend. Fails if its weights do not fit its sizes.
     pub fn new(trunk: Trunk, backend: &Backend) -> Result<Self> {
         let hidden = trunk.sizes.hidden;
         let multiplications = trunk.sizes.multiplications();
@@ -70,18 +70,19 @@ impl Encoder {
         Ok(Self { form, hidden, multiplications, backend: backend.clone() })
     }
 
-    /// What a token takes in the dense layers; see [`Sizes::multiplications`](crate::architecture::Sizes::multiplications).
+    /// The number of multiplications in the dense layers for each token; see
+    /// [`Sizes::multiplications`](crate::architecture::Sizes::multiplications).
     pub fn multiplications(&self) -> u64 {
         self.multiplications
     }
 
-    /// Width of the hidden states.
+    /// The width of the hidden states.
     pub fn hidden_size(&self) -> usize {
         self.hidden
     }
 
-    /// Hidden states of a batch. On a CPU in f32 and int8 those of a sequence are the same to the last bit whatever it is
-    /// batched with.
+    /// Computes the hidden states of a batch. On a CPU in f32 and int8, the states of a sequence are the same to the
+    /// last bit whatever it is batched with.
     pub fn hidden(&self, batch: &[Tokens], rows: Rows) -> Result<Hidden> {
         match &self.form {
             Form::Plain(trunk) => plain(trunk, &self.backend, batch, rows),
@@ -90,18 +91,18 @@ impl Encoder {
     }
 }
 
-/// Numbers for each of many texts, in the order of the texts.
+/// A row of numbers for each of many texts, in the order of the texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// How many for each.
+    /// The number of values of a row.
     pub width: usize,
-    /// `[texts, width]`
+    /// `[texts, width]`.
     pub rows: Vec<f32>,
 }
 
 impl Encoder {
-    /// Encodes any number of texts in batches of like length; `each` gets the places of a batch's texts in `tokens` and
-    /// their hidden states.
+    /// Encodes any number of texts in batches of similar length. `each` gets the positions of a batch's texts in
+    /// `tokens`, and their hidden states.
     pub fn in_batches(
         &self,
         tokens: &[Tokens],
@@ -116,8 +117,11 @@ impl Encoder {
         Ok(())
     }
 
-    /// A row of numbers for each text: `head` gives `[batch, width]`. A number that is none is an error that names the
-    /// text, found by its place.
+    /// Computes a row of numbers for each text; `head` turns the states of a batch into `[batch, width]`.
+    ///
+    /// # Errors
+    ///
+    /// If a number is infinite or not a number; `text` gives the text at a position, so that the error can name it.
     pub fn table(
         &self,
         tokens: &[Tokens],
@@ -140,12 +144,12 @@ impl Encoder {
     }
 }
 
-/// All numbers of a tensor in row order, as f32.
+/// All numbers of a tensor as f32, in row order.
 pub fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
     Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
 }
 
-/// Refuses what is not a number, and names the text it was made of.
+/// Fails if a number of `row` is infinite or not a number; `text` gives the text that the error names.
 pub fn check_finite(row: &[f32], text: impl FnOnce() -> String) -> Result<()> {
     match row.iter().find(|value| !value.is_finite()) {
         None => Ok(()),
@@ -162,7 +166,7 @@ pub(crate) fn lengths(batch: &[Tokens], rows: Rows) -> Vec<usize> {
     batch.iter().map(kept).collect()
 }
 
-/// By candle, on padded sequences; the padding is left behind.
+/// Computes hidden states with candle on padded sequences, and removes the rows of padding.
 fn plain(trunk: &Trunk, backend: &Backend, batch: &[Tokens], rows: Rows) -> Result<Hidden> {
     let padded = Padded::new(batch, backend.device())?;
     Hidden::cut(&trunk.forward(&padded)?, lengths(batch, rows))

@@ -2,57 +2,57 @@
 
 use std::path::PathBuf;
 
-/// The result of everything here.
+/// The result of the functions of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Every error of this crate but those of fetching.
+/// Every error of this crate except those of [`checkpoint`](crate::checkpoint).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 
-    /// Weights do not fit the sizes that the config gives.
+    /// The weights do not have the sizes that the config states.
     #[error(transparent)]
     Shape(#[from] crate::cpu::ShapeError),
 
     /// A file cannot be read.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 
-    /// A file is not what its name says.
+    /// The content of a file is wrong or not supported.
     #[error("{}: {problem}", path.display())]
     File {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
         /// What is wrong with it, and what to do.
         problem: String,
     },
 
-    /// Tensors are missing, left over or of another shape.
+    /// Tensors are missing, left over, or have another shape.
     #[error("{checkpoint}: {problem}")]
     Tensors {
-        /// Which checkpoint.
+        /// The name of the checkpoint.
         checkpoint: String,
-        /// Which tensors, and what to do.
+        /// The names of the tensors, and what to do.
         problem: String,
     },
 
-    /// What a config asks of a checkpoint does not fit it.
+    /// A config asks a checkpoint for something that it does not have; the text says what, and what to do.
     #[error("{0}")]
     Unfit(String),
 
-    /// A model's output is not a finite number.
+    /// A model's output is infinite or not a number.
     #[error(
         "the model gives {value} for the text `{text}`: the weights are damaged, or the precision is too low for them; try f32"
     )]
     NotFinite {
-        /// NaN or an infinity.
+        /// The output: NaN or an infinity.
         value: f32,
         /// The beginning of the text.
         text: String,
@@ -60,7 +60,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// A file with something wrong in it.
+    /// The error for a file with `problem`.
     pub(crate) fn file(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
         Self::File { path: path.into(), problem: problem.into() }
     }

@@ -6,7 +6,7 @@ use candle_core::{D, DType, Tensor};
 
 use crate::{Error, Result, Tensors, cpu, trained};
 
-/// `y = x Wᵀ + b`.
+/// A linear layer `y = x Wᵀ + b`.
 #[derive(Debug, Clone)]
 pub struct Linear {
     weight: Tensor,
@@ -14,12 +14,12 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// `{name}.weight` of shape `[out, in]`, and `{name}.bias` of `[out]`.
+    /// Takes `{name}.weight`, `[out, width]`, and `{name}.bias`, `[out]`.
     pub fn load(tensors: &mut Tensors, name: &str, out: usize, width: usize) -> Result<Self> {
         Self::load_with(tensors, name, (out, width), true)
     }
 
-    /// The same for an architecture whose config says whether there is a bias.
+    /// Takes `{name}.weight`, and `{name}.bias` if `bias` says that the architecture has one.
     pub fn load_with(
         tensors: &mut Tensors,
         name: &str,
@@ -31,14 +31,14 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
-    /// The layer of `count` of the outputs, for layers that were saved as one.
+    /// The layer of `count` outputs from output `first` on, for layers that were saved as one tensor.
     pub fn part(&self, first: usize, count: usize) -> Result<Self> {
         let part = |tensor: &Tensor| tensor.narrow(0, first, count)?.contiguous();
         Ok(Self { weight: part(&self.weight)?, bias: self.bias.as_ref().map(part).transpose()? })
     }
 
-    /// The same for a head, whose file decides how many outputs it has, whether there is a bias, and below which prefix it
-    /// stands.
+    /// Takes the layer of a head: the checkpoint decides how many outputs it has, whether there is a bias, and below
+    /// which prefix it stands.
     pub fn load_head(tensors: &mut Tensors, name: &str, width: usize) -> Result<Self> {
         let name = tensors.head(name)?;
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
@@ -48,12 +48,12 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
-    /// From tensors that were loaded under other names: `weight` is `[out, in]`, `bias` `[out]`.
+    /// Makes a layer of tensors that were loaded separately: `weight` is `[out, in]`, `bias` is `[out]`.
     pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
         Self { weight, bias }
     }
 
-    /// - `x`: `[…, in]`
+    /// Applies the layer.
     ///
     /// Returns `[…, out]`, in f32; the product itself is taken in the type of the weights.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -73,23 +73,24 @@ impl Linear {
         Ok(y.reshape(shape)?)
     }
 
-    /// How many numbers come out.
+    /// The number of outputs.
     pub fn outputs(&self) -> usize {
         self.weight.dims()[0]
     }
 
-    /// `[out, in]`
+    /// The weights, `[out, in]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
 
-    /// `[out]`
+    /// The bias, `[out]`.
     pub fn bias(&self) -> Option<&Tensor> {
         self.bias.as_ref()
     }
 }
 
-/// Layer normalisation: each row to mean 0 and variance 1, then scaled and shifted.
+/// Layer norm: each row is shifted and scaled to mean 0 and variance 1, then multiplied by a weight and added to a
+/// bias.
 #[derive(Debug, Clone)]
 pub struct LayerNorm {
     weight: Tensor,
@@ -98,12 +99,12 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// `{name}.weight` and `{name}.bias`, both `[width]`.
+    /// Takes `{name}.weight` and `{name}.bias`, both `[width]`.
     pub fn load(tensors: &mut Tensors, name: &str, width: usize, eps: f64) -> Result<Self> {
         Self::load_with(tensors, name, (width, eps), true)
     }
 
-    /// The same for an architecture whose config says whether there is a bias; without one it is 0.
+    /// Takes `{name}.weight`, and `{name}.bias` if `bias` says that the architecture has one; otherwise the bias is 0.
     pub fn load_with(
         tensors: &mut Tensors,
         name: &str,
@@ -118,7 +119,7 @@ impl LayerNorm {
         Ok(Self { weight, bias, eps })
     }
 
-    /// - `x`: `[…, width]`
+    /// Applies the layer norm.
     ///
     /// Returns the same shape, in f32. Candle's fused operator has no gradient, so weights in training take another.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -130,23 +131,23 @@ impl LayerNorm {
         Ok(norm(&wide(x)?, &weight, &bias, self.eps as f32)?)
     }
 
-    /// `[width]`
+    /// The weights, `[width]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
 
-    /// `[width]`
+    /// The bias, `[width]`.
     pub fn bias(&self) -> &Tensor {
         &self.bias
     }
 }
 
-/// Whether a tensor is part of a network in training, for which there are operators with gradients.
+/// Whether a tensor belongs to a network in training, so that operators with gradients must be used.
 pub(crate) fn trains(x: &Tensor) -> bool {
     x.track_op() && trained::applies(x)
 }
 
-/// Softmax over the last axis, with a gradient where one is asked for.
+/// Softmax over the last axis; it has a gradient if `x` has one.
 pub(crate) fn softmax(x: &Tensor) -> Result<Tensor> {
     let y = match x.track_op() {
         true => trained::softmax(&wide(x)?)?,
@@ -155,25 +156,25 @@ pub(crate) fn softmax(x: &Tensor) -> Result<Tensor> {
     Ok(y.to_dtype(x.dtype())?)
 }
 
-/// In f32: sums of squares leave the range of a half float, and sums of exponentials its precision.
+/// The tensor in f32. Sums of squares exceed the range of a half float, and sums of exponentials exceed its precision.
 pub(crate) fn wide(x: &Tensor) -> Result<Tensor> {
     Ok(x.to_dtype(DType::F32)?.contiguous()?)
 }
 
-/// A function of one number, as a checkpoint's `config.json` names it.
+/// An activation function, by the name that a checkpoint's `config.json` uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// `x Φ(x)` with the exact normal distribution (Hendrycks and Gimpel, 2016).
     Gelu,
-    /// The same by the hyperbolic tangent: another function, in the fourth decimal.
+    /// GELU approximated by the hyperbolic tangent, which differs from `Gelu` in the fourth decimal.
     GeluTanh,
-    /// `max(x, 0)`
+    /// `max(x, 0)`.
     Relu,
-    /// `x / (1 + exp(-x))` (Elfwing, Uchibe and Doya, 2017)
+    /// `x / (1 + exp(-x))` (Elfwing, Uchibe and Doya, 2017).
     Silu,
-    /// The hyperbolic tangent.
+    /// `tanh(x)`.
     Tanh,
-    /// `x`
+    /// `x`: no activation.
     Identity,
 }
 
@@ -200,7 +201,7 @@ impl FromStr for Activation {
 }
 
 impl Activation {
-    /// The same function of the packed form.
+    /// The same function for the packed form of encoders; an error if it has none.
     pub(crate) fn packed(self) -> Result<cpu::Activation> {
         match self {
             Self::Gelu => Ok(cpu::Activation::Gelu),
@@ -214,7 +215,7 @@ impl Activation {
         }
     }
 
-    /// Number by number.
+    /// Applies the function to each number of `x`.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
         Ok(match self {
             Self::Gelu if x.track_op() => trained::gelu(x)?,

@@ -3,20 +3,66 @@
 use crate::checkpoint::Checkpoint;
 use crate::{Architecture, Backend, Encoder, Result, Tensors, Tokenizer, Trunk};
 
-/// A checkpoint, loaded: every tensor is in the encoder or the head, or was named as ignored, or is a pooler's that the
-/// head has no use for.
+/// An encoder with one head and its tokenizer, loaded from a checkpoint. Every tensor of the checkpoint belongs to the
+/// encoder or to the head, is ignored by the config, or belongs to a pooler that the head does not use.
+///
+/// - `H`: the head, which decides what the model gives for a text: vectors, weights or scores
+///
+/// ```
+/// use std::path::Path;
+///
+/// use nir_nn::checkpoint::Checkpoint;
+/// use nir_nn::heads::Vector;
+/// use nir_nn::{Backend, Input, Model, Pooling, Similarity, Truncation};
+///
+/// // The small dense encoder that nir carries: BERT, whose vectors are the mean of the hidden states.
+/// let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/pocket/models/dense");
+/// let checkpoint = Checkpoint::in_folder(&folder)?;
+/// let model = Model::load(&checkpoint, None, &Backend::reference(), &[], |architecture, tensors| {
+///     Vector::load(architecture, tensors, Pooling::Mean, None)
+/// })?;
+///
+/// let input = Input {
+///     template: vec!["{text}".to_owned()],
+///     lower_case: false,
+///     special_tokens: true,
+///     max_length: 32,
+///     fill: None,
+/// };
+/// let tokenizer = model.tokenizer.bind(&input, Truncation::Longest)?;
+/// let texts = ["the keeper of the lighthouse", "a lighthouse and its keeper", "salt in the soup"];
+/// let tokens = texts
+///     .iter()
+///     .map(|text| tokenizer.encode(|_field| (*text).to_owned()))
+///     .collect::<nir_nn::Result<Vec<_>>>()?;
+/// let name = |place: usize| texts[place].to_owned(); // how an error would name a text
+/// let table = model.head.table(&model.encoder, &tokens, 0, Similarity::Cosine, name)?;
+///
+/// let vector = |place: usize| &table.rows[place * table.width..][..table.width];
+/// let cosine = |a, b| vector(a).iter().zip(vector(b)).map(|(x, y)| x * y).sum::<f32>();
+/// assert!(cosine(0, 1) > cosine(0, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Model<H> {
-    /// Tokens to hidden states.
+    /// Turns tokens into hidden states.
     pub encoder: Encoder,
-    /// Hidden states to what a method needs.
+    /// Turns hidden states into the output.
     pub head: H,
-    /// Texts to tokens.
+    /// Turns texts into tokens.
     pub tokenizer: Tokenizer,
 }
 
 impl<H> Model<H> {
-    /// Loads encoder, head and tokenizer; `vocabulary` is the checkpoint whose tokenizer is taken where this one has none;
-    /// `ignore` holds patterns of tensors that the method does not use.
+    /// Loads encoder, head and tokenizer.
+    ///
+    /// - `vocabulary`: the checkpoint whose tokenizer is used if this one has none
+    /// - `ignore`: patterns of tensors that the method does not use, such as `pooler.*`
+    /// - `head`: takes the tensors of the head
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, a tensor is missing, has another shape or is left over, or the encoder is not
+    /// supported.
     pub fn load(
         checkpoint: &Checkpoint,
         vocabulary: Option<&Checkpoint>,

@@ -15,17 +15,18 @@ use crate::layers::{LayerNorm, Linear};
 use crate::trunk::{Block, Embeddings};
 use crate::{Hidden, Result, Tokens, Trunk, numbers};
 
-/// An encoder for a CPU, without padding.
+/// An encoder for a CPU, which computes sequences without padding on packed weights.
 pub(crate) struct Packed {
     embeddings: cpu::Embeddings,
-    /// Width of the embeddings, and what brings them to the hidden width where that is another.
+    /// The width of the embeddings, and the layer that turns them into hidden states of another width; `None` if the
+    /// widths are equal.
     projection: Option<(usize, cpu::Linear)>,
     layers: Layers,
     hidden: usize,
 }
 
 impl Packed {
-    /// Copies every weight into the order in which it is read; the trunk's own copy is let go block by block.
+    /// Packs every weight. The trunk's own copy is freed block by block, so that the weights are not in memory twice.
     pub(crate) fn new(trunk: Trunk, arithmetic: Arithmetic) -> Result<Self> {
         let Trunk { embeddings, table, blocks, final_norm, sizes, design } = trunk;
         let simd = Simd::get();
@@ -68,7 +69,7 @@ impl Packed {
         Ok(Hidden { states, lengths })
     }
 
-    /// The first states of a sequence, `[length, hidden]`.
+    /// Writes the embedded tokens of a sequence, `[length, hidden]`.
     fn embed(&self, tokens: &Tokens, rows: &mut [f32]) {
         let Some((width, projection)) = &self.projection else {
             return self.embeddings.write(&tokens.ids, &tokens.types, rows);
@@ -79,7 +80,7 @@ impl Packed {
     }
 }
 
-/// The tables, and the projection to the hidden width where the embeddings are narrower.
+/// The tables of embeddings, and the layer to the hidden width if the embeddings are narrower.
 fn embeddings(
     embeddings: &Embeddings,
     eps: f32,
@@ -130,9 +131,9 @@ fn push<'a>(
     Ok(())
 }
 
-/// What layers that are alike share.
+/// What layers with the same relation share.
 struct Relations<'a> {
-    /// Of [`Trunk`], as numbers.
+    /// The numbers of the table of [`Trunk`].
     table: Vec<f32>,
     sizes: &'a Sizes,
     simd: Simd,
@@ -140,7 +141,7 @@ struct Relations<'a> {
 }
 
 impl<'a> Relations<'a> {
-    /// The packed form of a layer's relation.
+    /// The packed form of the relation of a layer with these queries and keys.
     fn of(
         &mut self,
         relation: &'a Relation,
@@ -158,7 +159,7 @@ impl<'a> Relations<'a> {
         Ok(made)
     }
 
-    /// Those that do not depend on a layer's own weights.
+    /// The packed form of a relation that does not depend on a layer's own weights.
     fn shared(&self, relation: &Relation) -> cpu::Relation {
         let Sizes { heads, hidden, positions, first_position, .. } = *self.sizes;
         let positions = positions.saturating_sub(first_position);
@@ -195,7 +196,7 @@ impl<'a> Relations<'a> {
     }
 }
 
-/// A linear layer as numbers.
+/// The numbers of a linear layer.
 struct Weights {
     weight: Vec<f32>,
     bias: Vec<f32>,
@@ -215,7 +216,7 @@ impl Weights {
     }
 }
 
-/// A linear layer of an encoder or a head, packed.
+/// Packs a linear layer of an encoder or a head.
 pub(crate) fn pack(linear: &Linear, arithmetic: Arithmetic) -> Result<cpu::Linear> {
     let inputs = linear.weight().dims()[1];
     let weights = Weights::of(linear)?;

@@ -23,58 +23,58 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::{Error, Result};
 
-/// The first pickle of a file: protocol 2, a long integer of ten bytes.
+/// The first pickle of a file, which identifies the format: protocol 2, a long integer of ten bytes.
 const MAGIC: [u8; 15] =
     [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
-/// Strings longer than this are no names.
+/// The largest length of a string, in bytes; the name of a tensor is never longer.
 const LONGEST: usize = 1 << 20;
 
-/// More axes than this has no weight.
+/// The largest number of axes of a tensor; no weight has more.
 const AXES: usize = 8;
 
-/// A file of tensors.
+/// A file of tensors, of which only the names, shapes and places have been read.
 #[derive(Debug)]
 pub(crate) struct Archive {
     path: PathBuf,
     tensors: BTreeMap<String, Place>,
 }
 
-/// Where a tensor's numbers are.
+/// The place of a tensor's numbers in the file.
 #[derive(Debug, Clone, PartialEq)]
 struct Place {
     dtype: DType,
-    /// Bytes before the first number of its storage.
+    /// The position in the file of the first number of the tensor's storage, in bytes.
     start: u64,
-    /// How many numbers the storage has.
+    /// The number of numbers in the storage.
     count: usize,
-    /// How many of them come before the tensor's first.
+    /// The number of numbers in the storage before the tensor's first.
     offset: usize,
     shape: Vec<usize>,
     stride: Vec<usize>,
 }
 
-/// The place of a value in its pickle.
+/// The index of a value in its pickle.
 type Id = usize;
 
-/// What a pickle makes.
+/// A value that a pickle makes.
 #[derive(Debug, Clone)]
 enum Value {
     None,
     Int(i64),
     Text(String),
-    /// `module.name`
+    /// The name of a Python object, `module.name`.
     Name(String),
     Tuple(Vec<Id>),
     List(Vec<Id>),
     Dict(Vec<(Id, Id)>),
-    /// A name that would be called, and with what.
+    /// A call that is recorded and not made: the object and its arguments.
     Call(Id, Id),
-    /// What is stored outside the pickle.
+    /// A reference to something that is stored outside the pickle.
     Stored(Id),
 }
 
-/// A pickle, run to its end: all values, and which of them it gives.
+/// The outcome of a pickle: all values, and the index of its result.
 #[derive(Debug)]
 struct Pickle {
     values: Vec<Value>,
@@ -86,7 +86,7 @@ impl Pickle {
         &self.values[self.top]
     }
 
-    /// The values of a tuple.
+    /// The elements of a value, if it is a tuple.
     fn tuple(&self, id: Id) -> Option<Vec<&Value>> {
         match &self.values[id] {
             Value::Tuple(parts) => Some(parts.iter().map(|&part| &self.values[part]).collect()),
@@ -95,16 +95,16 @@ impl Pickle {
     }
 }
 
-/// What is wrong with a file.
+/// A value, or what is wrong with the file.
 type Parsed<T> = std::result::Result<T, String>;
 
-/// Whether a file is of this format.
+/// Whether a file that starts with these bytes is of this format.
 pub(crate) fn is_legacy(start: &[u8]) -> bool {
     start.starts_with(&MAGIC)
 }
 
 impl Archive {
-    /// Reads everything but the numbers.
+    /// Reads names, shapes and places of all tensors, but not their numbers.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let broken = |problem: String| {
             Error::file(
@@ -118,12 +118,12 @@ impl Archive {
         Ok(Self { path: path.to_owned(), tensors })
     }
 
-    /// Names and shapes.
+    /// The names and shapes of all tensors.
     pub(crate) fn shapes(&self) -> impl Iterator<Item = (&String, &Vec<usize>)> {
         self.tensors.iter().map(|(name, place)| (name, &place.shape))
     }
 
-    /// The tensor of a name of its own.
+    /// Reads the tensor with this name.
     pub(crate) fn read(&self, name: &str, device: &Device) -> Result<Tensor> {
         let place = &self.tensors[name];
         let bytes = place
@@ -134,7 +134,7 @@ impl Archive {
 }
 
 impl Place {
-    /// The numbers of the tensor, row by row, wherever its strides have put them.
+    /// Reads the numbers of the tensor, row by row, following its strides.
     fn bytes(&self, path: &Path) -> std::io::Result<Vec<u8>> {
         let width = self.dtype.size_in_bytes();
         let mut file = File::open(path)?;
@@ -165,7 +165,7 @@ impl Place {
         })
     }
 
-    /// One behind the last number of the storage that the tensor uses.
+    /// The index after the last number of the storage that the tensor uses.
     fn reach(&self) -> usize {
         if self.shape.contains(&0) {
             return self.offset;
@@ -174,7 +174,7 @@ impl Place {
         self.offset + 1 + steps.map(|(&length, &stride)| (length - 1) * stride).sum::<usize>()
     }
 
-    /// Refuses sizes that lead out of the storage, or that would be larger than it.
+    /// Fails if the tensor reaches beyond its storage, or has more numbers than the storage.
     fn checked(self, name: &str) -> Parsed<Self> {
         let numbers = self.shape.iter().try_fold(1usize, |all, &length| all.checked_mul(length));
         let steps =
@@ -190,7 +190,7 @@ impl Place {
     }
 }
 
-/// The tensors of a file, by name.
+/// Reads the places of all tensors of a file, by name.
 fn contents(file: File) -> Parsed<BTreeMap<String, Place>> {
     let length = file.metadata().map_err(|error| error.to_string())?.len();
     let mut reader = BufReader::new(file);
@@ -218,7 +218,8 @@ fn check_machine(machine: &Pickle) -> Parsed<()> {
     }
 }
 
-/// Where the numbers of each storage begin; what no tensor names cannot be passed over, as its width is unknown.
+/// The position of the first number of each storage. A storage that no tensor uses is an error, as the size of its
+/// numbers is unknown and it cannot be skipped.
 fn starts(
     reader: &mut BufReader<File>,
     tensors: &[(String, Rebuilt)],
@@ -250,7 +251,7 @@ fn starts(
     Ok(starts)
 }
 
-/// A tensor as its pickle writes it.
+/// A tensor as the pickle describes it.
 #[derive(Debug)]
 struct Rebuilt {
     key: String,
@@ -270,7 +271,7 @@ impl Rebuilt {
     }
 }
 
-/// The tensors of a dictionary of tensors; other entries, such as a number of steps, are none.
+/// The tensors of a state dictionary; entries of other types, such as a number of steps, are skipped.
 fn tensors(state: &Pickle) -> Parsed<Vec<(String, Rebuilt)>> {
     let Value::Dict(entries) = state.top() else {
         return Err(
@@ -316,7 +317,7 @@ fn rebuilt(state: &Pickle, mut id: Id) -> Parsed<Rebuilt> {
     }
 }
 
-/// `(storage, offset, shape, stride, …)`
+/// Reads the arguments `(storage, offset, shape, stride, …)` of `_rebuild_tensor_v2`.
 fn tensor(state: &Pickle, ids: &[Id]) -> Parsed<Rebuilt> {
     let [stored, offset, shape, stride, ..] = ids else {
         return Err("its tensor has no parts".to_owned());
@@ -336,7 +337,7 @@ fn tensor(state: &Pickle, ids: &[Id]) -> Parsed<Rebuilt> {
     Ok(Rebuilt { key, dtype, count, offset: size(&state.values[*offset])?, shape, stride })
 }
 
-/// `('storage', torch.FloatStorage, key, 'cpu', count, …)`
+/// Reads the reference `('storage', torch.FloatStorage, key, 'cpu', count, …)`.
 fn storage(state: &Pickle, id: Id) -> Parsed<(String, DType, usize)> {
     let parts = state.tuple(id).ok_or("its storage has no parts")?;
     let [Value::Text(_), Value::Name(kind), Value::Text(key), _, count, ..] = parts[..] else {
@@ -347,7 +348,7 @@ fn storage(state: &Pickle, id: Id) -> Parsed<(String, DType, usize)> {
     Ok((key.clone(), *dtype, size(count)?))
 }
 
-/// What a storage's class holds.
+/// The number type of each class of storages.
 const DTYPES: [(&str, DType); 8] = [
     ("torch.FloatStorage", DType::F32),
     ("torch.DoubleStorage", DType::F64),
@@ -402,11 +403,11 @@ fn line(reader: &mut impl BufRead) -> Parsed<String> {
     Ok(line.trim_end().to_owned())
 }
 
-/// The stack machine of pickles, of protocols up to 2.
+/// The stack machine that executes pickles of protocols 0 to 2.
 #[derive(Default)]
 struct Machine {
     values: Vec<Value>,
-    /// None is a mark.
+    /// The stack; `None` is a mark.
     stack: Vec<Option<Id>>,
     memo: HashMap<u32, Id>,
 }
@@ -427,7 +428,7 @@ impl Machine {
         self.stack.last().copied().flatten().ok_or_else(|| EMPTY.to_owned())
     }
 
-    /// What stands above the last mark.
+    /// Removes the values above the last mark, and the mark, and returns the values.
     fn above_mark(&mut self) -> Parsed<Vec<Id>> {
         let mark = self.stack.iter().rposition(Option::is_none);
         let above = self.stack.split_off(mark.ok_or("it looks for a mark that is not there")? + 1);
@@ -441,7 +442,7 @@ impl Machine {
         Ok(())
     }
 
-    /// One operation; each is named as in Python's `pickletools`.
+    /// Executes one operation. Their names are those of Python's `pickletools`.
     fn step(&mut self, code: u8, reader: &mut impl BufRead) -> Parsed<()> {
         match code {
             0x80 => drop(bytes::<1>(reader)?), // PROTO
@@ -491,7 +492,7 @@ impl Machine {
         Ok(())
     }
 
-    /// BINPUT, LONG_BINPUT, BINGET, LONG_BINGET
+    /// Executes BINPUT, LONG_BINPUT, BINGET or LONG_BINGET.
     fn remember(&mut self, code: u8, reader: &mut impl Read) -> Parsed<()> {
         let number = match code {
             b'q' | b'h' => u32::from(bytes::<1>(reader)?[0]),
@@ -506,7 +507,7 @@ impl Machine {
         Ok(())
     }
 
-    /// APPEND, APPENDS, SETITEM, SETITEMS
+    /// Executes APPEND, APPENDS, SETITEM or SETITEMS.
     fn extend(&mut self, code: u8) -> Parsed<()> {
         let added = match code {
             b'a' => vec![self.pop()?],
@@ -526,8 +527,8 @@ impl Machine {
         Ok(())
     }
 
-    /// An ordered dictionary is a dictionary, empty or of the pairs that Python 2 gives it; what else would be called is
-    /// written down.
+    /// Executes a call. An `OrderedDict` becomes a dictionary, which is empty or has the pairs that Python 2 passes to
+    /// it; every other call is only recorded.
     fn call(&mut self) -> Parsed<()> {
         let (arguments, callable) = (self.pop()?, self.pop()?);
         let value = match &self.values[callable] {
@@ -552,7 +553,7 @@ impl Machine {
     }
 }
 
-/// BININT1, BININT2, BININT, INT and LONG1
+/// Executes BININT1, BININT2, BININT, INT or LONG1.
 fn integer(code: u8, reader: &mut impl BufRead) -> Parsed<i64> {
     Ok(match code {
         b'K' => i64::from(bytes::<1>(reader)?[0]),

@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Hidden, Result, Rows};
 
-/// Which of a text's hidden states become its vector.
+/// How the hidden states of a text become one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
-    /// The first token's (DPR, ANCE, TAS-B, coCondenser, BGE).
+    /// The state of the first token (DPR, ANCE, TAS-B, coCondenser, BGE).
     Cls,
-    /// The mean over all tokens, special ones included (RepBERT, Contriever, E5, Sentence-BERT).
+    /// The mean over all tokens, including special ones (RepBERT, Contriever, E5, Sentence-BERT).
     Mean,
-    /// The mean from this position on: TCT-ColBERT leaves out the four tokens of `[CLS] [Q]`.
+    /// The mean from this position on. TCT-ColBERT leaves out the first four tokens, which are `[CLS] [Q]`.
     MeanFrom(usize),
-    /// The last token's (decoders).
+    /// The state of the last token (decoders).
     Last,
-    /// The first token's through BERT's own pooler, `tanh(W h + b)`.
+    /// The state of the first token after BERT's own pooler, `tanh(W h + b)`.
     Pooler,
-    /// The largest number of each dimension.
+    /// The largest value in each dimension.
     Max,
-    /// The sum, divided by the root of the number of tokens.
+    /// The sum over all tokens, divided by the square root of their number.
     MeanSqrtLen,
-    /// The mean in which the first token counts once, the second twice, and so on (SGPT).
+    /// The weighted mean in which the first token has weight 1, the second weight 2, and so on (SGPT).
     WeightedMean,
 }
 
@@ -35,11 +35,11 @@ pub enum Pooling {
 pub enum Similarity {
     /// The inner product.
     Dot,
-    /// The inner product of vectors scaled to length 1.
+    /// The inner product of the vectors scaled to length 1.
     Cosine,
 }
 
-/// As a config writes it: `dot`.
+/// The name in a config, such as `dot`.
 impl fmt::Display for Similarity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -49,13 +49,13 @@ impl fmt::Display for Similarity {
     }
 }
 
-/// One way of pooling, or several whose vectors are joined in their order: `"mean"` or `["cls", "mean"]`.
+/// One way of pooling, or several whose vectors are joined in order. In a config: `"mean"` or `["cls", "mean"]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Poolings(Vec<Pooling>);
 
 impl Poolings {
-    /// Whether BERT's pooler, a dense layer, is one of them.
+    /// Whether one of them is BERT's pooler, which is a dense layer with weights.
     pub fn has_pooler(&self) -> bool {
         self.0.contains(&Pooling::Pooler)
     }
@@ -97,7 +97,7 @@ impl From<Pooling> for Poolings {
     }
 }
 
-/// As a config writes it.
+/// The names in a config.
 impl fmt::Display for Poolings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self).expect("a way of pooling is plain data"))
@@ -105,17 +105,17 @@ impl fmt::Display for Poolings {
 }
 
 impl Poolings {
-    /// Several, of which there is at least one.
+    /// Joins several ways of pooling; `None` if there is none.
     pub(crate) fn several(poolings: Vec<Pooling>) -> Option<Self> {
         (!poolings.is_empty()).then_some(Self(poolings))
     }
 
-    /// Each of them.
+    /// The ways of pooling, in order.
     pub fn iter(&self) -> impl Iterator<Item = Pooling> {
         self.0.iter().copied()
     }
 
-    /// Which hidden states they need.
+    /// The hidden states that they need.
     pub fn rows(&self) -> Rows {
         match self.iter().all(|pooling| pooling.rows() == Rows::First) {
             true => Rows::First,
@@ -124,17 +124,17 @@ impl Poolings {
     }
 }
 
-/// Which tokens of a text count, and how much.
+/// The tokens of a text that take part in pooling, and their weights.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counted {
-    /// The first that does: those of a prompt may not.
+    /// The first token that takes part, as those of a prompt may not.
     pub(crate) from: usize,
-    /// What all weights of tokens add up to, where they have some.
+    /// The sum of the weights of all tokens; `None` if tokens have no weights.
     pub(crate) total: Option<f64>,
 }
 
 impl Pooling {
-    /// Which hidden states it needs.
+    /// The hidden states that it needs.
     pub fn rows(self) -> Rows {
         match self {
             Self::Cls | Self::Pooler => Rows::First,
@@ -142,7 +142,8 @@ impl Pooling {
         }
     }
 
-    /// Returns `[batch, hidden]`. [`Pooling::Pooler`] gives the first token's, for the pooler to work on.
+    /// Pools the states of a batch; returns `[batch, hidden]`. For [`Pooling::Pooler`] it returns the states of the
+    /// first tokens, to which the pooler is applied later.
     pub fn pool(self, hidden: &Hidden) -> Result<Tensor> {
         let pooled = hidden
             .sequences()?
@@ -152,7 +153,8 @@ impl Pooling {
         Ok(Tensor::stack(&pooled, 0)?)
     }
 
-    /// The same for a batch in training, `[batch, hidden]`: one operator for the batch, and so one gradient, where that can be.
+    /// Pools the states of a batch in training, `[batch, hidden]`; where possible with one operator for the whole
+    /// batch, and so one gradient.
     pub fn train(self, hidden: &Hidden) -> Result<Tensor> {
         match self {
             Self::Cls | Self::Pooler => {
@@ -164,7 +166,7 @@ impl Pooling {
         }
     }
 
-    /// - `states`: `[length, hidden]`
+    /// Pools the states of one text.
     ///
     /// Returns `[hidden]`.
     pub(crate) fn pool_one(self, states: &Tensor, counted: Counted) -> Result<Tensor> {
@@ -203,7 +205,7 @@ impl Pooling {
     }
 }
 
-/// `[batch, rows]`, such that the product with all states is the mean of each sequence's.
+/// A matrix `[batch, rows]` whose product with the states of all sequences is the mean of each sequence.
 fn shares(hidden: &Hidden) -> Result<Tensor> {
     let (texts, rows) = (hidden.lengths.len(), hidden.lengths.iter().sum::<usize>());
     let mut shares = vec![0.0f32; texts * rows];
@@ -213,7 +215,7 @@ fn shares(hidden: &Hidden) -> Result<Tensor> {
     Ok(Tensor::from_vec(shares, (texts, rows), hidden.states.device())?)
 }
 
-/// Scales every row of `[…, dim]` to length 1; a row of zeros stays one.
+/// Scales every row of `[…, dim]` to length 1; a row of zeros stays as it is.
 pub fn normalise(x: &Tensor) -> Result<Tensor> {
     let norm = x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
     Ok(x.broadcast_div(&norm.maximum(1e-12)?)?) // 1e-12: as PyTorch's `normalize` has it

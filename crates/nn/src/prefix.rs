@@ -17,37 +17,38 @@
 use serde_json::Value;
 use tokenizers::{Encoding, Tokenizer};
 
-/// The most bytes of a text that are tokenized, which takes half a gigabyte. A text that needs more for its first tokens
-/// is refused: it is one word of this length, as far as the tokenizer can tell, or has no word.
+/// The largest part of a text, in bytes, that is tokenized; it takes half a gigabyte of memory. A text that needs more
+/// for its first tokens is refused: as far as the tokenizer can tell, it is one word of this length, or has no word.
 pub(crate) const LONGEST: usize = 2 << 20;
 
-/// White space at which words end.
+/// White space that ends a word.
 const BLANKS: &str = " \n\r\t";
-/// Punctuation at which words end. No apostrophe, which byte-level BPE splits off with letters behind it; no underscore,
-/// which is a letter to some; no `<`, `=` and `>`, which are other characters with a stroke behind them.
+/// Punctuation that ends a word. It has no apostrophe, because byte-level BPE splits it off together with the letters
+/// that follow; no underscore, which some tokenizers treat as a letter; and no `<`, `=` and `>`, which combine with a
+/// following stroke into other characters.
 const MARKS: &str = "!\"#$%&()*+,-./:;?@[\\]^`{|}~，。、；：？！";
 
-/// Where a text may be cut.
+/// The places at which a text may be cut without changing the tokens before the cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cuts {
-    /// Characters before which it may, if a letter or a digit is before them, and for [`MARKS`] one that no normalizer
-    /// takes apart.
+    /// Characters before which a text may be cut, if they follow a letter or a digit; for [`MARKS`], one that no
+    /// normalizer takes apart.
     behind_letters: String,
-    /// Whether it may between two ideographs.
+    /// Whether a text may be cut between two ideographs.
     between_ideographs: bool,
 }
 
-/// The start of a text.
+/// The tokens of the start of a text.
 pub(crate) struct Start {
     pub(crate) tokens: Encoding,
-    /// Whether it is all of it.
+    /// Whether the start is the whole text.
     pub(crate) whole: bool,
 }
 
-/// How far a text reaches, in tokens of its start and in bytes.
+/// The length of a text: in tokens of its start, and in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
-    /// None where there are more tokens than its start has.
+    /// The number of tokens; `None` if the text has more than its start.
     tokens: Option<usize>,
     bytes: usize,
 }
@@ -59,7 +60,7 @@ impl Start {
 }
 
 impl Extent {
-    /// The bytes up to the end of the last token that is kept: all of them where no token was cut off.
+    /// The number of bytes up to the end of the last token that is kept; all bytes if no token was cut off.
     pub(crate) fn read(self, kept: &Encoding) -> usize {
         match self.tokens == Some(kept.len()) {
             true => self.bytes,
@@ -68,16 +69,16 @@ impl Extent {
     }
 }
 
-/// Why there is no start.
+/// Why the start of a text could not be tokenized.
 pub(crate) enum NoStart {
-    /// It would be longer than [`LONGEST`].
+    /// The start would be longer than [`LONGEST`].
     TooLong,
     /// The tokenizer failed.
     Tokenizer(tokenizers::Error),
 }
 
 impl Cuts {
-    /// Those of a tokenizer.
+    /// The places at which texts for this tokenizer may be cut.
     pub(crate) fn of(tokenizer: &Tokenizer) -> Self {
         Self::known(tokenizer).unwrap_or(Self::NONE)
     }
@@ -108,7 +109,7 @@ impl Cuts {
         Some(cuts)
     }
 
-    /// Boundaries of one step that splits.
+    /// Adds the places at which one step of the tokenizer splits; `None` if the step is not known.
     fn add(&mut self, step: &Value) -> Option<()> {
         let words = |marks: &str| format!("{BLANKS}{marks}");
         match step["type"].as_str()? {
@@ -127,7 +128,7 @@ impl Cuts {
         Some(())
     }
 
-    /// Boundaries that one step of the normalizer leaves where they are.
+    /// Removes the places that one step of the normalizer may change; `None` if the step is not known.
     fn keep(&mut self, step: &Value) -> Option<()> {
         match step["type"].as_str()? {
             "BertNormalizer" | "Lowercase" | "NFC" | "NFD" | "NFKC" | "NFKD" | "Nmt" | "Strip"
@@ -137,7 +138,8 @@ impl Cuts {
         }
     }
 
-    /// A pattern with a letter in it could reach over a boundary, and letters in place of it would be none.
+    /// Handles a replacement by the normalizer. Returns `None` if the pattern has a letter, which could reach over a
+    /// cut, or if letters would be replaced by something else.
     fn keep_replaced(&mut self, pattern: &Value, content: &str) -> Option<()> {
         let known = ["\\s+", " {2,}"];
         if pattern["Regex"].as_str().is_some_and(|regex| known.contains(&regex)) {
@@ -152,7 +154,7 @@ impl Cuts {
         Some(())
     }
 
-    /// Leaves alone what an added token could reach over.
+    /// Removes the places over which an added token could reach.
     fn leave(&mut self, token: &str, normalized: bool) -> Option<()> {
         // What such a token is compared with may have been another character.
         if token.contains(char::is_whitespace) || normalized && !token.is_ascii() {
@@ -163,7 +165,7 @@ impl Cuts {
         Some(())
     }
 
-    /// The first boundary from byte `from` on, or the end of the text.
+    /// The first place for a cut at byte `from` or later, or the end of the text.
     fn next(&self, text: &str, from: usize) -> usize {
         let from = text.floor_char_boundary(from);
         let mut before = text[..from].chars().next_back();
@@ -185,7 +187,8 @@ impl Cuts {
             || (self.between_ideographs && is_ideograph(before) && is_ideograph(behind))
     }
 
-    /// The tokens of as much of a text as has at least `enough`, without special ones: the first of the whole text's.
+    /// Tokenizes as much of a text as has at least `enough` tokens, without special ones. They are the first tokens of
+    /// the whole text.
     pub(crate) fn start(
         &self,
         tokenizer: &Tokenizer,
@@ -209,7 +212,7 @@ impl Cuts {
     }
 }
 
-/// The steps of a part, which is one, or a sequence under this name, or none.
+/// The steps of a part of the tokenizer: one step, a sequence with this name, or none.
 fn steps<'v>(part: &'v Value, name: &str) -> Vec<&'v Value> {
     match part.get(name).and_then(Value::as_array) {
         Some(inner) => inner.iter().flat_map(|part| steps(part, name)).collect(),
@@ -218,8 +221,8 @@ fn steps<'v>(part: &'v Value, name: &str) -> Vec<&'v Value> {
     }
 }
 
-/// A letter or a digit, to every step, that takes nothing behind it along: letters of common scripts. (Unicode Standard
-/// Annex 29 has a class `Prepend` of those that do.)
+/// Whether a character is a letter or a digit to every step of a tokenizer and does not join with the next character:
+/// letters of common scripts. (Unicode Standard Annex 29 has a class `Prepend` of characters that do join.)
 fn is_letter(c: char) -> bool {
     is_plain(c)
         || matches!(c,
@@ -227,12 +230,12 @@ fn is_letter(c: char) -> bool {
             | 'ء'..='غ' | 'ف'..='ي' | 'अ'..='ह' | 'ก'..='ะ' | 'ぁ'..='ゖ' | 'ァ'..='ヺ' | '가'..='힣')
 }
 
-/// One that is itself in every normal form.
+/// Whether a character is unchanged in all Unicode normal forms.
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || is_ideograph(c)
 }
 
-/// As BERT's normalizer has it, as far as both blocks are old.
+/// Whether BERT's normalizer treats a character as an ideograph; only the two oldest blocks are counted.
 fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{4e00}'..='\u{9fa5}' | '\u{3400}'..='\u{4db5}')
 }

@@ -9,17 +9,18 @@ use crate::contract::{Contract, Overrides};
 use crate::tokens::read_json;
 use crate::{Error, Input, Result};
 
-/// Whose text it is.
+/// Whether a text is a query or a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// A query's.
+    /// The text is a query.
     Query,
-    /// A document's.
+    /// The text is a document.
     Document,
 }
 
 impl Role {
-    /// The names under which a checkpoint files its prompt, in the order in which sentence-transformers looks.
+    /// The names under which a checkpoint stores the prompt of this role, in the order in which sentence-transformers
+    /// looks them up.
     fn prompt_names(self) -> &'static [&'static str] {
         match self {
             Self::Query => &["query"],
@@ -30,9 +31,9 @@ impl Role {
 
 const RETRIEVE: &str = "Represent this sentence for searching relevant passages: ";
 
-/// What model cards demand and no file of the checkpoint says: names that begin so, for a query and a document.
-/// E5: the model cards of intfloat/e5-*; BGE v1.5 English: the model cards of BAAI/bge-*-en-v1.5.
-/// nomic-embed, modernbert-embed and arctic-embed 2.0: the model cards of the repositories.
+/// Prompts that model cards demand and that no file of the checkpoint states: the beginning of the model's name, the
+/// prompt of a query, the prompt of a document. Sources: the model cards of intfloat/e5-*, of BAAI/bge-*-en-v1.5, and
+/// of the repositories of nomic-embed, modernbert-embed and arctic-embed 2.0.
 const CARDS: [(&str, &str, &str); 9] = [
     ("e5-", "query: ", "passage: "),
     ("multilingual-e5-", "query: ", "passage: "),
@@ -45,10 +46,15 @@ const CARDS: [(&str, &str, &str); 9] = [
     ("snowflake-arctic-embed-l-v2.0", "query: ", ""),
 ];
 
-/// Of these a card asks for an instruction that names the task, which no rule can know.
+/// The part of a name that marks models whose card asks for an instruction. It describes the user's task, so no rule
+/// can state it.
 const INSTRUCTED: &str = "instruct";
 
-/// Refuses a template that leaves out the prefix which the checkpoint demands.
+/// Checks that a template contains the prompt that the checkpoint demands for a role.
+///
+/// # Errors
+///
+/// If the prompt is missing and `prompt` is not in `overrides`, or if a file of the checkpoint cannot be read.
 pub fn check_prompt(
     checkpoint: &Checkpoint,
     contract: &Contract,
@@ -77,7 +83,12 @@ pub fn check_prompt(
     )))
 }
 
-/// The prefix that a checkpoint demands for a role, and who says so.
+/// The prompt that a checkpoint demands for a role, and the file or model card that demands it; `None` if there is
+/// none.
+///
+/// # Errors
+///
+/// If a file of the checkpoint cannot be read.
 pub fn prompt(
     checkpoint: &Checkpoint,
     contract: &Contract,
@@ -97,8 +108,8 @@ pub fn prompt(
     Ok(found.filter(|(prompt, _)| !prompt.is_empty()))
 }
 
-/// What the model's card demands, found by any name that the checkpoint has: its repository, its folder, or the one it was
-/// saved under.
+/// The prompt that the model's card demands, found by any name of the checkpoint: its repository, its folder, or the
+/// name that it was saved under.
 fn of_card(
     checkpoint: &Checkpoint,
     location: &Location,

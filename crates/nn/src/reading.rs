@@ -5,27 +5,27 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-/// How many texts were read, and how far.
+/// How many texts a tokenizer has read, and how much of them was cut off at `max_length`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
-    /// Texts, or pairs of texts.
+    /// The number of texts, or of pairs of texts.
     pub texts: u64,
-    /// Of these, how many were cut.
+    /// The number of them that were cut.
     pub cut: u64,
-    /// Bytes of all texts, templates included.
+    /// The number of bytes of all texts, including templates.
     pub bytes: u64,
-    /// Of these, how many were cut off: those behind the last token that was kept.
+    /// The number of these bytes that were cut off, which are those after the last token that was kept.
     pub cut_off: u64,
 }
 
 impl Reading {
-    /// Of one text of `bytes`, the first `read` of which were kept.
+    /// The reading of one text of `bytes` bytes, of which the first `read` were kept.
     pub(crate) fn of_text(bytes: usize, read: usize) -> Self {
         let cut_off = bytes.saturating_sub(read) as u64;
         Self { texts: 1, cut: u64::from(cut_off > 0), bytes: bytes as u64, cut_off }
     }
 
-    /// The share of all bytes that was cut off.
+    /// The share of all bytes that was cut off, from 0 to 1.
     pub fn share_cut_off(self) -> f64 {
         self.cut_off as f64 / self.bytes.max(1) as f64
     }
@@ -57,7 +57,7 @@ impl Sub for Reading {
     }
 }
 
-/// Adds up what several threads read.
+/// The sum of what several threads have read.
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Reading>);
 

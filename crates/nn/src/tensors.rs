@@ -16,27 +16,27 @@ use crate::checkpoint::Weights;
 use crate::pickled::{self, Archive};
 use crate::{Backend, Error, Result};
 
-/// What stands behind the name of a matrix in bytes to name the scales of its rows.
+/// The suffix of the name of a tensor with the scales of a matrix that is stored in bytes.
 pub const SCALE: &str = "_scale";
 
-/// The byte of weight 0.
+/// The byte that stands for the weight 0.
 pub const ZERO: u8 = 128;
 
-/// Names that a file may hold without them being weights: rows 0, 1, 2, … that old versions of a library saved.
+/// Names of tensors that are not weights: rows of the numbers 0, 1, 2, …, which old versions of a library saved.
 const BUFFERS: [&str; 2] = ["position_ids", "token_type_ids"];
 
-/// The tensors of one checkpoint, taken one by one by whoever builds a model of them.
+/// The tensors of one checkpoint, which the code that builds a model takes one by one.
 ///
-/// A tensor that is asked for and not there, and one that is there and nobody asks for, are both errors: the first is a
-/// layer that would stay random, the second a layer that was forgotten.
+/// It is an error if a tensor is asked for and missing, because a layer would keep random weights; and if a tensor is
+/// there and nobody asks for it, because a layer was forgotten.
 pub struct Tensors {
     files: Vec<File>,
-    /// By name: which file, the name in it, the shape.
+    /// For each name: the file, the name in that file, and the shape.
     shapes: BTreeMap<String, Place>,
     taken: BTreeSet<String>,
     missing: Vec<String>,
     backend: Backend,
-    /// What tensors are turned into: the trunk's in the precision of the run, those of heads in f32.
+    /// The type that tensors are converted to: the precision of the run for the trunk, f32 for heads.
     dtype: DType,
     checkpoint: String,
 }
@@ -55,8 +55,12 @@ enum File {
 }
 
 impl Tensors {
-    /// Opens the files and lets `build` take what it needs; then nothing may be missing, and nothing left over but what
-    /// a pattern of `ignore` names (`pooler.*`).
+    /// Opens the files and calls `build`, which takes the tensors that it needs.
+    ///
+    /// # Errors
+    ///
+    /// If a tensor is missing, has another shape or is left over. Tensors whose names match a pattern of `ignore`
+    /// (`pooler.*`) may be left over.
     pub fn load<M>(
         weights: &Weights,
         name: &str,
@@ -70,7 +74,8 @@ impl Tensors {
         Ok(built)
     }
 
-    /// The same from tensors in memory: weights in training, with whose gradients what is built stays connected.
+    /// Calls `build` on tensors in memory. They are weights in training, so what is built stays connected with their
+    /// gradients.
     pub fn held<M>(
         held: BTreeMap<String, Tensor>,
         name: &str,
@@ -101,8 +106,8 @@ impl Tensors {
         Self { files, shapes, taken, missing, backend, dtype, checkpoint }
     }
 
-    /// Opens another file of the checkpoint: heads that its authors saved apart. Its tensors are accounted for like all
-    /// others, and none may have the name of one that is there.
+    /// Opens another file of the checkpoint, for heads that its authors saved separately. Its tensors are accounted for
+    /// like all others. Fails if a name occurs twice.
     pub fn also(&mut self, path: &Path) -> Result<()> {
         let file = match path.extension().is_some_and(|extension| extension == "safetensors") {
             true => safetensors(path)?,
@@ -120,12 +125,12 @@ impl Tensors {
         Ok(())
     }
 
-    /// Where the model will run.
+    /// The backend that the model will run on.
     pub fn backend(&self) -> &Backend {
         &self.backend
     }
 
-    /// Tensors in the precision of the run while `build` works, in f32 afterwards.
+    /// Runs `build` with tensors in the precision of the run; afterwards tensors are in f32 again.
     pub(crate) fn in_precision<T>(
         &mut self,
         build: impl FnOnce(&mut Self) -> Result<T>,
@@ -141,13 +146,13 @@ impl Tensors {
         self.shapes.contains_key(name)
     }
 
-    /// The tensor of this name, which must have this shape. Where it is missing a placeholder is given, and loading
-    /// fails in the end with the list of all that are.
+    /// Takes the tensor of this name, which must have this shape. If it is missing, a placeholder is returned, and
+    /// loading fails at the end with the list of all missing tensors.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
         self.take_as(name, shape, self.dtype)
     }
 
-    /// The same in a type of its own: numbers of rows stay whole.
+    /// Takes a tensor in another type than f32; row numbers stay integers.
     pub(crate) fn take_as(&mut self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
         let Some(place) = self.shapes.get(name) else {
             self.missing.push(format!("{name} {shape:?}"));
@@ -165,24 +170,25 @@ impl Tensors {
         Ok(tensor.to_dtype(dtype)?)
     }
 
-    /// The shape of a tensor, if the checkpoint has it.
+    /// The shape of a tensor; `None` if the checkpoint does not have it.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.shapes.get(name).map(|place| place.shape.as_slice())
     }
 
-    /// The same tensor under several names, as checkpoints have tied ones: the first that is there.
+    /// Takes the first of `names` that the checkpoint has. Checkpoints store a tied tensor under several names.
     pub fn take_one_of(&mut self, names: &[String], shape: &[usize]) -> Result<Tensor> {
         let present = names.iter().find(|name| self.has(name)).unwrap_or(&names[0]).clone();
         self.taken.extend(names.iter().cloned());
         self.take(&present, shape)
     }
 
-    /// Counts a tensor as accounted for that cannot matter to what is computed.
+    /// Marks a tensor as accounted for because it cannot affect the result.
     pub(crate) fn pass_over(&mut self, name: &str) {
         self.taken.insert(name.to_owned());
     }
 
-    /// What stands before `suffix` in the one name that ends so: a trunk is saved alone, or inside a larger model.
+    /// The text before `suffix` in the only name that ends with it. A trunk is saved by itself or inside a larger
+    /// model. Fails if several names end so.
     pub fn prefix(&self, suffix: &str) -> Result<String> {
         let inside = |name: &str| {
             let prefix = name.strip_suffix(suffix)?;
@@ -202,7 +208,7 @@ impl Tensors {
         }
     }
 
-    /// The whole name of a head's layer: heads stand at the top, or below the name of the class that saved them.
+    /// The full name of a layer of a head. Heads stand at the top, or below the name of the class that saved them.
     pub fn head(&self, name: &str) -> Result<String> {
         match self.has(&format!("{name}.weight")) {
             true => Ok(name.to_owned()),
@@ -251,7 +257,7 @@ impl Tensors {
     }
 }
 
-/// Where the tensors of a file are, which is the one of this number.
+/// The places of the tensors in `file`, which has the index `number`.
 fn places(number: usize, file: &File) -> impl Iterator<Item = (String, Place)> {
     let place = move |(name, shape): (String, Vec<usize>)| {
         (modern(&name), Place { file: number, name, shape })
@@ -259,7 +265,7 @@ fn places(number: usize, file: &File) -> impl Iterator<Item = (String, Place)> {
     file.shapes().into_iter().map(place)
 }
 
-/// The names of all tensors of a checkpoint's weights, sorted.
+/// The names of all tensors in the files of weights, sorted.
 pub fn names(weights: &Weights) -> Result<BTreeSet<String>> {
     let files = open(weights)?;
     Ok(files.iter().flat_map(File::shapes).map(|(name, _)| modern(&name)).collect())
@@ -278,7 +284,8 @@ fn safetensors(path: &Path) -> Result<File> {
     file.map(File::Safetensors).map_err(|error| damaged(path, "safetensors", &error))
 }
 
-/// Either of PyTorch's two formats, told apart by their first bytes. Both are read as data: nothing is executed.
+/// Opens a file in one of PyTorch's two formats, which are told apart by their first bytes. Both are read as data:
+/// nothing is executed.
 fn pytorch(path: &Path) -> Result<File> {
     let mut start = Vec::new();
     let file = std::fs::File::open(path).map(|file| file.take(512).read_to_end(&mut start));
@@ -300,7 +307,7 @@ fn pytorch(path: &Path) -> Result<File> {
     file.map(File::PyTorch).map_err(|error| damaged(path, "PyTorch", &error))
 }
 
-/// How a zip archive begins.
+/// The first bytes of a zip archive.
 const ZIP: &[u8] = b"PK\x03\x04";
 
 fn damaged(path: &Path, kind: &str, error: &candle_core::Error) -> Error {
@@ -350,13 +357,13 @@ impl File {
     }
 }
 
-/// The weights of a matrix in bytes.
+/// The weights of a matrix that is stored in bytes, with the scales of its rows.
 fn from_bytes(bytes: &Tensor, scales: &Tensor) -> Result<Tensor> {
     let weights = (bytes.to_dtype(DType::F32)? - f64::from(ZERO))?;
     Ok(weights.broadcast_mul(&scales.unsqueeze(1)?)?)
 }
 
-/// The first checkpoints of BERT called a layer norm's weight and bias `gamma` and `beta`.
+/// The modern name of a tensor: the first checkpoints of BERT called a layer norm's weight and bias `gamma` and `beta`.
 fn modern(name: &str) -> String {
     match name.rsplit_once('.') {
         Some((layer, "gamma")) => format!("{layer}.weight"),
@@ -365,7 +372,7 @@ fn modern(name: &str) -> String {
     }
 }
 
-/// Whether a name fits a pattern in which `*` stands for anything.
+/// Whether a name matches a pattern, in which `*` stands for any text.
 pub fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -16,74 +16,74 @@ use crate::{Error, Result, vocabulary};
 /// The tokens of one text, or of a pair of texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
-    /// Rows of the word embeddings.
+    /// The id of each token, which is its row of the word embeddings.
     pub ids: Vec<u32>,
-    /// 0 for the first text, 1 for the second.
+    /// The type of each token: 0 in the first text, 1 in the second.
     pub types: Vec<u32>,
-    /// The last so many look at the others and are looked at by none.
+    /// The number of tokens at the end that attend to the others but are not attended to.
     pub unseen: usize,
 }
 
 impl Tokens {
-    /// How many there are.
+    /// The number of tokens.
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// How many of the first every token looks at.
+    /// The number of tokens, from the first on, that every token attends to.
     pub fn seen(&self) -> usize {
         self.len() - self.unseen
     }
 
-    /// Whether there is none; a text without special tokens may be empty.
+    /// Whether there are no tokens; a text without special tokens may be empty.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 }
 
-/// How a query or a document is written down for the model.
+/// How a query or a document is turned into the text that the tokenizer reads, and how many tokens are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// One text, or two that the tokenizer joins as a pair. `{text}` and `{title}` stand for the fields of a document;
-    /// a query has only `{text}`. Prefixes and prompts are part of it: `["query: {text}"]`. What stands behind a bar
-    /// belongs to the field and goes with it where it is empty: `["{title| [SEP] }{text}"]`.
+    /// One text, or two that the tokenizer joins to a pair. `{text}` and `{title}` stand for the fields of a document;
+    /// a query has only `{text}`. Prefixes and prompts are part of the template: `["query: {text}"]`. Text after a bar
+    /// belongs to the field and is left out if the field is empty: `["{title| [SEP] }{text}"]`.
     pub template: Vec<String>,
-    /// Whether the fields are put into lower case before they are written into the template, as Python's `str.lower`
-    /// does; for models that were trained so although their tokenizer keeps case.
+    /// Whether the fields are converted to lower case, as Python's `str.lower` does, before they are put into the
+    /// template. For models that were trained on lower case although their tokenizer keeps case.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lower_case: bool,
-    /// Whether the tokenizer adds its own, such as `[CLS]` and `[SEP]`; they survive truncation.
+    /// Whether the tokenizer adds its special tokens, such as `[CLS]` and `[SEP]`. They are never cut off.
     pub special_tokens: bool,
-    /// Tokens that are kept, special ones included.
+    /// The largest number of tokens that are kept, including special ones.
     pub max_length: usize,
-    /// What a shorter text is filled up with, to `max_length`.
+    /// The token that shorter texts are filled up with, to `max_length` tokens; `None` if they stay short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fill: Option<Fill>,
 }
 
-/// Tokens after the end of a text, pooled and scored like any other.
+/// A token that is appended to short texts, and is pooled and scored like any other.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fill {
-    /// The token, as `[MASK]`.
+    /// The token, such as `[MASK]`.
     pub token: String,
-    /// Whether the text's own tokens look at it, and it at itself.
+    /// Whether the text's own tokens attend to it, and it to itself.
     pub seen: bool,
 }
 
-/// Which text of a pair gives way.
+/// Which text of a pair is cut if the pair is too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Truncation {
     /// The longer one, token by token.
     Longest,
-    /// The second.
+    /// The second one.
     Second,
 }
 
 impl Input {
-    /// What is wrong with it, if anything; `fields` are the names that its templates may use.
+    /// Checks the input; the error says what is wrong. `fields` are the names that its templates may use.
     pub fn check(&self, fields: &[&str]) -> std::result::Result<(), String> {
         if !matches!(self.template.len(), 1 | 2) {
             let found = self.template.len();
@@ -98,7 +98,7 @@ impl Input {
         }
     }
 
-    /// The texts of the template with its fields filled in.
+    /// The texts of the template with the values of `field` filled in.
     pub fn texts(&self, field: impl Fn(&str) -> String) -> Vec<String> {
         // Both this and Python's `str.lower` follow Unicode's full mappings, the final sigma included; they differ only in
         // letters that one of the two versions of Unicode lacks.
@@ -110,8 +110,8 @@ impl Input {
     }
 }
 
-/// What belongs to a field that is empty goes with it, and so does one space: `{title} {text}` and `{title| [SEP] }{text}`
-/// without a title are the text.
+/// Fills one text of a template. Whatever belongs to an empty field is left out, and so is one space: `{title} {text}`
+/// and `{title| [SEP] }{text}` without a title are just the text.
 fn fill(template: &str, field: impl Fn(&str) -> String) -> String {
     let (mut text, mut gone) = (String::new(), false);
     for piece in pieces(template) {
@@ -136,12 +136,12 @@ enum Piece<'a> {
     Text(&'a str),
     Field {
         name: &'a str,
-        /// What stands behind its bar.
+        /// The text after the bar.
         behind: &'a str,
     },
 }
 
-/// Cuts `"query: {text}"` into its pieces; a brace that is never closed is text.
+/// Splits `"query: {text}"` into its pieces; a brace that is never closed is text.
 fn pieces(template: &str) -> Vec<Piece<'_>> {
     let (mut pieces, mut rest) = (Vec::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
@@ -174,47 +174,53 @@ fn check_fields(template: &str, fields: &[&str]) -> std::result::Result<(), Stri
     }
 }
 
-/// A checkpoint's tokenizer, before it is bound to an input.
+/// The tokenizer of a checkpoint, before it is bound to an [`Input`].
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     name: String,
-    /// Positions that the encoder has.
+    /// The number of positions of the encoder.
     positions: usize,
-    /// What is left out of texts for static embeddings.
+    /// What is removed from texts for static embeddings; `None` for other encoders.
     skipped: Option<Skipped>,
 }
 
-/// What a text loses before and after it becomes the tokens of static embeddings.
+/// What is removed from a text before and after it becomes tokens of static embeddings.
 #[derive(Debug, Clone, Copy)]
 struct Skipped {
-    /// The token of what is in no vocabulary.
+    /// The token that stands for all text outside the vocabulary.
     unknown: Option<u32>,
-    /// Characters of a token of middling length: so many times `max_length` of them are read.
+    /// The number of characters of a token of median length; `max_length` times as many characters are read.
     characters: usize,
 }
 
-/// A tokenizer that writes texts down in one way.
+/// A tokenizer bound to an [`Input`], which turns texts into tokens in one way.
 #[derive(Debug, Clone)]
 pub struct Bound {
-    /// Cuts nothing by itself.
+    /// The tokenizer, with its own truncation switched off.
     inner: tokenizers::Tokenizer,
-    /// Where a text that is too long may be cut before it is tokenized.
+    /// The places at which a text that is too long may be cut before it is tokenized.
     cuts: Cuts,
-    /// How its tokens are cut afterwards, before special ones are added.
+    /// How the tokens are cut afterwards, before special ones are added.
     truncation: TruncationParams,
     input: Input,
-    /// The token to fill up with, and whether it is seen.
+    /// The id of the token to fill up with, and whether other tokens attend to it.
     fill: Option<(u32, bool)>,
     skipped: Option<Skipped>,
-    /// What it has read so far.
+    /// Counts what has been read so far.
     tally: Arc<Tally>,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, or builds it from the vocabulary files of older checkpoints; `vocabulary` is the checkpoint
-    /// that has them, usually the same. `vocab` is how many rows the word embeddings have, `positions` how many tokens the
-    /// encoder can take.
+    /// Reads `tokenizer.json`, or builds the tokenizer from the vocabulary files of older checkpoints.
+    ///
+    /// - `vocabulary`: the checkpoint that has these files, usually the same
+    /// - `vocab`: the number of rows of the word embeddings
+    /// - `positions`: the number of tokens that the encoder can read
+    ///
+    /// # Errors
+    ///
+    /// If the files are missing or damaged, or ask for something that is not supported.
     pub fn load(
         checkpoint: &Checkpoint,
         vocabulary: &Checkpoint,
@@ -234,8 +240,8 @@ impl Tokenizer {
         Ok(Self { inner, name, positions, skipped: None })
     }
 
-    /// Reads a `tokenizer.json` without a checkpoint, for a model that is yet to be trained; returns it with the number of
-    /// its tokens.
+    /// Reads a `tokenizer.json` without a checkpoint, for a model that is yet to be trained; returns it with the number
+    /// of its tokens.
     pub fn in_file(path: &Path, positions: usize) -> Result<(Self, usize)> {
         let mut inner = tokenizer_json(path)?;
         inner.with_padding(None);
@@ -243,7 +249,7 @@ impl Tokenizer {
         Ok((Self { inner, name: path.display().to_string(), positions, skipped: None }, vocab))
     }
 
-    /// Binds it to the way in which a method writes texts.
+    /// Binds the tokenizer to an input. Fails if the template, the length or the fill token does not fit it.
     pub fn bind(&self, input: &Input, truncation: Truncation) -> Result<Bound> {
         if input.max_length > self.positions {
             return Err(Error::Unfit(format!(
@@ -261,8 +267,8 @@ impl Tokenizer {
         Ok(Bound { inner, cuts, truncation, input, fill, skipped, tally: Arc::default() })
     }
 
-    /// Reads texts as model2vec does from now on: as many characters as `max_length` tokens of middling length have, and no
-    /// unknown token, which would have no vector of its own.
+    /// From now on, reads texts as model2vec does: as many characters as `max_length` tokens of median length have, and
+    /// without unknown tokens, which have no vector.
     pub(crate) fn skip_unknown(&mut self) {
         let unknown = match self.inner.get_model() {
             ModelWrapper::WordPiece(model) => model.token_to_id(&model.unk_token),
@@ -296,37 +302,36 @@ impl Tokenizer {
         Ok(TruncationParams { max_length: input.max_length, strategy, ..Default::default() })
     }
 
-    /// The number of a token such as `[MASK]`.
+    /// The id of a token such as `[MASK]`; an error if there is no such token.
     pub fn id(&self, token: &str) -> Result<u32> {
         self.inner.token_to_id(token).ok_or_else(|| {
             Error::Unfit(format!("{}: the tokenizer has no token `{token}`", self.name))
         })
     }
 
-    /// The text of a token's number.
+    /// The text of the token with this id.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
     }
 
-    /// Whether a number is one of the special tokens.
+    /// Whether the token with this id is a special token.
     pub fn is_special(&self, id: u32) -> bool {
         self.inner.get_added_tokens_decoder().get(&id).is_some_and(|token| token.special)
     }
 }
 
 impl Bound {
-    /// Tokens of a text at most.
+    /// The largest number of tokens of a text.
     pub fn max_length(&self) -> usize {
         self.input.max_length
     }
 
-    /// Counts what it reads of every text from now on.
+    /// The counter of what this tokenizer reads.
     pub fn tally(&self) -> Arc<Tally> {
         Arc::clone(&self.tally)
     }
 
-    /// How many tokens the text before the first field of the template makes, special ones before it included; 0 where
-    /// there is none.
+    /// The number of tokens before the first field of the template, including special ones; 0 if there are none.
     pub fn prompt_length(&self) -> Result<usize> {
         let template = self.input.template.first().map_or("", String::as_str);
         let prompt = template.split_once('{').map_or("", |(before, _)| before);
@@ -340,7 +345,7 @@ impl Bound {
         Ok(ids.len() - usize::from(ends))
     }
 
-    /// Tokens of a text whose fields are given by name.
+    /// The tokens of a text whose fields are given by name.
     ///
     /// Of a long text only the start is tokenized, as much as decides the tokens that are kept. Where that is more than
     /// 2 MiB, because the tokenizer's own steps allow no cut in them (one word, or nothing but white space) or because both
@@ -373,9 +378,12 @@ impl Bound {
         text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
     }
 
-    /// The tokens are cut here: the tokenizer itself would stop each text at `max_length` first, and then no longer know
-    /// which of two is the longer (tokenizers 0.23.2); and it would keep all that it cuts off, for a pair in every
-    /// combination of both. Returns with them the bytes of both texts up to the last token of each that is kept.
+    /// Tokenizes one or two texts and cuts the tokens. Also returns the number of bytes of both texts up to the last
+    /// token of each that is kept.
+    ///
+    /// The tokens are cut here because the tokenizer itself would first stop each text at `max_length` and then no
+    /// longer know which of two is longer (tokenizers 0.23.2); and because it would keep everything that it cuts off,
+    /// for a pair in every combination of both.
     fn tokenized(&self, first: &str, second: Option<&str>) -> Result<(Encoding, usize)> {
         let (one, two) = match second {
             Some(second) => self.starts(first, second).map(|(one, two)| (one, Some(two)))?,
@@ -394,15 +402,15 @@ impl Bound {
         Ok((encoded.map_err(|error| self.cannot(&error))?, read))
     }
 
-    /// What special tokens leave of the length.
+    /// The length that special tokens leave for the text.
     fn room(&self, pair: bool) -> TruncationParams {
         let added = if self.input.special_tokens { added(&self.inner, pair) } else { 0 };
         let max_length = self.truncation.max_length - added;
         TruncationParams { max_length, ..self.truncation }
     }
 
-    /// Enough tokens of each text of a pair to cut them as the whole texts would be: no longer text may look shorter than
-    /// the other.
+    /// The starts of both texts of a pair, long enough to be cut as the whole texts would be: the longer text must not
+    /// look shorter than the other.
     fn starts(&self, first: &str, second: &str) -> Result<(Start, Start)> {
         let (mut enough, mut starts) = (self.enough(), None);
         while starts.is_none() {
@@ -421,7 +429,7 @@ impl Bound {
         Ok(starts.expect("the loop ends with them"))
     }
 
-    /// More tokens than are kept of any text.
+    /// One more token than is kept of any text.
     fn enough(&self) -> usize {
         self.input.max_length + 1
     }
@@ -446,14 +454,14 @@ impl Bound {
     }
 }
 
-/// How many special tokens a tokenizer adds.
+/// The number of special tokens that a tokenizer adds to a text or a pair.
 fn added(tokenizer: &tokenizers::Tokenizer, pair: bool) -> usize {
     let post = tokenizer.get_post_processor();
     post.map_or(0, |post| tokenizers::PostProcessor::added_tokens(post, pair))
 }
 
-/// Reads a `tokenizer.json`. The library's reader panics where a decoder is no JSON and where a compiled normalizer is
-/// damaged (tokenizers 0.23.2), so both are read before.
+/// Reads a `tokenizer.json`. The library's reader panics if a decoder is no JSON or a compiled normalizer is damaged
+/// (tokenizers 0.23.2), so both are checked before.
 pub(crate) fn tokenizer_json(path: &Path) -> Result<tokenizers::Tokenizer> {
     let no_tokenizer =
         |error: &dyn std::fmt::Display| Error::file(path, format!("no tokenizer ({error})"));
@@ -465,7 +473,7 @@ pub(crate) fn tokenizer_json(path: &Path) -> Result<tokenizers::Tokenizer> {
     text.parse().map_err(|error: tokenizers::Error| no_tokenizer(&error))
 }
 
-/// Reads every normalizer that is compiled, in a sequence or by itself.
+/// Checks every compiled normalizer, in a sequence or by itself.
 fn check_compiled(normalizer: &serde_json::Value) -> serde_json::Result<()> {
     if let Some(normalizers) = normalizer["normalizers"].as_array() {
         normalizers.iter().try_for_each(check_compiled)?;
@@ -485,8 +493,8 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
     serde_json::from_slice(&bytes).map_err(|error| Error::file(path, error.to_string()))
 }
 
-/// Groups sequences of like length, the longest first, so that a batch padded to its longest has at most `budget` tokens
-/// (or is one sequence). Returns positions in `lengths`.
+/// Groups sequences of similar length, the longest first, so that a batch padded to its longest sequence has at most
+/// `budget` tokens or is a single sequence. Returns indices into `lengths`.
 pub fn batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(lengths[i]));

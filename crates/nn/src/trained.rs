@@ -14,12 +14,12 @@ use candle_core::{
 use crate::cpu::gradients::{self, Norm};
 use crate::cpu::products::{Attention, Dense, Largest};
 
-/// Whether the operators of this file apply.
+/// Whether the operators of this file apply to a tensor: it is on a CPU and in f32.
 pub(crate) fn applies(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
 
-/// `x Φ(x)`
+/// `x Φ(x)` for each number of `x`.
 pub(crate) fn gelu(x: &Tensor) -> Result<Tensor> {
     match applies(x) {
         true => x.contiguous()?.apply_op1(Gelu),
@@ -35,7 +35,7 @@ pub(crate) fn softmax(x: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Layer normalisation over the last axis; `weight` and `bias` are `[width]`.
+/// Layer norm over the last axis; `weight` and `bias` are `[width]`.
 pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
     match applies(x) {
         true => x.contiguous()?.apply_op3(weight, bias, LayerNorm(eps)),
@@ -43,7 +43,7 @@ pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -
     }
 }
 
-/// `x Wᵀ + b`, for a tensor to which these operators apply.
+/// The linear layer `x Wᵀ + b`, for a tensor to which these operators apply.
 ///
 /// - `x`: `[…, in]`
 /// - `weight`: `[out, in]`
@@ -52,7 +52,7 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tenso
     x.contiguous()?.apply_op3(&weight.contiguous()?, bias, Linear)
 }
 
-/// Attention within sequences that follow one another, for tensors to which these operators apply.
+/// The attention within sequences that follow one another, for tensors to which these operators apply.
 ///
 /// - `query`, `key`, `value`: `[rows, hidden]`
 pub(crate) fn attention(
@@ -63,7 +63,7 @@ pub(crate) fn attention(
     query.apply_op3(key, value, Attend { lengths: lengths.to_vec(), heads })
 }
 
-/// The largest of `x Wᵀ + b` over the rows of each sequence, for tensors to which these operators apply.
+/// The largest value of `x Wᵀ + b` over the rows of each sequence, for tensors to which these operators apply.
 ///
 /// - `x`: `[rows, in]`
 ///
@@ -85,7 +85,7 @@ fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     }
 }
 
-/// Lends the numbers of tensors on a processor.
+/// Calls `f` with the numbers of tensors on a CPU.
 fn read<R, const N: usize>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) -> R) -> Result<R> {
     let guards = tensors.map(Tensor::storage_and_layout);
     let mut slices = [&[] as &[f32]; N];
@@ -98,12 +98,12 @@ fn read<R, const N: usize>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) ->
     Ok(f(slices))
 }
 
-/// A tensor of the shape of another.
+/// A tensor of these values, in the shape of another tensor.
 fn like(tensor: &Tensor, values: Vec<f32>) -> Result<Tensor> {
     Tensor::from_vec(values, tensor.shape(), tensor.device())
 }
 
-/// Fills new numbers in the shape of `layout`.
+/// Allocates numbers in the shape of `layout` and lets `fill` write them.
 fn made(layout: &Layout, fill: impl FnOnce(&mut [f32])) -> (CpuStorage, Shape) {
     let mut out = vec![0.0; layout.shape().elem_count()];
     fill(&mut out);
@@ -166,7 +166,7 @@ fn three(inputs: [&Tensor; 3], gradients: [Vec<f32>; 3]) -> Result<Three> {
     Ok((Some(like(x, a)?), Some(like(y, b)?), Some(like(z, c)?)))
 }
 
-/// Holds what is added to the variance.
+/// Layer norm with this epsilon.
 struct LayerNorm(f32);
 
 impl CustomOp3 for LayerNorm {

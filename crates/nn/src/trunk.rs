@@ -21,7 +21,7 @@ use crate::architecture::{Attended, Attention, Buckets, Design, Placement, Relat
 use crate::layers::{LayerNorm, Linear, softmax, trains, wide};
 use crate::{Activation, Architecture, Hidden, Result, Tensors, Tokens, trained};
 
-/// Token embeddings and a stack of blocks.
+/// The embeddings of an encoder and its stack of blocks.
 #[derive(Debug, Clone)]
 pub struct Trunk {
     pub(crate) embeddings: Embeddings,
@@ -34,18 +34,18 @@ pub struct Trunk {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Embeddings {
-    /// `[vocab, embedding]`
+    /// The embedding of each token, `[vocab, embedding]`.
     pub(crate) word: Tensor,
-    /// `[positions, embedding]`
+    /// The embedding of each position, `[positions, embedding]`.
     pub(crate) position: Option<Tensor>,
-    /// `[types, embedding]`
+    /// The embedding of each token type, `[types, embedding]`.
     pub(crate) token_type: Option<Tensor>,
     pub(crate) norm: Option<LayerNorm>,
     pub(crate) projection: Option<Linear>,
     pub(crate) first_position: usize,
 }
 
-/// What a relation takes rows of: `[rows, heads]` for buckets, `[rows, hidden]` where it is disentangled.
+/// The learned table of a relation: `[rows, heads]` for buckets, `[rows, hidden]` for disentangled attention.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     weight: Tensor,
@@ -58,11 +58,11 @@ pub(crate) struct Block {
     pub(crate) key: Linear,
     pub(crate) value: Linear,
     pub(crate) attention_output: Linear,
-    /// None before the first block where its input was normalised by the embeddings.
+    /// `None` in the first block if the embeddings normalise its input already.
     pub(crate) attention_norm: Option<LayerNorm>,
-    /// Of the layer with the activation, which is multiplied with `up`.
+    /// The layer with the activation, whose output is multiplied by that of `up`; `None` if the block has no gate.
     pub(crate) gate: Option<Linear>,
-    /// Has the activation where there is no gate.
+    /// The layer that has the activation if there is no gate.
     pub(crate) up: Linear,
     pub(crate) down: Linear,
     pub(crate) output_norm: LayerNorm,
@@ -70,7 +70,7 @@ pub(crate) struct Block {
     pub(crate) placement: Placement,
 }
 
-/// Tokens of one batch, each with the place in its sequence; `[rows]` each, u32.
+/// The tokens of one batch, each with its position in its sequence; `[rows]` each, u32.
 #[derive(Debug)]
 struct Places {
     ids: Tensor,
@@ -99,21 +99,21 @@ impl Places {
     }
 }
 
-/// Token sequences of one batch, made equally long.
+/// The sequences of one batch, padded to the same length.
 #[derive(Debug)]
 pub struct Padded {
-    /// Of `[batch, seq]`, row by row.
+    /// The tokens of `[batch, seq]`, row by row.
     places: Places,
-    /// Batch and length.
+    /// The batch and the padded length.
     shape: (usize, usize),
-    /// `[batch, 1, 1, seq]`, f32: 0 for a token, -inf for padding and what else nobody may look at.
+    /// `[batch, 1, 1, seq]`, f32: 0 for a token, -inf for padding and other tokens that must not be attended to.
     mask: Tensor,
-    /// Of each sequence.
+    /// The number of tokens of each sequence.
     lengths: Vec<usize>,
 }
 
 impl Padded {
-    /// Pads every sequence to the longest.
+    /// Pads every sequence to the length of the longest.
     pub fn new(batch: &[Tokens], device: &Device) -> Result<Self> {
         let longest = batch.iter().map(Tokens::len).max().unwrap_or_default();
         let shape = (batch.len(), longest);
@@ -127,8 +127,8 @@ impl Padded {
         })
     }
 
-    /// `[batch, 1, seq, seq]`: 0 where padding looks at itself, else -inf. Padding that is far from every token would see
-    /// nothing in a window, and the mean of nothing is no number, which a weight of 0 does not undo.
+    /// `[batch, 1, seq, seq]`: 0 where padding attends to itself, else -inf. In a window, padding that is far from
+    /// every token would attend to nothing, and the mean of nothing is not a number, which a weight of 0 does not undo.
     fn alone(&self) -> Result<Tensor> {
         let (sequences, seq) = self.shape;
         let of = |&length: &usize| {
@@ -139,33 +139,35 @@ impl Padded {
     }
 }
 
-/// Which tokens a token looks at.
+/// The tokens that a token attends to.
 #[derive(Clone)]
 enum Seen<'a> {
-    /// Those of its row of `[batch, seq, …]` that a mask leaves.
+    /// The tokens of its row of `[batch, seq, …]` that the mask allows.
     Mask(Sight),
-    /// Those of its sequence, where sequences of these lengths follow one another in `[rows, …]`.
+    /// The tokens of its sequence, where sequences of these lengths follow one another in `[rows, …]`.
     Lengths(&'a [usize]),
 }
 
-/// What attention in a padded batch is told of where tokens stand.
+/// The masks and the positions of a padded batch, in the form that attention needs.
 #[derive(Clone)]
 struct Sight {
-    /// Added to the scores, `[batch, 1 or heads, 1 or seq, seq]`; -inf for what a token does not look at.
+    /// The numbers that are added to the scores, `[batch, 1 or heads, 1 or seq, seq]`; -inf for a token that must not
+    /// be attended to.
     added: Tensor,
-    /// Cosines and sines by which queries and keys are turned, `[1, 1, seq, width / 2]` each.
+    /// The cosines and sines by which queries and keys are rotated, `[1, 1, seq, width / 2]` each.
     turns: Option<(Tensor, Tensor)>,
-    /// Embeddings of distances, `[rows, hidden]`, and the row of each query and key, `[seq, seq]`.
+    /// The embeddings of distances, `[rows, hidden]`, and the row for each query and key, `[seq, seq]`.
     rows: Option<(Tensor, Tensor)>,
 }
 
-/// What is added to a score of attention.
+/// The number that is added to a score: 0 if the token is attended to, else -inf.
 fn seen(is: bool) -> f32 {
     if is { 0.0 } else { f32::NEG_INFINITY }
 }
 
 impl Trunk {
-    /// Takes its tensors from a checkpoint, wherever in the names the trunk begins.
+    /// Takes the tensors of the trunk from a checkpoint, below whatever prefix they are stored. Fails if one is
+    /// missing.
     pub fn load(architecture: &Architecture, tensors: &mut Tensors) -> Result<Self> {
         let Architecture { sizes, design, names } = architecture;
         let prefix = tensors.prefix(names.word)?;
@@ -187,12 +189,12 @@ impl Trunk {
         Ok(Self { embeddings, table, blocks, final_norm, sizes, design })
     }
 
-    /// How many tokens it has embeddings of.
+    /// The number of tokens that have an embedding.
     pub fn vocab(&self) -> usize {
         self.embeddings.word.dims()[0]
     }
 
-    /// Returns the last hidden states, `[batch, seq, hidden]` in f32; those of padding mean nothing.
+    /// The last hidden states, `[batch, seq, hidden]` in f32. Those of padding have no meaning.
     pub fn forward(&self, batch: &Padded) -> Result<Tensor> {
         let (sequences, longest) = batch.shape;
         let shape = (sequences, longest, self.sizes.hidden);
@@ -203,8 +205,8 @@ impl Trunk {
         self.blocks(x, &self.seen(batch)?)
     }
 
-    /// The last hidden states without padding. A network in training on a processor computes none; elsewhere it is
-    /// computed and left behind.
+    /// The last hidden states without padding. In training on a CPU no padding is computed; elsewhere it is computed
+    /// and removed.
     pub fn hidden(&self, batch: &[Tokens], device: &Device) -> Result<Hidden> {
         let lengths: Vec<usize> = batch.iter().map(Tokens::len).collect();
         let all_seen = batch.iter().all(|tokens| tokens.seen() == tokens.len());
@@ -216,7 +218,7 @@ impl Trunk {
         Ok(Hidden { states, lengths })
     }
 
-    /// What the tokens of each block look at; blocks that are alike share it.
+    /// The tokens that are attended to in each block; blocks with the same attention share it.
     fn seen(&self, batch: &Padded) -> Result<Vec<Seen<'static>>> {
         let table = self.table.as_ref().map(Table::rows).transpose()?;
         let mut made: Vec<(&Attention, Seen)> = Vec::new();
@@ -247,7 +249,7 @@ impl Trunk {
 }
 
 impl Design {
-    /// A normalisation of the hidden states.
+    /// Takes a layer norm over hidden states.
     pub(crate) fn norm(
         &self,
         sizes: &Sizes,
@@ -287,7 +289,7 @@ impl Embeddings {
         Ok(Self { word, position, token_type, norm, projection, first_position })
     }
 
-    /// Returns `[rows, hidden]`.
+    /// The embedded tokens, `[rows, hidden]`.
     fn forward(&self, places: &Places) -> Result<Tensor> {
         let mut x = wide(&self.word.index_select(&places.ids, 0)?)?; // [rows, embedding]
         if let Some(token_type) = &self.token_type {
@@ -328,7 +330,7 @@ impl Table {
         Ok(Some(Self { weight, norm }))
     }
 
-    /// The table as relations read it, in f32.
+    /// The rows of the table in f32.
     pub(crate) fn rows(&self) -> Result<Tensor> {
         match &self.norm {
             Some(norm) => norm.forward(&self.weight),
@@ -376,7 +378,7 @@ impl Block {
         })
     }
 
-    /// - `x`: `[…, hidden]`, with the axes that `seen` says
+    /// Applies the block to `x`, `[…, hidden]`, whose other axes are those that `seen` describes.
     fn forward(&self, x: &Tensor, seen: &Seen<'_>, heads: usize) -> Result<Tensor> {
         let x = match self.placement {
             Placement::After => {
@@ -420,7 +422,7 @@ fn normalised(norm: Option<&LayerNorm>, x: &Tensor) -> Result<Tensor> {
 }
 
 impl Attended {
-    /// Queries, keys and values.
+    /// Takes the layers of queries, keys and values.
     fn load(
         &self,
         prefix: &str,
@@ -445,7 +447,7 @@ impl Attended {
 }
 
 impl Up {
-    /// The gate, where there is one, and the layer beside it.
+    /// Takes the gate, if there is one, and the layer beside it.
     fn load(
         &self,
         prefix: &str,
@@ -514,7 +516,8 @@ impl Sight {
         Ok(sight)
     }
 
-    /// Every token's mixture of what it sees, `[batch, seq, hidden]`, of queries, keys and values of that shape.
+    /// Attention of each token over the tokens that it sees, `[batch, seq, hidden]`; queries, keys and values have the
+    /// same shape.
     fn attention(&self, parts: [&Tensor; 3], block: &Block, heads: usize) -> Result<Tensor> {
         let (batch, seq, hidden) = parts[0].dims3()?;
         let [query, key, value] = parts.map(|part| split(part, heads));
@@ -540,14 +543,14 @@ impl Sight {
     }
 }
 
-/// `[batch, seq, hidden]` as `[batch, heads, seq, width]`.
+/// Splits `[batch, seq, hidden]` into `[batch, heads, seq, width]`.
 fn split(x: &Tensor, heads: usize) -> Result<Tensor> {
     let (batch, seq, hidden) = x.dims3()?;
     let x = x.reshape((batch, seq, heads, hidden / heads))?;
     Ok(x.transpose(1, 2)?.contiguous()?)
 }
 
-/// Turns each pair of a head's values, one of the first half and one of the second (Su et al., 2021, eq. 34).
+/// Rotates each pair of a head's values, one from the first half and one from the second (Su et al., 2021, eq. 34).
 fn turned(x: &Tensor, (cosines, sines): &(Tensor, Tensor)) -> Result<Tensor> {
     let half = x.dim(D::Minus1)? / 2;
     let (first, second) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
@@ -556,8 +559,8 @@ fn turned(x: &Tensor, (cosines, sines): &(Tensor, Tensor)) -> Result<Tensor> {
     Ok(Tensor::cat(&[along, across], D::Minus1)?)
 }
 
-/// Products of each token with the row of a table that `rows`, `[seq, seq]`, names for it and another: `[batch, heads, seq,
-/// seq]`.
+/// The product of each token with a row of a table, which `rows`, `[seq, seq]`, gives for each pair of tokens: `[batch,
+/// heads, seq, seq]`.
 ///
 /// - `x`: `[batch, heads, seq, width]`
 /// - `table`: `[1, heads, rows, width]`
@@ -568,7 +571,8 @@ fn looked_up(x: &Tensor, table: &Tensor, rows: &Tensor) -> Result<Tensor> {
     Ok(products.contiguous()?.gather(&rows, D::Minus1)?)
 }
 
-/// A function of the distance from each query to each key, the key's position less the query's; `[seq, seq]`.
+/// The values of a function of the distance from each query to each key, which is the key's position minus the query's;
+/// `[seq, seq]`.
 fn pairs<T>(seq: usize, of: impl Fn(i64) -> T) -> Vec<T> {
     let places = (0..seq as i64).flat_map(|query| (0..seq as i64).map(move |key| key - query));
     places.map(of).collect()

@@ -6,10 +6,10 @@
 use crate::checkpoint::Checkpoint;
 use crate::{Architecture, Error, Result};
 
-/// How a text becomes tokens: vocabularies, templates, truncation.
+/// The version of the code that turns a text into tokens: vocabularies, templates, truncation.
 pub const TOKENS: u32 = 1;
-/// How tokens become hidden states and those become vectors, weights and scores: kernels, trunk, pooling, heads. What
-/// one architecture alone has is counted in [`crate::architecture`].
+/// The version of the code that turns tokens into hidden states, and those into vectors, weights and scores: kernels,
+/// trunk, pooling, heads. Code of one architecture alone has its own version in [`crate::architecture`].
 pub const ENCODER: u32 = 1;
 
 /// The code that turns texts into numbers with this checkpoint, by name: `nn::tokens`, `nn::encoder`, and the kind of its
@@ -25,7 +25,7 @@ pub fn of(checkpoint: &Checkpoint) -> Result<Vec<(&'static str, u32)>> {
     Ok(own.into_iter().chain(Architecture::version(&text)).collect())
 }
 
-/// All code of this crate that [`of`] may name for some checkpoint.
+/// The versions of all code that [`of`] may name for some checkpoint.
 pub fn all() -> Vec<(&'static str, u32)> {
     let own = [("nn::tokens", TOKENS), ("nn::encoder", ENCODER)];
     own.into_iter().chain(Architecture::versions()).collect()

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::Activation;
 
-/// `config.json`. What older files leave out has the value that `transformers` gives it.
+/// The keys of `config.json` that this encoder reads. A key that older files leave out has the value that
+/// `transformers` gives it.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     vocab_size: usize,
@@ -33,7 +34,7 @@ pub struct Config {
     position_embedding_type: Option<String>,
 }
 
-/// What the `bert_config.json` that BERT was published with says.
+/// The keys of the `bert_config.json` that BERT was published with.
 const PUBLISHED: [&str; 11] = [
     "attention_probs_dropout_prob",
     "hidden_act",

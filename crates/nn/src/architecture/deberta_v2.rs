@@ -13,7 +13,7 @@ use super::{
 };
 use crate::Activation;
 
-/// `config.json`.
+/// The keys of `config.json` that this encoder reads.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     vocab_size: usize,
@@ -45,7 +45,7 @@ pub struct Config {
     pooler_hidden_act: String,
 }
 
-/// `"p2c|c2p"` or a list.
+/// The kinds of products between content and distance: written as `"p2c|c2p"` or as a list.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Kinds {
@@ -54,7 +54,8 @@ enum Kinds {
 }
 
 impl Kinds {
-    /// Whether both mixed products are there; a third, of distance with distance, is not.
+    /// Whether both mixed products (content with distance, distance with content) are asked for. The third kind,
+    /// distance with distance, is not supported.
     fn are_both(&self) -> bool {
         let mut kinds: Vec<&str> = match self {
             Self::Joined(kinds) => kinds.split('|').map(str::trim).collect(),
@@ -77,7 +78,7 @@ fn gelu() -> String {
     "gelu".to_owned()
 }
 
-/// Without a normalisation of the embedded distances.
+/// The names of tensors in a checkpoint that does not normalise the embeddings of distances.
 const PLAIN: Names = Names {
     word: "embeddings.word_embeddings.weight",
     position: "",
@@ -114,11 +115,11 @@ const PLAIN: Names = Names {
     },
 };
 
-/// With one.
+/// The names of tensors in a checkpoint that normalises the embeddings of distances.
 const NAMES: Names = Names { relation_norm: "encoder.LayerNorm", ..PLAIN };
 
 impl Config {
-    /// What the family can say and no published encoder of it does, and the convolution of its largest.
+    /// Refuses settings that the family allows but no published encoder uses, and the convolution of its largest model.
     fn check(&self) -> Result<(), String> {
         let refused = |name: &str, found: &str, expected: &str| {
             Err(format!("`{name}` is {found}: expected {expected}"))

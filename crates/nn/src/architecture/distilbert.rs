@@ -10,7 +10,7 @@ use super::{
 };
 use crate::Activation;
 
-/// `config.json`.
+/// The keys of `config.json` that this encoder reads.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     vocab_size: usize,
@@ -22,7 +22,8 @@ pub struct Config {
     activation: String,
 }
 
-/// Not in `config.json`: fixed in the reference implementation (`modeling_distilbert.py`).
+/// The epsilon of layer norms. It is not in `config.json`: the reference implementation fixes it
+/// (`modeling_distilbert.py`).
 const NORM_EPS: f64 = 1e-12;
 
 const NAMES: Names = Names {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::Activation;
 
-/// `config.json`.
+/// The keys of `config.json` that this encoder reads.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     vocab_size: usize,

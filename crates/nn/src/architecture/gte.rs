@@ -12,7 +12,7 @@ use super::{
 };
 use crate::Activation;
 
-/// `config.json`.
+/// The keys of `config.json` that this encoder reads.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     vocab_size: usize,
@@ -46,7 +46,7 @@ struct Scaling {
     factor: f64,
 }
 
-/// As newer libraries write it.
+/// The parameters of rotary positions, as newer versions of `transformers` write them.
 #[derive(Debug, Deserialize)]
 struct Parameters {
     rope_theta: f64,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{Architecture, Biases, Describe, Design, Names, Relation, Sizes, Up, bert};
 use crate::Activation;
 
-/// `config.json`.
+/// The keys of `config.json` that this encoder reads.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     vocab_size: usize,

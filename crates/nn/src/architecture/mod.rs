@@ -24,47 +24,50 @@ use crate::{Activation, Error, Pooling, Result};
 
 pub use relation::{Buckets, Frequencies, Relation};
 
-/// An encoder that is about to be loaded: its sizes, its parts, and what its tensors are called.
+/// The description of an encoder, read from `config.json`: its sizes, its design, and the names of its tensors.
 #[derive(Debug, Clone)]
 pub struct Architecture {
-    /// How large it is.
+    /// The widths, heights and counts of its tensors.
     pub sizes: Sizes,
-    /// What its blocks are made of.
+    /// The parts that its blocks consist of.
     pub design: Design,
-    /// What its tensors are called.
+    /// The names of its tensors in a checkpoint.
     pub names: &'static Names,
 }
 
-/// The numbers of a `config.json`.
+/// The sizes that a `config.json` states.
 #[derive(Debug, Clone)]
 pub struct Sizes {
-    /// Rows of the word embeddings; 0 where the file decides.
+    /// The number of rows of the word embeddings; 0 where the checkpoint's tensor decides.
     pub vocab: usize,
-    /// Width of the embeddings; differs from `hidden` in ELECTRA only.
+    /// The width of the embeddings; it differs from `hidden` in ELECTRA only.
     pub embedding: usize,
-    /// Width of the hidden states.
+    /// The width of the hidden states.
     pub hidden: usize,
-    /// How many blocks.
+    /// The number of blocks.
     pub layers: usize,
-    /// Heads of attention; `hidden` is a multiple.
+    /// The number of attention heads; `hidden` is a multiple of it.
     pub heads: usize,
-    /// Width inside the feed-forward part.
+    /// The width inside the feed-forward part of a block.
     pub intermediate: usize,
-    /// Rows of the position embeddings; without those, tokens that the model may take.
+    /// The number of rows of the position embeddings; in a model without those, the largest number of tokens that it
+    /// reads.
     pub positions: usize,
-    /// The row of the first token: RoBERTa leaves the rows up to its padding token unused.
+    /// The row of the position embeddings that the first token takes. RoBERTa leaves the rows up to its padding token
+    /// unused.
     pub first_position: usize,
-    /// Rows of the token type embeddings; 0 where there are none.
+    /// The number of rows of the token type embeddings; 0 where there are none.
     pub token_types: usize,
-    /// Added to a variance before its root is taken.
+    /// The epsilon of layer norms, which is added to a variance before the square root is taken.
     pub norm_eps: f64,
-    /// Inside the feed-forward part.
+    /// The activation function inside the feed-forward part.
     pub activation: Activation,
 }
 
 impl Sizes {
-    /// Multiplications of the blocks' dense layers for each token: four of `hidden` by `hidden`, two of `hidden` by
-    /// `intermediate`. The products between tokens come on top, for texts of usual lengths a tenth.
+    /// The multiplications in the dense layers of all blocks for each token: four products of `hidden` by `hidden` and
+    /// two of `hidden` by `intermediate` in each block. Products between tokens are not counted; for texts of usual
+    /// lengths they are about a tenth more.
     pub fn multiplications(&self) -> u64 {
         let [hidden, inner, layers] =
             [self.hidden, self.intermediate, self.layers].map(|n| n as u64);
@@ -72,68 +75,68 @@ impl Sizes {
     }
 }
 
-/// What the blocks of an encoder are made of.
+/// The parts that the blocks of an encoder consist of.
 #[derive(Debug, Clone)]
 pub struct Design {
-    /// Of each block.
+    /// The attention of each block, from the first to the last.
     pub attention: Vec<Attention>,
     /// Where a block normalises.
     pub norm: Placement,
-    /// Which layers have one.
+    /// Which layers of a block have a bias.
     pub bias: Biases,
-    /// Whether the dense layer of a head has one.
+    /// Whether the dense layer of the classification head has a bias.
     pub head_bias: bool,
-    /// What a classifier reads of the hidden states.
+    /// How the classification head pools the hidden states.
     pub classified: Pooling,
-    /// Whether unknown tokens are left out of a text.
+    /// Whether unknown tokens are removed from a text before it is encoded.
     pub skips_unknown: bool,
 }
 
-/// What a token of a block looks at, and how.
+/// Which tokens a token attends to in a block, and how their distance counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attention {
-    /// How it knows where others stand.
+    /// How the score of two tokens depends on their positions.
     pub relation: Relation,
-    /// The distance up to which it sees others; all of them where there is none.
+    /// The largest distance at which a token sees another one; `None` if it sees all of them.
     pub window: Option<usize>,
 }
 
-/// Where a block normalises.
+/// Where a block applies layer norm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
-    /// What came out of a part added to what went in: `norm(x + part(x))`.
+    /// To the sum of a part's input and output, as BERT does: `norm(x + part(x))`.
     After,
-    /// What goes into a part, `x + part(norm(x))`, and the last block's sum.
+    /// To the input of a part, `x + part(norm(x))`, and once more to the output of the last block.
     Before,
 }
 
-/// Which layers have a bias.
+/// Which layers of a block have a bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Biases {
-    /// Queries, keys and values.
+    /// The layers that make queries, keys and values.
     pub attention: bool,
     /// The layer after attention.
     pub output: bool,
     /// The first layers of the feed-forward part.
     pub up: bool,
-    /// Its last.
+    /// The last layer of the feed-forward part.
     pub down: bool,
-    /// Normalisations.
+    /// The layer norms.
     pub norm: bool,
 }
 
 impl Biases {
-    /// Everywhere.
+    /// Every layer has a bias.
     pub const ALL: Self = Self { attention: true, output: true, up: true, down: true, norm: true };
 }
 
 impl Design {
-    /// BERT's, in which only the embeddings know of positions.
+    /// BERT's design: only the embeddings depend on positions.
     pub(crate) fn bert(layers: usize) -> Self {
         Self::related(layers, &Relation::None)
     }
 
-    /// BERT's, but for how attention knows where tokens stand.
+    /// BERT's design, but with attention that depends on positions as `relation` says.
     pub(crate) fn related(layers: usize, relation: &Relation) -> Self {
         let attention = Attention { relation: relation.clone(), window: None };
         Self {
@@ -146,14 +149,14 @@ impl Design {
         }
     }
 
-    /// Whether attention is that of BERT in every block.
+    /// Whether every block has BERT's attention: no relation between positions and no window.
     pub(crate) fn is_plain(&self) -> bool {
         self.attention
             .iter()
             .all(|Attention { relation, window }| *relation == Relation::None && window.is_none())
     }
 
-    /// What all blocks take rows of, if anything.
+    /// The relation whose table of learned rows all blocks share, if there is one.
     pub(crate) fn table(&self) -> Option<&Relation> {
         let shared = |relation: &&Relation| {
             matches!(relation, Relation::Buckets(_) | Relation::Disentangled(_))
@@ -162,21 +165,22 @@ impl Design {
     }
 }
 
-/// What an architecture calls its tensors. Names of the trunk stand below a prefix that the checkpoint decides; names
-/// of a block stand below `{block}.{number}`; names of heads are whole. What an architecture does not have is empty.
+/// The names of an architecture's tensors in a checkpoint. Names of the trunk follow a prefix that the checkpoint
+/// decides; names of a block follow `{block}.{number}`; names of heads are complete. The name of a part that an
+/// architecture does not have is empty.
 #[derive(Debug)]
 pub struct Names {
     pub(crate) word: &'static str,
     pub(crate) position: &'static str,
     pub(crate) token_type: &'static str,
     pub(crate) embedding_norm: &'static str,
-    /// From the embeddings' width to the hidden one, where they differ.
+    /// The layer from the width of the embeddings to the width of the hidden states, where the two differ.
     pub(crate) embedding_projection: &'static str,
-    /// The table that a [`Relation`] takes rows of.
+    /// The table of learned rows of a [`Relation`].
     pub(crate) relation: &'static str,
-    /// The normalisation of that table.
+    /// The layer norm of that table.
     pub(crate) relation_norm: &'static str,
-    /// After the last block.
+    /// The layer norm after the last block.
     pub(crate) final_norm: &'static str,
     pub(crate) block: &'static str,
     pub(crate) attention: Attended,
@@ -185,68 +189,73 @@ pub struct Names {
     pub(crate) up: Up,
     pub(crate) down: &'static str,
     pub(crate) output_norm: &'static str,
-    /// The head that classifies a text or a pair.
+    /// The names of the head that classifies a text or a pair of texts.
     pub(crate) classifier: ClassifierNames,
-    /// The head that predicts words.
+    /// The names of the head that predicts words.
     pub(crate) masked_lm: MaskedLmNames,
 }
 
-/// The layers of queries, keys and values.
+/// The names of the layers that make queries, keys and values.
 #[derive(Debug)]
 pub(crate) enum Attended {
-    /// One each.
+    /// Three layers: queries, keys, values.
     Apart([&'static str; 3]),
-    /// One tensor, in this order.
+    /// One layer whose outputs are queries, keys and values, in this order.
     Stacked(&'static str),
 }
 
-/// The first layers of the feed-forward part.
+/// The names of the first layers of the feed-forward part.
 #[derive(Debug)]
 pub(crate) enum Up {
-    /// One, and then the activation.
+    /// One layer, followed by the activation.
     Plain(&'static str),
-    /// Two: the activation of the first is multiplied with the second (Shazeer, 2020, §2).
+    /// Two layers: the activation of the first is multiplied with the second (Shazeer, 2020, §2).
     Gated([&'static str; 2]),
-    /// The two in one tensor, the one with the activation first.
+    /// Both layers in one tensor; the first half is the one that is activated.
     GateFirst(&'static str),
-    /// The same, last.
+    /// Both layers in one tensor; the second half is the one that is activated.
     GateLast(&'static str),
 }
 
-/// A dense layer over the pooled states, an activation, and one output for each class.
+/// The names of a classification head: a dense layer over the pooled states, an activation, and a layer with one output
+/// for each class.
 #[derive(Debug)]
 pub(crate) struct ClassifierNames {
     pub(crate) dense: &'static str,
     /// Whether `dense` belongs to the trunk, below its prefix, as BERT's pooler does.
     pub(crate) dense_in_trunk: bool,
     pub(crate) activation: Activation,
-    /// Of a normalisation after the activation; empty where there is none.
+    /// The layer norm after the activation; empty where there is none.
     pub(crate) norm: &'static str,
     pub(crate) output: &'static str,
 }
 
-/// A dense layer, an activation, a layer norm, and a decoder that is usually the word embeddings themselves.
+/// The names of the head that predicts words: a dense layer, an activation, a layer norm, and a decoder, which is
+/// usually the table of word embeddings itself.
 #[derive(Debug)]
 pub(crate) struct MaskedLmNames {
     pub(crate) dense: &'static str,
     pub(crate) norm: &'static str,
     pub(crate) decoder: &'static str,
-    /// Every name under which a library has saved the decoder's bias.
+    /// All names under which libraries have saved the decoder's bias.
     pub(crate) bias: &'static [&'static str],
-    /// `None`: the same as in the blocks.
+    /// The activation; `None` stands for the one of the blocks.
     pub(crate) activation: Option<Activation>,
 }
 
-/// More than any encoder has: a damaged number is not counted up to.
+/// The largest number of blocks that is accepted. No encoder has as many; the limit keeps a damaged number from being
+/// counted up to.
 const MOST_LAYERS: usize = 1024;
 
-/// More than any encoder with angles or distances serves, of which there is a table.
+/// The largest number of positions that is accepted, as rotary angles and distances are kept in a table. No encoder
+/// serves as many.
 const MOST_POSITIONS: usize = 1 << 17;
 
-/// Reads one `config.json`.
+/// Reads the text of one kind of `config.json`; the error says what is unsupported.
 type Read = fn(&str) -> std::result::Result<Architecture, String>;
 
-/// By `model_type`, with a number that counts up with every change to what the encoder makes of the same tokens.
+/// The supported encoders: the `model_type` of their `config.json`, the version of their code, and the function that
+/// reads the config. The version is raised by every change to the output for the same tokens.
 const ARCHITECTURES: [(&str, u32, Read); 14] = [
     ("bert", 1, bert_or_jina),
     ("dpr", 1, read::<bert::Config>), // BERT under another name; a projection, where there is one, is a head
@@ -264,7 +273,7 @@ const ARCHITECTURES: [(&str, u32, Read); 14] = [
     ("model2vec", 1, read::<static_words::Config>),
 ];
 
-/// A `config.json` that says what is to be built.
+/// A `config.json` that can be turned into an [`Architecture`].
 trait Describe: DeserializeOwned {
     fn describe(self) -> std::result::Result<Architecture, String>;
 }
@@ -273,7 +282,8 @@ fn read<C: Describe>(text: &str) -> std::result::Result<Architecture, String> {
     serde_json::from_str::<C>(text).map_err(|error| error.to_string())?.describe()
 }
 
-/// Two networks that both call themselves `bert`.
+/// Reads a config whose `model_type` is `bert`, which two networks use: BERT, and JinaBERT if the positions are
+/// `alibi`.
 fn bert_or_jina(text: &str) -> std::result::Result<Architecture, String> {
     match has(text, "position_embedding_type", Some("alibi"))? {
         true => read::<jina_bert::Config>(text),
@@ -281,7 +291,7 @@ fn bert_or_jina(text: &str) -> std::result::Result<Architecture, String> {
     }
 }
 
-/// One network in the words of the code it was trained with, or in those of `transformers`.
+/// Reads a config of nomic-bert, in the words of the code that it was trained with or in those of `transformers`.
 fn nomic(text: &str) -> std::result::Result<Architecture, String> {
     match has(text, "n_embd", None)? {
         true => read::<nomic_bert::Config>(text),
@@ -289,7 +299,7 @@ fn nomic(text: &str) -> std::result::Result<Architecture, String> {
     }
 }
 
-/// Whether a `config.json` has a key, with a value if one is asked for.
+/// Whether the text of a `config.json` has a key, and the given value if one is given.
 fn has(text: &str, key: &str, value: Option<&str>) -> std::result::Result<bool, String> {
     let config: serde_json::Value =
         serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -298,14 +308,18 @@ fn has(text: &str, key: &str, value: Option<&str>) -> std::result::Result<bool, 
 }
 
 impl Architecture {
-    /// Reads a checkpoint's `config.json`.
+    /// Reads the `config.json` at `path`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or describes an encoder that is not supported.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::Io { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|problem| Error::file(path, problem))
     }
 
-    /// Reads the text of a `config.json`.
+    /// Reads the text of a `config.json`; the error says what is wrong or not supported.
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
         let keys: serde_json::Value =
             serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -322,7 +336,7 @@ impl Architecture {
         }
     }
 
-    /// The kind of encoder that the text of a `config.json` describes, and the version of its code here.
+    /// The kind of encoder that the text of a `config.json` describes, and the version of the code that computes it.
     pub(crate) fn version(text: &str) -> Option<(&'static str, u32)> {
         let keys: serde_json::Value = serde_json::from_str(text).ok()?;
         let model_type = model_type(&keys)?;
@@ -330,7 +344,7 @@ impl Architecture {
         found.map(|&(name, number, _)| (name, number))
     }
 
-    /// All kinds of encoders with the versions of their code.
+    /// All kinds of encoders, with the versions of the code that computes them.
     pub(crate) fn versions() -> impl Iterator<Item = (&'static str, u32)> {
         ARCHITECTURES.iter().map(|&(name, number, _)| (name, number))
     }
@@ -356,12 +370,12 @@ impl Architecture {
     }
 }
 
-/// What the file says, or what an old one must mean.
+/// The `model_type` of a config; where an old file has none, `bert` if its keys are BERT's.
 fn model_type(keys: &serde_json::Value) -> Option<&str> {
     keys["model_type"].as_str().or_else(|| bert::is_old(keys).then_some("bert"))
 }
 
-/// Only embeddings of absolute positions are known here; a checkpoint with others must not run as if it had these.
+/// Refuses position embeddings that are not absolute, as the model would give wrong results without an error.
 fn check_positions(kind: Option<&str>) -> std::result::Result<(), String> {
     match kind {
         None | Some("absolute") => Ok(()),

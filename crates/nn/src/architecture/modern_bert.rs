@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{Activation, Pooling};
 
-/// `config.json`, of the time of the paper and as newer libraries write it.
+/// The keys of `config.json` that this encoder reads, in the spelling of the paper's time and of newer versions of
+/// `transformers`.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     vocab_size: usize,
@@ -38,9 +39,9 @@ pub struct Config {
     classifier_activation: String,
     #[serde(default = "first")]
     classifier_pooling: Pooling,
-    /// Tokens that a local block sees, half of them to each side.
+    /// The number of tokens that a local block sees, half of them to each side.
     local_attention: usize,
-    /// Which blocks see everything: by their kind, or every so many.
+    /// The kind of each block. If it is absent, every `global_attn_every_n_layers`-th block sees all tokens.
     layer_types: Option<Vec<Kind>>,
     global_attn_every_n_layers: Option<usize>,
     global_rope_theta: Option<f64>,
@@ -112,7 +113,7 @@ const NAMES: Names = Names {
 };
 
 impl Config {
-    /// The kind of each block.
+    /// The kind of each block, from the first to the last.
     fn kinds(&self) -> Result<Vec<Kind>, String> {
         let layers = self.num_hidden_layers;
         let every = self.global_attn_every_n_layers.unwrap_or(3).max(1);
@@ -130,7 +131,7 @@ impl Config {
         }
     }
 
-    /// The base of the angles in blocks that see everything, and in those that do not.
+    /// The base of the rotary angles in global blocks, and the base in local ones.
     fn bases(&self) -> Result<[f64; 2], String> {
         let Some(Ropes { full_attention, sliding_attention }) = &self.rope_parameters else {
             let both = [(self.global_rope_theta, 160_000.0), (self.local_rope_theta, 10_000.0)];

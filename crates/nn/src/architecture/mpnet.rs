@@ -13,7 +13,7 @@ use super::{
 };
 use crate::Activation;
 
-/// `config.json`.
+/// The keys of `config.json` that this encoder reads.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     vocab_size: usize,
@@ -29,12 +29,13 @@ pub struct Config {
     pad_token_id: usize,
 }
 
-/// What `transformers` takes where the file does not say.
+/// The padding token's id that `transformers` assumes where the file does not state it.
 fn padding() -> usize {
     1
 }
 
-/// The distance at which the last bucket begins: not in `config.json`, fixed in the reference (`modeling_mpnet.py`).
+/// The distance at which the last bucket begins. It is not in `config.json`: the reference fixes it
+/// (`modeling_mpnet.py`).
 const FURTHEST: usize = 128;
 
 const NAMES: Names = Names {

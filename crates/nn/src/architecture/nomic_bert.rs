@@ -12,7 +12,7 @@ use super::{
 };
 use crate::Activation;
 
-/// `config.json` in the words of the code that it was trained with.
+/// The keys of a `config.json` in the spelling of the code that nomic-bert was trained with.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     vocab_size: usize,
@@ -78,7 +78,7 @@ const NAMES: Names = Names {
 };
 
 impl Config {
-    /// What the family can say and no published encoder of it does.
+    /// Refuses settings that the family allows but no published encoder uses.
     fn check(&self) -> Result<(), String> {
         let others = [
             ("prenorm", self.prenorm),
@@ -96,7 +96,8 @@ impl Config {
         }
     }
 
-    /// Tokens that the angles serve as they were trained: longer texts have others, which stretch with each text.
+    /// The largest number of tokens for which the rotary angles are those of training; for longer texts the reference
+    /// rescales them with each text, which is not done here.
     fn positions(&self) -> usize {
         match self.rotary_scaling_factor {
             Some(_) => self.max_trained_positions.unwrap_or(self.n_positions).min(self.n_positions),
@@ -105,7 +106,7 @@ impl Config {
     }
 }
 
-/// `config.json` as `transformers` writes it.
+/// The keys of a `config.json` in the spelling of `transformers`.
 #[derive(Debug, Deserialize)]
 pub struct Newer {
     vocab_size: usize,
@@ -126,7 +127,7 @@ struct Rope {
     rope_type: String,
 }
 
-/// What the two say alike.
+/// The part of the architecture that both spellings describe in the same way.
 fn described(sizes: Sizes, base: f64, bias: Biases) -> Architecture {
     let frequencies = Frequencies::new(base, sizes.hidden / sizes.heads.max(1));
     let design = Design::related(sizes.layers, &Relation::Rotary(frequencies));

@@ -7,44 +7,47 @@
 //! | `Rotary`       | turns both by angles that grow with their position (Su et al., 2021, eqs. 15 and 34)        |
 //! | `Disentangled` | adds products of each with the other's embedding of `i - j` (He et al., ICLR 2021, eq. 4)   |
 
-/// One way.
+/// How the score of two tokens depends on their positions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Relation {
-    /// Positions are in the embeddings alone.
+    /// It does not: only the embeddings depend on positions.
     None,
-    /// A number for each head and bucket, from a table that all blocks share.
+    /// A learned number for each head and bucket of distances is added; all blocks share one table.
     Buckets(Buckets),
-    /// A penalty that grows with the distance.
+    /// A penalty that grows with the distance is subtracted.
     Alibi,
-    /// Queries and keys turned by their positions.
+    /// Queries and keys are rotated by angles that depend on their positions.
     Rotary(Frequencies),
-    /// Embeddings of buckets, which all blocks share and each projects as it does queries and keys.
+    /// Products with embeddings of buckets of distances are added. All blocks share the embeddings; each block projects
+    /// them with the layers of its queries and keys.
     Disentangled(Buckets),
 }
 
-/// Distances that share a row of a table.
+/// How distances between tokens are grouped into the rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Buckets {
-    /// T5's: half of `count` for each direction. Half of those have one distance each; the others grow by a constant factor up
-    /// to `furthest`, beyond which all share the last.
+    /// T5's buckets: half of the `count` rows for each direction. In each direction, the first half of the rows stand
+    /// for one distance each; the others widen by a constant factor up to `furthest`, beyond which all distances share
+    /// the last row.
     Halves {
-        /// Rows of the table.
+        /// The number of rows of the table.
         count: usize,
-        /// The distance at which the last bucket begins, nearly.
+        /// About the distance at which the last bucket begins.
         furthest: usize,
     },
-    /// DeBERTa's: `2 span` rows, that of distance 0 in the middle. Half of a side have one distance each; the others grow by
-    /// a constant factor up to `furthest`. Without one, every row is one distance.
+    /// DeBERTa's buckets: `2 span` rows, with distance 0 in the middle. On each side, the first half of the rows stand
+    /// for one distance each; the others widen by a constant factor up to `furthest`. Without `furthest`, every row is
+    /// one distance.
     Signed {
-        /// Rows for each direction.
+        /// The number of rows for each direction.
         span: usize,
-        /// The distance of the last row.
+        /// The distance of the last row; `None` if every row is one distance.
         furthest: Option<usize>,
     },
 }
 
 impl Buckets {
-    /// Rows of the table.
+    /// The number of rows of the table.
     pub fn rows(self) -> usize {
         match self {
             Self::Halves { count, .. } => count,
@@ -52,7 +55,7 @@ impl Buckets {
         }
     }
 
-    /// The row of a distance, the key's position less the query's.
+    /// The row of a distance, which is the key's position minus the query's.
     pub fn row(self, distance: i64) -> usize {
         match self {
             Self::Halves { count, furthest } => {
@@ -93,8 +96,9 @@ fn logarithmic(distance: i64, middle: i64, furthest: i64) -> i64 {
     (ratio / whole * (middle - 1) as f32).ceil() as i64 + middle
 }
 
-/// The slope of each head: a geometric sequence that ends at `2^-8`. Where heads are no power of two, every other slope
-/// of twice as many fills up (as the authors' code; the paper has powers of two only).
+/// The slope of each of ALiBi's heads: a geometric sequence that ends at `2^-8`. If the number of heads is no power of
+/// two, the remaining heads take every other slope of the sequence for twice as many, as the authors' code does; the
+/// paper covers powers of two only.
 pub fn slopes(heads: usize) -> Vec<f32> {
     let sequence =
         |heads: usize| (1..=heads).map(move |head| (-8.0 * head as f64 / heads as f64).exp2());
@@ -106,18 +110,19 @@ pub fn slopes(heads: usize) -> Vec<f32> {
     slopes.map(|slope| slope as f32).collect()
 }
 
-/// Radians that each pair of a head's values is turned by from one position to the next.
+/// The angle, in radians, by which each pair of a head's values is rotated from one position to the next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frequencies(Vec<f32>);
 
 impl Frequencies {
-    /// `base^(-2 pair / width)` for the pairs of a head of `width` values.
+    /// The frequencies `base^(-2 pair / width)` for all pairs of a head of `width` values.
     pub fn new(base: f64, width: usize) -> Self {
         Self::scaled(base, width, 1.0)
     }
 
-    /// For texts `factor` times as long as the model was trained on: the base times `factor`, and all frequencies less by
-    /// `factor^(2 / width)`, so that the slowest turns `factor` times slower (GTE's `ntk`).
+    /// The frequencies for texts that are `factor` times as long as those in training: the base is multiplied by
+    /// `factor`, and all frequencies are divided by `factor^(2 / width)`, so that the slowest one becomes `factor`
+    /// times slower (GTE's `ntk`).
     pub fn scaled(base: f64, width: usize, factor: f64) -> Self {
         let share = |pair: usize| 2.0 * pair as f64 / width as f64;
         let frequency =
@@ -125,8 +130,8 @@ impl Frequencies {
         Self((0..width / 2).map(frequency).collect())
     }
 
-    /// Cosines and sines of the angles of the first `positions`, each `[positions, width / 2]`. The angle is rounded to f32,
-    /// as in the models in training, so that far positions have the angles that were learned.
+    /// The cosines and the sines of the angles of the first `positions` positions, each `[positions, width / 2]`.
+    /// Angles are rounded to f32, as they were when the models were trained.
     pub fn turns(&self, positions: usize) -> [Vec<f32>; 2] {
         let angles =
             || (0..positions).flat_map(|at| self.0.iter().map(move |step| at as f32 * step));

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::Activation;
 
-/// `config.json`.
+/// The keys of `config.json` that this encoder reads.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     vocab_size: usize,
@@ -29,7 +29,7 @@ pub struct Config {
     position_embedding_type: Option<String>,
 }
 
-/// What `transformers` takes where the file does not say.
+/// The padding token's id that `transformers` assumes where the file does not state it.
 fn padding() -> usize {
     1
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{Activation, Error, Result, Tensors};
 
-/// `config.json`.
+/// The keys of `config.json` that this encoder reads.
 #[derive(Debug, Deserialize)]
 pub struct Config {
     hidden_dim: usize,
@@ -20,7 +20,7 @@ pub struct Config {
     seq_length: usize,
 }
 
-/// What model2vec itself writes.
+/// The largest number of tokens that model2vec itself writes.
 fn unbounded() -> usize {
     1_000_000
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Checkpoint;
 use super::promise::{Promise, is_hash};
 
-/// A file of the hub's cache that is named by the hash of its content.
+/// A file of the hub's cache whose name is the hash of its content.
 #[derive(Debug, Clone)]
 pub struct Blob {
     path: PathBuf,
@@ -14,7 +14,8 @@ pub struct Blob {
 }
 
 impl Checkpoint {
-    /// The contents behind its files. A folder of the user has none, and neither has a cache on a system without links.
+    /// The files in the hub's cache that this checkpoint's links point to. A user's own folder has none, and neither
+    /// has a cache on a system without symbolic links.
     pub fn blobs(&self) -> Vec<Blob> {
         self.files().filter_map(|name| Blob::behind(&self.folder().join(name))).collect()
     }
@@ -29,22 +30,22 @@ impl Blob {
         Some(Self { path, promise: Promise { etag, size: 0 } })
     }
 
-    /// Where it lies.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The hash that names it: sha256 with 64 digits, git's sha1 with 40.
+    /// The hash that is its name, in hexadecimal: SHA-256 has 64 digits, git's SHA-1 has 40.
     pub fn hash(&self) -> &str {
         &self.promise.etag
     }
 
-    /// Whether its content has the hash that names it. Reads all of it.
+    /// Whether the content has the hash that is its name. Reads the whole file.
     pub fn is_right(&self) -> io::Result<bool> {
         Ok(self.promise.hash(&self.path)? == self.promise.etag)
     }
 
-    /// Gives a damaged content another name, so that it is fetched anew; where it is now.
+    /// Renames a file whose content is damaged, so that it is fetched again; returns the new path.
     pub fn set_aside(&self) -> io::Result<PathBuf> {
         let mut aside = self.path.clone().into_os_string();
         aside.push(".damaged");

@@ -22,14 +22,14 @@ use super::error::{CheckpointError, io_at};
 use super::files;
 use super::location::Revision;
 
-/// The folders of one repository.
+/// The paths of one repository in the hub's cache.
 pub(super) struct RepoCache {
     names: CacheRepo,
     root: PathBuf,
     locks: PathBuf,
 }
 
-/// `trees/<commit>.json`: sizes and hashes by name, of which the names are used.
+/// The content of `trees/<commit>.json`: sizes and hashes by file name. Only the names are used.
 #[derive(Deserialize)]
 struct Tree {
     files: serde_json::Map<String, serde_json::Value>,
@@ -43,17 +43,18 @@ impl RepoCache {
         Self { names, root: cache.join(&name), locks: cache.join(".locks").join(name) }
     }
 
-    /// Where the files of a commit are, if any are.
+    /// The folder of the files of a commit; it may not exist.
     pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
         self.names.pointer_path(commit)
     }
 
-    /// Where a content belongs.
+    /// The path of the content with this hash; it may not exist.
     pub(super) fn blob(&self, etag: &str) -> PathBuf {
         self.root.join("blobs").join(etag)
     }
 
-    /// The commit that a revision is, or was when it was last asked for.
+    /// The commit that a revision names; for a branch, the commit that it pointed to when the hub was last asked.
+    /// `None` if that is not known.
     pub(super) fn commit(&self, revision: &Revision) -> Option<String> {
         let branch = match revision {
             Revision::Commit(commit) => return Some(commit.clone()),
@@ -66,7 +67,7 @@ impl RepoCache {
         }
     }
 
-    /// Remembers what a branch points to.
+    /// Records which commit a branch points to.
     pub(super) fn remember(
         &self,
         revision: &Revision,
@@ -78,8 +79,8 @@ impl RepoCache {
         }
     }
 
-    /// Whether of every file that we would look for it is known that it is here or that the commit has none. A cache
-    /// that another tool filled may lack the small files that this tool had no use for.
+    /// Whether it is known of every file that belongs to a checkpoint either that it is here or that the commit has no
+    /// such file. Another tool may have filled the cache and left out small files that it did not need.
     pub(super) fn is_settled(&self, commit: &str) -> bool {
         let (snapshot, absent) = (self.snapshot(commit), self.absent(commit));
         let tree = self.tree(commit);
@@ -91,13 +92,13 @@ impl RepoCache {
         files::KNOWN.iter().all(settled)
     }
 
-    /// What `huggingface_hub` 2 noted of the commit.
+    /// The list of all files of the commit, if `huggingface_hub` 2 has recorded it.
     fn tree(&self, commit: &str) -> Option<Tree> {
         let path = self.root.join("trees").join(format!("{commit}.json"));
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()
     }
 
-    /// Notes which files the commit does not have.
+    /// Records which of the files that belong to a checkpoint the commit does not have.
     pub(super) fn settle(&self, commit: &str) -> Result<(), CheckpointError> {
         let (snapshot, absent) = (self.snapshot(commit), self.absent(commit));
         let mut unknown = files::KNOWN.iter().filter(|name| !snapshot.join(name).exists());
@@ -108,8 +109,8 @@ impl RepoCache {
         self.root.join(".no_exist").join(commit)
     }
 
-    /// Waits until no other process downloads the same content; `huggingface_hub` takes the same lock. It ends with the
-    /// process, however it ends.
+    /// Waits until no other process downloads the same content. `huggingface_hub` uses the same lock. The operating
+    /// system releases it when the process ends.
     pub(super) fn lock(&self, etag: &str) -> Result<File, CheckpointError> {
         let path = self.locks.join(format!("{etag}.lock"));
         make_folder_of(&path)?;
@@ -122,7 +123,7 @@ impl RepoCache {
         }
     }
 
-    /// Gives a content its name in a commit.
+    /// Links a content into the snapshot of a commit under its file name.
     pub(super) fn link(&self, commit: &str, name: &str, etag: &str) -> Result<(), CheckpointError> {
         let pointer = self.snapshot(commit).join(name);
         make_folder_of(&pointer)?;
@@ -140,13 +141,13 @@ fn point(pointer: &Path, relative: &str, _blob: &Path) -> std::io::Result<()> {
     std::os::unix::fs::symlink(relative, pointer)
 }
 
-/// Links need a privilege on Windows; `huggingface_hub` copies as well.
+/// Copies the file, as `huggingface_hub` does, because symbolic links need a privilege on Windows.
 #[cfg(not(unix))]
 fn point(pointer: &Path, _relative: &str, blob: &Path) -> std::io::Result<()> {
     std::fs::copy(blob, pointer).map(drop)
 }
 
-/// Removes a file that may not be there.
+/// Removes a file; it is no error if there is none.
 pub(super) fn remove(path: &Path) -> Result<(), CheckpointError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(io_at(path)(error)),
@@ -159,7 +160,7 @@ fn write(path: &Path, text: &str) -> Result<(), CheckpointError> {
     std::fs::write(path, text).map_err(io_at(path))
 }
 
-/// Creates the folder that a file will be in.
+/// Creates the folder that the file `path` belongs into.
 pub(super) fn make_folder_of(path: &Path) -> Result<(), CheckpointError> {
     let folder = path.parent().expect("a file of the cache is in a folder");
     std::fs::create_dir_all(folder).map_err(io_at(folder))

@@ -10,18 +10,18 @@ use super::promise;
 use super::remote::Stop;
 use super::settings::{Pace, Patience, Settings};
 
-/// Sends the token to the hub, and to nobody else.
+/// An HTTP client for the hub. It sends the token to the hub's own address only.
 pub(super) struct Client<'a> {
     agent: Agent,
     settings: &'a Settings,
     hub: Uri,
 }
 
-/// Redirects in a row: a renamed repository, the storage, and the storage's own.
+/// The largest number of redirects to follow: for a renamed repository, to the storage, and within the storage.
 const REDIRECTS: usize = 5;
 
 impl<'a> Client<'a> {
-    /// Fails with what is wrong with the endpoint. Proxies are taken from the environment, as ureq does.
+    /// Makes a client; the error says what is wrong with the endpoint. Proxies are read from the environment by ureq.
     pub(super) fn new(settings: &'a Settings) -> Result<Self, String> {
         let hub: Uri = settings.endpoint.parse().map_err(|error| format!("{error}"))?;
         if !matches!(hub.scheme_str(), Some("http" | "https")) {
@@ -30,7 +30,7 @@ impl<'a> Client<'a> {
         Ok(Self { agent: agent(&settings.patience), settings, hub })
     }
 
-    /// One request, which follows no redirect.
+    /// Sends one request and follows no redirect.
     pub(super) fn send(&self, method: &str, url: &Uri, range: Option<&str>) -> Answer {
         let mut request = Request::builder().method(method).uri(url);
         if let Some(token) =
@@ -45,7 +45,7 @@ impl<'a> Client<'a> {
         self.agent.run(request).map_err(|error| error.to_string())
     }
 
-    /// `GET`, which follows redirects wherever they lead.
+    /// Sends a `GET` and follows redirects to any server.
     pub(super) fn get(&self, url: &Uri, range: Option<&str>) -> Answer {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
@@ -58,7 +58,7 @@ impl<'a> Client<'a> {
         Err("too many redirects".to_owned())
     }
 
-    /// `HEAD`, which follows redirects as long as they stay at the hub and `enough` is not true of an answer.
+    /// Sends a `HEAD` and follows redirects, as long as they stay on the hub and `enough` does not hold for an answer.
     pub(super) fn head(&self, url: &Uri, enough: impl Fn(&Response<Body>) -> bool) -> Answer {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
@@ -73,7 +73,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// A response, or why there is none, which may pass.
+/// A response, or the reason why there is none; a later attempt may succeed.
 pub(super) type Answer = Result<Response<Body>, String>;
 
 fn agent(patience: &Patience) -> Agent {
@@ -91,12 +91,12 @@ fn agent(patience: &Patience) -> Agent {
         .new_agent()
 }
 
-/// Who is asked: the token of one is no business of another.
+/// The scheme, host and port of an address: the token is sent only where these are the hub's.
 fn origin(url: &Uri) -> (Option<&str>, Option<&str>, Option<u16>) {
     (url.scheme_str(), url.host(), url.port_u16())
 }
 
-/// Where a redirect leads: a whole address, or another path of the same server.
+/// The target of a redirect: a complete address, or another path on the same server.
 fn next(url: &Uri, headers: &HeaderMap) -> Option<Uri> {
     let location = promise::header(headers, header::LOCATION.as_str())?;
     if location.starts_with('/') && !location.starts_with("//") {
@@ -105,12 +105,12 @@ fn next(url: &Uri, headers: &HeaderMap) -> Option<Uri> {
     location.parse::<Uri>().ok().filter(|next| next.scheme().is_some())
 }
 
-/// Whether asking again may help.
+/// Whether a request with this answer may succeed later.
 pub(super) fn is_passing(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 
-/// Gives `take` the pieces of a body as they come, as long as they come fast enough.
+/// Calls `take` with the pieces of a body as they arrive; fails when they arrive too slowly.
 pub(super) fn each_piece(
     response: &mut Response<Body>,
     pace: Pace,
@@ -129,7 +129,7 @@ pub(super) fn each_piece(
     }
 }
 
-/// Watches that bytes come fast enough.
+/// Measures how fast bytes arrive.
 struct Meter {
     pace: Pace,
     since: Instant,
@@ -137,7 +137,7 @@ struct Meter {
 }
 
 impl Meter {
-    /// So many more came; fails if those of a whole window were too few.
+    /// Counts `bytes` more; fails if too few arrived within a whole window of time.
     fn advance(&mut self, bytes: u64) -> Result<(), Stop> {
         self.bytes += bytes;
         if self.since.elapsed() < self.pace.within {

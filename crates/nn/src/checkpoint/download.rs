@@ -14,15 +14,15 @@ use super::error::{CheckpointError, io_at};
 use super::promise::{Promise, header};
 use super::remote::{Remote, Stop};
 
-/// A file on its way.
+/// The download of one file.
 pub(super) struct Download<'a> {
     remote: &'a Remote<'a>,
     commit: &'a str,
     name: &'a str,
     promise: &'a Promise,
-    /// What is there so far.
+    /// The path of what has arrived so far.
     part: PathBuf,
-    /// Where it belongs.
+    /// The path of the complete file.
     target: PathBuf,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Download<'a> {
         Self { remote, commit, name, promise, part: target.with_extension("incomplete"), target }
     }
 
-    /// Attempts until the content is there, or until too many in a row brought too little.
+    /// Tries until the file is complete; fails after too many attempts in a row that brought too few bytes.
     pub(super) fn run(&self) -> Result<(), CheckpointError> {
         let (mut fruitless, mut longest) = (0, length(&self.part).unwrap_or(0));
         loop {
@@ -57,7 +57,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Asks once for what is missing; the content has its name afterwards if it is right.
+    /// Requests the missing bytes once. If the content is complete and has the right hash, it gets its name.
     fn attempt(&self) -> Result<(), Stop> {
         let have = self.resumable()?;
         self.remote.report.begin(self.name, self.promise.size);
@@ -77,7 +77,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// How many bytes of the part can be kept.
+    /// The number of bytes that have arrived already and can be kept.
     fn resumable(&self) -> Result<u64, CheckpointError> {
         match length(&self.part).unwrap_or(0) {
             len if len > self.promise.size => remove(&self.part).map(|()| 0),
@@ -85,7 +85,8 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Appends what follows byte `have` to the part, or begins it anew where the server does.
+    /// Appends what follows byte `have` to the partial file, or starts the file again if the server starts at its
+    /// beginning.
     fn append(&self, have: u64) -> Result<(), Stop> {
         let range = (have > 0).then(|| format!("bytes={have}-{}", self.promise.size - 1));
         let mut response = self.remote.get(self.commit, self.name, range.as_deref())?;
@@ -108,7 +109,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Where the server's bytes belong.
+    /// The position at which the bytes of a response belong.
     fn start(&self, response: &Response<Body>, have: u64) -> Result<u64, Stop> {
         let range = header(response.headers(), CONTENT_RANGE.as_str());
         let from = range.and_then(|range| range.trim().strip_prefix("bytes ")?.split('-').next());
@@ -142,7 +143,7 @@ impl<'a> Download<'a> {
         options.open(&self.part).map_err(io_at(&self.part))
     }
 
-    /// More bytes came than the hub promised: it is another file.
+    /// Handles more bytes than the hub announced: the content is another file, so what arrived is removed.
     fn too_long(&self) -> Result<Stop, CheckpointError> {
         remove(&self.part)?;
         let problem = format!("it is longer than the {} bytes promised", self.promise.size);
@@ -175,7 +176,7 @@ impl<'a> Download<'a> {
     }
 }
 
-/// The length of a file, if there is one.
+/// The length of a file in bytes; `None` if there is no file.
 pub(super) fn length(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|data| data.len())
 }

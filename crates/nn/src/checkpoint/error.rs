@@ -9,18 +9,18 @@ use super::settings::Settings;
 /// Why a checkpoint could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The config's words are wrong.
+    /// The location or the revision in the config is not well-formed.
     #[error(transparent)]
     Location(#[from] InvalidLocation),
-    /// The folder of `file:` is not there.
+    /// The folder that `file:` names does not exist.
     #[error("`file:{}`: there is no such folder; give the folder that has the checkpoint's config.json", .0.display())]
     NoFolder(PathBuf),
-    /// The hub has no model of the program.
+    /// A model that comes with the program was asked of the hub.
     #[error(
         "`pocket:{0}` comes with the program and is not on the hub; give its folder as `file:path`"
     )]
     Pocket(String),
-    /// No `config.json`.
+    /// There is no `config.json`.
     #[error(
         "{place} has no config.json, so it is no checkpoint of a transformer; it has {}",
         list(found)
@@ -28,10 +28,10 @@ pub enum CheckpointError {
     NoConfig {
         /// The folder or the repository.
         place: String,
-        /// What is there instead.
+        /// The names of the files that are there.
         found: Vec<String>,
     },
-    /// No weights that we can read.
+    /// There are no weights in a format that can be read.
     #[error(
         "{place} has no weights that can be read (model.safetensors, model.safetensors.index.json with its shards, \
          pytorch_model.bin, or pytorch_model.bin.index.json with its shards); it has {}",
@@ -40,10 +40,10 @@ pub enum CheckpointError {
     NoWeights {
         /// The folder or the repository.
         place: String,
-        /// What is there instead.
+        /// The names of the files that are there.
         found: Vec<String>,
     },
-    /// A clone without Git LFS.
+    /// A file is a pointer of Git LFS, as in a repository that was cloned without Git LFS.
     #[error(
         "{}: is a pointer of Git LFS and not the file itself{}; run `git lfs pull` in its repository, or fetch the file \
          from where the repository is",
@@ -51,20 +51,20 @@ pub enum CheckpointError {
         size.map(|size| format!(", which has {size} bytes")).unwrap_or_default()
     )]
     Pointer {
-        /// The file.
+        /// The path of the pointer.
         path: PathBuf,
-        /// How long the file itself is.
+        /// The size in bytes of the file that it stands for, if the pointer states it.
         size: Option<u64>,
     },
-    /// Shards are missing or `model.safetensors.index.json` makes no sense.
+    /// Shards are missing, or `model.safetensors.index.json` cannot be understood.
     #[error("{}: {problem}; the copy or the repository is incomplete", path.display())]
     Index {
-        /// The index.
+        /// The path of the index.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the index.
         problem: String,
     },
-    /// Offline, and not in the cache.
+    /// The network is off, and the cache does not hold the checkpoint.
     #[error(
         "{} is not complete in the cache {} and the network is off; fetch it once without HF_HUB_OFFLINE, copy the \
          cache from a machine that has it, or give its folder as `file:path`",
@@ -72,7 +72,7 @@ pub enum CheckpointError {
         .0.cache.display()
     )]
     Offline(Box<Asked>),
-    /// The hub cannot be reached, and the cache does not have it.
+    /// The hub cannot be reached, and the cache does not hold the checkpoint.
     #[error(
         "{}: {} cannot be reached ({cause}) and the cache {} does not have it; try again with a network, copy the \
          cache from a machine that has it, or give its folder as `file:path`",
@@ -81,12 +81,12 @@ pub enum CheckpointError {
         asked.cache.display()
     )]
     Unreachable {
-        /// By whom, and where.
+        /// The request.
         asked: Box<Asked>,
-        /// What the transport said.
+        /// The error of the connection.
         cause: String,
     },
-    /// Gated, private, or a token that is not accepted.
+    /// The hub refused access: the model is gated or private, or the token was not accepted.
     #[error(
         "{}: {} refused with {status}{}; if the model is gated, accept its licence at {}; {}",
         asked.wanted,
@@ -96,14 +96,14 @@ pub enum CheckpointError {
         asked.advice()
     )]
     Refused {
-        /// By whom, and where.
+        /// The request.
         asked: Box<Asked>,
-        /// 401 or 403.
+        /// The HTTP status, 401 or 403.
         status: u16,
-        /// What the hub said.
+        /// The hub's own message.
         message: String,
     },
-    /// No such repository.
+    /// The hub has no repository of this name that the user may see.
     #[error(
         "{}: {} has no such repository that you may see; check the spelling; {}",
         .0.wanted,
@@ -111,21 +111,21 @@ pub enum CheckpointError {
         .0.advice()
     )]
     NoRepository(Box<Asked>),
-    /// No such commit or branch.
+    /// The repository has no such commit or branch.
     #[error(
         "{}: the repository has no such revision; its commits are listed at {}/commits/main",
         .0.wanted,
         .0.page()
     )]
     NoRevision(Box<Asked>),
-    /// The hub answered with something of no use.
+    /// The hub's answer cannot be used.
     #[error("{}: {} gave no `{file}`: {problem}; try again later", asked.wanted, asked.endpoint)]
     Answer {
-        /// By whom, and where.
+        /// The request.
         asked: Box<Asked>,
-        /// Which file or listing.
+        /// The file or listing that was asked for.
         file: String,
-        /// What came.
+        /// What is wrong with the answer.
         problem: String,
     },
     /// The connection broke too often.
@@ -135,18 +135,18 @@ pub enum CheckpointError {
         asked.wanted
     )]
     Cut {
-        /// By whom, and where.
+        /// The request.
         asked: Box<Asked>,
-        /// Which file.
+        /// The name of the file.
         file: String,
-        /// How many bytes are there.
+        /// The number of bytes that have arrived.
         received: u64,
-        /// How many there should be.
+        /// The length of the file in bytes.
         total: u64,
-        /// What the transport said.
+        /// The last error of the connection.
         cause: String,
     },
-    /// Other bytes than the hub's own listing promises.
+    /// The bytes that arrived do not have the hash that the hub announced.
     #[error(
         "{}: `{file}` arrived damaged: its {hash} is {actual}, {} says {expected}; it was removed, start again; if it \
          happens again, something between here and the hub changes files",
@@ -154,18 +154,18 @@ pub enum CheckpointError {
         asked.endpoint
     )]
     Damaged {
-        /// By whom, and where.
+        /// The request.
         asked: Box<Asked>,
-        /// Which file.
+        /// The name of the file.
         file: String,
-        /// `sha256` or `git sha1`.
+        /// The kind of hash: `sha256` or `git sha1`.
         hash: &'static str,
-        /// Of what came.
+        /// The hash of what arrived.
         actual: String,
-        /// Of what should have come.
+        /// The hash that the hub announced.
         expected: String,
     },
-    /// The disk has less room than the file needs.
+    /// The disk has less free space than the file needs.
     #[error(
         "{}: `{file}` needs {needed} more bytes, and {} has {free} free, of which {spare} stay so; free some space, or \
          let HF_HUB_CACHE name a folder on another disk",
@@ -173,50 +173,50 @@ pub enum CheckpointError {
         asked.cache.display()
     )]
     NoRoom {
-        /// By whom, and where.
+        /// The request.
         asked: Box<Asked>,
-        /// Which file.
+        /// The name of the file.
         file: String,
-        /// How many bytes are to come.
+        /// The number of bytes still to be downloaded.
         needed: u64,
-        /// How many the disk has.
+        /// The number of free bytes on the disk.
         free: u64,
-        /// How many of them stay free.
+        /// The number of bytes that must remain free.
         spare: u64,
     },
-    /// The disk is full.
+    /// The disk became full while the file was written.
     #[error("{}: the disk is full; free some space and start again, what is there is kept", .0.display())]
     DiskFull(PathBuf),
-    /// The file system failed.
+    /// An operation on a file failed.
     #[error("{}: {source}", path.display())]
     Io {
-        /// The file it failed on.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The settings make no client.
+    /// The settings do not describe a server that can be asked.
     #[error("cannot talk to `{endpoint}`: {problem}; check HF_ENDPOINT")]
     Endpoint {
-        /// The hub's address.
+        /// The address of the hub.
         endpoint: String,
-        /// What is wrong with it.
+        /// What is wrong with the address.
         problem: String,
     },
 }
 
-/// What was asked for and of whom: the part that every message of the hub shares.
+/// A request to the hub: what was asked for, and where. All errors of the hub include it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// The repository and its revision.
     pub wanted: Wanted,
-    /// The hub's address.
+    /// The address of the hub.
     pub endpoint: String,
-    /// Where the cache is.
+    /// The folder of the hub's cache.
     pub cache: PathBuf,
-    /// Whether a token was sent.
+    /// Whether a token was sent with the request.
     pub with_token: bool,
-    /// Where a token's file is looked for.
+    /// The file from which a token would have been read.
     pub token_file: PathBuf,
 }
 
@@ -231,7 +231,7 @@ impl Asked {
         })
     }
 
-    /// Where people read about the model.
+    /// The address of the model's page on the hub.
     fn page(&self) -> String {
         match &self.wanted {
             Wanted::Hub { repo, .. } => format!("{}/{repo}", self.endpoint),
@@ -252,7 +252,7 @@ impl Asked {
     }
 }
 
-/// The error of the file system at `path`.
+/// Turns an error of the file system into an error that names `path`.
 pub(super) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
     let path = path.to_owned();
     |source| match source.kind() {
@@ -263,7 +263,7 @@ pub(super) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
     }
 }
 
-/// The first dozen names; repositories of checkpoints in training have thousands.
+/// The first twelve names, and how many more there are; repositories of checkpoints in training have thousands.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 12;
     match names {

@@ -13,18 +13,18 @@ use serde::Deserialize;
 
 use super::error::{CheckpointError, io_at};
 
-/// The model's shape.
+/// The file that describes the architecture and the sizes of the model.
 pub(super) const CONFIG: &str = "config.json";
-/// Weights in one file.
+/// The file of weights in safetensors format.
 pub(super) const SAFETENSORS: &str = "model.safetensors";
-/// Weights in several files: which tensor is where.
+/// The index that says which tensor is in which safetensors file.
 pub(super) const SAFETENSORS_INDEX: &str = "model.safetensors.index.json";
-/// Weights as a pickle, in one file.
+/// The file of weights as a PyTorch pickle.
 pub(super) const PYTORCH: &str = "pytorch_model.bin";
-/// Weights as pickles in several files: which tensor is where.
+/// The index that says which tensor is in which pickle.
 pub(super) const PYTORCH_INDEX: &str = "pytorch_model.bin.index.json";
 
-/// What stands at the top of a repository, beside the weights.
+/// The files at the top of a repository that belong to a checkpoint, weights aside.
 pub(super) const KNOWN: [&str; 26] = [
     CONFIG,
     // The tokenizer, in one file, or as its parts.
@@ -61,7 +61,8 @@ pub(super) const KNOWN: [&str; 26] = [
     PYTORCH_INDEX,
 ];
 
-/// How sentence-transformers has called the file of an encoder's length and case, in the order in which it looks.
+/// The names that sentence-transformers has used for the file with an encoder's maximal length and its case, in the
+/// order in which it looks for them.
 pub(super) const LIMITS: [&str; 6] = [
     "sentence_bert_config.json",
     "sentence_roberta_config.json",
@@ -71,20 +72,20 @@ pub(super) const LIMITS: [&str; 6] = [
     "sentence_xlm-roberta_config.json",
 ];
 
-/// How a repository stores its weights.
+/// The format in which a repository stores its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
-    /// `model.safetensors`.
+    /// One file, `model.safetensors`.
     Safetensors,
-    /// The shards of `model.safetensors.index.json`.
+    /// The files that `model.safetensors.index.json` names.
     Shards,
-    /// `pytorch_model.bin`.
+    /// One file, `pytorch_model.bin`.
     PyTorch,
-    /// The shards of `pytorch_model.bin.index.json`.
+    /// The files that `pytorch_model.bin.index.json` names.
     PyTorchShards,
 }
 
-/// The formats by their files, in the order of our trust: safetensors are numbers, a pickle is a program.
+/// The formats with their files, the preferred one first: safetensors hold numbers only, a pickle is a program.
 const FORMATS: [(&str, Format); 4] = [
     (SAFETENSORS, Format::Safetensors),
     (SAFETENSORS_INDEX, Format::Shards),
@@ -92,16 +93,17 @@ const FORMATS: [(&str, Format); 4] = [
     (PYTORCH_INDEX, Format::PyTorchShards),
 ];
 
-/// Where the encoder of a checkpoint is, and how its weights are stored.
+/// Where the encoder of a checkpoint is, and in which format its weights are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// Its folder: nothing for the top, or `0_Transformer/`.
+    /// The folder of the encoder with a slash at its end: empty for the top, or `0_Transformer/`.
     pub(super) base: String,
     pub(super) format: Format,
 }
 
 impl Layout {
-    /// The layout of a checkpoint of these files, or what it lacks to be one. `place` is for the message.
+    /// The layout of a checkpoint with these files; the error says what is missing. `place` is how messages name the
+    /// checkpoint.
     pub(super) fn check(names: &BTreeSet<String>, place: &str) -> Result<Self, CheckpointError> {
         let lacks = || (place.to_owned(), names.iter().cloned().collect());
         let base = base(names);
@@ -123,19 +125,19 @@ impl Format {
         FORMATS.iter().find(there).map(|&(_, format)| format)
     }
 
-    /// Whether the weights are pickles.
+    /// Whether the weights are PyTorch pickles.
     pub(super) fn is_pickled(self) -> bool {
         matches!(self, Self::PyTorch | Self::PyTorchShards)
     }
 
-    /// Its file: the weights, or the index of their shards.
+    /// The file of the format: the weights, or the index of their shards.
     fn file(self) -> &'static str {
         let of_this = FORMATS.iter().find(|(_, format)| *format == self);
         of_this.expect("every format has a file").0
     }
 }
 
-/// The folder of the encoder: that of the first module, if a whole encoder lies there.
+/// The folder of the encoder: the one of the first module if it holds a complete encoder, else the top.
 fn base(names: &BTreeSet<String>) -> String {
     let folder = |name: &String| {
         let (folder, file) = name.split_once('/')?;
@@ -146,7 +148,7 @@ fn base(names: &BTreeSet<String>) -> String {
     folders.find(|folder| Format::of(names, folder).is_some()).unwrap_or_default()
 }
 
-/// The files beside the weights, of all that there are.
+/// The files among `names` that belong to a checkpoint beside its weights.
 pub(super) fn beside_weights(names: &BTreeSet<String>) -> Vec<String> {
     let base = base(names);
     let known = |name: &str| KNOWN.contains(&name) && name != SAFETENSORS;
@@ -158,14 +160,14 @@ pub(super) fn beside_weights(names: &BTreeSet<String>) -> Vec<String> {
     names.iter().filter(wanted).cloned().collect()
 }
 
-/// `1_Pooling`, `2_Dense`, …: a module of sentence-transformers.
+/// Whether a folder is a module of sentence-transformers: `1_Pooling`, `2_Dense` and so on.
 pub(super) fn is_module(folder: &str) -> bool {
     let (number, name) = folder.split_once('_').unwrap_or_default();
     let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     digits && !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// A module's settings, and its weights in one format.
+/// Whether a file belongs to a module: its settings, or its weights in the preferred format.
 fn is_of_module(folder: &str, file: &str, names: &BTreeSet<String>) -> bool {
     match file {
         CONFIG | SAFETENSORS => true,
@@ -174,13 +176,14 @@ fn is_of_module(folder: &str, file: &str, names: &BTreeSet<String>) -> bool {
     }
 }
 
-/// `model.safetensors.index.json`.
+/// The content of `model.safetensors.index.json` that is used.
 #[derive(Deserialize)]
 struct ShardIndex {
     weight_map: BTreeMap<String, String>,
 }
 
-/// The names of the weight files of a layout. Shards are those of the index in `folder`; each must be `there`.
+/// The names of the weight files of a layout. Shards are those that the index in `folder` names; it is an error if one
+/// of them is not `there`.
 pub(super) fn weights(
     layout: &Layout,
     folder: &Path,
@@ -207,7 +210,7 @@ pub(super) fn weights(
     Err(CheckpointError::Index { path, problem })
 }
 
-/// The files that an index names, each once, sorted.
+/// The files that an index names, without repetition, sorted; the error says what is wrong with the index.
 fn shards(index: &[u8]) -> Result<Vec<String>, String> {
     let index: ShardIndex = serde_json::from_slice(index).map_err(|error| error.to_string())?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
@@ -218,10 +221,10 @@ fn shards(index: &[u8]) -> Result<Vec<String>, String> {
     }
 }
 
-/// The first line of a file that Git LFS keeps elsewhere.
+/// The first line of a Git LFS pointer.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
 
-/// Refuses what stands for a file and is none: a clone without Git LFS has three lines in its place.
+/// Refuses a Git LFS pointer: a repository cloned without Git LFS has three lines of text in place of a large file.
 pub(super) fn check_is_no_pointer(path: &Path) -> Result<(), CheckpointError> {
     // A pointer is shorter than this, by its specification.
     if std::fs::metadata(path).map_err(io_at(path))?.len() >= 1024 {
@@ -236,7 +239,7 @@ pub(super) fn check_is_no_pointer(path: &Path) -> Result<(), CheckpointError> {
     Err(CheckpointError::Pointer { path: path.to_owned(), size })
 }
 
-/// Whether a name from a repository stays below its folder.
+/// Whether a name from a repository stays below the repository's folder.
 pub(super) fn is_inside(name: &str) -> bool {
     let mut parts = Path::new(name).components().peekable();
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))

@@ -8,19 +8,19 @@ use super::remote::Remote;
 use super::report::Report;
 use super::settings::Settings;
 
-/// The Hugging Face hub and its cache on this machine.
+/// The Hugging Face hub, together with its cache on this machine.
 #[derive(Debug, Clone)]
 pub struct Hub {
     settings: Settings,
 }
 
 impl Hub {
-    /// With explicit settings.
+    /// A hub with the given settings.
     pub fn new(settings: Settings) -> Self {
         Self { settings }
     }
 
-    /// As the environment says, see [`Settings::from_env`].
+    /// A hub with the settings of the environment, see [`Settings::from_env`].
     pub fn from_env() -> Self {
         Self::new(Settings::from_env())
     }
@@ -30,7 +30,7 @@ impl Hub {
         &self.settings
     }
 
-    /// Opens a checkpoint, after fetching what the cache lacks.
+    /// Opens a checkpoint after fetching the files that the cache lacks.
     ///
     /// A commit that is complete in the cache needs no network. A branch is asked for each time, and
     /// [`Checkpoint::commit`] says what it was. Where the network is off or away, the cache serves: the commit, or the

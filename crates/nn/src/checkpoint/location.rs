@@ -6,51 +6,51 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A repository of the Hugging Face hub, a folder, or a model inside the program.
+/// The place of a checkpoint: a repository on the Hugging Face hub, a folder, or a model inside the program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Location {
-    /// `hf:org/name`.
+    /// A repository on the hub, written `hf:org/name`.
     Hub {
-        /// `org/name`.
+        /// The name of the repository, `org/name`.
         repo: String,
     },
-    /// `file:path`.
+    /// A folder, written `file:path`.
     Folder(PathBuf),
-    /// `pocket:name`: one of the small models that come with the program, which knows where they are.
+    /// One of the small models that come with the program, written `pocket:name`. The program knows where it is.
     Pocket(String),
 }
 
-/// A location or a revision that says nothing usable.
+/// A location or revision that is not well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLocation {
-    /// Neither scheme.
+    /// The text starts with none of the known schemes.
     #[error(
         "`{0}` is no location of a checkpoint: expected `hf:org/name`, `file:path` or `pocket:name`"
     )]
     Scheme(String),
-    /// Not the name of a repository.
+    /// The text after `hf:` is no name of a repository.
     #[error(
         "`hf:{0}` names no repository: expected `hf:org/name` of letters, digits, `-`, `_` and `.`"
     )]
     Repo(String),
-    /// Not the name of a model.
+    /// The text after `pocket:` is no name of a model.
     #[error("`pocket:{0}` names no model: expected `pocket:name` of letters, digits and `-`")]
     Pocket(String),
-    /// `file:` and nothing.
+    /// There is no path after `file:`.
     #[error("`file:` names no folder: expected `file:path`")]
     Path,
-    /// The hub moves: without a revision nobody knows which weights were used.
+    /// A location on the hub has no revision, so the files could change without notice.
     #[error(
         "`{0}` needs a revision: a full commit (40 hexadecimal digits), or a branch like `main`"
     )]
     NoRevision(Location),
-    /// Neither a full commit nor the name of a branch.
+    /// The revision is neither a full commit nor the name of a branch.
     #[error(
         "`{0}` is no revision: expected a full commit (40 hexadecimal digits), or a branch like `main`"
     )]
     Revision(String),
-    /// Folders and the program have no history.
+    /// A folder or a model of the program was given a revision, which they do not have.
     #[error("`{0}` has no revision, found `{1}`; leave the revision out")]
     FolderRevision(Location, String),
 }
@@ -95,12 +95,12 @@ impl From<Location> for String {
     }
 }
 
-/// One of the program's models: a folder's name.
+/// Whether the text can be the name of a model of the program, which is the name of a folder.
 fn is_model(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
-/// The hub's own rule for names; it also keeps them safe as names of folders.
+/// Whether the text is a name by the hub's own rule, which also makes it safe as the name of a folder.
 fn is_repo(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let is_name = |name: &str| {
@@ -115,17 +115,17 @@ fn is_repo(text: &str) -> bool {
     text.split_once('/').is_some_and(|(org, name)| is_name(org) && is_name(name))
 }
 
-/// What of the hub's history is meant.
+/// A state of a repository on the hub.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Revision {
-    /// 40 lower-case hexadecimal digits: always the same files.
+    /// A commit, 40 hexadecimal digits in lower case: the files never change.
     Commit(String),
-    /// A branch or a tag: whatever it points to.
+    /// A branch or a tag: the files may change.
     Branch(String),
 }
 
 impl Revision {
-    /// As the hub and the cache write it.
+    /// The text, as the hub and its cache write it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Commit(name) | Self::Branch(name) => name,
@@ -154,7 +154,8 @@ impl fmt::Display for Revision {
     }
 }
 
-/// Branches are files below `refs/` in the cache: no part may lead elsewhere.
+/// Whether the text can be the name of a branch. Branches are files below `refs/` in the cache, so no part may lead out
+/// of that folder.
 fn is_branch(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     text.split('/').all(|part| {
@@ -166,21 +167,22 @@ fn is_branch(text: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum Wanted {
-    /// Of the hub.
+    /// A repository on the hub.
     Hub {
-        /// `org/name`.
+        /// The name of the repository, `org/name`.
         repo: String,
-        /// At which state.
+        /// The state of the repository.
         revision: Revision,
     },
-    /// Of this machine.
+    /// A folder on this machine.
     Folder(PathBuf),
-    /// Of the program.
+    /// A model that comes with the program.
     Pocket(String),
 }
 
 impl Wanted {
-    /// Joins what a config gives apart. The hub needs a revision, a folder has none.
+    /// Joins a location and a revision, which a config states separately. The hub needs a revision; the others have
+    /// none.
     ///
     /// ```
     /// use nir_nn::checkpoint::Wanted;
@@ -201,7 +203,7 @@ impl Wanted {
         }
     }
 
-    /// Where it is.
+    /// The location without the revision.
     pub fn location(&self) -> Location {
         match self {
             Self::Hub { repo, .. } => Location::Hub { repo: repo.clone() },
@@ -210,7 +212,7 @@ impl Wanted {
         }
     }
 
-    /// Its revision; only the hub has some.
+    /// The revision; `None` unless the checkpoint is on the hub.
     pub fn revision(&self) -> Option<&Revision> {
         match self {
             Self::Hub { revision, .. } => Some(revision),
@@ -218,13 +220,13 @@ impl Wanted {
         }
     }
 
-    /// Whether it names a commit, and so the same files for ever.
+    /// Whether the files can never change, because a commit is named.
     pub fn is_pinned(&self) -> bool {
         matches!(self.revision(), Some(Revision::Commit(_)))
     }
 }
 
-/// `hf:org/name@main`, for messages.
+/// The location with its revision, such as `hf:org/name@main`, for messages.
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.location())?;
@@ -232,7 +234,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// As a config has it.
+/// The two keys that a config writes.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Written {

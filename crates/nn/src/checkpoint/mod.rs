@@ -41,32 +41,32 @@ pub use settings::{Pace, Patience, Settings, Token};
 use error::io_at;
 use files::{CONFIG, Layout};
 
-/// A folder with a model's shape, its weights and its tokenizer.
+/// A checkpoint on this machine: a folder with the description of a model, its weights and its tokenizer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     folder: PathBuf,
-    /// How messages call it.
+    /// The name of the checkpoint in messages.
     place: String,
     commit: Option<String>,
-    /// The folder of the encoder in it: nothing, or `0_Transformer/`.
+    /// The folder of the encoder inside the checkpoint: empty, or `0_Transformer/`.
     base: String,
     weights: Weights,
-    /// All files that belong to it, weights included, by name, sorted.
+    /// The names of all files that belong to the checkpoint, weights included, sorted.
     files: BTreeSet<String>,
 }
 
 /// The files that hold the weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Weights {
-    /// One file, or the shards that an index names; sorted, never empty.
+    /// One safetensors file, or the shards that an index names; sorted, never empty.
     Safetensors(Vec<PathBuf>),
-    /// `pytorch_model.bin` or its shards, where there are no safetensors. A pickle is a program: it must be read by a
-    /// reader that runs nothing.
+    /// `pytorch_model.bin` or its shards, used only where there are no safetensors. A pickle is a program, so it must
+    /// be read by a reader that executes nothing.
     PyTorch(Vec<PathBuf>),
 }
 
 impl Weights {
-    /// The files, in order.
+    /// The paths of the files, in order.
     pub fn paths(&self) -> &[PathBuf] {
         let (Self::Safetensors(paths) | Self::PyTorch(paths)) = self;
         paths
@@ -74,7 +74,11 @@ impl Weights {
 }
 
 impl Checkpoint {
-    /// The checkpoint in a folder, as `file:` names it.
+    /// Opens the checkpoint in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// If the folder does not exist, lacks a file that a checkpoint needs, or holds pointers of Git LFS.
     pub fn in_folder(folder: &Path) -> Result<Self, CheckpointError> {
         if !folder.is_dir() {
             return Err(CheckpointError::NoFolder(folder.to_owned()));
@@ -82,7 +86,7 @@ impl Checkpoint {
         Self::read(folder, format!("`{}`", folder.display()), None)
     }
 
-    /// The checkpoint in the cache's folder of a commit.
+    /// Opens the checkpoint in the folder that the hub's cache has for a commit.
     fn in_snapshot(folder: &Path, wanted: &Wanted, commit: &str) -> Result<Self, CheckpointError> {
         Self::read(folder, wanted.to_string(), Some(commit.to_owned()))
     }
@@ -102,22 +106,22 @@ impl Checkpoint {
         Ok(Self { folder: folder.to_owned(), place, commit, base: layout.base, weights, files })
     }
 
-    /// What messages call it: `hf:org/name@revision`, or the folder.
+    /// The name of the checkpoint in messages: `hf:org/name@revision`, or the folder.
     pub fn name(&self) -> &str {
         &self.place
     }
 
-    /// The folder itself.
+    /// The folder of the checkpoint.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The hub's commit that it is; a folder has none.
+    /// The commit on the hub; `None` for a folder.
     pub fn commit(&self) -> Option<&str> {
         self.commit.as_deref()
     }
 
-    /// The weights.
+    /// The files of the weights.
     pub fn weights(&self) -> &Weights {
         &self.weights
     }
@@ -127,33 +131,35 @@ impl Checkpoint {
         self.folder.join(&self.base).join(CONFIG)
     }
 
-    /// The path of a file of the encoder or of its tokenizer, like `tokenizer.json`, if there is one.
+    /// The path of a file of the encoder or of its tokenizer, such as `tokenizer.json`; `None` if there is none.
     pub fn file(&self, name: &str) -> Option<PathBuf> {
         self.beside(&format!("{}{name}", self.base))
     }
 
-    /// The path of a file of the whole, like `modules.json` or `1_Pooling/config.json`, if there is one.
+    /// The path of a file of the whole checkpoint, such as `modules.json` or `1_Pooling/config.json`; `None` if there
+    /// is none.
     pub fn beside(&self, name: &str) -> Option<PathBuf> {
         self.files.contains(name).then(|| self.folder.join(name))
     }
 
-    /// The path of the encoder's length and case, as sentence-transformers writes them, if there is one.
+    /// The path of the file in which sentence-transformers keeps the encoder's maximal length and case; `None` if there
+    /// is none.
     pub fn limits(&self) -> Option<PathBuf> {
         files::LIMITS.iter().find_map(|name| self.file(name))
     }
 
-    /// The folder of the encoder in it, without a slash: empty, or `0_Transformer`.
+    /// The folder of the encoder inside the checkpoint, without a slash: empty, or `0_Transformer`.
     pub fn base(&self) -> &str {
         self.base.trim_end_matches('/')
     }
 
-    /// The names of all files that belong to it, sorted.
+    /// The names of all files that belong to the checkpoint, sorted.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.files.iter().map(String::as_str)
     }
 
-    /// BLAKE3 over the names, lengths and contents of [`Checkpoint::files`]: two checkpoints with one digest compute the
-    /// same, wherever they came from. Reads every byte, on all threads of rayon.
+    /// The BLAKE3 digest of the names, lengths and contents of [`Checkpoint::files`]. Two checkpoints with one digest
+    /// compute the same, whatever their origin. Reads every byte, on all threads of rayon.
     pub fn digest(&self) -> Result<blake3::Hash, CheckpointError> {
         let mut all = blake3::Hasher::new();
         for name in &self.files {
@@ -169,7 +175,7 @@ impl Checkpoint {
     }
 }
 
-/// The names of the files in a folder, and of those in the folders of modules. None if there is no folder.
+/// The names of the files in a folder, and in its folders of modules; an error if the folder does not exist.
 fn names(folder: &Path) -> Result<BTreeSet<String>, CheckpointError> {
     let mut names = BTreeSet::new();
     for name in entries(folder)? {
@@ -184,7 +190,7 @@ fn names(folder: &Path) -> Result<BTreeSet<String>, CheckpointError> {
     Ok(names)
 }
 
-/// Names that are no Unicode are none of ours.
+/// The names of what a folder contains. Names that are not Unicode are left out, as no file of a checkpoint has one.
 fn entries(folder: &Path) -> Result<Vec<String>, CheckpointError> {
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect);
     let entries: Vec<std::fs::DirEntry> = entries.map_err(io_at(folder))?;

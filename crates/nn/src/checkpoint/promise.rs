@@ -10,18 +10,19 @@ use ureq::http::HeaderMap;
 
 use super::error::{CheckpointError, io_at};
 
-/// A content, as the hub promises it.
+/// The hash and the length that the hub announces for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Promise {
-    /// Its hash, and its name in the cache: 64 digits are the sha256 of a large file, 40 are git's sha1 of another.
+    /// The hash, which is also the name of the content in the cache: 64 digits are SHA-256, which large files have; 40
+    /// are git's SHA-1, which all others have.
     pub(super) etag: String,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub(super) size: u64,
 }
 
 impl Promise {
-    /// From the answer to a `HEAD`. The `X-Linked` headers are of the file, wherever the answer leads to; the others are
-    /// of the file only where it leads nowhere.
+    /// Reads the headers of the answer to a `HEAD`. The `X-Linked` headers describe the file also where the answer is a
+    /// redirect; the other headers describe it only where the answer is none.
     pub(super) fn read(headers: &HeaderMap, redirects: bool) -> Option<Self> {
         let own = |name: &str| header(headers, name).filter(|_| !redirects);
         let etag = header(headers, "x-linked-etag").or_else(|| own("etag"))?;
@@ -31,12 +32,12 @@ impl Promise {
         is_hash(etag).then(|| Self { etag: etag.to_owned(), size })
     }
 
-    /// Which hash it is by.
+    /// The kind of hash: `sha256` or `git sha1`.
     pub(super) fn kind(&self) -> &'static str {
         if self.is_sha256() { "sha256" } else { "git sha1" }
     }
 
-    /// The hash of a file, of the same kind.
+    /// Computes the hash of the same kind over the file at `path`.
     pub(super) fn hash(&self, path: &Path) -> io::Result<String> {
         let file = File::open(path)?;
         if self.is_sha256() {
@@ -52,12 +53,12 @@ impl Promise {
     }
 }
 
-/// The sha256 of a file, in hexadecimal.
+/// The SHA-256 of a file, in hexadecimal.
 pub fn sha256(path: &Path) -> Result<String, CheckpointError> {
     File::open(path).and_then(|file| digest(Sha256::new(), file)).map_err(io_at(path))
 }
 
-/// The hash becomes the name of a file: nothing else may.
+/// Whether the text is a hash of one of the two kinds. It becomes the name of a file, so nothing else is accepted.
 pub(super) fn is_hash(etag: &str) -> bool {
     let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     matches!(etag.len(), 40 | 64) && etag.bytes().all(digit)
@@ -73,7 +74,7 @@ fn digest(mut hasher: impl Digest, mut file: File) -> io::Result<String> {
     }
 }
 
-/// A header, if it is text.
+/// The value of a header; `None` if it is absent or no text.
 pub(super) fn header<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }

@@ -26,10 +26,10 @@ use super::promise::{Promise, header};
 use super::report::Report;
 use super::settings::{Patience, Settings};
 
-/// More of a listing is not read; repositories with a hundred thousand files have less.
+/// The largest number of bytes of a listing that is read; repositories with a hundred thousand files have smaller ones.
 const LISTING: usize = 32 << 20;
 
-/// A repository at the hub.
+/// A repository on the hub.
 pub(super) struct Remote<'a> {
     settings: &'a Settings,
     wanted: &'a Wanted,
@@ -39,7 +39,7 @@ pub(super) struct Remote<'a> {
     pub(super) report: &'a dyn Report,
 }
 
-/// What the hub says of a revision.
+/// The part of the hub's answer about a revision that is used.
 #[derive(Deserialize)]
 struct Listing {
     sha: Option<String>,
@@ -47,17 +47,17 @@ struct Listing {
     siblings: Vec<Sibling>,
 }
 
-/// A file of it.
+/// A file of the listing.
 #[derive(Deserialize)]
 struct Sibling {
     rfilename: String,
 }
 
-/// Why an attempt brought no file.
+/// Why an attempt did not succeed.
 pub(super) enum Stop {
-    /// Another may.
+    /// Another attempt may succeed; the text says what happened.
     Again(String),
-    /// None will.
+    /// No other attempt can succeed.
     Fatal(CheckpointError),
 }
 
@@ -86,12 +86,12 @@ impl<'a> Remote<'a> {
         &self.settings.patience
     }
 
-    /// Before the next attempt, after so many in vain.
+    /// Waits before the next attempt; longer after each of the `fruitless` ones.
     pub(super) fn wait(&self, fruitless: u32) {
         std::thread::sleep(self.patience().backoff * 2u32.pow(fruitless.min(6)) / 2);
     }
 
-    /// Brings all that belongs to the checkpoint into the cache; returns the commit.
+    /// Brings all files that belong to the checkpoint into the cache; returns the commit.
     pub(super) fn fetch(&self, revision: &Revision) -> Result<String, CheckpointError> {
         let (commit, names) = self.list(revision)?;
         let layout = Layout::check(&names, &self.wanted.to_string())?;
@@ -108,7 +108,7 @@ impl<'a> Remote<'a> {
         Ok(commit)
     }
 
-    /// The commit of a revision and the names of its files.
+    /// Asks the hub for the commit of a revision and the names of its files.
     fn list(&self, revision: &Revision) -> Result<(String, BTreeSet<String>), CheckpointError> {
         let url = self.url(&["api", "models", self.repo, "revision"], &[revision.as_str()])?;
         // Fewer attempts than at a file: what the cache has can take its place.
@@ -139,7 +139,7 @@ impl<'a> Remote<'a> {
         Ok(json)
     }
 
-    /// Brings one file into the snapshot.
+    /// Brings one file into the snapshot of the commit.
     fn fetch_file(&self, commit: &str, name: &str) -> Result<(), CheckpointError> {
         if self.cache.snapshot(commit).join(name).exists() {
             return Ok(());
@@ -155,8 +155,8 @@ impl<'a> Remote<'a> {
         self.cache.link(commit, name, &promise.etag)
     }
 
-    /// What the hub promises of a file. A renamed repository is followed; the storage is not, for the hub's headers are
-    /// gone there.
+    /// Asks the hub for the hash and length of a file. Follows the redirect of a renamed repository, but not the one to
+    /// the storage, as the hub's headers are missing there.
     fn promised(&self, commit: &str, name: &str) -> Result<Promise, Stop> {
         let url = self.file_url(commit, name)?;
         let read = |response: &Response<Body>| {
@@ -167,7 +167,7 @@ impl<'a> Remote<'a> {
         read(&response).ok_or_else(|| Stop::Fatal(self.answer(name, unchecked(response.headers()))))
     }
 
-    /// The file, or a range of it.
+    /// Requests a file or a range of it.
     pub(super) fn get(
         &self,
         commit: &str,
@@ -178,7 +178,7 @@ impl<'a> Remote<'a> {
         self.accepted(name, self.client.get(&url, range).map_err(Stop::Again)?)
     }
 
-    /// Attempts until one succeeds or ends all others.
+    /// Repeats `attempt` until it succeeds, fails for good, or was made `attempts` times.
     fn again<T>(
         &self,
         attempts: u32,
@@ -199,7 +199,7 @@ impl<'a> Remote<'a> {
         }
     }
 
-    /// The answer, if it brings what was asked for.
+    /// The response if its status is a success, else the reason to stop.
     fn accepted(&self, what: &str, response: Response<Body>) -> Result<Response<Body>, Stop> {
         let (status, headers) = (response.status(), response.headers());
         if status.is_success() || status.is_redirection() {
@@ -217,7 +217,7 @@ impl<'a> Remote<'a> {
         self.url(&[self.repo, "resolve", commit], &parts)
     }
 
-    /// An address below the endpoint; what is `foreign` may have any characters.
+    /// An address below the endpoint. Parts in `foreign` may contain any character and are escaped.
     fn url(&self, own: &[&str], foreign: &[&str]) -> Result<Uri, CheckpointError> {
         let foreign = foreign.iter().map(|part| escaped(part));
         let parts: Vec<String> = own.iter().map(ToString::to_string).chain(foreign).collect();
@@ -228,7 +228,8 @@ impl<'a> Remote<'a> {
         })
     }
 
-    /// The hub says what is wrong in `X-Error-Code`; for strangers a missing repository is a 401 like a private one.
+    /// The error for a refused request. The hub says in `X-Error-Code` what is wrong; without a token, a missing
+    /// repository gets the same status 401 as a private one.
     fn refusal(
         &self,
         what: &str,
@@ -260,10 +261,10 @@ impl<'a> Remote<'a> {
     }
 }
 
-/// What messages call the answer of `list`.
+/// How messages name the listing of a revision.
 const LIST: &str = "list of files";
 
-/// A part of a path, as RFC 3986 has it: other bytes than the unreserved ones by their number.
+/// The text with all bytes except RFC 3986's unreserved ones replaced by `%` and their number.
 fn escaped(part: &str) -> String {
     let byte = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

@@ -4,24 +4,24 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where the hub is, where its files are kept, who asks, and how patiently.
+/// How to reach the hub, and where to keep its files.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The hub's address, without a slash at the end.
+    /// The address of the hub, without a slash at its end.
     pub endpoint: String,
-    /// The standard cache: `models--org--name` folders.
+    /// The folder of the hub's standard cache, which has one folder `models--org--name` for each model.
     pub cache: PathBuf,
-    /// Who asks; public models need nobody.
+    /// The access token; public models need none.
     pub token: Option<Token>,
-    /// Where a token is looked for, for messages.
+    /// The file that a token is read from, for messages.
     pub token_file: PathBuf,
     /// Whether the network must not be used.
     pub offline: bool,
-    /// How long it waits and how often it tries.
+    /// The limits on waiting and retrying.
     pub patience: Patience,
 }
 
-/// A secret that does not show itself.
+/// A secret access token, whose `Debug` output does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(pub String);
 
@@ -31,34 +31,35 @@ impl fmt::Debug for Token {
     }
 }
 
-/// How long a download waits, how often it tries, and what it leaves of the disk.
+/// How long a download waits, how often it is tried, and how much of the disk it leaves free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// For a connection.
+    /// The longest wait for a connection.
     pub connect: Duration,
-    /// For the next bytes.
+    /// The longest wait for the next bytes.
     pub silence: Duration,
-    /// The slowest that a server may be.
+    /// The lowest speed that is accepted.
     pub pace: Pace,
-    /// Attempts in a row that each bring fewer bytes than the pace asks of one window.
+    /// The number of attempts in a row that may each bring fewer bytes than the pace asks of one window.
     pub attempts: u32,
-    /// Between the first two of them; doubled after each.
+    /// The wait before the second attempt; it doubles with each further one.
     pub backoff: Duration,
-    /// Bytes of the disk that stay free.
+    /// The number of bytes on the disk that must remain free.
     pub spare: u64,
 }
 
-/// At least so many bytes in each window of time: else a server that sends a byte now and then is never done.
+/// The lowest speed of a download: at least `bytes` in each window. Without it, a server that sends a byte now and then
+/// would never time out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// How many bytes.
+    /// The number of bytes in each window.
     pub bytes: u64,
     /// The length of a window.
     pub within: Duration,
 }
 
 impl Patience {
-    /// For servers on the internet.
+    /// The limits for servers on the internet.
     pub const INTERNET: Self = Self {
         connect: Duration::from_secs(10),
         silence: Duration::from_mins(1),
@@ -86,7 +87,7 @@ impl Settings {
         Self::from_vars(|name| std::env::var(name).ok())
     }
 
-    /// The same from any source of variables; an empty one counts as unset.
+    /// Settings from any source of variables, in place of the environment; an empty variable counts as unset.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Self {
         let first = |names: &[&str]| names.iter().find_map(|name| var(name).filter(set));
         let path = |names: &[&str]| first(names).map(PathBuf::from);
@@ -125,7 +126,7 @@ fn trim(endpoint: &str) -> &str {
     endpoint.trim_end_matches('/')
 }
 
-/// As `huggingface_hub` reads switches.
+/// Whether the value of a variable switches it on, by the rule of `huggingface_hub`.
 #[expect(clippy::needless_pass_by_value, reason = "`Option::is_some_and` gives a `String`")]
 fn is_true(text: String) -> bool {
     ["1", "on", "yes", "true"].contains(&text.trim().to_lowercase().as_str())

@@ -22,35 +22,36 @@ use nir_kernels::{Job, Lanes, Simd, total};
 use super::math::exp2;
 use super::relation::{Products, Relation};
 
-/// What is multiplied into queries before [`Attention`] sees them, where a score adds up so many `terms`.
+/// The factor that the weights of queries are multiplied by before [`Attention`] sees them. `terms` is the number of
+/// products that a score adds up.
 pub(super) fn query_scale(head_width: usize, terms: usize) -> f32 {
     std::f32::consts::LOG2_E / ((head_width * terms) as f32).sqrt()
 }
 
-/// The sequence that attention works on.
+/// The attention of one sequence.
 pub(super) struct Attention<'a> {
     pub(super) heads: usize,
-    /// `[queries, hidden]`, scaled by [`query_scale`]
+    /// `[queries, hidden]`, multiplied by [`query_scale`].
     pub(super) queries: &'a [f32],
-    /// `[length, 2 hidden]`: the key and the value of each token
+    /// `[length, 2 hidden]`: the key and the value of each token, side by side.
     pub(super) keys_values: &'a [f32],
     pub(super) hidden: usize,
     pub(super) relation: &'a Relation,
-    /// The distance up to which a query sees keys.
+    /// The largest distance at which a query sees a key.
     pub(super) window: usize,
     pub(super) scratch: &'a mut Scratch,
-    /// `[queries, hidden]`
+    /// The result, `[queries, hidden]`.
     pub(super) out: &'a mut [f32],
 }
 
-/// Buffers of a head.
+/// The buffers that one head needs.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// Panels of `[head width, tokens]`.
+    /// The keys, as panels of `[head width, tokens]`.
     keys: Vec<f32>,
-    /// Panels of `[tokens, head width]`.
+    /// The values, as panels of `[tokens, head width]`.
     values: Vec<f32>,
-    /// `[rows of a tile, tokens]`
+    /// The scores, `[rows of a tile, tokens]`.
     scores: Vec<f32>,
     products: Products,
 }
@@ -97,17 +98,17 @@ impl Job for Attention<'_> {
     }
 }
 
-/// A few queries that are taken together.
+/// A few consecutive queries that are computed together.
 #[derive(Clone, Copy)]
 struct Tile {
-    /// The position of the first.
+    /// The position of the first query in its sequence.
     first: usize,
     rows: usize,
     window: usize,
 }
 
 impl Tile {
-    /// The keys that the query of a row sees, of a sequence of `length`.
+    /// The positions that the query of row `row` sees in a sequence of `length` tokens.
     #[inline(always)]
     fn seen(self, row: usize, length: usize) -> Range<usize> {
         let query = self.first + row;
@@ -115,29 +116,29 @@ impl Tile {
         query.saturating_sub(self.window).min(end)..end
     }
 
-    /// The keys that any of them sees.
+    /// The positions that at least one query of the tile sees.
     #[inline(always)]
     fn all_seen(self, length: usize) -> Range<usize> {
         self.seen(0, length).start..self.seen(self.rows - 1, length).end
     }
 }
 
-/// One head: the columns `at..at + width` of queries, keys, values and the result.
+/// One attention head: the columns `at..at + width` of queries, keys, values and the result.
 #[derive(Clone, Copy)]
 pub(super) struct Head {
     pub(super) at: usize,
     pub(super) width: usize,
     pub(super) hidden: usize,
-    /// Tokens that are looked at.
+    /// The number of tokens that are attended to.
     pub(super) length: usize,
-    /// Those and the ones that look.
+    /// The number of tokens that attend: those above, and any behind them.
     pub(super) reach: usize,
-    /// Tokens in whole registers.
+    /// `length` rounded up to whole registers.
     pub(super) stride: usize,
 }
 
 impl Head {
-    /// The keys as panels of `[head width, tokens]`.
+    /// Writes the keys as panels of `[head width, tokens]`.
     ///
     /// - `keys_values`: the head's keys, `at` values into rows that are `stride` apart
     #[inline(always)]
@@ -154,7 +155,7 @@ impl Head {
         }
     }
 
-    /// The values as panels of `[tokens, head width]`.
+    /// Writes the values as panels of `[tokens, head width]`.
     #[inline(always)]
     fn pack_values<V: Lanes>(self, keys_values: &[f32], to: &mut [f32]) {
         for panel in Panel::cut(self.width, V::LANES) {
@@ -171,7 +172,7 @@ impl Head {
         }
     }
 
-    /// The products of a few `rows` with the columns `used` of panels of `[head width, columns]`.
+    /// Computes the products of a few `rows` with the columns `used` of panels of `[head width, columns]`.
     ///
     /// - `from`: the rows, `at` values into rows that are so far apart
     /// - `out`: `[rows, columns in whole registers]`
@@ -195,7 +196,7 @@ impl Head {
         }
     }
 
-    /// The scores of all tokens that a few queries see.
+    /// Computes the scores of all tokens that the queries of a tile see.
     #[inline(always)]
     fn score<V: Lanes>(self, queries: &[f32], tile: Tile, scratch: &mut Scratch) {
         let seen = tile.all_seen(self.length);
@@ -205,7 +206,7 @@ impl Head {
         self.products::<V>(queries, tile.rows, keys, (seen.start, seen.end), scores);
     }
 
-    /// Adds what the relation says of where the tokens stand.
+    /// Adds to the scores what the relation of positions contributes.
     #[inline(always)]
     fn relate<V: Lanes>(
         self,
@@ -231,7 +232,7 @@ impl Head {
         }
     }
 
-    /// Turns scores into weights, and writes the weighted means of the values.
+    /// Turns scores into weights by a softmax, and writes the weighted means of the values.
     #[inline(always)]
     fn mix<V: Lanes>(self, tile: Tile, scratch: &mut Scratch, out: &mut [f32]) {
         let mut shares = [0.0; 8];
@@ -262,7 +263,7 @@ impl Head {
     }
 }
 
-/// `2^(x - max)` for every score in place; returns the sum.
+/// Replaces every score by `2^(x - max)` in place; returns the sum of the results.
 #[inline(always)]
 fn power<V: Lanes>(scores: &mut [f32]) -> f32 {
     let nothing = V::splat(f32::NEG_INFINITY);

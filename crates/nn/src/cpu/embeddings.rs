@@ -8,7 +8,7 @@
 use super::norm::LayerNorm;
 use super::{Norm, ShapeError, Simd, check};
 
-/// Tables of embeddings with their normalisation.
+/// The tables of embeddings and the layer norm after them.
 pub struct Embeddings {
     simd: Simd,
     tables: Tables,
@@ -16,21 +16,22 @@ pub struct Embeddings {
     norm: Option<LayerNorm>,
 }
 
-/// The tables, row by row.
+/// The tables of embeddings, each row by row.
 #[derive(Debug, Clone)]
 pub struct Tables {
-    /// `[vocab, width]`
+    /// The embedding of each token, `[vocab, width]`.
     pub word: Vec<f32>,
-    /// `[positions, width]`; without rows where the embeddings do not know of positions.
+    /// The embedding of each position, `[positions, width]`; without rows if the embeddings do not depend on positions.
     pub position: Vec<f32>,
-    /// `[types, width]`; without rows where a model has no token types.
+    /// The embedding of each token type, `[types, width]`; without rows if the model has no token types.
     pub token_type: Vec<f32>,
-    /// The row of `position` for the first token: 0 in BERT, 2 in RoBERTa (after the padding's row).
+    /// The row of `position` for the first token: 0 in BERT, 2 in RoBERTa, where it follows the row of the padding.
     pub first_position: usize,
 }
 
 impl Embeddings {
-    /// Binds tables of rows of `width`, and a normalisation where there is one.
+    /// Takes tables whose rows have `width` values, and a layer norm with its epsilon if there is one. Fails if a table
+    /// or the norm does not fit `width`.
     pub fn new(
         tables: Tables,
         width: usize,
@@ -49,7 +50,7 @@ impl Embeddings {
         Ok(Self { simd, tables, width, norm })
     }
 
-    /// The most tokens that a sequence may have, as far as the tables say.
+    /// The largest number of tokens of a sequence for which the tables have positions.
     pub fn longest(&self) -> usize {
         if self.tables.position.is_empty() {
             return usize::MAX;
@@ -58,7 +59,7 @@ impl Embeddings {
         positions.saturating_sub(self.tables.first_position)
     }
 
-    /// Embeds a sequence.
+    /// Writes the embeddings of one sequence.
     ///
     /// - `types`: as many as `ids`; not read where the model has no token types
     /// - `rows`: `[ids, width]`

@@ -16,21 +16,21 @@ use rayon::prelude::*;
 
 use super::math::{GELU, GELU_END, exp2, gelu, gelu_slope};
 
-/// Floats that one task takes, about: a second-level cache holds them.
+/// About how many floats one task computes, so that they fit into the second-level cache.
 const PIECE: usize = 1 << 15;
 
-/// Rows of `width` that one task takes.
+/// The number of rows of `width` values that one task computes.
 fn rows(width: usize) -> usize {
     (PIECE / width.max(1)).max(1)
 }
 
-/// `y = x Φ(x)`
+/// Writes `y = x Φ(x)`.
 pub(crate) fn gelu_forward(x: &[f32], y: &mut [f32]) {
     let simd = Simd::get();
     y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(y, x)| simd.run(Gelu { x, y }));
 }
 
-/// `x' = y' (Φ(x) + x φ(x))`
+/// Writes `x' = y' (Φ(x) + x φ(x))`, where `slope` is `y'`.
 pub(crate) fn gelu_backward(x: &[f32], slope: &[f32], out: &mut [f32]) {
     let simd = Simd::get();
     let pieces = x.par_chunks(PIECE).zip(slope.par_chunks(PIECE));
@@ -73,7 +73,7 @@ impl Job for GeluBackward<'_> {
     }
 }
 
-/// Softmax of each row of `width`; a row has at least one number that is not -inf.
+/// Writes the softmax of each row of `width` values; every row must have a number other than -inf.
 pub(crate) fn softmax_forward(x: &[f32], width: usize, y: &mut [f32]) {
     let (simd, piece) = (Simd::get(), rows(width) * width);
     y.par_chunks_mut(piece)
@@ -81,7 +81,7 @@ pub(crate) fn softmax_forward(x: &[f32], width: usize, y: &mut [f32]) {
         .for_each(|(y, x)| simd.run(Softmax { x, width, y }));
 }
 
-/// `x' = y (y' - Σ y' y)`
+/// Writes `x' = y (y' - Σ y' y)` for each row of `width` values, where `slope` is `y'`.
 pub(crate) fn softmax_backward(y: &[f32], slope: &[f32], width: usize, out: &mut [f32]) {
     let (simd, piece) = (Simd::get(), rows(width) * width);
     let pieces = y.par_chunks(piece).zip(slope.par_chunks(piece));
@@ -139,25 +139,25 @@ impl Job for SoftmaxBackward<'_> {
     }
 }
 
-/// Lanes beyond the end of a row are loaded as zero and add nothing.
+/// The sum of all lanes. Lanes beyond the end of a row are loaded as zero and add nothing.
 #[inline(always)]
 fn sum_of<V: Lanes>(parts: impl Iterator<Item = V>) -> f32 {
     total(parts, |sum: V, part| sum + part)
 }
 
-/// What a layer norm's gradients are made of.
+/// The inputs of a layer norm, and of its gradients.
 #[derive(Clone, Copy)]
 pub(crate) struct Norm<'a> {
-    /// `[rows, width]`, what went in.
+    /// The input of the layer norm, `[rows, width]`.
     pub(crate) x: &'a [f32],
-    /// `[width]`
+    /// The weights of the layer norm, `[width]`.
     pub(crate) weight: &'a [f32],
-    /// Added to the variance.
+    /// The epsilon that is added to the variance.
     pub(crate) eps: f32,
 }
 
 impl Norm<'_> {
-    /// `y = n w + b`
+    /// Writes `y = n w + b`, `[rows, width]`.
     pub(crate) fn forward(self, bias: &[f32], y: &mut [f32]) {
         let piece = rows(self.weight.len()) * self.weight.len();
         let simd = Simd::get();
@@ -166,7 +166,7 @@ impl Norm<'_> {
         });
     }
 
-    /// `x'`
+    /// Writes `x'`, `[rows, width]`, where `slope` is `y'`.
     pub(crate) fn backward(self, slope: &[f32], out: &mut [f32]) {
         let piece = rows(self.weight.len()) * self.weight.len();
         let simd = Simd::get();
@@ -176,7 +176,7 @@ impl Norm<'_> {
         });
     }
 
-    /// `w'` and `b'`.
+    /// The gradients `w'` and `b'`, `[width]` each, where `slope` is `y'`.
     pub(crate) fn sums(self, slope: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let width = self.weight.len();
         let piece = rows(width) * width;
@@ -198,7 +198,7 @@ impl Norm<'_> {
     }
 }
 
-/// Mean and `1 / √(variance + eps)` of a row.
+/// The mean of a row and `1 / √(variance + eps)`.
 #[inline(always)]
 fn moments<V: Lanes>(x: &[f32], eps: f32) -> (V, V) {
     let width = x.len() as f32;
@@ -295,7 +295,7 @@ impl Job for NormSums<'_> {
     }
 }
 
-/// The sum over the rows of `[rows, width]`: a bias's gradient.
+/// The sum over the rows of `[rows, width]`, which is the gradient of a bias; `[width]`.
 pub(crate) fn column_sums(x: &[f32], width: usize) -> Vec<f32> {
     let piece = rows(width) * width;
     let simd = Simd::get();

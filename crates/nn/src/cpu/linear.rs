@@ -19,17 +19,17 @@ use super::math::{Activation, Function};
 use super::quantise::Quantised;
 use super::{Dense, Rows, ShapeError, groups};
 
-/// How products are computed.
+/// The number format in which products are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arithmetic {
-    /// 32-bit floats.
+    /// Weights and activations in 32-bit floats.
     F32,
-    /// Signed bytes for weights (a scale for each output), unsigned bytes for activations (a scale and a zero for each
-    /// row); sums, norms, attention and activation functions in 32-bit floats.
+    /// Weights are signed bytes with one scale for each output; activations are unsigned bytes with a scale and a zero
+    /// for each row. Sums, norms, attention and activation functions are in 32-bit floats.
     Int8,
 }
 
-/// `y = W x + b` with packed weights.
+/// A linear layer `y = W x + b` with packed weights.
 pub struct Linear {
     simd: Simd,
     arithmetic: Arithmetic,
@@ -39,32 +39,32 @@ pub struct Linear {
     columns: Columns,
 }
 
-/// What turns the sums of a product into `W x + b`. For each output, filled up with zeros to whole registers.
+/// For each output, the numbers that turn the sum of products into `W x + b`; filled up with zeros to whole registers.
 struct Columns {
     bias: Vec<f32>,
-    /// What a step of a weight is worth; 1 for floats.
+    /// The value of one step of a quantised weight; 1 for floats.
     steps: Vec<f32>,
-    /// The sum of an output's weights, which is what a row's zero is worth; 0 for floats.
+    /// The sum of an output's weights, which the zero of a row is multiplied by; 0 for floats.
     sums: Vec<f32>,
 }
 
 enum Weights {
     /// Panels of `[inputs, outputs of the panel]`.
     Floats(Vec<f32>),
-    /// Panels of `[inputs / 4, outputs of the panel]`, four inputs together.
+    /// Panels of `[inputs / 4, outputs of the panel]`, with four inputs side by side.
     Bytes(Vec<[i8; 4]>),
 }
 
-/// Rows that a linear layer is applied to.
+/// The rows that a linear layer is applied to.
 #[derive(Clone, Copy)]
 pub(super) enum Input<'a> {
-    /// `[rows, inputs]`
+    /// Rows of floats, `[rows, inputs]`.
     Floats(&'a [f32]),
     Bytes(&'a Quantised),
 }
 
 impl Input<'_> {
-    /// The step and the zero of a row. A float is a byte with step 1 and zero 0.
+    /// The step and the zero of a row; 1 and 0 for floats.
     #[inline(always)]
     fn scale(self, row: usize) -> (f32, f32) {
         match self {
@@ -74,19 +74,19 @@ impl Input<'_> {
     }
 }
 
-/// What becomes of `W x + b`.
+/// What is done with the result `W x + b`.
 #[derive(Clone, Copy)]
 pub(super) enum Finish {
-    /// It passes through a function and is written.
+    /// It is passed through a function and written to the output.
     Write(Function),
-    /// It is added to what is there.
+    /// It is added to the output.
     Add,
-    /// It is multiplied with what is there.
+    /// The output is multiplied by it.
     Multiply,
 }
 
 impl Linear {
-    /// Packs a layer for this processor. Fails where the weight is not `[outputs, inputs]`.
+    /// Packs a layer for this processor. Fails if the weight is not `[outputs, inputs]`.
     pub fn pack(
         dense: &Dense<'_>,
         inputs: usize,
@@ -111,17 +111,17 @@ impl Linear {
         Ok(Self { simd, arithmetic, inputs, outputs, weights, columns })
     }
 
-    /// Values of an input row.
+    /// The number of values of an input row.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Values of an output row.
+    /// The number of values of an output row.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Applies the layer and `activation` to every row, on the current rayon pool.
+    /// Applies the layer and then `activation` to every row, on the current rayon pool.
     ///
     /// - `rows`: `[rows, inputs]`
     /// - `out`: `[rows, outputs]`
@@ -138,8 +138,8 @@ impl Linear {
         });
     }
 
-    /// The largest value of each output over the rows of each sequence, without ever holding a value for each row:
-    /// what SPLADE keeps of the logits of a vocabulary.
+    /// The largest value of each output over the rows of each sequence, which is what SPLADE keeps of the logits. The
+    /// values of single rows are never stored.
     ///
     /// - `rows`: `[Σ lengths, inputs]`
     /// - `out`: `[sequences, outputs]`, `-∞` where a sequence is empty
@@ -157,7 +157,7 @@ impl Linear {
         });
     }
 
-    /// Rows as this layer reads them.
+    /// The rows in the form that this layer reads; `buffer` holds them if they must be quantised.
     pub(super) fn input<'a>(&self, rows: &'a [f32], buffer: &'a mut Quantised) -> Input<'a> {
         match self.weights {
             Weights::Floats(_) => Input::Floats(rows),
@@ -168,14 +168,14 @@ impl Linear {
         }
     }
 
-    /// On this thread: `[rows, inputs]` to `[rows, outputs]`.
+    /// Computes `[rows, inputs]` to `[rows, outputs]` on this thread.
     pub(super) fn product(&self, input: Input<'_>, finish: Finish, out: &mut [f32]) {
         let rows = out.len() / self.outputs.max(1);
         let take = Written { finish, outputs: self.outputs, out };
         self.simd.run(Product { linear: self, input, rows, take });
     }
 
-    /// Sums of products for `rows` rows from row `first` on, into rows of the panel's width.
+    /// Computes the sums of products of `rows` rows from row `first` on, as rows of the panel's width.
     #[inline(always)]
     fn tile<V: Lanes>(
         &self,
@@ -201,7 +201,7 @@ impl Linear {
         }
     }
 
-    /// Hands every row's `W x + b` for the columns of a panel to `take`.
+    /// Passes the `W x + b` of every row, for the columns of one panel, to `take`.
     #[inline(always)]
     fn panel<V: Lanes, const N: usize>(
         &self,
@@ -222,13 +222,13 @@ impl Linear {
     }
 }
 
-/// A use for the outputs of a layer.
+/// Receives the outputs of a layer.
 trait Take {
-    /// Takes `values` of `row`, from output `first` on. The last may lie beyond the outputs.
+    /// Receives `values` of `row`, from output `first` on. The last values may lie beyond the number of outputs.
     fn take<V: Lanes, const N: usize>(&mut self, row: usize, first: usize, values: [V; N]);
 }
 
-/// [`Columns`] of a panel.
+/// The [`Columns`] of one panel, in registers.
 struct Scales<V, const N: usize> {
     bias: [V; N],
     steps: [V; N],
@@ -255,7 +255,7 @@ impl<V: Lanes, const N: usize> Scales<V, N> {
     }
 }
 
-/// Rows that a thread takes at a time.
+/// The number of rows that a thread computes at a time.
 const PART: usize = 128;
 
 fn pack_bytes(
@@ -281,7 +281,7 @@ fn pack_bytes(
     (Weights::Bytes(quads), steps, sums)
 }
 
-/// The step with which the largest weight becomes ±127. A row of zeros takes any.
+/// The step with which the largest weight of a row becomes ±127; 1 for a row of zeros, where any step would do.
 fn step_of(row: &[f32]) -> f32 {
     let largest = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
     if largest > 0.0 { largest / 127.0 } else { 1.0 }
@@ -311,7 +311,7 @@ impl<T: Take> Job for Product<'_, T> {
     }
 }
 
-/// Outputs that are written row by row.
+/// Writes the outputs, row by row.
 struct Written<'a> {
     finish: Finish,
     outputs: usize,
@@ -344,7 +344,7 @@ impl Finish {
     }
 }
 
-/// The largest output over the rows of each owner.
+/// Keeps the largest value of each output over the rows of each owner.
 struct Largest<'a> {
     owners: &'a [usize],
     outputs: usize,

@@ -7,10 +7,10 @@ use nir_kernels::Lanes;
 
 use super::linear::Arithmetic;
 
-/// What follows the first linear layer of a feed-forward block.
+/// The activation function after the first linear layer of a feed-forward block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// The value itself.
+    /// `x`: no activation.
     Identity,
     /// `max(0, x)`
     Relu,
@@ -22,7 +22,7 @@ pub enum Activation {
     Silu,
 }
 
-/// How an [`Activation`] is computed.
+/// The formula by which an [`Activation`] is computed.
 #[derive(Clone, Copy)]
 pub(super) enum Function {
     Identity,
@@ -34,7 +34,7 @@ pub(super) enum Function {
 }
 
 impl Activation {
-    /// As exactly as the arithmetic around it deserves.
+    /// The formula for this activation; in int8 arithmetic a shorter one, whose error is below that of the bytes.
     pub(super) fn function(self, arithmetic: Arithmetic) -> Function {
         match (self, arithmetic) {
             (Self::Identity, _) => Function::Identity,
@@ -61,7 +61,7 @@ impl Function {
     }
 }
 
-/// `c[0] + c[1] x + c[2] x² …`
+/// The polynomial `c[0] + c[1] x + c[2] x² …`.
 #[inline(always)]
 fn polynomial<V: Lanes, const N: usize>(x: V, coefficients: [f32; N]) -> V {
     let mut value = V::splat(coefficients[N - 1]);
@@ -71,7 +71,7 @@ fn polynomial<V: Lanes, const N: usize>(x: V, coefficients: [f32; N]) -> V {
     value
 }
 
-/// `2^x` for `x ≤ 127`, to 1 unit in the last place; below `2^-126` it stays there.
+/// `2^x` for `x ≤ 127`, with an error of at most 1 unit in the last place; for `x` below -126 the result is `2^-126`.
 ///
 /// `x = n + r` with a whole `n` and `|r| ≤ 1/2`. Adding `1.5 · 2^23` leaves a float no room for a fraction, so that
 /// its lowest bits are `n`; with the exponent's bias added too, a shift makes them `2^n`.
@@ -88,7 +88,8 @@ pub(super) fn exp2<V: Lanes>(x: V) -> V {
     polynomial(r, POWER) * rounded.bits_to_exponent()
 }
 
-/// Absolute error of [`gelu`] below 8e-7 (that of the formula itself in `f32` is 4.5e-7).
+/// The end of the polynomial for [`gelu`] in f32. The absolute error is below 8e-7 (that of the formula itself in `f32`
+/// is 4.5e-7).
 pub(super) const GELU_END: f32 = 5.4;
 #[rustfmt::skip]
 pub(super) const GELU: [f32; 15] = [
@@ -97,8 +98,8 @@ pub(super) const GELU: [f32; 15] = [
     -0.001_028_423_7, 0.000_392_927_12,
 ];
 
-/// Absolute error of [`gelu`] below 2e-4 for `|x| ≤ 8`: a hundredth of what rounding to a byte takes from a row whose
-/// values lie 5 apart.
+/// The end of the shorter polynomial for [`gelu`]. The absolute error is below 2e-4 for `|x| ≤ 8`: a hundredth of the
+/// error of rounding a row whose values lie 5 apart to bytes.
 const SHORT_GELU_END: f32 = 4.0;
 const SHORT_GELU: [f32; 7] = [
     0.175_970_29,
@@ -130,7 +131,7 @@ pub(super) fn gelu_slope<V: Lanes>(x: V) -> V {
     x.mul_add(density, normal(x, GELU_END, GELU))
 }
 
-/// The normal distribution `Φ(x)`.
+/// The cumulative normal distribution `Φ(x)`.
 #[inline(always)]
 fn normal<V: Lanes, const N: usize>(x: V, end: f32, r: [f32; N]) -> V {
     let inner = x.max(V::splat(-end)).min(V::splat(end));

@@ -48,108 +48,110 @@ pub use nir_kernels::Simd;
 pub use norm::LayerNorm;
 pub use relation::{Disentangled, Distances, Relation, Rotary, RowsByDistance};
 
-/// Tokens that go through the layers together: enough to read weights seldom, few enough to stay in the cache.
+/// The number of tokens that pass through the layers together: many enough that weights are read seldom, few enough
+/// that their states stay in the cache.
 const GROUP: usize = 256;
 
-/// Tokens that go through a feed-forward block together: its inner rows are the widest there are.
+/// The number of tokens that pass through a feed-forward block together; its inner rows are the widest of all.
 const BLOCK: usize = 128;
 
-/// What the layers of a trunk have in common.
+/// The sizes and settings that all layers share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shape {
-    /// Values of a token between layers.
+    /// The number of values of a token between layers.
     pub hidden: usize,
-    /// Attention heads, each `hidden / heads` wide.
+    /// The number of attention heads, each `hidden / heads` wide.
     pub heads: usize,
-    /// Values of a token inside a feed-forward block.
+    /// The number of values of a token inside a feed-forward block.
     pub intermediate: usize,
-    /// Added to the variance in layer normalisation.
+    /// The epsilon of layer norms, which is added to the variance.
     pub norm_eps: f32,
-    /// Between the two linear layers of a feed-forward block.
+    /// The activation function between the two linear layers of a feed-forward block.
     pub activation: Activation,
     /// Where a layer normalises.
     pub placement: Placement,
 }
 
-/// Where a layer normalises.
+/// Where a layer applies layer norm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
-    /// `norm(x + part(x))`
+    /// To the sum of a part's input and output: `norm(x + part(x))`.
     After,
-    /// `x + part(norm(x))`, and the sum of the last layer.
+    /// To the input of a part, `x + part(norm(x))`, and once more to the output of the last layer.
     Before,
 }
 
 /// The weights of a linear layer.
 #[derive(Debug, Clone, Copy)]
 pub struct Dense<'a> {
-    /// `[outputs, inputs]`
+    /// `[outputs, inputs]`.
     pub weight: &'a [f32],
-    /// `[outputs]`
+    /// `[outputs]`.
     pub bias: &'a [f32],
 }
 
-/// The weights of a layer normalisation.
+/// The weights of a layer norm.
 #[derive(Debug, Clone, Copy)]
 pub struct Norm<'a> {
-    /// `[hidden]`
+    /// `[hidden]`.
     pub weight: &'a [f32],
-    /// `[hidden]`
+    /// `[hidden]`.
     pub bias: &'a [f32],
 }
 
-/// The weights of a layer.
+/// The weights of one layer.
 #[derive(Clone)]
 pub struct LayerWeights<'a> {
-    /// `[hidden, hidden]`
+    /// Makes the queries: `[hidden, hidden]`.
     pub query: Dense<'a>,
-    /// `[hidden, hidden]`
+    /// Makes the keys: `[hidden, hidden]`.
     pub key: Dense<'a>,
-    /// `[hidden, hidden]`
+    /// Makes the values: `[hidden, hidden]`.
     pub value: Dense<'a>,
-    /// After attention: `[hidden, hidden]`
+    /// The layer after attention: `[hidden, hidden]`.
     pub output: Dense<'a>,
-    /// After attention and its residual, or before attention; none where the embeddings have normalised already.
+    /// Applied after attention and its residual, or before attention; `None` where the embeddings are normalised
+    /// already.
     pub attention_norm: Option<Norm<'a>>,
-    /// `[intermediate, hidden]`: passes through the activation and is multiplied with `up`.
+    /// `[intermediate, hidden]`: its output passes through the activation and is multiplied by that of `up`.
     pub gate: Option<Dense<'a>>,
-    /// `[intermediate, hidden]`: passes through the activation where there is no gate.
+    /// `[intermediate, hidden]`: its output passes through the activation if there is no gate.
     pub up: Dense<'a>,
-    /// `[hidden, intermediate]`
+    /// The last layer of the feed-forward block: `[hidden, intermediate]`.
     pub down: Dense<'a>,
-    /// After the feed-forward block and its residual, or before it.
+    /// Applied after the feed-forward block and its residual, or before the block.
     pub output_norm: Norm<'a>,
-    /// How attention knows where tokens stand.
+    /// How the score of two tokens depends on their positions.
     pub relation: Relation,
-    /// The distance up to which a token sees others; all of them where there is none.
+    /// The largest distance at which a token sees another one; `None` if it sees all of them.
     pub window: Option<usize>,
 }
 
 /// Weights that do not fit the shape.
 #[derive(Debug, thiserror::Error)]
 pub enum ShapeError {
-    /// A tensor of another size.
+    /// A tensor has another number of values than the shape asks for.
     #[error(
         "the {part} of a {place} has {found} values, expected {expected}: compare the config with the weights"
     )]
     Size {
-        /// `weight`, `bias` or `last row` (of a table).
+        /// The part of the tensor's owner: `weight`, `bias` or `last row` (of a table).
         part: &'static str,
-        /// What the tensor belongs to.
+        /// The layer or table that the tensor belongs to.
         place: &'static str,
-        /// Values there are.
+        /// The number of values in the checkpoint.
         found: usize,
-        /// Values the shape asks for.
+        /// The number of values that the shape asks for.
         expected: usize,
     },
-    /// Heads of unequal width.
+    /// The width of a token cannot be divided by the number of heads.
     #[error(
         "{heads} attention heads cannot share a width of {hidden}: compare the config with the weights"
     )]
     Heads {
-        /// Values of a token.
+        /// The number of values of a token.
         hidden: usize,
-        /// Attention heads.
+        /// The number of attention heads.
         heads: usize,
     },
 }
@@ -177,16 +179,16 @@ impl Norm<'_> {
     }
 }
 
-/// Which tokens' last hidden states are wanted.
+/// The tokens whose last hidden states are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
-    /// Those of all tokens.
+    /// All tokens.
     All,
-    /// That of the first token of each sequence: `[CLS]`.
+    /// The first token of each sequence, which is `[CLS]`.
     First,
 }
 
-/// The layers of a transformer, ready to compute.
+/// The layers of a transformer, packed and ready to compute.
 pub struct Layers {
     shape: Shape,
     arithmetic: Arithmetic,
@@ -209,7 +211,8 @@ struct Layer {
 }
 
 impl Layers {
-    /// No layers yet: [`push`](Self::push) adds them one by one, so that a caller can let go of each source.
+    /// A transformer without layers. [`push`](Self::push) adds them one by one, so that a caller can free the source of
+    /// each. Fails if the heads do not divide the width.
     pub fn new(shape: Shape, arithmetic: Arithmetic, simd: Simd) -> Result<Self, ShapeError> {
         let Shape { hidden, heads, .. } = shape;
         if heads == 0 || hidden == 0 || hidden % heads != 0 {
@@ -218,7 +221,7 @@ impl Layers {
         Ok(Self { shape, arithmetic, simd, stack: Vec::new(), final_norm: None })
     }
 
-    /// Packs all `layers` for this processor.
+    /// Packs all `layers` for this processor. Fails if one of them does not fit the shape.
     pub fn pack(
         shape: Shape,
         layers: &[LayerWeights<'_>],
@@ -229,7 +232,7 @@ impl Layers {
         Ok(packed)
     }
 
-    /// Packs a layer on top of those there are.
+    /// Packs one more layer, which follows those before. Fails if it does not fit the shape.
     pub fn push(&mut self, weights: &LayerWeights<'_>) -> Result<(), ShapeError> {
         let Shape { hidden, intermediate, norm_eps, .. } = self.shape;
         let LayerWeights { query, key, value, output, up, down, relation, .. } = weights;
@@ -257,21 +260,22 @@ impl Layers {
         Ok(())
     }
 
-    /// Normalises what the last layer gives, where layers normalise before their parts.
+    /// Sets the layer norm after the last layer, for layers that normalise the input of their parts. Fails if it does
+    /// not fit the shape.
     pub fn finish(&mut self, norm: &Norm<'_>) -> Result<(), ShapeError> {
         let Shape { hidden, norm_eps, .. } = self.shape;
         self.final_norm = Some(LayerNorm::new(norm, hidden, norm_eps)?);
         Ok(())
     }
 
-    /// Queries with the factor of attention in their weights: it costs nothing there.
+    /// The layer of queries, with the factor of attention multiplied into its weights, where it costs nothing.
     fn scaled(&self, query: &Dense<'_>, terms: usize) -> Owned {
         let scale = attention::query_scale(self.shape.hidden / self.shape.heads, terms);
         let scaled = |values: &[f32]| values.iter().map(|value| value * scale).collect();
         Owned { weight: scaled(query.weight), bias: scaled(query.bias) }
     }
 
-    /// The last hidden states of `lengths.len()` sequences.
+    /// Computes the last hidden states of `lengths.len()` sequences.
     ///
     /// - `seen`: how many of the first tokens of each sequence are looked at; all tokens look
     /// - `embed(sequence, rows)` writes the embedded tokens of a sequence, `[length, hidden]`
@@ -334,7 +338,8 @@ impl Layers {
         scratch.states = states;
     }
 
-    /// One layer over a group of sequences. With [`Rows::First`] only the first state of each is left afterwards.
+    /// Applies one layer to a group of sequences. With [`Rows::First`], `states` holds only the first state of each
+    /// sequence afterwards.
     fn layer(
         &self,
         layer: &Layer,
@@ -393,7 +398,7 @@ impl Layers {
         }
     }
 
-    /// What goes into a part of a layer: the states, or a copy that is normalised.
+    /// The input of a part of a layer: the states, or a normalised copy if the layer normalises before its parts.
     fn before<'a>(
         &self,
         norm: Option<&LayerNorm>,
@@ -407,14 +412,14 @@ impl Layers {
         normed
     }
 
-    /// Normalises the states behind a part, where that is done.
+    /// Normalises the states after a part, if the layer does so.
     fn after(&self, norm: Option<&LayerNorm>, states: &mut [f32]) {
         if let (Placement::After, Some(norm)) = (self.shape.placement, norm) {
             norm.apply(self.simd, states);
         }
     }
 
-    /// What a layer does to each token alone.
+    /// Applies the parts of a layer after attention, which compute each token separately.
     fn after_attention(
         &self,
         layer: &Layer,
@@ -442,14 +447,14 @@ impl Layers {
     }
 }
 
-/// The buffers of what a layer does to each token alone.
+/// The buffers of the parts of a layer after attention.
 struct Buffers<'a> {
     quantised: &'a mut Quantised,
     normed: &'a mut Vec<f32>,
     inner: &'a mut Vec<f32>,
 }
 
-/// A linear layer made of others.
+/// A linear layer that owns its weights.
 struct Owned {
     weight: Vec<f32>,
     bias: Vec<f32>,
@@ -461,7 +466,7 @@ impl Owned {
     }
 }
 
-/// The outputs of two layers of the same inputs, one after the other.
+/// One layer with the outputs of two layers over the same inputs, one after the other.
 fn stacked(first: &Dense<'_>, second: &Dense<'_>) -> Owned {
     Owned {
         weight: [first.weight, second.weight].concat(),
@@ -486,17 +491,18 @@ struct Scratch {
     attention: attention::Scratch,
 }
 
-/// Sequences that go through the layers together.
+/// A group of sequences that passes through the layers together.
 struct Group<'a> {
-    /// The number of the first of them.
+    /// The number of its first sequence.
     first: usize,
-    /// The number of tokens before it.
+    /// The number of tokens before its first sequence.
     first_token: usize,
     lengths: &'a [usize],
     out: &'a mut [f32],
 }
 
-/// Cuts sequences into groups of about [`GROUP`] tokens, fewer where there are threads without work otherwise.
+/// Cuts sequences into groups of about [`GROUP`] tokens; into smaller ones where some threads would have no work
+/// otherwise.
 fn groups<'a>(
     mut lengths: &'a [usize],
     rows: Rows,
@@ -522,7 +528,7 @@ fn groups<'a>(
     groups
 }
 
-/// How many of the first sequences have at most `most` tokens together; one at least.
+/// How many of the first sequences have at most `most` tokens together; at least one.
 fn fitting(lengths: &[usize], most: usize) -> usize {
     let mut tokens = 0;
     let fits = |length: &&usize| {
@@ -532,7 +538,7 @@ fn fitting(lengths: &[usize], most: usize) -> usize {
     lengths.iter().take_while(fits).count().max(1)
 }
 
-/// Moves the first row of each sequence to the front and drops all others. An empty sequence gets a row of zeros.
+/// Keeps only the first row of each sequence, at the front of `states`. An empty sequence gets a row of zeros.
 fn keep_first(states: &mut Vec<f32>, lengths: &[usize], hidden: usize) {
     let mut firsts = Vec::with_capacity(lengths.len() * hidden);
     let mut token = 0;

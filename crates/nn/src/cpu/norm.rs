@@ -9,7 +9,7 @@ use nir_kernels::{Job, Lanes, Simd, total};
 
 use super::{Norm, ShapeError};
 
-/// The weight and bias of a normalisation.
+/// The weights of a layer norm, copied for computing.
 pub struct LayerNorm {
     weight: Vec<f32>,
     bias: Vec<f32>,
@@ -17,7 +17,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Copies the weights of a normalisation of rows of `width`.
+    /// Copies the weights of a layer norm over rows of `width` values. Fails if they have another width.
     pub fn new(norm: &Norm<'_>, width: usize, eps: f32) -> Result<Self, ShapeError> {
         norm.check("normalisation", width)?;
         Ok(Self { weight: norm.weight.to_vec(), bias: norm.bias.to_vec(), eps })

@@ -15,20 +15,20 @@ use rayon::prelude::*;
 
 use super::gradients::{column_sums, softmax_backward, softmax_forward};
 
-/// A matrix of numbers that lie somewhere in a slice.
+/// A matrix whose numbers lie in a slice at regular distances.
 #[derive(Clone, Copy)]
 struct View<'a> {
     values: &'a [f32],
     rows: usize,
     columns: usize,
-    /// From a row to the next.
+    /// The distance from a row to the next, in numbers.
     row: usize,
-    /// From a column to the next.
+    /// The distance from a column to the next, in numbers.
     column: usize,
 }
 
 impl<'a> View<'a> {
-    /// `columns` numbers of each row of `row`.
+    /// The first `columns` numbers of each row, where rows begin `row` numbers apart.
     fn new(values: &'a [f32], rows: usize, columns: usize, row: usize) -> Self {
         Self { values, rows, columns, row, column: 1 }
     }
@@ -37,7 +37,7 @@ impl<'a> View<'a> {
         Self { rows: self.columns, columns: self.rows, row: self.column, column: self.row, ..self }
     }
 
-    /// The place after the last number.
+    /// The index after the last number of the matrix.
     fn end(&self) -> usize {
         last(self.rows, self.row) + last(self.columns, self.column) + 1
     }
@@ -47,7 +47,7 @@ fn last(count: usize, stride: usize) -> usize {
     count.saturating_sub(1) * stride
 }
 
-/// `out = keep · out + scale · a b`; rows of `out` are `row` apart.
+/// Computes `out = keep · out + scale · a b`; the rows of `out` begin `row` numbers apart.
 fn product(
     a: View<'_>,
     b: View<'_>,
@@ -92,14 +92,14 @@ fn everywhere() -> Parallelism {
     Parallelism::Rayon(rayon::current_num_threads())
 }
 
-/// A dense layer: `[rows, inputs]` to `[rows, outputs]`.
+/// A dense layer over `[rows, inputs]`, which gives `[rows, outputs]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Dense<'a> {
-    /// `[rows, inputs]`
+    /// The input, `[rows, inputs]`.
     pub(crate) x: &'a [f32],
-    /// `[outputs, inputs]`
+    /// The weights, `[outputs, inputs]`.
     pub(crate) weight: &'a [f32],
-    /// How many numbers a row of `x` has.
+    /// The number of values in a row of `x`.
     pub(crate) inputs: usize,
 }
 
@@ -112,18 +112,18 @@ impl<'a> Dense<'a> {
         View::new(self.weight, self.outputs(), self.inputs, self.inputs)
     }
 
-    /// How many numbers a row of the result has.
+    /// The number of values in a row of the result.
     pub(crate) fn outputs(&self) -> usize {
         self.weight.len() / self.inputs
     }
 
-    /// `y = x Wᵀ + b`
+    /// Writes `y = x Wᵀ + b`, `[rows, outputs]`.
     pub(crate) fn forward(self, bias: &[f32], y: &mut [f32]) {
         y.par_chunks_mut(bias.len()).with_min_len(64).for_each(|y| y.copy_from_slice(bias));
         product(self.x(), self.weight().t(), (y, self.outputs()), (1.0, 1.0), everywhere());
     }
 
-    /// `x'`, `W'` and `b'`
+    /// The gradients `x'`, `W'` and `b'`, where `slope` is `y'`.
     pub(crate) fn backward(self, slope: &[f32]) -> [Vec<f32>; 3] {
         let (inputs, outputs) = (self.inputs, self.outputs());
         let (mut of_x, mut of_weight) = (vec![0.0; self.x.len()], vec![0.0; self.weight.len()]);
@@ -134,18 +134,18 @@ impl<'a> Dense<'a> {
     }
 }
 
-/// Attention within each of some sequences.
+/// The attention within each sequence of a batch.
 #[derive(Clone, Copy)]
 pub(crate) struct Attention<'a> {
-    /// `[rows, hidden]`
+    /// `[rows, hidden]`.
     pub(crate) query: &'a [f32],
-    /// `[rows, hidden]`
+    /// `[rows, hidden]`.
     pub(crate) key: &'a [f32],
-    /// `[rows, hidden]`
+    /// `[rows, hidden]`.
     pub(crate) value: &'a [f32],
-    /// Rows of each sequence.
+    /// The number of rows of each sequence.
     pub(crate) lengths: &'a [usize],
-    /// Heads, each `hidden / heads` wide.
+    /// The number of heads, each `hidden / heads` wide.
     pub(crate) heads: usize,
 }
 
@@ -166,7 +166,7 @@ impl Attention<'_> {
         self.hidden() / self.heads
     }
 
-    /// Of the sequence whose rows begin at `first`.
+    /// The head `head` of the sequence whose rows begin at `first`.
     fn one(&self, first: usize, length: usize, head: usize) -> One<'_> {
         let view = |values| self.view(values, first, length, head);
         One {
@@ -183,7 +183,7 @@ impl Attention<'_> {
         View::new(&values[begin..(first + length) * hidden], length, self.width(), hidden)
     }
 
-    /// Writes `[rows, hidden]`.
+    /// Writes the result `y`, `[rows, hidden]`.
     pub(crate) fn forward(self, y: &mut [f32]) {
         self.sequences(y).into_par_iter().for_each(|(first, length, y)| {
             for head in 0..self.heads {
@@ -201,7 +201,7 @@ impl Attention<'_> {
         });
     }
 
-    /// The gradients of query, key and value, each `[rows, hidden]`.
+    /// The gradients of query, key and value, each `[rows, hidden]`, where `slope` is `y'`.
     pub(crate) fn backward(self, slope: &[f32]) -> [Vec<f32>; 3] {
         let mut out = [(); 3].map(|()| vec![0.0; self.query.len()]);
         let [of_query, of_key, of_value] = &mut out;
@@ -218,7 +218,7 @@ impl Attention<'_> {
         out
     }
 
-    /// Each sequence's first row, its length, and its part of `out`.
+    /// For each sequence: its first row, its length, and its part of `out`.
     fn sequences<'a>(&self, mut out: &'a mut [f32]) -> Vec<(usize, usize, &'a mut [f32])> {
         let (hidden, mut first) = (self.hidden(), 0);
         let mut parts = Vec::with_capacity(self.lengths.len());
@@ -236,7 +236,7 @@ fn square(values: &[f32], length: usize) -> View<'_> {
 }
 
 impl One<'_> {
-    /// `P`, `[length, length]`
+    /// The weights `P` of attention, `[length, length]`.
     fn weights(&self) -> Vec<f32> {
         let length = self.query.rows;
         let (mut scores, mut weights) = (vec![0.0; length * length], vec![0.0; length * length]);
@@ -246,7 +246,7 @@ impl One<'_> {
         weights
     }
 
-    /// Writes the gradients of query, key and value, whose rows are `hidden` apart.
+    /// Writes the gradients of query, key and value, whose rows are `hidden` numbers apart.
     fn backward(&self, slope: View<'_>, out: [&mut [f32]; 3], hidden: usize) {
         let length = self.query.rows;
         let weights = self.weights();
@@ -265,16 +265,16 @@ impl One<'_> {
     }
 }
 
-/// The largest output of a dense layer over the rows of each sequence.
+/// A dense layer, of which the largest value of each output over the rows of a sequence is kept.
 #[derive(Clone, Copy)]
 pub(crate) struct Largest<'a> {
     pub(crate) dense: Dense<'a>,
-    /// Rows of each sequence.
+    /// The number of rows of each sequence.
     pub(crate) lengths: &'a [usize],
 }
 
 impl Largest<'_> {
-    /// `[sequences, outputs]`, and the row that each came from.
+    /// The largest values, `[sequences, outputs]`, and the row that each of them came from.
     pub(crate) fn forward(self, bias: &[f32]) -> (Vec<f32>, Vec<u32>) {
         let outputs = self.dense.outputs();
         let count = self.lengths.len() * outputs;
@@ -316,7 +316,8 @@ impl Largest<'_> {
         }
     }
 
-    /// `x'`, `W'` and `b'`. Most slopes are 0 where a ReLU follows: those cost nothing.
+    /// The gradients `x'`, `W'` and `b'`, where `slope` is `y'`. Slopes of 0, which most are where a ReLU follows, cost
+    /// nothing.
     pub(crate) fn backward(self, places: &[u32], slope: &[f32]) -> [Vec<f32>; 3] {
         let (inputs, outputs) = (self.dense.inputs, self.dense.outputs());
         let mut of_x = vec![0.0; self.dense.x.len()];

@@ -11,10 +11,10 @@
 use nir_kernels::tiles::Strided;
 use nir_kernels::{Job, Lanes, Simd};
 
-/// Rows of bytes. `x ≈ step (q - zero)`.
+/// Rows of activations as bytes `q`, with `x ≈ step (q - zero)`.
 #[derive(Default)]
 pub(super) struct Quantised {
-    /// Quads in a row.
+    /// The number of quads of bytes in a row.
     depth: usize,
     quads: Vec<[u8; 4]>,
     pub(super) steps: Vec<f32>,
@@ -22,7 +22,7 @@ pub(super) struct Quantised {
 }
 
 impl Quantised {
-    /// Takes over rows of `width` values.
+    /// Replaces the content by the quantised `rows` of `width` values.
     pub(super) fn fill(&mut self, simd: Simd, rows: &[f32], width: usize) {
         let count = rows.len() / width.max(1);
         self.depth = width.div_ceil(4);
@@ -60,7 +60,7 @@ impl Job for Fill<'_> {
     }
 }
 
-/// Writes the bytes of a row and returns its step and zero.
+/// Writes the bytes of one row; returns the row's step and zero.
 #[inline(always)]
 fn quantise<V: Lanes>(values: &[f32], bytes: &mut [u8]) -> (f32, f32) {
     let (mut least, mut most) = (V::splat(0.0), V::splat(0.0));

@@ -18,21 +18,21 @@ use super::linear::{Arithmetic, Linear};
 use super::math::Activation;
 use super::{Dense, ShapeError};
 
-/// What a layer's attention is told of where tokens stand.
+/// How the score of two tokens depends on their positions, prepared for computing.
 #[derive(Clone)]
 pub enum Relation {
-    /// Nothing.
+    /// It does not.
     None,
-    /// A number for each head and distance.
+    /// A number for each head and distance is added.
     Distances(Arc<Distances>),
-    /// Turns queries and keys.
+    /// Queries and keys are rotated by their positions.
     Rotary(Arc<Rotary>),
-    /// Products with embeddings of distances.
+    /// Products with embeddings of distances are added.
     Disentangled(Arc<Disentangled>),
 }
 
 impl Relation {
-    /// How many products a score adds up.
+    /// The number of products that a score adds up.
     pub(super) fn terms(&self) -> usize {
         match self {
             Self::Disentangled(_) => 3,
@@ -48,24 +48,24 @@ pub(super) struct ByDistance<T> {
 }
 
 impl<T> ByDistance<T> {
-    /// - `of`: for a key's position less the query's
+    /// Makes the table from `of`, which gets the key's position minus the query's.
     fn new(positions: usize, of: impl Fn(i64) -> T) -> Self {
         let last = positions as i64 - 1;
         Self { positions, values: (-last..=last).map(of).collect() }
     }
 
-    /// The values of the first `count` keys for a query.
+    /// The values for one query and the keys `0..count`.
     #[inline(always)]
     fn of_query(&self, query: usize, count: usize) -> &[T] {
         &self.values[self.positions - 1 - query..][..count]
     }
 }
 
-/// What is added to scores, for each head by distance.
+/// The numbers that are added to scores: for each head, one for each distance.
 pub struct Distances(Vec<ByDistance<f32>>);
 
 impl Distances {
-    /// - `of(head, distance)`: what is added, the distance being the key's position less the query's
+    /// Makes the numbers from `of(head, distance)`; the distance is the key's position minus the query's.
     pub fn new(heads: usize, positions: usize, of: impl Fn(usize, i64) -> f32) -> Self {
         // Scores are powers of two.
         let head = |head| {
@@ -74,7 +74,7 @@ impl Distances {
         Self((0..heads).map(head).collect())
     }
 
-    /// Adds to the scores of the keys from `first` on.
+    /// Adds the numbers of a query to the scores of the keys from `first` on.
     #[inline(always)]
     pub(super) fn add<V: Lanes>(
         &self,
@@ -90,22 +90,22 @@ impl Distances {
     }
 }
 
-/// Cosines and sines of the angles of each position.
+/// The cosines and sines of the rotary angles of each position.
 pub struct Rotary {
-    /// `[positions, width / 2]`
+    /// `[positions, width / 2]`.
     cosines: Vec<f32>,
-    /// `[positions, width / 2]`
+    /// `[positions, width / 2]`.
     sines: Vec<f32>,
     half: usize,
 }
 
 impl Rotary {
-    /// - `turns`: cosines and sines, `[positions, half]` each, of the pairs of a head of `2 half` values
+    /// Takes the cosines and sines, `[positions, half]` each, for the pairs of a head of `2 half` values.
     pub fn new([cosines, sines]: [Vec<f32>; 2], half: usize) -> Self {
         Self { cosines, sines, half }
     }
 
-    /// Turns the heads of each token of a sequence: the first `width` of every `stride` values.
+    /// Rotates the heads of each token of a sequence: the first `width` of every `stride` values.
     pub(super) fn turn(&self, simd: Simd, rows: &mut [f32], width: usize, stride: usize) {
         let positions = self.cosines.len() / self.half;
         assert!(rows.len() <= positions * stride, "a text has at most {positions} tokens");
@@ -143,29 +143,29 @@ impl Job for Turn<'_> {
     }
 }
 
-/// Embeddings of distances as a layer projects them, and the row of each distance.
+/// Embeddings of distances, projected by a layer's queries and keys, and the row of each distance.
 pub struct Disentangled {
     rows: RowsByDistance,
-    /// Of each head, as panels of `[head width, rows]`.
+    /// For each head, panels of `[head width, rows]`.
     keys: Vec<Vec<f32>>,
-    /// The same, scaled as queries are.
+    /// The same for queries, multiplied by the scale of queries.
     queries: Vec<Vec<f32>>,
 }
 
-/// The rows of a table, by distance.
+/// The rows of a table of embeddings, by distance.
 pub struct RowsByDistance {
     count: usize,
     of: ByDistance<u32>,
 }
 
 impl RowsByDistance {
-    /// - `count`: rows of the table
-    /// - `of`: the row for a key's position less the query's; it grows or shrinks with it
+    /// Makes the rows of a table with `count` rows. `of` gives the row for the key's position minus the query's, and
+    /// must be monotonic.
     pub fn new(count: usize, positions: usize, of: impl Fn(i64) -> usize) -> Self {
         Self { count, of: ByDistance::new(positions, |distance| of(distance) as u32) }
     }
 
-    /// The first row and the one after the last that tokens of a sequence have for each other.
+    /// The first row and the row after the last one that the tokens of a sequence of `length` need.
     fn used(&self, length: usize) -> (usize, usize) {
         let ends = [self.of.of_query(0, length)[length - 1], self.of.of_query(length - 1, 1)[0]];
         let ends = ends.map(|row| row as usize);
@@ -173,17 +173,18 @@ impl RowsByDistance {
     }
 }
 
-/// Buffers of a head.
+/// The buffers of one head.
 #[derive(Default)]
 pub(super) struct Products {
-    /// Of each query of a tile, `[rows of a tile, rows]`.
+    /// The products of each query of a tile, `[rows of a tile, rows]`.
     of_queries: Vec<f32>,
-    /// Of each key, `[tokens, rows]`.
+    /// The products of each key, `[tokens, rows]`.
     of_keys: Vec<f32>,
 }
 
 impl Disentangled {
-    /// Projects a table by a layer's own queries and keys.
+    /// Projects a table of embeddings, `[rows, hidden]`, by the layers of queries and keys. Fails if its shape does not
+    /// fit.
     ///
     /// - `table`: `[rows, hidden]`
     pub fn new(
@@ -206,7 +207,7 @@ impl Disentangled {
         Ok(Self { rows, keys, queries })
     }
 
-    /// The products of all keys of a head with the embeddings of their distances.
+    /// Computes the products of all keys of a head with the embeddings of their distances.
     #[inline(always)]
     pub(super) fn of_keys<V: Lanes>(&self, head: Head, keys: &[f32], products: &mut Products) {
         let stride = self.rows.count.next_multiple_of(V::LANES);
@@ -221,7 +222,7 @@ impl Disentangled {
         }
     }
 
-    /// Adds to the scores of a few queries, from `query` on, with the keys of `keys`.
+    /// Adds the products to the scores of the queries of a tile, which begin at position `query`.
     #[inline(always)]
     pub(super) fn add<V: Lanes>(
         &self,
@@ -247,9 +248,9 @@ impl Disentangled {
     }
 }
 
-/// Panels of each head.
+/// Packs the rows of a table into panels, one set for each head.
 struct Pack<'a> {
-    /// `[count, hidden]`
+    /// `[count, hidden]`.
     rows: &'a [f32],
     count: usize,
     hidden: usize,

@@ -8,7 +8,7 @@ use candle_core::Tensor;
 use crate::layers::{LayerNorm, Linear};
 use crate::{Activation, Architecture, Hidden, Pooling, Result, Rows, Tensors};
 
-/// The head of a cross-encoder.
+/// The head of a cross-encoder: one score for each class.
 #[derive(Debug, Clone)]
 pub struct Classifier {
     pooling: Pooling,
@@ -19,7 +19,7 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Takes the tensors that the architecture's sequence classifier has.
+    /// Takes the tensors of the architecture's classification head. Fails if one is missing.
     pub fn load(architecture: &Architecture, tensors: &mut Tensors) -> Result<Self> {
         let Architecture { sizes, design, names } = architecture;
         let (trunk, names, hidden) = (names, &names.classifier, sizes.hidden);
@@ -38,27 +38,28 @@ impl Classifier {
         Ok(Self { pooling, dense, activation, norm, output })
     }
 
-    /// Which hidden states it needs.
+    /// The hidden states that the head needs.
     pub fn rows(&self) -> Rows {
         self.pooling.rows()
     }
 
-    /// How many logits it gives.
+    /// The number of logits for each text.
     pub fn classes(&self) -> usize {
         self.output.outputs()
     }
 
-    /// Returns `[batch, classes]`.
+    /// The logits of a batch, `[batch, classes]`.
     pub fn forward(&self, hidden: &Hidden) -> Result<Tensor> {
         self.classify(&self.pooling.pool(hidden)?)
     }
 
-    /// The same in training, where a batch has one gradient and not one for each text.
+    /// The logits of a batch in training, `[batch, classes]`: computed on the whole batch at once, so that there is one
+    /// gradient and not one for each text.
     pub fn train(&self, hidden: &Hidden) -> Result<Tensor> {
         self.classify(&self.pooling.train(hidden)?)
     }
 
-    /// - `pooled`: `[batch, hidden]`
+    /// The logits of pooled states, `[batch, hidden]` to `[batch, classes]`.
     fn classify(&self, pooled: &Tensor) -> Result<Tensor> {
         let mut dense = self.activation.forward(&self.dense.forward(pooled)?)?;
         if let Some(norm) = &self.norm {

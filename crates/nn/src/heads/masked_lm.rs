@@ -13,13 +13,13 @@ use crate::{Activation, Architecture, Backend, Hidden, Result, Tensors, cpu, num
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogitPooling {
-    /// The largest `log(1 + ReLU(logit))` (SPLADE v2, eq. 6).
+    /// The largest `log(1 + ReLU(logit))` of all tokens (SPLADE v2, eq. 6).
     Max,
-    /// Their sum (SPLADE, eq. 1).
+    /// The sum of `log(1 + ReLU(logit))` over all tokens (SPLADE, eq. 1).
     Sum,
 }
 
-/// As a config writes it.
+/// The name in a config.
 impl fmt::Display for LogitPooling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -29,7 +29,7 @@ impl fmt::Display for LogitPooling {
     }
 }
 
-/// A dense layer, an activation, a layer norm, and the word embeddings used the other way round.
+/// The head that predicts words: a dense layer, an activation, a layer norm, and the product with the word embeddings.
 pub struct MaskedLm {
     dense: Linear,
     activation: Activation,
@@ -37,14 +37,15 @@ pub struct MaskedLm {
     decoder: Decoder,
 }
 
-/// The product with every word's embedding, beside its packed form where the encoder is packed.
+/// The product with the embedding of every word, and its packed form if the encoder is packed.
 struct Decoder {
     plain: Linear,
     packed: Option<cpu::Linear>,
 }
 
 impl MaskedLm {
-    /// Takes the tensors of the head. A decoder that is not in the file is the word embeddings: they are tied.
+    /// Takes the tensors of the head. If the checkpoint has no decoder, the word embeddings are the decoder: the two
+    /// are tied. Fails if another tensor is missing.
     pub fn load(architecture: &Architecture, tensors: &mut Tensors) -> Result<Self> {
         let Architecture { sizes, design, names } = architecture;
         let head = &names.masked_lm;
@@ -63,7 +64,7 @@ impl MaskedLm {
         Ok(Self { dense, activation, norm, decoder })
     }
 
-    /// Logits of some hidden states `[rows, hidden]`: `[rows, vocab]`.
+    /// The logits of hidden states, `[rows, hidden]` to `[rows, vocab]`.
     pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
         let states = self.transform(states)?; // [rows, width]
         match &self.decoder.packed {
@@ -77,8 +78,8 @@ impl MaskedLm {
         }
     }
 
-    /// The largest logit of each word over the tokens of each sequence, `[batch, vocab]`, with a gradient where the weights
-    /// are in training.
+    /// The largest logit of each word over the tokens of each sequence, `[batch, vocab]`; it has a gradient if the
+    /// weights are being trained.
     pub fn largest(&self, hidden: &Hidden) -> Result<Tensor> {
         let states = self.transform(&hidden.states)?; // [rows, width]
         let Decoder { plain, .. } = &self.decoder;
@@ -91,13 +92,13 @@ impl MaskedLm {
         Ok(Tensor::stack(&largest, 0)?)
     }
 
-    /// How wide the transformed states are.
+    /// The width of the transformed states.
     pub fn width(&self) -> usize {
         self.dense.outputs()
     }
 
-    /// The decoder's rows of some words, `[words, width]`, and their biases, `[words]`: a word's logit is the product of
-    /// its row with a transformed state, plus its bias.
+    /// The decoder's rows for some words, `[words, width]`, and their biases, `[words]`. The logit of a word is the
+    /// product of its row with a transformed state, plus its bias.
     pub fn words(&self, ids: &[u32]) -> Result<(Tensor, Tensor)> {
         let weight = self.decoder.plain.weight();
         let ids = Tensor::new(ids, weight.device())?;
@@ -105,7 +106,7 @@ impl MaskedLm {
         Ok((weight.index_select(&ids, 0)?, bias.index_select(&ids, 0)?))
     }
 
-    /// One vector for each sequence, `[batch, vocab]`, every number at least zero.
+    /// One vector over the vocabulary for each sequence, `[batch, vocab]`, with every number at least zero.
     pub fn pool(&self, hidden: &Hidden, pooling: LogitPooling) -> Result<Tensor> {
         if let (LogitPooling::Max, Some(decoder)) = (pooling, &self.decoder.packed) {
             let states = self.transform(&hidden.states)?; // [rows, width]
@@ -128,7 +129,7 @@ impl MaskedLm {
         })
     }
 
-    /// What is compared with the word embeddings: `[rows, hidden]` to `[rows, width]`.
+    /// The states that are compared with the word embeddings: `[rows, hidden]` to `[rows, width]`.
     pub fn transform(&self, states: &Tensor) -> Result<Tensor> {
         self.norm.forward(&self.activation.forward(&self.dense.forward(states)?)?) // [rows, width]
     }
@@ -144,14 +145,15 @@ impl Decoder {
     }
 }
 
-/// The largest logit of each word in each sequence, `[batch, vocab]`, with no row of logits for each token.
+/// The largest logit of each word in each sequence, `[batch, vocab]`, computed without storing the logits of each
+/// token.
 fn largest(decoder: &cpu::Linear, states: &Tensor, lengths: &[usize]) -> Result<Tensor> {
     let mut largest = vec![0.0; lengths.len() * decoder.outputs()];
     decoder.max_over_rows(&numbers(states)?, lengths, &mut largest);
     Ok(Tensor::from_vec(largest, (lengths.len(), decoder.outputs()), &Device::Cpu)?)
 }
 
-/// `log(1 + ReLU(x))`
+/// `log(1 + ReLU(x))`, the saturation of SPLADE.
 fn saturate(logits: &Tensor) -> Result<Tensor> {
     Ok((logits.relu()? + 1.0)?.log()?)
 }

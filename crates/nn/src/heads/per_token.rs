@@ -5,14 +5,15 @@ use candle_core::Tensor;
 use crate::layers::Linear;
 use crate::{Architecture, Hidden, Result, Tensors};
 
-/// Linear layers with a ReLU between them.
+/// A head that gives a few numbers for each token: linear layers with a ReLU between them.
 #[derive(Debug, Clone)]
 pub struct PerToken {
     layers: Vec<Linear>,
 }
 
 impl PerToken {
-    /// Takes the layers of these names; the file decides how wide they are.
+    /// Takes the layers with these names; their widths are those in the checkpoint. Fails if a tensor is missing or the
+    /// widths do not fit together.
     pub fn load(
         architecture: &Architecture,
         tensors: &mut Tensors,
@@ -28,12 +29,12 @@ impl PerToken {
         Ok(Self { layers })
     }
 
-    /// How many numbers a token gets.
+    /// The number of values for each token.
     pub fn dim(&self) -> usize {
         self.layers.last().map_or(0, Linear::outputs)
     }
 
-    /// Returns `[rows, dim]`, a row for each row of the hidden states.
+    /// Computes `[rows, dim]`, one row for each row of the hidden states.
     pub fn forward(&self, hidden: &Hidden) -> Result<Tensor> {
         let mut x = hidden.states.clone();
         for (number, layer) in self.layers.iter().enumerate() {

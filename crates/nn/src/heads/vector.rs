@@ -14,27 +14,27 @@ use crate::{
     Similarity, Table, Tensors, Tokens, check_finite, normalise, numbers,
 };
 
-/// Names of the layers after pooling.
+/// The names of the layers after pooling.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Projection {
-    /// A linear layer.
+    /// The name of a linear layer.
     pub linear: String,
-    /// A layer norm after it, as ANCE has it.
+    /// The name of a layer norm after it, as in ANCE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub norm: Option<String>,
 }
 
-/// The layer norms of projections have PyTorch's own default, which their authors took.
+/// The epsilon of the layer norms of projections: PyTorch's default, which their authors used.
 pub(crate) const NORM_EPS: f64 = 1e-5;
 
-/// Pooling, BERT's pooler where it is asked for, and the layers after it.
+/// The head that makes one vector of a text: pooling, BERT's pooler if it is asked for, and further layers.
 #[derive(Debug, Clone)]
 pub struct Vector {
     pooling: Poolings,
     pooler: Option<Linear>,
     layers: Vec<Layer>,
-    /// What a token of each number counts, where they do not count alike.
+    /// The weight of each token of the vocabulary in pooling; `None` if all weigh the same.
     weights: Option<Arc<[f32]>>,
     dim: usize,
 }
@@ -42,15 +42,15 @@ pub struct Vector {
 /// A layer after pooling.
 #[derive(Debug, Clone)]
 pub(crate) enum Layer {
-    /// `activation(W x + b)`, and `x` or `R x` added to it where there is a residual.
+    /// `activation(W x + b)`; with a residual, `x` or `R x` is added to it.
     Dense { linear: Linear, activation: Activation, residual: Option<Residual> },
     /// A layer norm.
     Norm(LayerNorm),
-    /// To length 1.
+    /// Divides the vector by its length.
     Normalise,
 }
 
-/// What of its input is added to a layer's output.
+/// The form in which a layer's input is added to its output.
 #[derive(Debug, Clone)]
 pub(crate) enum Residual {
     Same,
@@ -75,7 +75,7 @@ impl Layer {
 }
 
 impl Vector {
-    /// Takes the pooler and the projection from the checkpoint.
+    /// Takes the pooler and the projection from the checkpoint. Fails if one of their tensors is missing.
     pub fn load(
         architecture: &Architecture,
         tensors: &mut Tensors,
@@ -97,7 +97,8 @@ impl Vector {
         Ok(Self { pooling, pooler, layers, weights: None, dim })
     }
 
-    /// Adds what the checkpoint's own modules do around and after pooling.
+    /// Adds the checkpoint's own modules: weights of tokens before pooling, and layers after it. Fails if one of them
+    /// cannot be loaded.
     pub fn with_chain(
         mut self,
         chain: &Chain,
@@ -111,13 +112,14 @@ impl Vector {
         Ok(self)
     }
 
-    /// Which hidden states it needs, where the first `prompt` tokens do not count.
+    /// The hidden states that the head needs if the first `prompt` tokens do not take part in pooling.
     pub fn rows_after(&self, prompt: usize) -> Rows {
         if prompt > 0 { Rows::All } else { self.rows() }
     }
 
-    /// The same with the first numbers of every vector alone, for a checkpoint that was trained to be cut so
-    /// (Kusupati et al., NeurIPS 2022); a vector that is compared by cosine is normalised after that.
+    /// Keeps only the first `dimensions` numbers of every vector, for a checkpoint that was trained for it (Kusupati et
+    /// al., NeurIPS 2022). Vectors that are compared by cosine are normalised after that. Fails if vectors have fewer
+    /// numbers.
     pub fn cut(mut self, dimensions: Option<usize>) -> Result<Self> {
         let Some(dimensions) = dimensions else { return Ok(self) };
         if dimensions == 0 || dimensions > self.dim {
@@ -130,25 +132,26 @@ impl Vector {
         Ok(self)
     }
 
-    /// Which hidden states it needs.
+    /// The hidden states that the head needs if all tokens take part in pooling.
     pub fn rows(&self) -> Rows {
         self.pooling.rows()
     }
 
-    /// How wide its vectors are.
+    /// The number of values of a vector.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// Returns `[batch, dim]`, normalised only where a module of the checkpoint does it. Every token counts alike.
+    /// The vectors of a batch, `[batch, dim]`. They are normalised only if a module of the checkpoint does so. Every
+    /// token has the same weight.
     pub fn forward(&self, hidden: &Hidden) -> Result<Tensor> {
         let texts = hidden.sequences()?;
         let pooled = texts.iter().map(|states| self.pool(states, Counted::default()));
         self.finish(&pooled.collect::<Result<Vec<_>>>()?)
     }
 
-    /// The same in training, where a batch has one gradient and not one for each text. A checkpoint's weights of words and a
-    /// cut to the first numbers are no part of it.
+    /// The vectors of a batch in training, `[batch, dim]`, computed on the whole batch at once, so that there is one
+    /// gradient and not one for each text. Weights of tokens and a cut to the first numbers are not applied.
     pub fn train(&self, hidden: &Hidden) -> Result<Tensor> {
         let one = |pooling: Pooling| {
             let pooled = pooling.train(hidden)?; // [batch, hidden]
@@ -165,8 +168,12 @@ impl Vector {
         self.layers.iter().try_fold(x, |x, layer| layer.forward(&x))
     }
 
-    /// The vectors of any number of texts, of which the first `prompt` tokens do not count, ready for their inner product
-    /// to be the similarity. A number that is none is an error that names the text, found by its place.
+    /// The vectors of any number of texts, scaled so that their inner product is the similarity. The first `prompt`
+    /// tokens of each text do not take part in pooling.
+    ///
+    /// # Errors
+    ///
+    /// If a number is infinite or not a number; `text` gives the text at a position, so that the error can name it.
     pub fn table(
         &self,
         encoder: &Encoder,
@@ -196,7 +203,8 @@ impl Vector {
         Ok(table)
     }
 
-    /// Hidden states times the weights of their tokens, and what these add up to.
+    /// Hidden states multiplied by the weights of their tokens, and the sum of these weights; `None` if tokens have no
+    /// weights.
     fn weighted(&self, states: &Tensor, tokens: &Tokens) -> Result<(Tensor, Option<f64>)> {
         let Some(weights) = &self.weights else { return Ok((states.clone(), None)) };
         let weight = |&id: &u32| weights.get(id as usize).copied().unwrap_or(1.0);
@@ -206,7 +214,7 @@ impl Vector {
         Ok((states.broadcast_mul(&weights)?, Some(total)))
     }
 
-    /// - `states`: `[length, hidden]`
+    /// Pools the states of one text.
     ///
     /// Returns `[poolings · hidden]`.
     fn pool(&self, states: &Tensor, counted: Counted) -> Result<Tensor> {
@@ -226,7 +234,7 @@ impl Vector {
         }
     }
 
-    /// Of `[poolings · hidden]` for each text, `[batch, dim]`.
+    /// Turns the pooled states of each text, `[poolings · hidden]`, into vectors, `[batch, dim]`.
     fn finish(&self, pooled: &[Tensor]) -> Result<Tensor> {
         let x = Tensor::stack(pooled, 0)?;
         let x = self.layers.iter().try_fold(x, |x, layer| layer.forward(&x))?;

@@ -10,7 +10,7 @@ use super::{finish, lacks};
 use crate::checkpoint::Checkpoint;
 use crate::{Error, Result};
 
-/// The special tokens that the class has if no file names others.
+/// The special tokens of the class, for those that no file names.
 const TOKENS: [(&str, &str); 6] = [
     ("bos_token", "<s>"),
     ("pad_token", "<pad>"),

@@ -27,22 +27,22 @@ use crate::{Error, Result};
 use sentence_piece::Pieces;
 use settings::Settings;
 
-/// What a class of tokenizers is built like.
+/// How the tokenizers of a class are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
-    /// `[CLS] … [SEP]` over word pieces.
+    /// Word pieces, between `[CLS]` and `[SEP]`.
     WordPiece,
-    /// Word pieces between `<s>` and `</s>`.
+    /// Word pieces, between `<s>` and `</s>`.
     Mpnet,
     /// Byte pairs.
     ByteLevel,
-    /// SentencePiece, in the manner of one class.
+    /// SentencePiece, with the conventions of one class.
     SentencePiece(Pieces),
-    /// `tokenizer.json` alone says it.
+    /// From `tokenizer.json` only.
     File,
 }
 
-/// Classes of `transformers`, without `Fast` behind their names.
+/// The supported classes of `transformers`, without the suffix `Fast`.
 const CLASSES: [(&str, Family); 23] = [
     ("BertTokenizer", Family::WordPiece),
     ("DistilBertTokenizer", Family::WordPiece),
@@ -69,7 +69,7 @@ const CLASSES: [(&str, Family); 23] = [
     ("Qwen2Tokenizer", Family::File),
 ];
 
-/// The class of a checkpoint that names none, by `model_type`.
+/// The class of a checkpoint that names none, by its `model_type`.
 const OF_MODELS: [(&str, &str); 13] = [
     ("bert", "BertTokenizer"),
     ("dpr", "DPRQuestionEncoderTokenizer"),
@@ -86,7 +86,8 @@ const OF_MODELS: [(&str, &str); 13] = [
     ("t5", "T5Tokenizer"),
 ];
 
-/// Classes that cut words by rules or dictionaries of their own, which no `tokenizer.json` holds.
+/// Classes that find words by rules or dictionaries that no `tokenizer.json` contains, with the reason why they are
+/// refused.
 const BY_RULES: [(&str, &str); 5] = [
     ("BertJapaneseTokenizer", "it finds words with MeCab, Sudachi or Juman++"),
     ("BertweetTokenizer", "it rewrites tweets by rules of its own"),
@@ -95,7 +96,8 @@ const BY_RULES: [(&str, &str); 5] = [
     ("XLMTokenizer", "it finds words with Moses"),
 ];
 
-/// The checkpoint's tokenizer.
+/// Reads the tokenizer of a checkpoint. Fails if the files are missing, damaged, or ask for something that is not
+/// supported.
 pub(crate) fn read(checkpoint: &Checkpoint) -> Result<Tokenizer> {
     let settings = Settings::read(checkpoint)?;
     let family = family(checkpoint, &settings)?;
@@ -117,7 +119,8 @@ pub(crate) fn read(checkpoint: &Checkpoint) -> Result<Tokenizer> {
     Ok(tokenizer)
 }
 
-/// How a checkpoint's class is built. A class nobody knows is as good as none where `tokenizer.json` says everything.
+/// How the tokenizer of a checkpoint is built. A class that is not known does not matter if `tokenizer.json` states
+/// everything.
 fn family(checkpoint: &Checkpoint, settings: &Settings) -> Result<Family> {
     let of_model = |kind: &String| OF_MODELS.iter().find(|(model, _)| model == kind);
     let class = settings.class.as_deref().map(|class| class.trim_end_matches("Fast"));
@@ -146,7 +149,7 @@ fn family(checkpoint: &Checkpoint, settings: &Settings) -> Result<Family> {
     }
 }
 
-/// What the files look like, where nothing names a class.
+/// How the tokenizer is built judging by the files, for a checkpoint that names no class.
 fn by_files(checkpoint: &Checkpoint) -> Family {
     let has = |name: &str| checkpoint.file(name).is_some();
     if has("vocab.txt") {
@@ -170,8 +173,8 @@ fn lacks(checkpoint: &Checkpoint, file: &str) -> Error {
     )
 }
 
-/// `tokenizer.json`, with what `tokenizer_config.json` says otherwise: BERT's class takes case, accents and Chinese
-/// characters from there and not from the file.
+/// Reads `tokenizer.json`, and applies what `tokenizer_config.json` states differently: BERT's class takes case,
+/// accents and Chinese characters from there.
 fn of_file(
     checkpoint: &Checkpoint,
     path: &Path,
@@ -218,7 +221,7 @@ fn told(normalizer: BertNormalizer) -> String {
     format!("lowercase {lowercase}, strip_accents {}", strip_accents.unwrap_or(lowercase))
 }
 
-/// The first and the last token of every text are those that the settings name.
+/// Checks that the first and the last token of every text are those that the settings name.
 fn check_ends(
     checkpoint: &Checkpoint,
     settings: &Settings,
@@ -249,7 +252,7 @@ fn check_ends(
     Ok(())
 }
 
-/// Every added token has the number that its file gives it: the model has learned it in that row.
+/// Checks that every added token has the id that its file states, because the model has learned it in that row.
 fn check_added(checkpoint: &Checkpoint, settings: &Settings, tokenizer: &Tokenizer) -> Result<()> {
     for (id, token) in &settings.added {
         let found = tokenizer.token_to_id(&token.content);
@@ -265,7 +268,7 @@ fn check_added(checkpoint: &Checkpoint, settings: &Settings, tokenizer: &Tokeniz
     Ok(())
 }
 
-/// As sentence-transformers' `do_lower_case`: before anything else that normalises.
+/// Adds the conversion to lower case that sentence-transformers calls `do_lower_case`, before all other normalisation.
 fn lower_case(tokenizer: &mut Tokenizer) -> tokenizers::Result<()> {
     let before: Vec<NormalizerWrapper> = match tokenizer.get_normalizer().cloned() {
         None => Vec::new(),
@@ -279,7 +282,7 @@ fn lower_case(tokenizer: &mut Tokenizer) -> tokenizers::Result<()> {
     Ok(())
 }
 
-/// Adds the tokens of the files, then the special ones that the vocabulary lacks.
+/// Adds the tokens of the files, and then the special tokens that the vocabulary lacks.
 fn finish(
     tokenizer: &mut Tokenizer,
     settings: &Settings,
@@ -293,7 +296,7 @@ fn finish(
     Ok(())
 }
 
-/// A template of special tokens around one text and around a pair: `[CLS]:0 $A:0 [SEP]:0`.
+/// The special tokens around one text and around a pair, such as `[CLS]:0 $A:0 [SEP]:0`.
 fn template(
     tokenizer: &Tokenizer,
     single: &str,

@@ -5,15 +5,15 @@
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) pieces: Vec<Piece>,
-    /// 1 is a unigram model, 2 byte pairs.
+    /// The kind of model: 1 is unigram, 2 is byte pairs.
     pub(super) kind: u64,
     pub(super) unk_id: u64,
     pub(super) byte_fallback: bool,
-    /// How characters are normalised, compiled.
+    /// The compiled rules by which characters are normalised.
     pub(super) charsmap: Vec<u8>,
 }
 
-/// One of its pieces.
+/// One piece of a model.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Piece {
     pub(super) text: String,
@@ -22,12 +22,12 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// `<s>`: never part of a text.
+    /// Whether the piece is a control token such as `<s>`, which never occurs in a text.
     pub(super) fn is_control(&self) -> bool {
         self.kind == 3
     }
 
-    /// Always one piece.
+    /// Whether the piece was defined by the user, so that it is never split.
     pub(super) fn is_user_defined(&self) -> bool {
         self.kind == 4
     }
@@ -38,7 +38,7 @@ enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     Fixed(u32),
-    /// Eight bytes, which no field here has.
+    /// A value of eight bytes, which none of the fields used here has.
     Other,
 }
 
@@ -95,7 +95,7 @@ impl Piece {
     }
 }
 
-/// Calls `each` with every field of a message.
+/// Calls `each` with the number and the value of every field of a message.
 fn fields(mut bytes: &[u8], mut each: impl FnMut(u64, Field<'_>) -> Parsed<()>) -> Parsed<()> {
     while !bytes.is_empty() {
         let key = varint(&mut bytes)?;
@@ -129,7 +129,8 @@ fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Parsed<&'a [u8]> {
     Ok(taken)
 }
 
-/// Seven bits a byte, the lowest first; the eighth says that more follow.
+/// Reads an integer of variable length: seven bits in each byte, the lowest first; the eighth bit says that another
+/// byte follows.
 fn varint(bytes: &mut &[u8]) -> Parsed<u64> {
     let mut number = 0u64;
     for shift in (0..64).step_by(7) {

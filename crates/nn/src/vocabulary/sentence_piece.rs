@@ -21,7 +21,7 @@ use super::{finish, lacks, template};
 use crate::checkpoint::Checkpoint;
 use crate::{Error, Result};
 
-/// The class whose way is followed.
+/// The class whose conventions are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pieces {
     XlmRoberta,
@@ -32,11 +32,11 @@ pub(super) enum Pieces {
     Llama,
 }
 
-/// The names that the files have had, the commonest first.
+/// The names that the file of a model has had, the most common first.
 const FILES: [&str; 4] =
     ["sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model"];
 
-/// The special tokens of a class, by their parts: those of which the template is made first.
+/// The special tokens of a class: their key in the settings, and their text.
 type Parts = [(&'static str, &'static str); 7];
 
 const FAIRSEQ: Parts = [
@@ -142,7 +142,7 @@ impl Pieces {
         Ok(tokenizer)
     }
 
-    /// The pieces in the order of their numbers.
+    /// The pieces in the order of their ids.
     fn numbered(self, model: &Model, settings: &Settings) -> Vec<Piece> {
         let piece = |text: &str, score: f32| Piece { text: text.to_owned(), score, kind: 1 };
         let part = |key: &str| piece(&self.text(settings, key), 0.0);
@@ -166,7 +166,8 @@ impl Pieces {
         before.into_iter().chain(own).chain([part("mask_token")]).collect()
     }
 
-    /// Byte pairs are merged in the order of what they make; every way of cutting a piece into two others is a merge.
+    /// The byte-pair model. Pairs are merged in the order of the ids of their results; each way to split a piece into
+    /// two others is a merge.
     fn byte_pairs(self, pieces: &[Piece], unk_id: usize, model: &Model) -> tokenizers::Result<BPE> {
         let vocab: Vocab = (0..).zip(pieces).map(|(id, piece)| (piece.text.clone(), id)).collect();
         let mut merges: Vec<(u32, usize, usize, (String, String))> = Vec::new();
@@ -276,7 +277,7 @@ impl Pieces {
         Ok(())
     }
 
-    /// `<s>` before a text and `</s>` behind it, as two switches say.
+    /// Adds `<s>` before a text and `</s>` after it, as two switches of the settings say.
     fn add_beginning(
         self,
         tokenizer: &mut Tokenizer,

@@ -12,37 +12,37 @@ use crate::checkpoint::Checkpoint;
 use crate::tokens::read_json;
 use crate::{Error, Result};
 
-/// The tokens that have a part to play, by their keys.
+/// The keys of the special tokens that have a function.
 pub(super) const SPECIAL: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/// All of it.
+/// Everything that the files of a checkpoint say about its tokenizer.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
-    /// `tokenizer_config.json`, where there is one.
+    /// The content of `tokenizer_config.json`; `None` if there is no such file.
     pub(super) config: Option<Map<String, Value>>,
-    /// `tokenizer_class`.
+    /// The `tokenizer_class` of `tokenizer_config.json`.
     pub(super) class: Option<String>,
-    /// Of `config.json`.
+    /// The `model_type` of `config.json`.
     pub(super) model_type: Option<String>,
-    /// `cls_token` and the like, as far as a file names them.
+    /// The special tokens that a file names, by their keys (`cls_token` and so on).
     pub(super) special: BTreeMap<String, AddedToken>,
-    /// Special tokens without a part.
+    /// Special tokens without a function of their own.
     pub(super) extra: Vec<AddedToken>,
-    /// Tokens beside the vocabulary, by the number that their file gives them.
+    /// Tokens outside the vocabulary, by the id that their file gives them.
     pub(super) added: BTreeMap<u32, AddedToken>,
-    /// sentence-transformers' `do_lower_case`.
+    /// The `do_lower_case` of sentence-transformers.
     pub(super) lower_case_before: bool,
 }
 
-/// The part of `config.json` that speaks of tokens.
+/// The key of `config.json` that concerns the tokenizer.
 #[derive(Deserialize)]
 struct Model {
     model_type: Option<String>,
     tokenizer_class: Option<String>,
 }
 
-/// The part of sentence-transformers' settings of an encoder that speaks of tokens.
+/// The key of sentence-transformers' settings of an encoder that concerns the tokenizer.
 #[derive(Deserialize)]
 struct Limits {
     #[serde(default)]
@@ -104,7 +104,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The two files that `added_tokens_decoder` has replaced.
+    /// Reads the two files that `added_tokens_decoder` has replaced.
     fn read_older(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         if let Some(path) = checkpoint.file("special_tokens_map.json") {
             let map: Map<String, Value> = read_json(&path)?;
@@ -124,46 +124,47 @@ impl Settings {
         Ok(())
     }
 
-    /// A switch of `tokenizer_config.json`.
+    /// A switch of `tokenizer_config.json`; `None` if it is absent.
     pub(super) fn switch(&self, key: &str) -> Option<bool> {
         self.config.as_ref()?.get(key)?.as_bool()
     }
 
-    /// BERT's: lower case and Chinese characters apart unless something says otherwise, accents as the case.
+    /// BERT's normalizer. By default it converts to lower case, separates Chinese characters, and strips accents if it
+    /// converts to lower case.
     pub(super) fn bert_normalizer(&self) -> BertNormalizer {
         let lower = self.switch("do_lower_case").unwrap_or(true);
         let chinese = self.switch("tokenize_chinese_chars").unwrap_or(true);
         BertNormalizer::new(true, chinese, self.switch("strip_accents"), lower)
     }
 
-    /// The token of a part, by what a file says or a class takes.
+    /// The token for a key: the one that a file names, else the one of the class.
     pub(super) fn token(&self, key: &str, of_class: &str) -> AddedToken {
         let of_class = || AddedToken::from(of_class.to_owned(), true);
         self.special.get(key).cloned().unwrap_or_else(of_class)
     }
 
-    /// Its text.
+    /// The text of the token for a key.
     pub(super) fn text(&self, key: &str, of_class: &str) -> String {
         self.token(key, of_class).content
     }
 
-    /// In the order of their numbers.
+    /// The added tokens in the order of their ids.
     pub(super) fn added_tokens(&self) -> Vec<AddedToken> {
         self.added.values().cloned().collect()
     }
 
-    /// The file that names the class.
+    /// The path of the file that names the class, for messages.
     pub(super) fn of_class(checkpoint: &Checkpoint) -> PathBuf {
         checkpoint.file("tokenizer_config.json").unwrap_or_else(|| checkpoint.config())
     }
 
-    /// The file that names added tokens.
+    /// The path of the file that names added tokens, for messages.
     pub(super) fn of_added(checkpoint: &Checkpoint) -> PathBuf {
         checkpoint.file("added_tokens.json").unwrap_or_else(|| Self::of_class(checkpoint))
     }
 }
 
-/// What no version of `transformers` does as another, or what we do not do.
+/// Refuses settings that versions of `transformers` treat differently, or that are not supported.
 fn check(config: &Map<String, Value>) -> std::result::Result<(), String> {
     let is = |key: &str, value: bool| config.get(key) == Some(&Value::Bool(value));
     if is("do_basic_tokenize", false) {
@@ -181,7 +182,7 @@ fn check(config: &Map<String, Value>) -> std::result::Result<(), String> {
     }
 }
 
-/// A token as a string or as an object.
+/// Reads a token that is written as a string or as an object.
 fn token(key: &str, value: &Value, special: bool) -> std::result::Result<AddedToken, String> {
     let content = value.as_str().or_else(|| value.get("content").and_then(Value::as_str));
     let content = content.ok_or_else(|| format!("`{key}` is {value}: expected a token"))?;

@@ -12,16 +12,16 @@ use super::{finish, lacks, template};
 use crate::checkpoint::Checkpoint;
 use crate::{Error, Result};
 
-/// How a class writes a text: the special tokens that it has if no file names others.
+/// The conventions of a class: its special tokens, for those that no file names.
 pub(super) struct Class {
     tokens: [(&'static str, &'static str); 5],
-    /// How often the second text of a pair is parted from the first, and of which type it is.
+    /// The number of separators between the texts of a pair, and the type of the second text.
     pair: (usize, u32),
-    /// Whether the mask takes the space before it along.
+    /// Whether the mask token also takes the space before it.
     mask_strips: bool,
 }
 
-/// BERT and those that share its tokenizer.
+/// The class of BERT and all that share its tokenizer.
 pub(super) const BERT: Class = Class {
     tokens: [
         ("unk_token", "[UNK]"),
@@ -34,7 +34,7 @@ pub(super) const BERT: Class = Class {
     mask_strips: false,
 };
 
-/// MPNet.
+/// The class of MPNet.
 pub(super) const MPNET: Class = Class {
     tokens: [
         ("unk_token", "[UNK]"),
