@@ -11,114 +11,115 @@ use serde::{Deserialize, Serialize};
 use crate::Claim;
 use crate::sweep::FOLDER;
 
-/// What part of a collection was searched. Cells of different scope never share a table.
+/// The part of a collection that was searched. Results with different scopes are never put into one table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// The whole collection.
     Full,
-    /// A sample of the named collection: comparable with nothing but the same sample.
+    /// A sample of the named collection; only results over the same sample are comparable.
     SampleOf(String),
 }
 
-/// One measure, and what ties could have made of it.
+/// The value of one measure, and the values that other orders of tied documents would give.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// The mean over all judged queries.
     pub value: f64,
-    /// Queries in which ties could change the value, or documents of one score stand on both sides of the cut-off.
+    /// The number of queries in which the order of tied documents could change the value, or in which a tie crosses the
+    /// cutoff.
     pub tied_queries: usize,
-    /// The mean if every tie were broken for the worst.
+    /// The mean if every tie were ordered in the least favourable way.
     pub worst: f64,
-    /// The mean if every tie were broken for the best.
+    /// The mean if every tie were ordered in the most favourable way.
     pub best: f64,
 }
 
-/// What one stage cost.
+/// The cost of one stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageCost {
-    /// Its algorithm.
+    /// The name of the stage's algorithm.
     pub stage: String,
-    /// Wall-clock seconds to get ready: build or open indexes, load weights.
+    /// Wall-clock seconds to prepare the stage: build or open indexes, load weights.
     pub build_seconds: f64,
     /// Wall-clock seconds over all queries, on `threads` threads.
     pub run_seconds: f64,
-    /// Bytes on disk of what it built.
+    /// The size on disk of what the stage built, in bytes.
     pub bytes: u64,
-    /// Seconds of all processors for the same two, where they were taken.
+    /// CPU seconds of the same two steps; `None` if they were not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<CpuSeconds>,
 }
 
-/// Seconds that all processors together spent: what others do on a machine does not lengthen them.
+/// Seconds of all processors together. Unlike wall-clock time, they do not grow when other programs use the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CpuSeconds {
-    /// To build.
+    /// CPU seconds to prepare the stage.
     pub build: f64,
-    /// Over all queries.
+    /// CPU seconds over all queries.
     pub run: f64,
 }
 
-/// Milliseconds for one query, end to end, one at a time on one thread.
+/// The time for one query through the whole pipeline in milliseconds, one query at a time on one thread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
-    /// How many queries were timed.
+    /// The number of queries that were timed.
     pub queries: usize,
-    /// Half of them are faster.
+    /// The median.
     pub p50_ms: f64,
-    /// Between which two times the median of such queries lies with 95 % confidence; not in results from before it was taken.
+    /// The 95 % confidence interval of the median; `None` in results from before it was computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p50_interval_ms: Option<[f64; 2]>,
-    /// 95 of 100 are faster.
+    /// The 95th percentile.
     pub p95_ms: f64,
-    /// 99 of 100 are faster.
+    /// The 99th percentile.
     pub p99_ms: f64,
 }
 
-/// What a run cost, on the machine that its provenance names.
+/// The cost of a run on the machine that its provenance names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Stage by stage.
+    /// The cost of each stage, in order.
     pub stages: Vec<StageCost>,
-    /// One query at a time.
+    /// The time for a single query.
     pub latency: Latency,
-    /// Bytes on disk of all indexes and vectors that the method and the methods it fuses search, each counted once; not in
-    /// results from before it was counted.
+    /// The size on disk, in bytes, of all indexes and vectors that the method and the methods it fuses search, each counted
+    /// once; `None` in results from before it was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_bytes: Option<u64>,
-    /// The largest resident set of the process, in bytes, where the system tells: of all that it ran so far.
+    /// The largest resident set of the process so far in bytes; `None` if the system does not report it.
     pub peak_bytes: Option<u64>,
-    /// Threads that `run_seconds` used.
+    /// The number of threads that `run_seconds` was measured with.
     pub threads: usize,
 }
 
-/// How a result stands to a printed number.
+/// How a result compares with a published number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Within the tolerance.
+    /// The difference is within the tolerance.
     Reproduced,
-    /// Further above than the tolerance: as suspicious as below.
+    /// The result is higher by more than the tolerance, which is as suspicious as lower.
     Above,
-    /// Further below than the tolerance.
+    /// The result is lower by more than the tolerance.
     Below,
 }
 
-/// A claim beside what we measured.
+/// A published number beside ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claimed {
-    /// What is printed, and where.
+    /// The published number and its source.
     pub claim: Claim,
-    /// What we measured.
+    /// The value that was measured here.
     pub ours: f64,
-    /// Ours less theirs.
+    /// Our value minus the published one.
     pub difference: f64,
-    /// Whether that is within the claim's tolerance.
+    /// Whether the difference is within the claim's tolerance.
     pub verdict: Verdict,
 }
 
 impl Claimed {
-    /// Holds `ours` against a claim, above and below.
+    /// Compares `ours`, the value measured here, with a claim.
     pub fn new(claim: Claim, ours: f64) -> Self {
         let difference = ours - claim.value;
         // A claim of .6789 ± .0001 is kept by .6790: decimal fractions are not exact in binary.
@@ -131,108 +132,111 @@ impl Claimed {
     }
 }
 
-/// Where a result comes from, to the last hash. Digests are BLAKE3 in hexadecimal.
+/// Everything that a result was made from. Digests are BLAKE3 in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// Of the method's config file.
+    /// The digest of the method's config file.
     pub config: String,
     /// The config itself, where no file has it: it was read out of a checkpoint, or a run file stands in place of its first stages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
-    /// Of the configs of methods it fuses, by name.
+    /// The digests of the configs of the methods that it fuses, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub inputs: IndexMap<String, String>,
-    /// Of documents, queries and judgements.
+    /// The digest of documents, queries and judgements.
     pub dataset: String,
-    /// Where the dataset's files came from.
+    /// The origin of the dataset's files, in words.
     pub origin: String,
-    /// Of each set of weights, by name; none for a method without a model.
+    /// The digest of each set of weights, by name; empty for a method without a model.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub weights: IndexMap<String, String>,
-    /// What indexes say of themselves: analyzer, total terms.
+    /// The properties of each index, such as its analyzer and its number of terms.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub indexes: IndexMap<String, IndexMap<String, String>>,
-    /// Of the run file.
+    /// The digest of the run file.
     pub run: String,
-    /// The commit the binary was built from, `+changes` where the tree differed from it.
+    /// The commit that the program was built from; `+changes` is appended if the sources differed from it.
     pub commit: String,
-    /// The versions of the code that made it: algorithms, structures, encoders. Empty in results from before it had any.
+    /// The versions of the algorithms, structures and encoders that made it. Empty in results from before versions were
+    /// recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub made_with: Vec<String>,
-    /// The compiler.
+    /// The version of the Rust compiler.
     pub rustc: String,
-    /// Versions of the libraries that decide a ranking.
+    /// The versions of the libraries that a ranking depends on.
     pub libraries: IndexMap<String, String>,
-    /// The processor.
+    /// The name of the processor.
     pub cpu: String,
-    /// What else `nir doctor` says of the machine: cores, SIMD, memory. Empty in cells from before it did.
+    /// The other facts that `nir doctor` reports of the machine: cores, SIMD, memory. Empty in results from before they
+    /// were recorded.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub machine: IndexMap<String, String>,
-    /// The device that computed: `cpu`, or a GPU's name.
+    /// The device that computed: `cpu`, or the name of a GPU.
     pub device: String,
-    /// The day it ran.
+    /// The day of the run, as year-month-day.
     pub date: String,
 }
 
 impl Provenance {
-    /// Whether anyone can build the program that made the result: from a commit, and without changes to it.
+    /// Whether others can build the program that made the result: it was built from a commit without changes.
     pub fn is_of_commit(&self) -> bool {
         self.commit.len() == 40 && self.commit.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 }
 
-/// What an encoder did not read of a collection, as its texts were longer than `max_length`.
+/// The part of a collection that an encoder did not read because texts were longer than `max_length`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Cut {
-    /// The share of documents that were cut.
+    /// The share of documents that were cut, from 0 to 1.
     pub documents: f64,
-    /// The share of all bytes of text that were cut off.
+    /// The share of all bytes of text that were cut off, from 0 to 1.
     pub text: f64,
 }
 
-/// Under this name in `indexes` stands what was read of the documents.
+/// The entry of `indexes` that records how much of the documents was read.
 const TEXTS: &str = "texts";
-/// How many documents were cut at `max_length`.
+/// The property with the number of documents that were cut at `max_length`.
 const DOCUMENTS_CUT: &str = "documents cut";
-/// The share of all bytes that were cut off.
+/// The property with the share of all bytes that were cut off.
 const TEXT_NOT_READ: &str = "text not read";
 
-/// One result.
+/// One result: a method on a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
-    /// The method, by the name of its config.
+    /// The name of the method's config, `family/method`.
     pub method: String,
-    /// Its card's name.
+    /// The display name from the method's card.
     pub name: String,
-    /// Its key in `papers.toml`.
+    /// The key of its paper in `papers.toml`.
     pub paper: String,
-    /// The dataset.
+    /// The name of the dataset.
     pub dataset: String,
-    /// What part of the collection that is.
+    /// The part of the collection that was searched.
     pub scope: Scope,
-    /// Documents searched.
+    /// The number of documents that were searched.
     pub documents: usize,
-    /// Judged queries averaged over.
+    /// The number of judged queries over which measures are averaged.
     pub queries: usize,
-    /// How ties, missing queries and float widths are treated.
+    /// The rule for ties, missing queries and the precision of scores.
     pub policy: String,
-    /// Measure by measure.
+    /// The measures by name.
     pub measures: IndexMap<String, Measured>,
-    /// Printed numbers beside ours.
+    /// Published numbers beside ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claimed>,
-    /// The arithmetic of its models, where it has any: `f32`, `bf16`, `f16`, `int8`. Another precision is another result.
+    /// The precision of its models, if it has any: `f32`, `bf16`, `f16` or `int8`. Results of different precisions are
+    /// kept apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
-    /// What it cost.
+    /// The cost of the run.
     pub cost: Cost,
-    /// Where it comes from.
+    /// Everything that the result was made from.
     pub provenance: Provenance,
 }
 
 impl Cell {
-    /// Where its file lies below `results`: `dense/minilm-l6.json`, and `dense/minilm-l6@int8.json` in another precision
-    /// than f32.
+    /// The path of its file below `results`: `dense/minilm-l6.json`, or `dense/minilm-l6@int8.json` for another
+    /// precision than f32.
     pub fn path(&self) -> PathBuf {
         let marked = self.mark().map_or_else(String::new, |precision| format!("@{precision}"));
         PathBuf::from(self.folder()).join(format!("{}{marked}.json", self.method))
@@ -247,25 +251,25 @@ impl Cell {
         }
     }
 
-    /// Whether it is a point of a [`Sweep`](crate::Sweep): it measures a search structure, not a method.
+    /// Whether it is a point of a [`Sweep`](crate::Sweep), which measures a search structure and not a method.
     pub fn is_of_sweep(&self) -> bool {
         self.method.starts_with(FOLDER)
     }
 
-    /// Its name in tables; another precision than f32 is part of it.
+    /// The name of the result in tables, which includes the precision unless it is f32.
     pub fn label(&self) -> String {
         let marked = self.mark().map_or_else(String::new, |precision| format!(" ({precision})"));
         format!("{}{marked}", self.name)
     }
 
-    /// Whether printed numbers are cited for it, and it has every one of them.
+    /// Whether its config cites published numbers for the dataset and all of them are reproduced.
     pub fn is_reproduced(&self) -> bool {
         let kept = |claimed: &Claimed| claimed.verdict == Verdict::Reproduced;
         !self.claims.is_empty() && self.claims.iter().all(kept)
     }
 
-    /// The share of the exact search's best documents that an approximate one found, by cut-off in ascending order; nothing
-    /// for an exact search.
+    /// The share of the exact search's best documents that an approximate search found, by cutoff in ascending order;
+    /// empty for an exact search.
     pub fn recalls(&self) -> Vec<(usize, f64)> {
         let facts = self.provenance.indexes.values().flatten();
         let recall = |(name, value): (&String, &String)| {
@@ -277,7 +281,7 @@ impl Cell {
         recalls
     }
 
-    /// What its encoder did not read of the documents; nothing where no encoder read any.
+    /// The part of the documents that the encoder did not read; `None` if no encoder read documents.
     pub fn cut(&self) -> Option<Cut> {
         let texts = self.provenance.indexes.get(TEXTS)?;
         let number = |fact: &str| texts.get(fact)?.parse::<f64>().ok();
@@ -301,8 +305,8 @@ impl Cell {
         self.precision.as_deref().filter(|&precision| precision != "f32")
     }
 
-    /// Whether `other` measured the same thing and found the same: same inputs, same run, same numbers, and its indexes say
-    /// the same of themselves. Cost and date may differ.
+    /// Whether `other` measured the same inputs and found the same run, the same numbers and the same properties of
+    /// indexes. Cost and date may differ.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let inputs =
             |cell: &Self| (cell.provenance.config.clone(), cell.provenance.dataset.clone());
@@ -315,31 +319,32 @@ impl Cell {
     }
 }
 
-/// A result that cannot be read.
+/// Why a result could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CellError {
-    /// The file is there but cannot be read.
+    /// The file could not be read.
     #[error("{path}: {source}")]
     Io {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It is not a result of this version.
+    /// The file is not a result that this version can read.
     #[error("{path}: not a result: {source}; delete it and run the method again")]
     Json {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Where and what.
+        /// The place and the problem.
         source: serde_json::Error,
     },
 }
 
-/// The folder beside the datasets' that holds what `nir gate` compares with: no cells, and no dataset's name.
+/// The folder below `results` with the baselines of `nir gate`. It holds no results, and no dataset has its name.
 pub const GATE: &str = "gate";
 
-/// All cells below a folder of results, by dataset and method; none if there is no such folder.
+/// Reads all results below a folder, ordered by dataset and method; none if the folder does not exist. Fails at the
+/// first file that cannot be read.
 pub fn read_cells(results: &Path) -> Result<Vec<Cell>, CellError> {
     let mut cells = Vec::new();
     collect(results, &results.join(GATE), &mut cells)?;

@@ -7,61 +7,62 @@ use toml::Spanned;
 
 use crate::{ConfigError, Source};
 
-/// A comparison as its file has it. Names are spanned so that a wrong one can be pointed at.
+/// A comparison as its file states it. Names have spans, so that an error can point at one.
 #[derive(Debug, Clone)]
 pub struct Comparison {
-    /// Columns.
+    /// The names of the datasets, which are the columns.
     pub datasets: Vec<Spanned<String>>,
-    /// Rows.
+    /// The names of the methods, which are the rows.
     pub methods: Vec<Spanned<String>>,
-    /// The row that every other is tested against.
+    /// The method that every other is tested against.
     pub baseline: Spanned<String>,
-    /// What is measured, by name.
+    /// The names of the measures.
     pub measures: Vec<Spanned<String>>,
     /// Which of them are tested against the baseline, where not all are: each test more makes every p-value larger.
     pub tested: Vec<Spanned<String>>,
-    /// The paired test, by name.
+    /// The name of the paired significance test.
     pub test: Spanned<String>,
-    /// The correction for several comparisons, by name.
+    /// The name of the correction for multiple comparisons.
     pub correction: Spanned<String>,
-    /// Of the randomisation test.
+    /// The seed of the randomisation test.
     pub seed: u64,
-    /// What papers say of two rows.
+    /// Statements of papers about two methods.
     pub hypotheses: Vec<Hypothesis>,
-    /// What may not move; empty where the comparison is no gate.
+    /// What `nir gate` checks; empty if the comparison is no gate.
     pub gates: Vec<Gate>,
     /// The file.
     pub source: Source,
 }
 
-/// What a paper says of two methods in words, to be held to rows that differ in nothing else.
+/// A statement of a paper that one method is better than another. It is tested on rows that differ in nothing else.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hypothesis {
-    /// In words: "hard negatives beat in-batch negatives".
+    /// The statement in words: "hard negatives beat in-batch negatives".
     pub says: String,
     /// The key of the paper.
     pub paper: String,
-    /// The row that is said to be better.
+    /// The method that is said to be better.
     pub better: Spanned<String>,
-    /// Than this one.
+    /// The method that is said to be worse.
     pub than: Spanned<String>,
 }
 
-/// One `[[gate]]`: what may not move of some methods.
+/// One `[[gate]]` table: what must not change about some methods.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
-    /// Which of the comparison's methods.
+    /// The methods, which are among those of the comparison.
     pub methods: Vec<Spanned<String>>,
-    /// Whether their rankings must stay as they are.
+    /// Whether rankings may change.
     pub rankings: Rankings,
-    /// How far a measure may move, up or down, by its name; a measure that is not named may not move.
+    /// By how much each measure may change, up or down; a measure that is not named must not change.
     #[serde(default)]
     pub tolerance: IndexMap<Spanned<String>, Spanned<f64>>,
-    /// A stage fails that costs more than this many times what it did; above 1.
+    /// The check fails if a stage costs more than this factor times its former cost; above 1.
     pub slower: Spanned<f64>,
-    /// A stage fails that costs less than what it did divided by this: work may have been left out; above 1.
+    /// The check fails if a stage costs less than its former cost divided by this factor, as work may have been left
+    /// out; above 1.
     pub faster: Spanned<f64>,
 }
 
@@ -69,20 +70,21 @@ pub struct Gate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rankings {
-    /// The same documents with the same scores in the same order, for every query.
+    /// They must not: the same documents with the same scores in the same order, for every query.
     Same,
-    /// Any: the arithmetic of models differs between processors.
+    /// They may, as the arithmetic of models differs between processors.
     Free,
 }
 
 impl Gate {
-    /// How far a measure may move, up or down.
+    /// By how much a measure may change, up or down.
     pub fn tolerance(&self, measure: &str) -> f64 {
         let named = self.tolerance.iter().find(|(name, _)| name.as_ref() == measure);
         named.map_or(0.0, |(_, tolerance)| *tolerance.as_ref())
     }
 
-    /// What of it cannot be meant, given the methods and measures of its comparison.
+    /// The place and the text of the first mistake, given the methods and measures of the comparison; `None` if there
+    /// is none.
     fn problem(
         &self,
         methods: &[Spanned<String>],
@@ -136,8 +138,8 @@ struct File {
 }
 
 impl Comparison {
-    /// Reads a comparison; the baseline and the rows of hypotheses are among its methods, and a gate names methods and
-    /// measures of it.
+    /// Reads a comparison. Fails if a key is unknown, if the baseline or the methods of hypotheses are not among its
+    /// methods, or if a gate names methods or measures that it does not have.
     pub fn parse(source: Source) -> Result<Self, ConfigError> {
         let file: File = source.parse()?;
         file.check(&source)?;
@@ -172,7 +174,7 @@ impl Comparison {
         self
     }
 
-    /// The gate that holds a method; an error that points at the method where none does.
+    /// The gate of a method; an error that points at the method if it has none.
     pub fn gate(&self, method: &Spanned<String>) -> Result<&Gate, ConfigError> {
         let holds = |gate: &&Gate| gate.methods.iter().any(|name| name.as_ref() == method.as_ref());
         self.gates.iter().find(holds).ok_or_else(|| {
@@ -184,7 +186,7 @@ impl Comparison {
         })
     }
 
-    /// The digest of the file.
+    /// The digest of the file's text.
     pub fn digest(&self) -> Digest {
         Digest::of(self.source.text())
     }
@@ -225,7 +227,7 @@ impl File {
     }
 }
 
-/// A method that two gates name.
+/// The first method that two gates name.
 fn gated_twice(gates: &[Gate]) -> Option<(std::ops::Range<usize>, String)> {
     let mut names: Vec<&Spanned<String>> = gates.iter().flat_map(|gate| &gate.methods).collect();
     names.sort_by(|a, b| a.as_ref().cmp(b.as_ref())); // stable: the later of two stays the later

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::cell::Cut;
 use crate::{Cell, Library, Scope, Verdict};
 
-/// The leaderboard of all cells: full collections first, samples in tables of their own.
+/// The leaderboard of all results as Markdown: full collections first, then samples, each in a table of its own.
 pub fn leaderboard(library: &Library, cells: &[Cell]) -> String {
     let mut page = String::from(HEAD);
     let _ = writeln!(page, "{}", library.coverage(cells).sentence());
@@ -28,7 +28,7 @@ cut-off, and an encoder what share of the documents was longer than it reads.
 
 ";
 
-/// A column that stands only in tables where a row has something to say in it.
+/// A column that a table has only if one of its rows has a value in it.
 struct Column {
     head: &'static str,
     value: fn(&Cell) -> Option<String>,
@@ -74,7 +74,7 @@ fn table(page: &mut String, scope: &Scope, dataset: &str, rows: &[&Cell], librar
     list(page, &notes);
 }
 
-/// How the methods of a table depart from their papers, each method once, in the order of the rows.
+/// How the methods of a table depart from their papers; each method once, in the order of the rows.
 fn notes<'a>(rows: &[&'a Cell], library: &'a Library) -> Vec<(&'a str, &'a str)> {
     let mut notes = Vec::new();
     for cell in rows {
@@ -86,7 +86,7 @@ fn notes<'a>(rows: &[&'a Cell], library: &'a Library) -> Vec<(&'a str, &'a str)>
     notes
 }
 
-/// The number of its note behind a method's name.
+/// The number of its note, to be put after a method's name.
 fn mark(notes: &[(&str, &str)], cell: &Cell) -> String {
     let place = notes.iter().position(|(method, _)| *method == cell.method);
     place.map_or_else(String::new, |place| format!(" ({})", place + 1))
@@ -104,7 +104,7 @@ fn value(cell: &Cell, measure: &str) -> String {
     measured.map_or_else(String::new, |measured| format!("{:.4}", measured.value))
 }
 
-/// What share of the exact search's best documents was found, at each cut-off.
+/// The share of the exact search's best documents that was found, at each cutoff, as text.
 fn recalls(cell: &Cell) -> Option<String> {
     let recalls = cell.recalls();
     let one = |&(cutoff, recall): &(usize, f64)| format!("{recall:.4} @{cutoff}");
@@ -112,7 +112,8 @@ fn recalls(cell: &Cell) -> Option<String> {
     (!recalls.is_empty()).then(|| recalls.join(", "))
 }
 
-/// What share of the documents was longer than the model reads, and of all text what share it did not read.
+/// The share of documents that were longer than the model reads, and the share of all text that it did not read, as
+/// text.
 fn cut(cell: &Cell) -> Option<String> {
     let Cut { documents, text } = cell.cut()?;
     Some(format!("{:.1} % ({:.1} %)", 100.0 * documents, 100.0 * text))
@@ -133,7 +134,7 @@ fn claims(cell: &Cell) -> String {
     cell.claims.iter().map(of).collect::<Vec<_>>().join("; ")
 }
 
-/// Its name, with its config where that is one of the program's own.
+/// The method's name, with a link to its config if the program carries that.
 fn method(cell: &Cell, library: &Library) -> String {
     match library.methods.contains_key(&cell.method) {
         true => format!("[{}](../configs/{}.toml)", cell.label(), cell.method),

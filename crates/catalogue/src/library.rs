@@ -5,40 +5,79 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::sweep::{self, Sweep};
 use crate::{Cell, Comparison, ConfigError, Method, Paper, Papers, Source};
 
-/// Every config of a checkout, or of the copy inside the binary.
+/// All configs of a folder, or of the copy inside the program.
+///
+/// ```
+/// use nir_catalogue::{Library, Source, Status};
+///
+/// let papers = r#"
+/// [[paper]]
+/// key = "robertson1994okapi"
+/// title = "Okapi at TREC-3"
+/// authors = "S. Robertson and others"
+/// venue = "TREC 1994"
+/// year = 1994
+/// url = "https://trec.nist.gov/pubs/trec3/t3_proceedings.html"
+/// code = []
+/// section = "Sparse Retrieval"
+/// short_name = "BM25"
+/// family = "lexical"
+/// kind = "method"
+/// edition = "outside"
+/// checkpoints = []
+/// "#;
+/// let bm25 = r#"
+/// [card]
+/// name  = "BM25"
+/// paper = "robertson1994okapi"
+///
+/// [[stage]]
+/// use = "bm25"
+/// k1  = 0.9
+/// "#;
+/// let files = [("papers.toml", papers), ("lexical/bm25.toml", bm25)];
+/// let files = files.map(|(path, text)| (path.to_owned(), Source::new(format!("configs/{path}"), text)));
+/// let library = Library::parse(files)?;
+///
+/// let method = &library.methods["lexical/bm25"];
+/// assert_eq!(method.stages[0].algorithm.as_ref(), "bm25");
+/// let paper = library.papers.get(&method.card.paper).expect("the key is in papers.toml");
+/// assert_eq!(library.status(paper, &[]), Status::Configured); // there are no results yet
+/// # Ok::<(), nir_catalogue::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Library {
-    /// The entries of the list.
+    /// The entries of the list of papers.
     pub papers: Papers,
-    /// Methods by name.
+    /// The methods by name.
     pub methods: BTreeMap<String, Method>,
-    /// Comparisons by path.
+    /// The comparisons by path.
     pub comparisons: BTreeMap<String, Comparison>,
-    /// Sweeps over search structures by name: `sweeps/pocket`.
+    /// The sweeps over search structures by name, such as `sweeps/pocket`.
     pub sweeps: BTreeMap<String, Sweep>,
-    /// Recipes by name, which is that of the weights they make: `dense-tas`.
+    /// The names of recipes, which are also the names of the weights that they make, such as `dense-tas`.
     pub recipes: BTreeSet<String>,
 }
 
-/// How far an entry of the list has come here. Computed, never written down.
+/// How far an entry of the list can be run here. It is computed from configs and results, never written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
-    /// Nothing to run: a survey, a dataset, a toolkit.
+    /// There is nothing to run: the entry is a survey, a dataset or a toolkit.
     NotAMethod,
-    /// No config yet.
+    /// It has no config.
     Open,
-    /// It has a config, and no result yet.
+    /// It has a config and no result.
     Configured,
-    /// It has results, all of them of weights that were trained here: small ones, in place of the paper's.
+    /// It has results, but only of small weights that were trained here in place of the paper's.
     TrainedHere,
     /// It has a result of published weights, or of a method that needs none.
     Run,
-    /// One of those has every printed number that its config cites for the dataset.
+    /// Such a result reproduces every published number that its config cites for the dataset.
     Reproduced,
 }
 
 impl Status {
-    /// All of them, the furthest last.
+    /// All statuses in order of progress.
     pub const ALL: [Self; 6] = [
         Self::NotAMethod,
         Self::Open,
@@ -48,7 +87,7 @@ impl Status {
         Self::Reproduced,
     ];
 
-    /// In words.
+    /// The name of the status, in words.
     pub fn name(self) -> &'static str {
         match self {
             Self::NotAMethod => "not a method",
@@ -61,30 +100,31 @@ impl Status {
     }
 }
 
-/// How much of the list runs.
+/// How many entries of the list have which status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Coverage {
-    /// Entries of both editions.
+    /// The number of entries in both editions.
     pub listed: usize,
-    /// Those that describe a method or a way of making weights.
+    /// The number of entries that describe a method or a way of making weights.
     pub runnable: usize,
-    /// Of these, how many have a config.
+    /// The number of these that have a config.
     pub configured: usize,
-    /// Of these, how many have results of weights that were trained here, and no others.
+    /// The number of these that have results, all of weights that were trained here.
     pub trained_here: usize,
-    /// How many have a result of published weights, or of a method that needs none, and reproduce no printed number with it.
+    /// The number of these that have a result of published weights, or of a method that needs none, but do not
+    /// reproduce the published numbers.
     pub run: usize,
-    /// How many reproduce the numbers that are printed.
+    /// The number of these that reproduce the published numbers.
     pub reproduced: usize,
 }
 
 impl Coverage {
-    /// How many have any result.
+    /// The number of entries with any result.
     pub fn with_results(&self) -> usize {
         self.trained_here + self.run + self.reproduced
     }
 
-    /// In a sentence or two.
+    /// The counts in one or two sentences.
     pub fn sentence(&self) -> String {
         format!(
             "Of {} entries of the list, {} describe a method or a way of making weights: {} have a config, {} a result. Of those {}, \
@@ -103,8 +143,8 @@ impl Coverage {
 }
 
 impl Library {
-    /// Reads every config: `sources` are `papers.toml`, `<family>/<method>.toml` and comparisons, each with its path
-    /// below `configs`.
+    /// Reads every config. `sources` are `papers.toml`, `<family>/<method>.toml` and comparisons, each with its path
+    /// below `configs`. Fails at the first file that has a mistake.
     pub fn parse(sources: impl IntoIterator<Item = (String, Source)>) -> Result<Self, ConfigError> {
         let mut library = Self::default();
         for (path, source) in sources {
@@ -129,7 +169,7 @@ impl Library {
         Ok(())
     }
 
-    /// The methods that a paper describes, itself or in a later part.
+    /// The methods that implement a paper or one of its later parts.
     pub fn methods_of<'a>(&'a self, paper: &'a Paper) -> impl Iterator<Item = &'a Method> {
         self.methods.values().filter(move |method| {
             let cited = self.papers.get(&method.card.paper);
@@ -139,7 +179,7 @@ impl Library {
         })
     }
 
-    /// Whether a result is of weights that were made here, by `nir train`: those inside the program, and those of a recipe.
+    /// Whether a result is of weights that `nir train` made: those inside the program, and those of a recipe.
     pub fn is_trained_here(&self, cell: &Cell) -> bool {
         let made = |name: &String| {
             let recipe = name.strip_prefix("file:models/");
@@ -149,7 +189,7 @@ impl Library {
         cell.provenance.weights.keys().any(made)
     }
 
-    /// How far a result brings an entry.
+    /// The status that one result gives to its entry.
     fn status_of(&self, cell: &Cell) -> Status {
         match (self.is_trained_here(cell), cell.is_reproduced()) {
             (true, _) => Status::TrainedHere,
@@ -158,7 +198,7 @@ impl Library {
         }
     }
 
-    /// How far an entry has come, given the results there are.
+    /// The status of an entry, given all results.
     pub fn status(&self, paper: &Paper, cells: &[Cell]) -> Status {
         if !paper.is_runnable() {
             return Status::NotAMethod;
@@ -172,7 +212,7 @@ impl Library {
         }
     }
 
-    /// How much of the list runs.
+    /// The number of entries with each status.
     pub fn coverage(&self, cells: &[Cell]) -> Coverage {
         let mut coverage = Coverage::default();
         for paper in self.papers.iter().filter(|paper| paper.is_listed()) {
@@ -187,7 +227,7 @@ impl Library {
         coverage
     }
 
-    /// What is inconsistent between papers and methods, one line each, with file and line.
+    /// Contradictions between papers and methods, each with file and line.
     pub fn problems(&self) -> Vec<ConfigError> {
         self.methods.values().filter_map(|method| self.problem(method)).collect()
     }

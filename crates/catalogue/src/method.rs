@@ -10,39 +10,39 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::{ConfigError, Source};
 
-/// Who a method is.
+/// The card of a method: its name, its paper, and how it departs from the paper.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
     /// The name in tables.
     pub name: String,
-    /// A key of `papers.toml`.
+    /// The key of its paper in `papers.toml`.
     pub paper: String,
-    /// The licence of the weights, where there are any.
+    /// The licence of the weights, if there are any.
     pub licence: Option<String>,
-    /// One sentence: how it departs from the paper. Absent where it does not.
+    /// One sentence that says how the method departs from the paper; absent if it does not.
     pub differs: Option<String>,
-    /// Why weights of the hub are named by a branch and not by a commit. Absent where none are.
+    /// The reason why weights on the hub are named by a branch and not by a commit; absent if none are.
     pub unpinned: Option<String>,
-    /// What of the checkpoint's own words the stages contradict on purpose: `max_length`, `pooling` and the like. `differs`
-    /// says why.
+    /// The settings in which the stages contradict the checkpoint's own files on purpose, such as `max_length` or
+    /// `pooling`. `differs` gives the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<String>,
 }
 
-/// A number that the paper, or a system we follow, prints.
+/// A number that the paper, or a system that we follow, has published.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// On which dataset.
+    /// The dataset.
     pub dataset: String,
-    /// In which measure.
+    /// The name of the measure.
     pub measure: String,
-    /// The number, as a fraction.
+    /// The number as a fraction.
     pub value: f64,
-    /// How far ours may be from it, above or below.
+    /// How far our value may be from it, above or below.
     pub tolerance: f64,
-    /// Where it is printed.
+    /// Where it is published: the paper or page, with table and row.
     pub source: String,
 }
 
@@ -67,24 +67,24 @@ pub struct Tuned {
     pub seed: u64,
 }
 
-/// The key of a stage that any algorithm may stand behind.
+/// The key of the passage settings, which a stage of any algorithm may have.
 const PASSAGES: &str = "passages";
 
-/// One `[[stage]]`: the algorithm it names, and its parameters still unread.
+/// One `[[stage]]` table: the name of its algorithm, and its parameters, which are not read yet.
 #[derive(Debug, Clone)]
 pub struct StageTable {
-    /// The algorithm, from `use`.
+    /// The name of the algorithm, from the key `use`.
     pub algorithm: Spanned<String>,
-    /// The sha256 of its files of weights, in hexadecimal; empty where none are pinned.
+    /// The SHA-256 digests of its files of weights, in hexadecimal; empty if none are pinned.
     pub sha256: Vec<String>,
-    /// Whether it works over passages of documents: see [`StageTable::passages`].
+    /// Whether it works on passages of documents: see [`StageTable::passages`].
     pub has_passages: bool,
     source: Source,
     position: usize,
 }
 
 impl StageTable {
-    /// Reads the parameters with `read`, which sees the table without `use`; its errors get file and line.
+    /// Reads the parameters with `read`, which gets the table without `use`; its errors get file and line.
     pub fn read<T>(
         &self,
         read: impl FnOnce(Spanned<DeValue<'_>>) -> Result<T, toml::de::Error>,
@@ -100,7 +100,8 @@ impl StageTable {
         })
     }
 
-    /// How documents are cut into passages before the stage sees them, where it says that: its table `passages`.
+    /// The settings by which documents are cut into passages, from the table `passages`; `None` if the stage reads
+    /// whole documents.
     pub fn passages<T: DeserializeOwned>(&self) -> Result<Option<T>, ConfigError> {
         if !self.has_passages {
             return Ok(None);
@@ -131,22 +132,22 @@ impl StageTable {
         })
     }
 
-    /// An error about this stage as a whole, pointing at its `use`.
+    /// An error about this stage as a whole, which points at its `use`.
     pub fn error(&self, message: impl Into<String>) -> ConfigError {
         self.source.error_at(self.algorithm.span(), message)
     }
 }
 
-/// A method as its file has it.
+/// A method as its file states it.
 #[derive(Debug, Clone)]
 pub struct Method {
-    /// Its name: the path below `configs` without `.toml`.
+    /// The name, which is the path below `configs` without `.toml`.
     pub name: String,
-    /// Who it is.
+    /// The card.
     pub card: Card,
-    /// What it does, in order.
+    /// The stages in the order in which they run.
     pub stages: Vec<StageTable>,
-    /// What others print for it.
+    /// Numbers that others have published for it.
     pub claims: Vec<Claim>,
     /// Where its parameters come from, if they were tuned.
     pub tuned: Option<Tuned>,
@@ -174,7 +175,7 @@ struct Stage {
     passages: Option<IgnoredAny>,
 }
 
-/// One file of weights, or several.
+/// One SHA-256 digest, or several.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Pins {
@@ -183,7 +184,7 @@ enum Pins {
 }
 
 impl Stage {
-    /// The pins of its weights, each of them a hash.
+    /// The digests of the weights; an error if one is no SHA-256 digest.
     fn sha256(pins: Option<Spanned<Pins>>, source: &Source) -> Result<Vec<String>, ConfigError> {
         let Some(pins) = pins else { return Ok(Vec::new()) };
         let span = pins.span();
@@ -223,7 +224,8 @@ fn place(key: &str, value: &mut Spanned<DeValue<'_>>, folder: &Path) {
 }
 
 impl Method {
-    /// Reads a config; `name` is its path below `configs` without `.toml`.
+    /// Reads a config; `name` is its path below `configs` without `.toml`. Fails at the first mistake, with file and
+    /// line.
     pub fn parse(name: &str, source: Source) -> Result<Self, ConfigError> {
         let file: File = source.parse()?;
         if !file.card.overrides.is_empty() && file.card.differs.is_none() {
@@ -250,18 +252,19 @@ impl Method {
         })
     }
 
-    /// What a user types to name it: its name, or its file where that is no config of the program's own.
+    /// The text by which a user names the method: its name, or the path of its file if that is not one of the program's
+    /// configs.
     pub fn argument(&self) -> &str {
         let path = self.source.path();
         if path.starts_with("configs/") { &self.name } else { path }
     }
 
-    /// The folder it lies in.
+    /// The folder that it lies in, which is its family.
     pub fn family(&self) -> &str {
         self.name.split('/').next().unwrap_or_default()
     }
 
-    /// The digest of the file.
+    /// The digest of the file's text.
     pub fn digest(&self) -> Digest {
         Digest::of(self.source.text())
     }

@@ -5,87 +5,87 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ConfigError, Source};
 
-/// What is computed at query time: the folder a method's code and config live in.
+/// The kind of computation at query time, which is also the folder of a method's code and config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
-    /// Exact terms with statistical weights: BM25.
+    /// Exact terms with statistical weights, such as BM25.
     Lexical,
-    /// Term weights by a model: DeepCT, DeepImpact, uniCOIL.
+    /// Terms weighted by a model, such as DeepCT, DeepImpact and uniCOIL.
     Weighting,
-    /// More terms, in documents or queries: doc2query.
+    /// Additional terms in documents or queries, such as doc2query.
     Expansion,
-    /// Queries written anew from what was found: RM3, ANCE-PRF.
+    /// Queries that are changed by what a first search found, such as RM3 and ANCE-PRF.
     Feedback,
-    /// Learned sparse vectors: SPLADE.
+    /// Learned sparse vectors, such as SPLADE.
     Sparse,
-    /// One vector for each text: DPR.
+    /// One vector for each text, such as DPR.
     Dense,
-    /// Several vectors for each text: ColBERT.
+    /// Several vectors for each text, such as ColBERT.
     Late,
-    /// Vectors of phrases: DensePhrases.
+    /// Vectors of phrases, such as DensePhrases.
     Phrase,
-    /// Query and document read together: monoBERT.
+    /// Query and document read together, such as monoBERT.
     CrossEncoder,
-    /// Documents longer than a model's input.
+    /// Methods for documents longer than a model's input.
     LongDocument,
-    /// Rerankers made cheaper: PreTTR, early exit.
+    /// Rerankers that are made cheaper, such as PreTTR and early exit.
     Efficient,
-    /// Rerankers that write: monoT5.
+    /// Rerankers that generate text, such as monoT5.
     Seq2seq,
-    /// Large language models asked in words: RankGPT.
+    /// Large language models that are prompted, such as RankGPT.
     Prompting,
-    /// Models that write the name of a document: DSI.
+    /// Models that generate the identifier of a document, such as DSI.
     Generative,
-    /// Several systems joined.
+    /// Combinations of several systems.
     Hybrid,
-    /// Images and text.
+    /// Methods for images and text.
     Multimodal,
-    /// Generation from what was retrieved.
+    /// Generation from retrieved documents.
     Rag,
     /// Attacks and defences.
     Robustness,
-    /// Computes no ranking: surveys, toolkits.
+    /// Entries that compute no ranking: surveys and toolkits.
     None,
 }
 
 impl Family {
-    /// Its name, which is that of its folders.
+    /// The name of the family, which is the name of its folders.
     pub fn folder(self) -> String {
         serde_plain(self)
     }
 }
 
 impl Kind {
-    /// Its name.
+    /// The name of the kind.
     pub fn name(self) -> String {
         serde_plain(self)
     }
 }
 
-/// The name serde writes for a unit variant.
+/// The name that serde writes for a unit variant.
 fn serde_plain(variant: impl Serialize) -> String {
     let name = serde_json::to_value(variant).expect("a unit variant is plain data");
     name.as_str().expect("a unit variant is written as its name").to_owned()
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Something computed when indexing or searching.
+    /// A method that is computed when indexing or searching.
     Method,
     /// A way of making weights.
     Training,
-    /// A survey or perspective.
+    /// A survey or a perspective paper.
     Survey,
-    /// A benchmark or resource.
+    /// A benchmark or another resource.
     Dataset,
-    /// A library.
+    /// A software library.
     Toolkit,
 }
 
-/// Which edition of the list has the entry.
+/// The edition of the list that has the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Edition {
@@ -95,66 +95,66 @@ pub enum Edition {
     Current,
     /// Only the earlier edition.
     Earlier,
-    /// On neither: a foundation that a method here rests on.
+    /// No edition: a foundation that a method here builds on.
     Outside,
 }
 
-/// One entry. Facts are as the list gives them.
+/// One entry of the list, with the facts as the list states them.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Paper {
-    /// Its stable name here: first author, year, one word.
+    /// The key: first author, year and one word. It never changes.
     pub key: String,
-    /// Title as listed.
+    /// The title.
     pub title: String,
-    /// Authors as listed.
+    /// The authors.
     pub authors: String,
-    /// Venue as listed.
+    /// The venue.
     pub venue: String,
-    /// Year of the venue, else of the preprint.
+    /// The year of the venue, or of the preprint if there is none.
     pub year: Option<u16>,
-    /// The paper.
+    /// The address of the paper.
     pub url: String,
-    /// Code, as the list links it.
+    /// The addresses of code that the list links to.
     pub code: Vec<String>,
-    /// The headings above it, verbatim, joined by ` > `.
+    /// The headings of the list above the entry, joined by ` > `.
     pub section: String,
-    /// The name people use.
+    /// The name by which the method is known.
     pub short_name: String,
-    /// What it computes.
+    /// The family.
     pub family: Family,
-    /// What it is.
+    /// The kind of entry.
     pub kind: Kind,
-    /// Where it is listed.
+    /// The edition that has the entry.
     pub edition: Edition,
-    /// Public checkpoints on the Hugging Face hub.
+    /// Public checkpoints on the Hugging Face hub, as `org/name`.
     pub checkpoints: Vec<String>,
     /// Further papers of the same entry.
     #[serde(default)]
     pub also: Vec<String>,
-    /// Other sections in which the entry stands again.
+    /// Other sections that repeat the entry.
     #[serde(default)]
     pub also_in: Vec<String>,
-    /// Defects of the list itself.
+    /// Mistakes of the list itself in this entry.
     #[serde(default)]
     pub defects: Vec<String>,
-    /// The entry this paper is a later part of.
+    /// The key of the entry that this paper is a later part of.
     #[serde(default)]
     pub part_of: Option<String>,
 }
 
 impl Paper {
-    /// Whether the list has it.
+    /// Whether the list has the entry.
     pub fn is_listed(&self) -> bool {
         self.edition != Edition::Outside
     }
 
-    /// Whether it describes something that can be run: a method, or a way of making weights for one.
+    /// Whether the entry describes something that can be run: a method, or a way of making weights for one.
     pub fn is_runnable(&self) -> bool {
         matches!(self.kind, Kind::Method | Kind::Training)
     }
 
-    /// The name people use, else the title.
+    /// The name by which the method is known, else the title.
     pub fn name(&self) -> &str {
         if self.short_name.is_empty() { &self.title } else { &self.short_name }
     }
@@ -171,7 +171,7 @@ struct File {
 pub struct Papers(IndexMap<String, Paper>);
 
 impl Papers {
-    /// Reads `papers.toml`; keys are unique and `part_of` names an entry.
+    /// Reads `papers.toml`. Fails if a key is not unique or `part_of` names no entry.
     pub fn parse(source: &Source) -> Result<Self, ConfigError> {
         let mut papers = IndexMap::new();
         let file: File = source.parse()?;
@@ -199,12 +199,12 @@ impl Papers {
         Ok(())
     }
 
-    /// Adds other entries; one of the same key takes the place of the one that there was.
+    /// Adds further entries; one with a known key replaces the earlier one.
     pub(crate) fn add(&mut self, others: Self) {
         self.0.extend(others.0);
     }
 
-    /// The entry with this key.
+    /// The entry with this key; `None` if there is none.
     pub fn get(&self, key: &str) -> Option<&Paper> {
         self.0.get(key)
     }
@@ -214,12 +214,12 @@ impl Papers {
         self.0.values()
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -8,46 +8,46 @@
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
-/// The measures of every query.
+/// The measures of a result for every query.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PerQuery {
-    /// Their names, as in the head of the file.
+    /// The names of the measures, as in the first line of the file.
     pub measures: Vec<String>,
-    /// The queries, in the order of the file.
+    /// The ids of the queries, in the order of the file.
     pub queries: Vec<String>,
-    /// `values[m][q]` is `measures[m]` of `queries[q]`.
+    /// The values: `values[m][q]` is `measures[m]` of `queries[q]`.
     pub values: Vec<Vec<f64>>,
 }
 
-/// A file of measures that cannot be read.
+/// Why a file of measures could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PerQueryError {
-    /// It cannot be opened.
+    /// The file could not be opened.
     #[error("{path}: {source}; `nir run` writes it with the result beside it")]
     Io {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A line does not fit the head.
+    /// A line does not have as many values as the first line has measures.
     #[error(
         "{path}:{line}: expected a query and {expected} numbers, found `{found}`; delete it and run the method again"
     )]
     Line {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// The line, from 1.
+        /// The number of the line, counted from 1.
         line: usize,
-        /// How many measures the head names.
+        /// The number of measures in the first line.
         expected: usize,
-        /// What stands there.
+        /// The text of the line.
         found: String,
     },
 }
 
 impl PerQuery {
-    /// Reads a file of a result.
+    /// Reads the file of a result.
     pub fn read(path: &Path) -> Result<Self, PerQueryError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
@@ -55,7 +55,7 @@ impl PerQuery {
         Self::parse(&name, &text)
     }
 
-    /// Reads a text; `path` names it in errors.
+    /// Reads the text of such a file; `path` names it in errors.
     pub fn parse(path: &str, text: &str) -> Result<Self, PerQueryError> {
         let mut lines = text.lines();
         let head = lines.next().unwrap_or_default().split('\t').skip(1);
@@ -84,7 +84,7 @@ impl PerQuery {
         Some(())
     }
 
-    /// The values of one measure, if the file has it.
+    /// The values of one measure, one for each query; `None` if the file does not have it.
     pub fn get(&self, measure: &str) -> Option<&[f64]> {
         let column = self.measures.iter().position(|name| name == measure)?;
         Some(&self.values[column])

@@ -6,33 +6,33 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-/// The text of a config and the path a user knows it by. Cloning shares the text.
+/// The text of a config, and the path that messages show. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     path: Arc<str>,
     text: Arc<str>,
-    /// Where what it names relatively lies.
+    /// The folder that relative paths of weights in the config start from.
     folder: Option<Arc<Path>>,
     /// Whether no file has this text.
     is_made: bool,
 }
 
-/// Something in a config that cannot be meant.
+/// A mistake in a config, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}:{line}:{column}: {message}")]
 pub struct ConfigError {
-    /// The file.
+    /// The path of the file.
     pub path: String,
-    /// The line, from 1.
+    /// The number of the line, counted from 1.
     pub line: usize,
-    /// The column in characters, from 1.
+    /// The column in characters, counted from 1.
     pub column: usize,
     /// What was found and what was expected.
     pub message: String,
 }
 
 impl Source {
-    /// A config as it stands in `path`.
+    /// A config with the path that messages show.
     pub fn new(path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
         Self { path: path.into(), text: text.into(), folder: None, is_made: false }
     }
@@ -47,7 +47,7 @@ impl Source {
         self.is_made
     }
 
-    /// The same, with the folder in which what it names relatively lies: weights (`file:model`), files, other configs.
+    /// The same config, whose relative paths of weights (`file:model`) start from `folder`.
     #[must_use]
     pub fn in_folder(self, folder: &Path) -> Self {
         Self { folder: Some(folder.into()), ..self }
@@ -58,7 +58,7 @@ impl Source {
         self.folder.as_deref()
     }
 
-    /// The path as a user knows it.
+    /// The path that messages show.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -68,17 +68,17 @@ impl Source {
         &self.text
     }
 
-    /// Reads the whole file as a `T`.
+    /// Reads the whole file as a `T`; errors have file, line and column.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         toml::from_str(&self.text).map_err(|error| self.toml_error(&error))
     }
 
-    /// Points at where `error` says that it is.
+    /// An error at the place that `error` names.
     pub fn toml_error(&self, error: &toml::de::Error) -> ConfigError {
         self.error_at(error.span().unwrap_or(0..0), error.message())
     }
 
-    /// Points at the first byte of `span`.
+    /// An error at the first byte of `span`.
     pub fn error_at(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
         let before = &self.text[..span.start.min(self.text.len())];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

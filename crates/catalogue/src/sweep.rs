@@ -23,43 +23,43 @@ use toml::{Spanned, Table, Value};
 
 use crate::{ConfigError, Method, Source};
 
-/// The folder of sweeps below `configs`, and of their cells below a dataset's results.
+/// The folder of sweeps below `configs`, and of their results below the folder of a dataset.
 pub(crate) const FOLDER: &str = "sweeps/";
 
-/// A sweep as its file has it.
+/// A sweep as its file states it.
 #[derive(Debug, Clone)]
 pub struct Sweep {
-    /// Its path below `configs` without `.toml`: `sweeps/pocket`.
+    /// The name, which is the path below `configs` without `.toml`: `sweeps/pocket`.
     pub name: String,
-    /// The collection and the queries.
+    /// The name of the dataset, which gives the collection and the queries.
     pub dataset: Spanned<String>,
-    /// How many documents a search returns.
+    /// The number of documents that a search returns.
     pub depth: usize,
-    /// How often all queries are searched for.
+    /// The number of times that all queries are searched for; the median time counts.
     pub rounds: usize,
-    /// Structures over the vectors of one method each.
+    /// The groups, each of which searches the vectors of one method.
     pub groups: Vec<Group>,
     /// The file.
     pub source: Source,
 }
 
-/// Structures over the vectors of one method.
+/// The search structures over the vectors of one method.
 #[derive(Debug, Clone)]
 pub struct Group {
     /// The method whose vectors are searched.
     pub method: Spanned<String>,
-    /// The structures; the first is the exact one.
+    /// The structures with their parameters; the first is the exact one.
     pub points: Vec<Point>,
 }
 
-/// One structure with its parameters.
+/// One search structure with its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
-    /// What its cell is called: `sweeps/pocket/hnsw-ef=10-m=8`.
+    /// The name of its result: `sweeps/pocket/hnsw-ef=10-m=8`.
     pub name: String,
-    /// What it is called in tables: `hnsw ef=10 m=8`.
+    /// Its name in tables: `hnsw ef=10 m=8`.
     pub label: String,
-    /// What a method's `index` would say.
+    /// The table that a method would have as `index`.
     pub index: Table,
 }
 
@@ -76,14 +76,15 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Grid {
     method: Spanned<String>,
-    /// Stands before the labels of its points, where the same structure occurs twice.
+    /// A text before the labels of its points, which is needed if the same structure occurs twice.
     label: Option<String>,
     exact: Table,
     index: Spanned<Value>,
 }
 
 impl Sweep {
-    /// Reads a sweep; `name` is its path below `configs` without `.toml`.
+    /// Reads a sweep; `name` is its path below `configs` without `.toml`. Fails at the first mistake, with file and
+    /// line.
     pub fn parse(name: &str, source: Source) -> Result<Self, ConfigError> {
         let file: File = source.parse()?;
         if file.depth == 0 || file.rounds == 0 {
@@ -122,12 +123,13 @@ impl Sweep {
         self.groups.iter().flat_map(|group| &group.points)
     }
 
-    /// The digest of the file.
+    /// The digest of the file's text.
     pub fn digest(&self) -> Digest {
         Digest::of(self.source.text())
     }
 
-    /// The method that searches its vectors with `point`, and keeps as many documents as the sweep says.
+    /// The method that searches its own vectors with the structure of `point`, and keeps as many documents as the sweep
+    /// says.
     pub fn applied(
         &self,
         group: &Group,
@@ -173,10 +175,10 @@ impl Grid {
     }
 }
 
-/// Points of one `[[sweep]]`; each is searched with all queries.
+/// The largest number of points of one `[[sweep]]` table, as each is searched with all queries.
 const MOST_POINTS: usize = 10_000;
 
-/// How many ways there are to take one value from each list.
+/// The number of ways to take one value from each list.
 fn count(value: &Value) -> usize {
     match value {
         Value::Array(list) => list.iter().map(count).fold(0, usize::saturating_add),
@@ -185,14 +187,14 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// A value without lists, and what was chosen for it.
+/// A value in which each list is replaced by one of its values, and the names of these choices.
 #[derive(Clone)]
 struct Choice {
     value: Value,
     said: Vec<String>,
 }
 
-/// Every way to take one value from each list; `key` is what the value is called.
+/// Every way to take one value from each list; `key` names the value in labels.
 fn choices(key: &str, value: &Value) -> Vec<Choice> {
     match value {
         Value::Array(list) => list.iter().flat_map(|one| chosen(key, one, list.len())).collect(),
@@ -204,7 +206,7 @@ fn choices(key: &str, value: &Value) -> Vec<Choice> {
     }
 }
 
-/// The ways that begin with one of `of` values.
+/// The choices that take `value`, which is one of the `of` values of a list.
 fn chosen(key: &str, value: &Value, of: usize) -> Vec<Choice> {
     let word = match value {
         Value::Table(table) => table.get("use").and_then(Value::as_str).unwrap_or(key).to_owned(),

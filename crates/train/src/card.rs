@@ -3,7 +3,7 @@
 use crate::recipe::{Head, Recipe};
 use crate::trainer::Outcome;
 
-/// What it is, how it was made, what it was measured at.
+/// The text of the model card: what the model is, how it was made, and what it was measured at.
 pub(crate) fn write(recipe: &Recipe, vocab: usize, outcome: &Outcome) -> String {
     let model = &recipe.model;
     let kind = match &recipe.head {

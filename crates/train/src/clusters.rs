@@ -13,29 +13,33 @@ use crate::recipe::Task;
 use crate::vectors::Stored;
 use crate::{Error, Folders, Result};
 
-/// The name of the file in the folder of the recipe.
+/// The name of the file that the recipe writes, in the recipe's folder.
 pub const FILE: &str = "clusters.tsv";
 
-/// A recipe for clusters of queries.
+/// A recipe that groups queries into clusters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Always `clusters`.
+    /// The task: always `clusters`.
     pub task: Task,
-    /// One sentence on what it makes.
+    /// One sentence that says what the recipe makes.
     pub summary: String,
-    /// Decides which queries the centroids begin at.
+    /// The seed of the choice of the first centroids.
     pub seed: u64,
-    /// What a recipe of the task `vectors` wrote, below the folder of models.
+    /// The file of vectors that a recipe of the task `vectors` wrote, as a path below the folder of models.
     pub vectors: PathBuf,
-    /// How many clusters.
+    /// The number of clusters.
     pub count: usize,
-    /// How often Lloyd's two steps are taken.
+    /// The number of iterations of Lloyd's algorithm.
     pub rounds: usize,
 }
 
 impl Recipe {
-    /// Writes `clusters.tsv`, lines `query_id TAB cluster`, and returns it.
+    /// Clusters the queries, writes `clusters.tsv` with lines `query_id TAB cluster`, and returns its path.
+    ///
+    /// # Errors
+    ///
+    /// If the vectors cannot be read, there are fewer of them than clusters, or the file cannot be written.
     pub fn make(&self, folders: &Folders<'_>) -> Result<PathBuf> {
         let stored = Stored::load(&folders.models.join(&self.vectors), &Device::Cpu)?;
         let (names, vectors) = stored.queries;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The result of everything here.
+/// The result of the functions of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Every error of this crate.
@@ -12,67 +12,67 @@ pub enum Error {
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 
-    /// The network cannot be built or run.
+    /// The network could not be built or run.
     #[error(transparent)]
     Network(#[from] nir_nn::Error),
 
-    /// The folder of a checkpoint is not one.
+    /// A folder does not hold a checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] nir_nn::checkpoint::CheckpointError),
 
-    /// Documents or queries cannot be read.
+    /// Documents or queries could not be read.
     #[error(transparent)]
     Read(#[from] nir_data::ReadError),
-    /// A file of texts that can be read and is not plain.
+    /// A file of texts is not in the one plain form that training accepts, although other commands could read it.
     #[error(
         "{0}: texts to train on have one `name TAB text` a line and no empty text; take the rest out"
     )]
     Texts(String),
 
-    /// A run or judgements cannot be read.
+    /// A run or judgements could not be read.
     #[error(transparent)]
     Trec(#[from] nir_data::trec::TrecError),
 
-    /// A file cannot be opened or written.
+    /// A file could not be opened or written.
     #[error(transparent)]
     Open(#[from] nir_data::OpenError),
 
-    /// A run cannot be measured.
+    /// A run could not be measured.
     #[error(transparent)]
     Eval(#[from] nir_eval::EvalError),
 
-    /// Reading or writing failed.
+    /// Reading or writing a file failed.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 
-    /// A line of a file is not what it should be.
+    /// A line of a file does not have the expected form.
     #[error("{}:{line}: {problem}", path.display())]
     Line {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// Which line, from 1.
+        /// The number of the line, counted from 1.
         line: usize,
         /// What was found and what was expected.
         problem: String,
     },
 
-    /// What a recipe asks for does not fit together.
+    /// Values of a recipe contradict each other or its files; the text says which, and what to do.
     #[error("{0}")]
     Unfit(String),
 
-    /// The loss is not a finite number.
+    /// The loss is infinite or not a number.
     #[error(
         "step {step}: the loss is {loss}; lower `optimiser.rate`, lengthen `optimiser.warm_up` or lower `optimiser.clip`"
     )]
     Diverged {
-        /// The step, from 0.
+        /// The number of the step, counted from 0.
         step: usize,
-        /// NaN or an infinity.
+        /// The loss: NaN or an infinity.
         loss: f32,
     },
 }

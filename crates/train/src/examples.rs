@@ -13,18 +13,19 @@ use crate::texts::Texts;
 use crate::vectors::Stored;
 use crate::{Error, Result};
 
-/// A query with a document that answers it and some that do not, as rows of [`Texts`].
+/// A query with one document that answers it and several that do not, as rows of [`Texts`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
-    /// The query.
+    /// The row of the query.
     pub query: usize,
-    /// The document that answers it.
+    /// The row of the document that answers the query.
     pub positive: usize,
-    /// Documents taken not to.
+    /// The rows of documents that are assumed not to answer it.
     pub negatives: Vec<usize>,
 }
 
-/// Reads lines `query_id TAB positive TAB negative TAB …`; a line that starts with `#` is a comment.
+/// Reads a training set: lines `query_id TAB positive TAB negative TAB …`; a line that starts with `#` is a comment.
+/// Fails at the first line that has another form or an unknown id.
 pub fn read(path: &Path, queries: &Texts, documents: &Texts) -> Result<Vec<Example>> {
     let mut examples = Vec::new();
     for (number, line) in open(path)?.lines().enumerate() {
@@ -53,10 +54,10 @@ fn parse(line: &str, queries: &Texts, documents: &Texts) -> std::result::Result<
     })
 }
 
-/// One line of a training set that is about to be written, by names.
+/// One line of a training set to be written: the query's id, the positive's id, the negatives' ids.
 pub type Line<'a> = (&'a str, &'a str, Vec<&'a str>);
 
-/// Writes a training set, whole or not at all.
+/// Writes a training set; the file is complete or does not exist.
 pub fn write(path: &Path, lines: &[Line<'_>]) -> Result<()> {
     write_whole(path, |file| {
         for (query, positive, negatives) in lines {
@@ -71,25 +72,25 @@ pub fn write(path: &Path, lines: &[Line<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// A teacher's scores, and the file that they come from.
+/// The scores of a teacher, and the file that they were read from.
 pub struct Teacher {
     path: PathBuf,
     scores: Scores,
 }
 
 enum Scores {
-    /// A run that it wrote.
+    /// The scores of a run.
     Run(TrecRun),
-    /// Its vectors: any pair has a score, the inner product.
+    /// Vectors, whose inner product is the score of any pair.
     Vectors {
-        /// Of each query of [`Texts`], where there is one.
+        /// The vectors of queries.
         queries: Vectors,
-        /// The same of documents.
+        /// The vectors of documents.
         documents: Vectors,
     },
 }
 
-/// Vectors by the name of a text.
+/// Vectors by the id of their text.
 struct Vectors(BTreeMap<String, Vec<f32>>);
 
 impl Vectors {
@@ -99,7 +100,7 @@ impl Vectors {
 }
 
 impl Teacher {
-    /// Opens what a recipe of the task `vectors` wrote, or else a run.
+    /// Opens a file of vectors that a recipe of the task `vectors` wrote, or else a run. Fails if it is neither.
     pub fn open(path: &Path) -> Result<Self> {
         let are_vectors = path.extension().is_some_and(|extension| extension == "safetensors");
         let scores = match are_vectors {
@@ -113,7 +114,7 @@ impl Teacher {
         Ok(Self { path: path.to_owned(), scores })
     }
 
-    /// The score of a pair.
+    /// The score of a pair. Fails if the teacher has none for it.
     pub fn score(&self, query: &str, document: &str) -> Result<f32> {
         let found = match &self.scores {
             Scores::Run(run) => {
@@ -136,7 +137,8 @@ impl Teacher {
     }
 }
 
-/// Reads lines `query_id TAB cluster` and returns the examples of each cluster.
+/// Reads lines `query_id TAB cluster`; returns the indices of the examples in each cluster. Fails if a query has no
+/// cluster.
 pub fn clusters(path: &Path, queries: &Texts, examples: &[Example]) -> Result<Vec<Vec<usize>>> {
     let mut of_query = BTreeMap::new();
     for (number, line) in open(path)?.lines().enumerate() {

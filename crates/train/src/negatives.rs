@@ -20,37 +20,41 @@ use crate::recipe::Task;
 use crate::texts::Texts;
 use crate::{Error, Folders, Result};
 
-/// The name of the file in the folder of the recipe.
+/// The name of the file that the recipe writes, in the recipe's folder.
 pub const FILE: &str = "examples.tsv";
 
-/// A recipe for a training set.
+/// A recipe that makes a training set with hard negatives from a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Always `negatives`.
+    /// The task: always `negatives`.
     pub task: Task,
-    /// One sentence on what it makes.
+    /// One sentence that says what the recipe makes.
     pub summary: String,
-    /// Decides which negatives are drawn.
+    /// The seed of the choice of negatives.
     pub seed: u64,
-    /// TREC judgements, below the folder of data: grades above 0 are positives.
+    /// A file of TREC judgements below the folder of data. Documents with grades above 0 are positives.
     pub qrels: PathBuf,
-    /// `query_id TAB text`, below the folder of data.
+    /// A file of queries, `query_id TAB text`, below the folder of data.
     pub queries: PathBuf,
-    /// The first judged queries of that file, this many, are left out: the ones that `validation` takes.
+    /// The number of judged queries at the start of that file that are left out, because `validation` uses them.
     pub held_out: usize,
-    /// The run with the candidates, below the folder of models.
+    /// The run from which negatives are drawn, below the folder of models.
     pub run: PathBuf,
-    /// The first rank that may be a negative, from 1.
+    /// The first rank of the run that may be a negative, counted from 1.
     pub from: usize,
-    /// The last.
+    /// The last rank of the run that may be a negative.
     pub to: usize,
-    /// How many negatives each positive gets.
+    /// The number of negatives for each positive.
     pub count: usize,
 }
 
 impl Recipe {
-    /// Writes `examples.tsv` and returns it.
+    /// Writes `examples.tsv` and returns its path.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read or written, or if no query has enough negatives.
     pub fn make(&self, folders: &Folders<'_>) -> Result<PathBuf> {
         if self.from == 0 || self.to < self.from {
             return Err(Error::Unfit(format!(
@@ -75,7 +79,8 @@ impl Recipe {
         }
     }
 
-    /// A line for each positive of a query that is not held out and has enough negatives, in the order of the judgements.
+    /// One line for each positive of a query that is not held out and has enough negatives, in the order of the
+    /// judgements.
     pub fn lines<'a>(
         &self,
         qrels: &'a nir_core::Qrels,
@@ -106,7 +111,7 @@ impl Recipe {
     }
 }
 
-/// The documents of a query by falling score, ties as trec_eval has them.
+/// The documents of a query by falling score; ties are ordered as in trec_eval.
 fn ranked<'a>(run: &'a TrecRun, query: &str) -> impl Iterator<Item = &'a str> {
     let mut found: Vec<(&str, f64)> = run
         .get(query)

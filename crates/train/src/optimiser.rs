@@ -19,25 +19,26 @@ use crate::parameters::Parameters;
 use crate::recipe::Optimiser;
 use crate::{Error, Result};
 
-/// The state of the optimiser: with the weights and the number of the step all there is to go on from.
+/// The optimiser with its state. Together with the weights and the number of the step, the state is all that a training
+/// needs to continue.
 #[derive(Debug)]
 pub struct AdamW {
     config: Optimiser,
-    /// `[2, …]` for each tensor that learns: the mean gradient and the mean square.
+    /// The moving means of each learning tensor, `[2, …]`: of the gradient, and of its square.
     pub moments: BTreeMap<String, Tensor>,
 }
 
-/// What a step did.
+/// What a step has done.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Taken {
-    /// The learning rate.
+    /// The learning rate of the step.
     pub rate: f64,
     /// The norm of all gradients together, before clipping.
     pub norm: f64,
 }
 
 impl AdamW {
-    /// Begins with no memory.
+    /// An optimiser whose moving means are 0.
     pub fn new(config: Optimiser, parameters: &Parameters) -> Result<Self> {
         let zeros = |var: &Var| {
             let shape: Vec<usize> = [2].into_iter().chain(var.dims().iter().copied()).collect();
@@ -50,7 +51,7 @@ impl AdamW {
         Ok(Self { config, moments })
     }
 
-    /// The learning rate of a step, counted from 0: it rises over `warm_up` steps and falls to 0 after the last.
+    /// The learning rate of a step, counted from 0: it rises over `warm_up` steps and then falls to 0 at the last step.
     pub fn rate(&self, step: usize) -> f64 {
         let Optimiser { steps, rate, warm_up, .. } = self.config;
         let (step, steps, warm_up) = (step as f64, steps as f64, warm_up as f64);
@@ -59,7 +60,7 @@ impl AdamW {
         rate * rising.min(falling).clamp(0.0, 1.0)
     }
 
-    /// Takes a step, counted from 0.
+    /// Updates the weights of all learning tensors by one step, counted from 0.
     pub fn step(
         &self,
         parameters: &Parameters,
@@ -92,7 +93,7 @@ impl AdamW {
     }
 }
 
-/// The gradient of each tensor that learns; `None` for one that took no part.
+/// The gradient of each learning tensor; `None` if the tensor did not take part in the loss.
 fn collect(parameters: &Parameters, gradients: &GradStore) -> Result<Vec<Option<Tensor>>> {
     let one = |var: &Var| gradients.get(var).map(Tensor::contiguous).transpose();
     Ok(parameters.learning().map(|(_, var)| one(var)).collect::<candle_core::Result<_>>()?)
@@ -106,19 +107,19 @@ fn norm(gradients: &[Option<Tensor>]) -> Result<f64> {
     Ok(sum.sqrt())
 }
 
-/// The numbers of one step.
+/// The numbers that an update of any tensor uses.
 #[derive(Debug, Clone, Copy)]
 struct Update {
-    /// What clipping multiplies gradients by.
+    /// The factor by which clipping multiplies gradients.
     scale: f32,
     beta1: f32,
     beta2: f32,
-    /// The learning rate over `1 - β₁ᵗ`.
+    /// The learning rate divided by `1 - β₁ᵗ`.
     rate: f32,
-    /// The root of `1 - β₂ᵗ`.
+    /// The square root of `1 - β₂ᵗ`.
     root: f32,
     eps: f32,
-    /// What decay leaves of a weight.
+    /// The factor by which decay multiplies weights.
     keep: f32,
 }
 
@@ -143,10 +144,10 @@ impl Update {
     }
 }
 
-/// Numbers that one task of the thread pool moves; how they are cut changes no bit.
+/// The number of values that one task updates. The result does not depend on it.
 const PIECE: usize = 1 << 15;
 
-/// `m` and `v` take in a gradient.
+/// Updates `m` and `v` with a gradient.
 struct Remember(Update);
 
 impl InplaceOp2 for Remember {
@@ -176,7 +177,7 @@ impl InplaceOp2 for Remember {
     }
 }
 
-/// Weights move by what `m` and `v` say.
+/// Updates weights with `m` and `v`.
 struct Move(Update);
 
 impl InplaceOp2 for Move {
@@ -210,7 +211,7 @@ fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'
     Ok(&storage.as_slice::<f32>()?[start..end])
 }
 
-/// The whole of a tensor that owns its storage, as variables do.
+/// The numbers of a tensor that owns its storage, as variables do.
 fn slice_mut(storage: &mut CpuStorage) -> candle_core::Result<&mut [f32]> {
     match storage {
         CpuStorage::F32(values) => Ok(values),
@@ -218,7 +219,8 @@ fn slice_mut(storage: &mut CpuStorage) -> candle_core::Result<&mut [f32]> {
     }
 }
 
-/// A loss that is no number ends a training at once, before it reaches the weights.
+/// Returns the loss, or an error if it is infinite or not a number, so that a training ends before the weights are
+/// damaged.
 pub fn check(loss: f32, step: usize) -> Result<f32> {
     match loss.is_finite() {
         true => Ok(loss),

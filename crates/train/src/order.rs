@@ -4,10 +4,10 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Streams of the generator that belong to the order; the others are steps.
+/// The first stream of the random generator that belongs to the order of examples; lower ones belong to steps.
 const EPOCHS: u64 = 1 << 40;
 
-/// Random numbers of one step: no state is carried from step to step.
+/// The random numbers of one step; no state is carried from step to step.
 pub fn rng(seed: u64, step: usize) -> ChaCha8Rng {
     stream(seed, step as u64)
 }
@@ -18,23 +18,23 @@ fn stream(seed: u64, number: u64) -> ChaCha8Rng {
     rng
 }
 
-/// How batches are drawn.
+/// The order in which examples are put into batches.
 #[derive(Debug)]
 pub enum Order {
-    /// Every example once an epoch, in a new order each time; a last batch that is not full is left out.
+    /// Every example once in an epoch, in a new order each time; a last batch that is not full is left out.
     Shuffled(Shuffled),
-    /// Each batch from one group, at random.
+    /// Each batch at random from one group.
     Grouped {
-        /// Decides everything.
+        /// The seed of all choices.
         seed: u64,
-        /// The examples of each group.
+        /// The indices of the examples of each group.
         groups: Vec<Vec<usize>>,
-        /// Examples in a batch.
+        /// The number of examples of a batch.
         batch: usize,
     },
 }
 
-/// The order of one epoch at a time.
+/// The order of examples in the current epoch.
 #[derive(Debug)]
 pub struct Shuffled {
     seed: u64,
@@ -44,13 +44,13 @@ pub struct Shuffled {
 }
 
 impl Order {
-    /// Batches of `batch` out of `examples`; of all of them where there are fewer.
+    /// Batches of `batch` out of `examples` examples; of all examples if there are fewer.
     pub fn shuffled(seed: u64, examples: usize, batch: usize) -> Self {
         let batch = batch.min(examples);
         Self::Shuffled(Shuffled { seed, batch, epoch: None, order: (0..examples).collect() })
     }
 
-    /// The examples of a step.
+    /// The indices of the examples of a step, counted from 0.
     pub fn batch(&mut self, step: usize) -> Vec<usize> {
         match self {
             Self::Shuffled(shuffled) => shuffled.batch(step),

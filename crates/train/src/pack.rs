@@ -12,23 +12,24 @@ use serde::{Deserialize, Serialize};
 use crate::recipe::Task;
 use crate::{Error, Folders, Result, state};
 
-/// The name of the file in the folder of the recipe.
+/// The name of the file that the recipe writes, in the recipe's folder.
 const FILE: &str = "model.safetensors";
 
-/// A recipe for a smaller copy of a model.
+/// A recipe that makes a smaller copy of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Always `pack`.
+    /// The task: always `pack`.
     pub task: Task,
-    /// One sentence on what it makes.
+    /// One sentence that says what the recipe makes.
     pub summary: String,
-    /// The folder of the model, below the folder of models.
+    /// The folder of the model, as a path below the folder of models.
     pub model: PathBuf,
 }
 
 impl Recipe {
-    /// Writes the model and what lies beside it; returns the file of its weights.
+    /// Writes the model and copies the files beside it; returns the path of its weights. Fails if a file cannot be read
+    /// or written.
     pub fn make(&self, folders: &Folders<'_>) -> Result<PathBuf> {
         let from = folders.models.join(&self.model);
         let mut packed = HashMap::new();
@@ -51,7 +52,8 @@ impl Recipe {
     }
 }
 
-/// Bytes `[rows, columns]` and scales `[rows]`: the largest weight of a row is 127 away from zero.
+/// The matrix as bytes, `[rows, columns]`, and scales, `[rows]`: the largest weight of each row becomes 127 steps from
+/// zero.
 fn pack(weights: &Tensor) -> Result<(Tensor, Tensor)> {
     let largest = weights.abs()?.max(D::Minus1)?.maximum(f32::MIN_POSITIVE)?; // [rows]
     let scales = (largest / 127.0)?;

@@ -12,23 +12,23 @@ use rand_chacha::ChaCha8Rng;
 use crate::recipe::{Head, Model};
 use crate::{Error, Result, state};
 
-/// Where a trunk stands in a larger model, as `transformers` saves it.
+/// The prefix of the trunk's tensors in a larger model, as `transformers` writes it.
 const TRUNK: &str = "bert.";
 
-/// Every tensor of a model in training.
+/// All tensors of a model in training.
 #[derive(Debug)]
 pub struct Parameters {
-    /// By name.
+    /// The tensors by name.
     pub vars: BTreeMap<String, Var>,
-    /// Those that learn, in order.
+    /// The names of the tensors that learn, in order.
     pub learning: Vec<String>,
 }
 
-/// How a tensor begins.
+/// How a fresh tensor is filled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Start {
     Normal(f64),
-    /// Drawn, with so much of the identity added.
+    /// Random numbers, with this multiple of the identity added.
     Like {
         std: f64,
         identity: f64,
@@ -37,7 +37,14 @@ enum Start {
 }
 
 impl Parameters {
-    /// Draws or loads every tensor; `models` is where `init` lies, `vocab` the size of the vocabulary.
+    /// Draws or loads every tensor.
+    ///
+    /// - `vocab`: the size of the vocabulary
+    /// - `models`: the folder in which `init` is
+    ///
+    /// # Errors
+    ///
+    /// If `init` cannot be read or lacks a tensor, or a tensor has another shape.
     pub fn new(
         model: &Model,
         head: &Head,
@@ -67,7 +74,7 @@ impl Parameters {
         }
     }
 
-    /// What a network is built of that learns: only the tensors that do are tracked.
+    /// The tensors for a network that learns: gradients are tracked for those that learn only.
     pub fn tensors(&self) -> BTreeMap<String, Tensor> {
         let learns = |name: &String| self.learning.binary_search(name).is_ok();
         let tensor = |(name, var): (&String, &Var)| {
@@ -80,12 +87,13 @@ impl Parameters {
         self.vars.iter().map(tensor).collect()
     }
 
-    /// What a network is built of that only computes; it sees every later step.
+    /// The tensors for a network that only computes. They share their storage with the weights, so it sees every later
+    /// step.
     pub fn detached(&self) -> BTreeMap<String, Tensor> {
         self.vars.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect()
     }
 
-    /// A copy of the values of this moment.
+    /// A copy of the current values.
     pub fn copied(&self) -> Result<BTreeMap<String, Tensor>> {
         self.vars
             .iter()
@@ -93,12 +101,12 @@ impl Parameters {
             .collect()
     }
 
-    /// Those that learn.
+    /// The names and variables that learn.
     pub fn learning(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.learning.iter().map(|name| (name.as_str(), &self.vars[name]))
     }
 
-    /// How many numbers there are in all.
+    /// The number of weights of all tensors.
     pub fn count(&self) -> usize {
         self.vars.values().map(|var| var.elem_count()).sum()
     }
@@ -136,7 +144,7 @@ fn take(
     }
 }
 
-/// Every tensor has random numbers of its own, decided by its name: another layer changes none.
+/// Random numbers for one tensor. Its name decides them, so that an additional layer changes no other.
 fn draw(name: &str, shape: &[usize], start: Start, seed: u64, device: &Device) -> Result<Tensor> {
     let digest = nir_core::Digest::of(format!("{seed} {name}")).hex();
     let own = u64::from_str_radix(&digest[..16], 16).expect("a digest is in hexadecimal digits");
@@ -153,7 +161,7 @@ fn draw(name: &str, shape: &[usize], start: Start, seed: u64, device: &Device) -
     Ok(Tensor::from_vec(values, shape, device)?)
 }
 
-/// Box and Muller's transform of two uniform numbers.
+/// A number of the standard normal distribution, by Box and Muller's transform of two uniform numbers.
 fn normal(rng: &mut impl Rng) -> f64 {
     let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
     (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
@@ -161,7 +169,7 @@ fn normal(rng: &mut impl Rng) -> f64 {
 
 type Slot = (String, Vec<usize>, Start);
 
-/// Names, shapes and beginnings of all tensors of a BERT with this head.
+/// The names, shapes and fillings of all tensors of a BERT with this head.
 fn layout(model: &Model, head: &Head, vocab: usize) -> Vec<Slot> {
     let mut slots = embeddings(model, vocab);
     (0..model.layers).for_each(|number| slots.extend(block(model, number)));

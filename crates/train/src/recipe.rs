@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::objectives::{Ranking, flops, masked_lm, regression};
 use crate::{Error, Result};
 
-/// What a recipe makes.
+/// The kind of thing that a recipe makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
@@ -16,263 +16,268 @@ pub enum Task {
     Vocabulary,
     /// A training set of ids: [`crate::negatives`].
     Negatives,
-    /// Topics of queries: [`crate::clusters`].
+    /// Clusters of queries: [`crate::clusters`].
     Clusters,
-    /// A teacher's vectors: [`crate::vectors`].
+    /// The vectors of a teacher: [`crate::vectors`].
     Vectors,
     /// A smaller copy of a model: [`crate::pack`].
     Pack,
-    /// Weights: [`crate::trainer`].
+    /// Trained weights: [`crate::trainer`].
     Train,
 }
 
-/// Reads the task of a recipe and nothing else.
+/// The task of a recipe, read without its other keys.
 #[derive(Debug, Deserialize)]
 pub struct Kind {
-    /// What it makes.
+    /// The task.
     pub task: Task,
 }
 
-/// A training of weights.
+/// A recipe that trains weights.
+///
+/// `toml::from_str` reads it, and refuses unknown keys; [`check`](Self::check) finds values that contradict each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Always `train`.
+    /// The task: always `train`.
     pub task: Task,
-    /// One sentence on what it trains, for the model card.
+    /// One sentence that says what is trained, for the model card.
     pub summary: String,
-    /// Decides fresh weights, the order of examples and every random choice.
+    /// The seed of fresh weights, of the order of examples and of every other random choice.
     pub seed: u64,
     /// The network.
     pub model: Model,
-    /// What stands on top of it.
+    /// The head on top of the network.
     pub head: Head,
-    /// What it learns from.
+    /// The texts to learn from.
     pub data: Data,
-    /// What is minimised.
+    /// The loss, and the examples that it is computed over.
     pub objective: Objective,
-    /// What is added for sparse vectors.
+    /// A term that is added to the loss to make vectors sparse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regulariser: Option<flops::Config>,
-    /// How it is minimised.
+    /// The optimiser.
     pub optimiser: Optimiser,
-    /// How progress is measured. Without it the last weights are kept.
+    /// How progress is measured, and the best weights are chosen. Without it the last weights are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
 }
 
-/// A BERT, and where its weights come from.
+/// The sizes of a BERT, and where its weights come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// The folder with `tokenizer.json`, below the folder of models.
+    /// The folder of `tokenizer.json`, as a path below the folder of models.
     pub vocabulary: PathBuf,
-    /// The folder of the weights to begin with, below the folder of models; without it all are drawn.
+    /// The folder of the weights to begin with, as a path below the folder of models; without it all weights are drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
-    /// Tensors that are drawn although `init` is given, as patterns: `["*encoder.layer*"]`.
+    /// Patterns of tensors that are drawn although `init` is given: `["*encoder.layer*"]`.
     pub fresh: Vec<String>,
-    /// Tensors that learn, as patterns; `["*"]` is all.
+    /// Patterns of tensors that learn; `["*"]` is all of them.
     pub learn: Vec<String>,
-    /// How many blocks; with none the network is a bag of embeddings.
+    /// The number of blocks; with 0 the network is a bag of embeddings.
     pub layers: usize,
-    /// Width of the hidden states.
+    /// The width of the hidden states.
     pub hidden: usize,
-    /// Heads of attention.
+    /// The number of attention heads.
     pub heads: usize,
-    /// Width inside the feed-forward part.
+    /// The width inside the feed-forward part.
     pub intermediate: usize,
-    /// The most tokens of a text.
+    /// The largest number of tokens of a text.
     pub positions: usize,
-    /// Standard deviation of fresh weights: .02 in BERT.
+    /// The standard deviation of fresh weights: .02 in BERT.
     pub std: f64,
-    /// The same of the two layers of each block whose output is added to its input. With 0 a fresh block passes on what it
-    /// is given, so that a network grown on trained embeddings begins as good as they are.
+    /// The standard deviation of the two layers of each block whose output is added to its input. With 0, a fresh block
+    /// passes its input on unchanged, so that a network grown on trained embeddings begins as good as they are.
     pub residual_std: f64,
-    /// The same of the embeddings that tell a query's tokens from a document's. As large as those of words, a cross-encoder
-    /// sees from the first step in which of the two a token found its like.
+    /// The standard deviation of the embeddings that tell a query's tokens from a document's. If it is as large as that
+    /// of words, a cross-encoder sees from the first step in which of the two texts a token found a similar one.
     pub segment_std: f64,
-    /// What fresh layers begin near, where not near zero.
+    /// Multiples of the identity that fresh layers begin near.
     pub identity: Identity,
 }
 
-/// How much of the identity is added to what is drawn. Over trained embeddings attention then begins by looking at tokens
-/// of like meaning and by passing on what they are (Trockman and Kolter, ICML 2023, §4). All 0 in BERT.
+/// The multiples of the identity that are added to random weights. Over trained embeddings, attention then begins by
+/// looking at tokens of similar meaning and by passing on what they are (Trockman and Kolter, ICML 2023, §4). All are 0
+/// in BERT.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
-    /// To queries and keys, block by block.
+    /// For the layers of queries and keys, block by block.
     pub look: Vec<f64>,
-    /// To values and to the layer after attention, block by block.
+    /// For the layers of values and the layer after attention, block by block.
     pub carry: Vec<f64>,
-    /// To the layer before the vocabulary: a token's own word begins as its likeliest.
+    /// For the layer before the vocabulary: the most likely word of a token is then the token itself.
     pub words: f64,
 }
 
-/// What stands on top of the network.
+/// The head on top of the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Head {
-    /// One vector.
+    /// One vector for a text.
     Dense(Dense),
-    /// A weight for each word of the vocabulary: SPLADE's max pooling.
+    /// One weight for each word of the vocabulary, by SPLADE's max pooling.
     Sparse(Sparse),
-    /// A score for a pair.
+    /// One score for a pair of texts.
     CrossEncoder(CrossEncoder),
-    /// The words that are hidden.
+    /// The prediction of hidden words.
     MaskedLm(Plain),
 }
 
-/// One vector for a text.
+/// A head that makes one vector of a text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dense {
-    /// Which hidden states become the vector.
+    /// How hidden states are pooled to a vector.
     pub pooling: Pooling,
     /// How vectors are compared.
     pub similarity: Similarity,
     /// The width of a linear layer after pooling; 0 for none.
     pub projection: usize,
-    /// How a query is written.
+    /// How a query is turned into tokens.
     pub query: Input,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
 }
 
-/// A sparse vector for a text.
+/// A head that makes a sparse vector of a text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sparse {
-    /// What the bias of every fresh word begins with: below 0 a vector begins sparse.
+    /// The first value of the bias of every fresh word. If it is negative, vectors begin sparse.
     pub bias: f64,
-    /// How a query is written.
+    /// How a query is turned into tokens.
     pub query: Input,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
 }
 
-/// A query and a document read together.
+/// A head that scores a query and a document which are read together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CrossEncoder {
-    /// How they are written: `["{query}", "{text}"]`.
+    /// How the two are turned into tokens: `["{query}", "{text}"]`.
     pub pair: Input,
 }
 
-/// Texts by themselves.
+/// A head that reads single texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plain {
-    /// How a text is written.
+    /// How a text is turned into tokens.
     pub text: Input,
 }
 
-/// Files below the folder of data.
+/// Files of texts, as paths below the folder of data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// `doc_id TAB text`, plain or compressed.
+    /// Files of documents, `doc_id TAB text`, plain or compressed.
     pub documents: Vec<PathBuf>,
-    /// `query_id TAB text`.
+    /// Files of queries, `query_id TAB text`, plain or compressed.
     pub queries: Vec<PathBuf>,
 }
 
-/// What is minimised, and on which examples.
+/// The loss, and the examples that it is computed over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Objective {
     /// Hidden words are predicted, in every document and query.
     MaskedLm(masked_lm::Config),
-    /// A teacher's vectors are approached, of every text that it has one for.
+    /// The vectors of a teacher are approached, for every text that it has one for.
     Regression(Regression),
     /// Candidates of queries are ranked.
     Ranking(RankingTask),
 }
 
-/// Texts with a teacher's vectors.
+/// The vectors of a teacher, and the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Regression {
-    /// The file that a recipe of the task `vectors` wrote, below the folder of models.
+    /// The file that a recipe of the task `vectors` wrote, as a path below the folder of models.
     pub teacher: PathBuf,
-    /// What is minimised.
+    /// The distance that is minimised.
     pub loss: regression::Config,
 }
 
-/// Queries with candidates.
+/// A training set of queries with candidates, and the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RankingTask {
-    /// The training set: `query_id TAB positive TAB negative …`, below the folder of models.
+    /// The training set, lines `query_id TAB positive TAB negative …`, as a path below the folder of models.
     pub examples: PathBuf,
-    /// How many of an example's negatives are drawn each time it is seen.
+    /// The number of an example's negatives that are drawn each time it is seen.
     pub negatives: usize,
-    /// How many documents of `data` are drawn beside them, each time others: what is easily told apart is learnt first.
+    /// The number of documents of `data` that are drawn as further negatives, others each time. Documents that are easy
+    /// to tell apart are learnt first.
     pub random: usize,
-    /// A run whose scores are the teacher's, or `vectors.safetensors` whose inner products are; below the folder of models.
+    /// A run with the teacher's scores, or `vectors.safetensors` whose inner products are the scores; as a path below
+    /// the folder of models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<PathBuf>,
-    /// `query_id TAB cluster`, below the folder of models: each batch is drawn from one cluster of queries, as TAS does
-    /// (Hofstätter et al., SIGIR 2021, `hofstatter2021tasb`).
+    /// Lines `query_id TAB cluster`, as a path below the folder of models. Each batch is drawn from one cluster of
+    /// queries, as in TAS (Hofstätter et al., SIGIR 2021, `hofstatter2021tasb`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clusters: Option<PathBuf>,
-    /// What is minimised.
+    /// The loss.
     pub loss: Ranking,
 }
 
-/// AdamW: see [`crate::optimiser`].
+/// The parameters of AdamW, see [`crate::optimiser`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimiser {
-    /// How many steps are taken.
+    /// The number of steps.
     pub steps: usize,
-    /// Examples in a step.
+    /// The number of examples of a step.
     pub batch: usize,
     /// The highest learning rate.
     pub rate: f64,
-    /// Steps over which the rate rises from 0; it then falls to 0 at the last step.
+    /// The number of steps over which the rate rises from 0; after them it falls to 0 at the last step.
     pub warm_up: usize,
-    /// Mean of the gradient: decay of the old value.
+    /// The decay of the moving mean of the gradient: β₁.
     pub beta1: f64,
-    /// Mean of its square: decay of the old value.
+    /// The decay of the moving mean of its square: β₂.
     pub beta2: f64,
-    /// Added to the root of the mean square.
+    /// The number that is added to the root of the mean square: ε.
     pub eps: f64,
-    /// Decoupled decay; biases and layer norms have none.
+    /// The decoupled weight decay λ; biases and layer norms have none.
     pub weight_decay: f64,
     /// The largest norm of all gradients together; larger ones are scaled down to it.
     pub clip: f64,
-    /// Steps between two checkpoints. It changes no weight.
+    /// The number of steps between two checkpoints. The weights do not depend on it.
     pub checkpoint_every: usize,
 }
 
-/// A pool of candidates that is ranked now and then; the weights that rank it best are kept.
+/// A pool of candidates that is ranked at intervals; the weights that rank it best are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
-    /// Steps between two.
+    /// The number of steps between two validations.
     pub every: usize,
-    /// `query_id TAB text`, below the folder of data.
+    /// A file of queries, `query_id TAB text`, as a path below the folder of data.
     pub queries: PathBuf,
-    /// TREC judgements, below the folder of data.
+    /// A file of TREC judgements, as a path below the folder of data.
     pub qrels: PathBuf,
-    /// A run with the candidates, below the folder of models; without it every relevant document of every query is a
-    /// candidate of all.
+    /// A run with the candidates, as a path below the folder of models. Without it, every judged document of any
+    /// query is a candidate of all queries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<PathBuf>,
-    /// The first queries of the file, this many.
+    /// The number of queries at the start of the file that are used.
     pub limit: usize,
-    /// By its name in `nir eval`, such as `RR@10`.
+    /// The measure by its name in `nir eval`, such as `RR@10`.
     pub measure: String,
 }
 
-/// Numbers of a network; more is a slip of the pen.
+/// The largest number of weights of a network; a larger number in a recipe is a mistake.
 const MOST_NUMBERS: usize = 1 << 32;
-/// The same of its width.
+/// The largest width of a layer; a larger number in a recipe is a mistake.
 const MOST_WIDTH: usize = 1 << 16;
 
 impl Recipe {
-    /// What cannot be meant, though each value by itself could be.
+    /// Checks that the values of the recipe fit together; the error names the first ones that do not.
     pub fn check(&self) -> Result<()> {
         let blocks = |amounts: &[f64]| amounts.len() == self.model.layers;
         let numbers = self

@@ -14,33 +14,34 @@ use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
 use crate::{Error, Result};
 
-/// The name of the tensor that holds the digest of all others.
+/// The name of the tensor with the digest of all other tensors.
 const CONTENT: &str = "content";
 /// The name of the file in the folder of the model.
 pub const FILE: &str = "training.safetensors";
 
-/// The weights that validation liked best, and its value.
+/// The weights for which validation gave the best value.
 #[derive(Debug, Clone)]
 pub struct Best {
     /// The value of the measure.
     pub value: f64,
-    /// After how many steps.
+    /// The number of steps after which it was reached.
     pub step: usize,
-    /// By name.
+    /// The weights by name.
     pub weights: BTreeMap<String, Tensor>,
 }
 
-/// What a training has come to beside weights and moments.
+/// The state of a training, without the weights and the optimiser's state.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// How many steps were taken.
+    /// The number of steps that were taken.
     pub step: usize,
-    /// The best weights, once there was a validation.
+    /// The best weights; `None` before the first validation.
     pub best: Option<Best>,
 }
 
 impl State {
-    /// Writes everything, whole or not at all: a process killed at any moment leaves this file or the one before.
+    /// Writes weights, optimiser and state into one file. A process that is killed at any moment leaves this file or
+    /// the one before it.
     pub fn save(
         &self,
         folder: &Path,
@@ -68,7 +69,8 @@ impl State {
         write(&folder.join(FILE), &all)
     }
 
-    /// Puts weights and moments back as they were; `None` where nothing was saved.
+    /// Reads the file and restores weights and optimiser; `None` if there is no file. Fails if the file is damaged, or
+    /// belongs to another recipe or other texts than `digest` says.
     pub fn load(
         folder: &Path,
         digest: &Digest,
@@ -110,7 +112,7 @@ struct Saved<'a> {
 }
 
 impl Saved<'_> {
-    /// A tensor that must have this shape and type.
+    /// The tensor of this name; an error if it has another shape or type.
     fn of(&self, name: &str, dims: &[usize], dtype: DType) -> Result<&Tensor> {
         match self.all.get(name) {
             Some(tensor) if tensor.dims() == dims && tensor.dtype() == dtype => Ok(tensor),
@@ -151,7 +153,7 @@ impl Saved<'_> {
     }
 }
 
-/// Reads the tensors of a file that a recipe made.
+/// Reads the tensors of a file that a recipe wrote.
 pub(crate) fn read(path: &Path, device: &Device) -> Result<HashMap<String, Tensor>> {
     candle_core::safetensors::load(path, device).map_err(|error| {
         let error = error.to_string();
@@ -161,7 +163,7 @@ pub(crate) fn read(path: &Path, device: &Device) -> Result<HashMap<String, Tenso
     })
 }
 
-/// The digest of all tensors with their names, whatever the order in which they lie in the file.
+/// The digest of all tensors with their names, which does not depend on their order in the file.
 fn content(all: &HashMap<String, Tensor>) -> Result<Digest> {
     let sorted: BTreeMap<&String, &Tensor> =
         all.iter().filter(|(name, _)| *name != CONTENT).collect();
@@ -181,7 +183,8 @@ fn bytes(flat: &Tensor) -> candle_core::Result<Vec<u8>> {
     })
 }
 
-/// Writes tensors under a temporary name, waits for the disk, and renames; the temporary file is not left behind.
+/// Writes tensors under a temporary name, waits until they are on disk, and renames the file. The temporary file is
+/// removed if that fails.
 pub(crate) fn write(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<()> {
     let temporary = Guard::new(path.with_extension("safetensors.tmp"));
     candle_core::safetensors::save(tensors, temporary.path())?;

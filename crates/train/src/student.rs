@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::recipe::{self, Model};
 use crate::{Error, Result};
 
-/// A trunk with a head.
+/// The network in training: a trunk with a head, over tensors that may learn.
 pub struct Student {
     trunk: Trunk,
     head: Head,
@@ -25,6 +25,8 @@ enum Head {
 }
 
 /// The `config.json` of the network, as `transformers` writes it.
+///
+/// - `vocab`: the size of the vocabulary
 pub fn config(model: &Model, vocab: usize) -> serde_json::Value {
     json!({
         "model_type": "bert",
@@ -42,7 +44,7 @@ pub fn config(model: &Model, vocab: usize) -> serde_json::Value {
 }
 
 impl Student {
-    /// Builds the network of tensors by name; all of them must be used.
+    /// Builds the network from tensors by name. Fails if one is missing, has another shape or is left over.
     pub fn new(
         model: &Model,
         head: &recipe::Head,
@@ -61,7 +63,7 @@ impl Student {
         Ok(Self { trunk, head, device: device.clone() })
     }
 
-    /// One vector for each text, `[texts, dim]`, such that the inner product is the score.
+    /// One vector for each text, `[texts, dim]`, whose inner product is the score.
     pub fn vectors(&self, texts: &[Tokens]) -> Result<Tensor> {
         let hidden = self.hidden(texts)?;
         match &self.head {
@@ -89,7 +91,7 @@ impl Student {
         Ok(head.train(&self.hidden(pairs)?)?.squeeze(1)?)
     }
 
-    /// Logits of the words at some places of a batch, `[places, vocab]`.
+    /// The logits of the words at some places (text, position) of a batch, `[places, vocab]`.
     pub fn logits(&self, texts: &[Tokens], places: &[(usize, usize)]) -> Result<Tensor> {
         let Head::MaskedLm(head) = &self.head else {
             unreachable!("a recipe with another head hides no words")
@@ -101,7 +103,7 @@ impl Student {
         Ok(head.logits(&hidden.states.index_select(&rows, 0)?)?)
     }
 
-    /// Whether it scores pairs, and not vectors.
+    /// Whether the network scores pairs; otherwise it makes vectors.
     pub fn reads_pairs(&self) -> bool {
         matches!(self.head, Head::CrossEncoder(_))
     }

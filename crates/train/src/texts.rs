@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{Error, Result};
 
-/// What is trained on is what the recipe says: a file that had to be interpreted is refused.
+/// Refuses a file that can be read only by interpreting it: a training must be described by its recipe alone.
 fn refuse(notes: &Notes) -> Result<()> {
     match notes.sentences().next() {
         None => Ok(()),
@@ -23,7 +23,8 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Reads `doc_id TAB text` files; a document that stands in several is kept once.
+    /// Reads files of documents, `doc_id TAB text`. A document that stands in several files is kept once. Fails if a
+    /// file cannot be read or is not plain.
     pub fn documents(paths: &[impl AsRef<Path>]) -> Result<Self> {
         let mut texts = Self::default();
         for path in paths {
@@ -37,7 +38,7 @@ impl Texts {
         Ok(texts)
     }
 
-    /// Reads `query_id TAB text` files.
+    /// Reads files of queries, `query_id TAB text`. Fails if a file cannot be read or is not plain.
     pub fn queries(paths: &[impl AsRef<Path>]) -> Result<Self> {
         let mut texts = Self::default();
         for path in paths {
@@ -57,22 +58,22 @@ impl Texts {
         }
     }
 
-    /// How many there are.
+    /// The number of texts.
     pub fn len(&self) -> usize {
         self.texts.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no texts.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 
-    /// Which row a name has.
+    /// The row of the text with this id; `None` if there is none.
     pub fn row(&self, name: &str) -> Option<usize> {
         self.rows.get(name).copied()
     }
 
-    /// The same for a name that must be there.
+    /// The row of the text with this id, or an error that says which `kind` of text is missing.
     pub fn expect(&self, kind: &str, name: &str) -> Result<usize> {
         self.row(name).ok_or_else(|| {
             Error::Unfit(format!(
@@ -81,17 +82,17 @@ impl Texts {
         })
     }
 
-    /// The name of a row.
+    /// The id of the text in a row.
     pub fn name(&self, row: usize) -> &str {
         &self.texts[row].0
     }
 
-    /// The text of a row.
+    /// The text in a row.
     pub fn text(&self, row: usize) -> &str {
         &self.texts[row].1
     }
 
-    /// All texts.
+    /// All texts, row by row.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(|(_, text)| text.as_str())
     }

@@ -21,31 +21,33 @@ use crate::validation::Pool;
 use crate::work::{Work, Writer};
 use crate::{Error, Folders, Result, card};
 
-/// What a step did.
+/// What a step has done.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    /// How many steps were taken, this one included.
+    /// The number of steps that were taken, including this one.
     pub taken: usize,
-    /// Of how many.
+    /// The number of steps of the whole training.
     pub steps: usize,
-    /// The loss before it.
+    /// The loss of the batch, before the weights changed.
     pub loss: f32,
     /// The learning rate.
     pub rate: f64,
     /// The norm of the gradients before clipping.
     pub norm: f64,
-    /// Tokens that were read.
+    /// The number of tokens that were read.
     pub tokens: usize,
-    /// Seconds that it took.
+    /// The duration of the step in seconds.
     pub seconds: f64,
 }
 
-/// Who is told how it goes.
+/// Receives the progress of a training.
 pub trait Watch {
-    /// After each step. `Break` ends the training at once, as a kill would: the next run goes on from the last checkpoint.
+    /// Called after each step. `Break` ends the training at once, as killing the process would: the next run continues
+    /// from the last checkpoint.
     fn step(&mut self, step: &Step) -> ControlFlow<()>;
 
-    /// After a validation.
+    /// Called after a validation: the number of steps taken, the value of the measure, and whether it is the best so
+    /// far.
     fn validated(&mut self, taken: usize, value: f64, is_best: bool);
 }
 
@@ -57,20 +59,25 @@ impl Watch for () {
     fn validated(&mut self, _: usize, _: f64, _: bool) {}
 }
 
-/// What came of a training.
+/// The outcome of a training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
-    /// Numbers that the model has.
+    /// The number of weights of the model.
     pub parameters: usize,
-    /// Steps that this process took.
+    /// The number of steps that this process took.
     pub taken: usize,
-    /// The value of the weights that were kept, and after how many steps they were there.
+    /// The value of the kept weights, and the number of steps after which they were reached; `None` without validation.
     pub best: Option<(f64, usize)>,
-    /// Seconds in this process.
+    /// The seconds that this process took.
     pub seconds: f64,
 }
 
-/// Trains, or goes on with what was begun in the folder of output, and writes the model there. `None`: it was stopped.
+/// Trains a model, or continues a training that was begun in the folder of output, and writes the model there. Returns
+/// `None` if `watch` stopped it.
+///
+/// # Errors
+///
+/// If the recipe contradicts itself, a file cannot be read or written, or the loss is infinite or not a number.
 pub fn train(
     recipe: &Recipe,
     folders: &Folders<'_>,
@@ -120,7 +127,7 @@ pub fn train(
 
 struct Training<'a> {
     student: Student,
-    /// The same weights without gradients.
+    /// The network over the same weights, without gradients.
     validated: Student,
     parameters: Parameters,
     optimiser: AdamW,
@@ -133,7 +140,7 @@ struct Training<'a> {
 }
 
 impl Training<'_> {
-    /// Returns how many steps were taken before.
+    /// Restores the last checkpoint, if there is one; returns the number of steps that were taken before.
     fn resume(&mut self, device: &Device) -> Result<usize> {
         let (folder, digest) = (self.folders.output, &self.digest);
         let saved = State::load(folder, digest, &self.parameters, &self.optimiser, device)?;
@@ -211,7 +218,7 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// Writes the model and removes what was kept to go on.
+    /// Writes the model, and removes the checkpoint.
     fn finish(self, vocab: usize, tokenizer: &std::path::Path, outcome: &Outcome) -> Result<()> {
         let folder = self.folders.output;
         let weights = match self.state.best {
@@ -236,7 +243,7 @@ impl Training<'_> {
     }
 }
 
-/// Of everything that decides the weights: what was begun by one recipe is not ended by another.
+/// The digest of everything that decides the weights, so that a training is only continued by the recipe that began it.
 fn digest(recipe: &Recipe, (queries, documents): (&Texts, &Texts)) -> Result<Digest> {
     let recipe = serde_json::to_string(recipe).map_err(|error| Error::Unfit(error.to_string()))?;
     let mut hasher = Hasher::new("training");

@@ -14,13 +14,13 @@ use crate::texts::Texts;
 use crate::work::Writer;
 use crate::{Error, Folders, Result};
 
-/// Tokens that go through the network at once.
+/// The number of tokens that pass through the network at once.
 const BATCH_TOKENS: usize = 8_192;
 
-/// Queries, candidates and judgements.
+/// The queries, candidates and judgements of a validation.
 pub(crate) struct Pool {
     queries: Texts,
-    /// For each query the rows of its candidates among the documents.
+    /// For each query: its row, and the rows of its candidates among the documents.
     candidates: Vec<(usize, Vec<usize>)>,
     qrels: Qrels,
     measure: Measure,
@@ -60,7 +60,7 @@ impl Pool {
         }
     }
 
-    /// The value of the measure.
+    /// Ranks the candidates with the current weights, and returns the value of the measure.
     pub(crate) fn measure(
         &self,
         student: &Student,
@@ -140,7 +140,7 @@ impl Pool {
     }
 }
 
-/// The candidates of a run that have a text.
+/// The candidates of a run; documents without a text are left out.
 fn given(
     run: &TrecRun,
     asked: &[usize],
@@ -154,7 +154,7 @@ fn given(
     asked.iter().map(of).collect()
 }
 
-/// Every judged document is a candidate of every query.
+/// Every judged document as a candidate of every query.
 fn shared(qrels: &Qrels, asked: &[usize], documents: &Texts) -> Vec<(usize, Vec<usize>)> {
     let judged = qrels.iter().flat_map(|(_, judged)| judged.keys());
     let pool: BTreeSet<usize> = judged.filter_map(|name| documents.row(name)).collect();

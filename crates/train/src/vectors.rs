@@ -14,47 +14,51 @@ use crate::recipe::{Data, Task};
 use crate::texts::Texts;
 use crate::{Error, Folders, Result, state};
 
-/// The name of the file in the folder of the recipe.
+/// The name of the file that the recipe writes, in the recipe's folder.
 pub const FILE: &str = "vectors.safetensors";
 
-/// A recipe for the vectors of a published checkpoint.
+/// A recipe that encodes texts with a published checkpoint, the teacher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Always `vectors`.
+    /// The task: always `vectors`.
     pub task: Task,
-    /// One sentence on what it makes.
+    /// One sentence that says what the recipe makes.
     pub summary: String,
     /// The teacher: `hf:org/name` or `file:path`.
     pub checkpoint: Location,
-    /// A commit of the hub; folders have none.
+    /// The commit of the teacher on the hub; a folder has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Tensors of the checkpoint that no vector needs.
+    /// Patterns of the checkpoint's tensors that are not needed for vectors.
     pub ignore: Vec<String>,
-    /// Which hidden states become the vector.
+    /// How hidden states are pooled to a vector.
     pub pooling: Pooling,
-    /// Whether vectors are scaled to length 1.
+    /// How vectors are compared; for `cosine` they are scaled to length 1.
     pub similarity: Similarity,
-    /// How a query is written.
+    /// How a query is turned into tokens.
     pub query: Input,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
-    /// The texts.
+    /// The files of texts.
     pub data: Data,
 }
 
-/// Names and vectors `[texts, dim]`, of queries and of documents.
+/// The ids and vectors, `[texts, dim]`, of queries and of documents.
 #[derive(Debug)]
 pub struct Stored {
-    /// Of queries.
+    /// The ids and vectors of queries.
     pub queries: (Vec<String>, Tensor),
-    /// Of documents.
+    /// The ids and vectors of documents.
     pub documents: (Vec<String>, Tensor),
 }
 
 impl Recipe {
-    /// Encodes all texts and writes them; returns the file.
+    /// Encodes all texts, writes the vectors and returns the path of the file.
+    ///
+    /// # Errors
+    ///
+    /// If the checkpoint or the texts cannot be read, do not fit the recipe, or the file cannot be written.
     pub fn make(&self, folders: &Folders<'_>, backend: &Backend) -> Result<PathBuf> {
         let wanted = Wanted::new(self.checkpoint.clone(), self.revision.as_deref())
             .map_err(|error| Error::Unfit(error.to_string()))?;
@@ -100,7 +104,7 @@ impl Recipe {
 }
 
 impl Stored {
-    /// Writes `vectors.safetensors`.
+    /// Writes `vectors.safetensors` into `folder`; returns its path.
     pub fn save(&self, folder: &Path) -> Result<PathBuf> {
         let mut all = HashMap::new();
         for (kind, (names, vectors)) in [("queries", &self.queries), ("documents", &self.documents)]
@@ -116,7 +120,7 @@ impl Stored {
         Ok(path)
     }
 
-    /// Reads it back.
+    /// Reads a file that [`save`](Self::save) wrote.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let mut all = state::read(path, device)?;
         let unfit = |problem: &str| {

@@ -33,24 +33,24 @@ use crate::texts::Texts;
 use crate::{Error, Folders, Result};
 use merges::Merges;
 
-/// BERT's, in the order of their numbers: padding is 0.
+/// BERT's special tokens in the order of their ids; the padding has id 0.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
-/// A recipe for a tokenizer.
+/// A recipe that learns a tokenizer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Always `vocabulary`.
+    /// The task: always `vocabulary`.
     pub task: Task,
-    /// One sentence on what it makes.
+    /// One sentence that says what the recipe makes.
     pub summary: String,
-    /// How many pieces, special tokens included.
+    /// The number of pieces, including special tokens.
     pub size: usize,
-    /// How often a pair must occur to be joined.
+    /// The smallest number of occurrences of a pair that is merged.
     pub min_frequency: u64,
-    /// How many characters may be pieces of their own; the rarest give way.
+    /// The largest number of characters that become pieces of their own; rarer characters are left out.
     pub alphabet: usize,
-    /// The texts.
+    /// The files of texts.
     pub data: Data,
 }
 
@@ -63,7 +63,8 @@ type Tokenizer = tokenizers::TokenizerImpl<
 >;
 
 impl Recipe {
-    /// Counts, joins and writes `tokenizer.json`; returns the file.
+    /// Learns the pieces, writes `tokenizer.json` and returns its path. Fails if the texts cannot be read or the file
+    /// cannot be written.
     pub fn make(&self, folders: &Folders<'_>) -> Result<PathBuf> {
         let queries = Texts::queries(&folders.data(&self.data.queries))?;
         let documents = Texts::documents(&folders.data(&self.data.documents))?;
@@ -75,7 +76,7 @@ impl Recipe {
         Ok(path)
     }
 
-    /// The text of `tokenizer.json`: the same for the same texts, in whatever order and on any number of threads.
+    /// The text of `tokenizer.json`. It is the same for the same texts, in any order and on any number of threads.
     pub fn learn<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Result<String> {
         let texts: Vec<&str> = texts.collect();
         let words = count(&texts)?;
@@ -94,10 +95,10 @@ impl Recipe {
     }
 }
 
-/// Texts that one task of the thread pool splits into words.
+/// The number of texts that one task splits into words.
 const PART: usize = 1024;
 
-/// How often each word occurs, in the order of their bytes.
+/// Each word with the number of its occurrences, in the byte order of the words.
 fn count(texts: &[&str]) -> Result<Vec<(String, u64)>> {
     let tokenizer = chain(&[])?;
     let parts: Vec<FxHashMap<String, u64>> = texts
@@ -119,7 +120,7 @@ fn count(texts: &[&str]) -> Result<Vec<(String, u64)>> {
     Ok(words)
 }
 
-/// Gives the words of a text to `take`, as the tokenizer will see them.
+/// Calls `take` with the words of a text, as the tokenizer will split it.
 fn split(tokenizer: &Tokenizer, text: &str, mut take: impl FnMut(&str)) -> Result<()> {
     use tokenizers::{NormalizedString, Normalizer, PreTokenizedString, PreTokenizer};
     let mut normal = NormalizedString::from(text);
@@ -135,7 +136,7 @@ fn split(tokenizer: &Tokenizer, text: &str, mut take: impl FnMut(&str)) -> Resul
     Ok(())
 }
 
-/// BERT's chain: lower case without accents, words and punctuation, `pieces` by their numbers, `[CLS] … [SEP]`.
+/// BERT's tokenizer: lower case without accents, words and punctuation, `pieces` by their ids, `[CLS] … [SEP]`.
 fn chain(pieces: &[String]) -> Result<Tokenizer> {
     let number = |token: &str| {
         let number = SPECIAL.iter().position(|special| *special == token);

@@ -16,14 +16,14 @@ use crate::texts::Texts;
 use crate::vectors::Stored;
 use crate::{Error, Folders, Result};
 
-/// How texts are written for a head.
+/// How texts are turned into tokens for a head.
 #[allow(clippy::large_enum_variant, reason = "there is one in a run")]
 pub(crate) enum Writer {
-    /// Queries and documents by themselves.
+    /// Queries and documents are read separately.
     Apart { query: Bound, document: Bound },
-    /// Together.
+    /// A query and a document are read together.
     Pairs(Bound),
-    /// All alike.
+    /// All texts are read in the same way.
     Plain(Bound),
 }
 
@@ -74,13 +74,13 @@ fn all(bound: &Bound, texts: &[&str]) -> Result<Vec<Tokens>> {
     Ok(texts.par_iter().map(one).collect::<nir_nn::Result<_>>()?)
 }
 
-/// The loss of a step, and how many tokens were read for it.
+/// The loss of a step, and the number of tokens that were read for it.
 pub(crate) struct Loss {
     pub(crate) loss: Tensor,
     pub(crate) tokens: usize,
 }
 
-/// Everything that a step reads but the weights.
+/// Everything that a step reads, except the weights.
 pub(crate) struct Work<'a> {
     recipe: &'a Recipe,
     writer: &'a Writer,
@@ -97,9 +97,9 @@ enum Kind {
     Candidates { examples: Vec<Example>, teacher: Option<Teacher> },
 }
 
-/// Texts with the row of the teacher's vector of each.
+/// Texts with the teacher's vector of each.
 struct Targets {
-    /// As (row of the text, row of the vector).
+    /// Pairs of a text's row and its vector's row.
     rows: Vec<(usize, usize)>,
     vectors: Tensor,
 }
@@ -338,7 +338,7 @@ impl Kind {
         Ok(Self::Candidates { examples, teacher })
     }
 
-    /// How many examples there are.
+    /// The number of examples.
     fn examples(&self, queries: &Texts, documents: &Texts) -> usize {
         match self {
             Self::Words { .. } => queries.len() + documents.len(),

@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use super::{Batch, Needs, Objective, SCORES};
 use crate::Result;
 
-/// Parameters of the objective.
+/// The parameters of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The student's scores are multiplied by it: 1 / τ of the student.
+    /// The factor of the student's scores, which is 1 / τ for the student.
     pub scale: f64,
-    /// The teacher's scores are multiplied by it: 1 / τ of the teacher.
+    /// The factor of the teacher's scores, which is 1 / τ for the teacher.
     pub teacher_scale: f64,
 }
 
@@ -34,9 +34,9 @@ impl Objective for Config {
     }
 }
 
-/// - `scores`, `teacher`: `[queries, candidates]`
+/// The loss as a mean over the queries.
 ///
-/// Returns the mean over the queries.
+/// - `scores`, `teacher`: `[queries, candidates]`
 fn loss(config: Config, scores: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     let student = log_softmax(&(scores * config.scale)?, D::Minus1)?;
     let teacher = log_softmax(&(teacher * config.teacher_scale)?, D::Minus1)?;

@@ -16,15 +16,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// Which norm, and how much of it.
+/// The parameters of the regulariser: a norm and its weight for queries and for documents.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Of queries' vectors.
+    /// The norm of the vectors of queries.
     pub queries: Weighted,
-    /// Of documents' vectors.
+    /// The norm of the vectors of documents.
     pub documents: Weighted,
-    /// The steps over which the weights grow with the square of time: T.
+    /// The number of steps over which the weights grow with the square of time: T in the equation.
     pub warm_up: usize,
 }
 
@@ -32,23 +32,25 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weighted {
-    /// Which one.
+    /// The norm.
     pub norm: Norm,
-    /// λ, once the warm-up is over.
+    /// The weight λ that is reached after the warm-up.
     pub weight: f64,
 }
 
-/// What makes vectors sparse.
+/// A norm whose decrease makes vectors sparse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Norm {
-    /// The square of each word's mean weight, summed.
+    /// The sum over all words of the square of the word's mean weight.
     Flops,
-    /// The mean of the vectors' L1 norms.
+    /// The mean of the L1 norms of the vectors.
     L1,
 }
 
 impl Norm {
+    /// The norm of a batch of vectors.
+    ///
     /// - `weights`: `[texts, vocab]`, every number at least zero
     pub fn of(self, weights: &Tensor) -> Result<Tensor> {
         Ok(match self {
@@ -59,7 +61,9 @@ impl Norm {
 }
 
 impl Config {
-    /// What is added to the loss of step `step`, counted from 0.
+    /// The number that is added to the loss of step `step`, counted from 0.
+    ///
+    /// - `queries`, `documents`: `[texts, vocab]`
     pub fn penalty(&self, step: usize, queries: &Tensor, documents: &Tensor) -> Result<Tensor> {
         let grown = self.grown(step);
         let part = |weighted: Weighted, vectors: &Tensor| -> Result<Tensor> {
@@ -68,7 +72,7 @@ impl Config {
         Ok((part(self.queries, queries)? + part(self.documents, documents)?)?)
     }
 
-    /// λ(t) / λ
+    /// The share λ(t) / λ of the weight at a step, from 0 to 1.
     fn grown(&self, step: usize) -> f64 {
         match self.warm_up {
             0 => 1.0,

@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::{Batch, Needs, Objective, SCORES};
 use crate::Result;
 
-/// Parameters of the objective.
+/// The parameters of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Scores are multiplied by it: 1 for inner products, about 20 for cosines.
+    /// The factor of the scores: 1 for inner products, about 20 for cosines.
     pub scale: f64,
 }
 
@@ -32,9 +32,9 @@ impl Objective for Config {
     }
 }
 
-/// - `scores`: `[queries, queries * candidates]`, query `i`'s positive at `i * candidates`
+/// The loss as a mean over the queries.
 ///
-/// Returns the mean over the queries.
+/// - `scores`: `[queries, queries * candidates]`, where the positive of query `i` is at `i * candidates`
 fn loss(config: Config, scores: &Tensor) -> Result<Tensor> {
     let (queries, all) = scores.dims2()?;
     let own = Tensor::arange_step(0, all as u32, (all / queries) as u32, scores.device())?;

@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use super::{Batch, Needs, Objective, SCORES};
 use crate::Result;
 
-/// Parameters of the objective.
+/// The parameters of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The student's scores are multiplied by it: 1 in the paper, which compares inner products.
+    /// The factor of the student's scores: 1 in the paper, which compares inner products.
     pub scale: f64,
 }
 
@@ -30,15 +30,15 @@ impl Objective for Config {
     }
 }
 
-/// - `scores`, `teacher`: `[queries, candidates]`, the positive first
+/// The loss as a mean over all pairs of a positive and a negative.
 ///
-/// Returns the mean over all pairs of a positive and a negative.
+/// - `scores`, `teacher`: `[queries, candidates]`, the positive first
 fn loss(config: Config, scores: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     let student = margins(&(scores * config.scale)?)?;
     Ok((student - margins(teacher)?)?.sqr()?.mean_all()?)
 }
 
-/// `[queries, candidates - 1]`: how far the positive is above each negative.
+/// The margin of the positive over each negative, `[queries, candidates - 1]`.
 fn margins(scores: &Tensor) -> Result<Tensor> {
     let negatives = scores.dim(1)? - 1;
     let positive = scores.narrow(1, 0, 1)?; // [queries, 1]

@@ -17,30 +17,33 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use nir_nn::Tokens;
 
-/// Parameters of the objective.
+/// The parameters of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The part of the tokens to be predicted: .15 in the paper.
+    /// The share of the tokens that are to be predicted: .15 in the paper.
     pub chosen: f64,
-    /// Of these, the part that becomes `[MASK]`: .8 in the paper.
+    /// The share of these that become `[MASK]`: .8 in the paper.
     pub masked: f64,
-    /// And the part that becomes a random token: .1 in the paper.
+    /// The share of these that become a random token: .1 in the paper.
     pub random: f64,
 }
 
-/// A batch with gaps.
+/// A batch of texts in which tokens are hidden.
 #[derive(Debug, Default)]
 pub struct Gaps {
-    /// The texts with the gaps in them.
+    /// The texts with hidden tokens.
     pub texts: Vec<Tokens>,
-    /// Where the gaps are, as (text, position).
+    /// The places of the hidden tokens, as (text, position).
     pub places: Vec<(usize, usize)>,
-    /// What stood there.
+    /// The tokens that were at these places.
     pub tokens: Vec<u32>,
 }
 
-/// Hides tokens of a batch, never a special one.
+/// Hides tokens of a batch; special tokens are never hidden.
+///
+/// - `mask`: the id of `[MASK]`
+/// - `words`: the ids from which random tokens are drawn
 pub fn hide(
     config: &Config,
     mut texts: Vec<Tokens>,
@@ -76,10 +79,10 @@ fn replaced(
     }
 }
 
+/// The loss as a mean over the hidden tokens.
+///
 /// - `logits`: `[gaps, vocab]`
 /// - `tokens`: `[gaps]`, u32
-///
-/// Returns the mean over the gaps.
 pub fn loss(logits: &Tensor, tokens: &Tensor) -> Result<Tensor> {
     let log_likelihood = candle_nn::ops::log_softmax(logits, D::Minus1)?;
     Ok(log_likelihood.gather(&tokens.unsqueeze(1)?, 1)?.mean_all()?.neg()?)

@@ -17,30 +17,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// What an objective that ranks is computed from.
+/// What a ranking objective computes its loss from.
 #[derive(Debug)]
 pub struct Batch {
-    /// `[queries, candidates]`: the score of each query with its own candidates, the positive first.
+    /// The score of each query with its own candidates, `[queries, candidates]`, the positive first.
     pub own: Tensor,
-    /// The same pairs, scored by a teacher.
+    /// A teacher's scores of the same pairs.
     pub teacher: Option<Tensor>,
-    /// What a head has that encodes queries and documents apart.
+    /// The vectors of the batch; `None` if the head reads a query and a document together.
     pub apart: Option<Apart>,
 }
 
-/// Vectors of a batch, and what follows from them.
+/// The vectors of a batch, and the scores of all pairs.
 #[derive(Debug)]
 pub struct Apart {
-    /// `[queries, dim]`
+    /// The vectors of the queries, `[queries, dim]`.
     pub queries: Tensor,
-    /// `[queries * candidates, dim]`: query `i`'s candidates begin at `i * candidates`, the positive first.
+    /// The vectors of the candidates, `[queries * candidates, dim]`: those of query `i` begin at `i * candidates`, the
+    /// positive first.
     pub documents: Tensor,
-    /// `[queries, queries * candidates]`: the score of each query with every candidate of the batch.
+    /// The score of each query with every candidate of the batch, `[queries, queries * candidates]`.
     pub scores: Tensor,
 }
 
 impl Batch {
-    /// Of vectors whose inner product is the score.
+    /// A batch of vectors whose inner product is the score.
+    ///
+    /// - `queries`: `[queries, dim]`
+    /// - `documents`: `[queries * candidates, dim]`
+    /// - `teacher`: `[queries, candidates]`
     pub fn of_vectors(queries: Tensor, documents: Tensor, teacher: Option<Tensor>) -> Result<Self> {
         let scores = queries.matmul(&documents.t()?)?.contiguous()?; // [queries, queries * candidates]
         let (rows, all) = scores.dims2()?;
@@ -52,49 +57,52 @@ impl Batch {
         Ok(Self { own, teacher, apart: Some(Apart { queries, documents, scores }) })
     }
 
-    /// Of scores of pairs, `[queries, candidates]`, that no vectors were made for.
+    /// A batch of scores of pairs, `[queries, candidates]`, from a head that makes no vectors.
     pub fn of_pairs(own: Tensor, teacher: Option<Tensor>) -> Self {
         Self { own, teacher, apart: None }
     }
 
-    /// The teacher's scores, `[queries, candidates]`, for an objective that [needs](Objective::NEEDS) them.
+    /// The teacher's scores, `[queries, candidates]`. Panics unless the objective says that it
+    /// [needs](Objective::NEEDS) them.
     pub fn teacher(&self) -> &Tensor {
         self.teacher.as_ref().expect("a recipe with this objective has a teacher")
     }
 
-    /// The vectors and the scores of the whole batch, for an objective that [needs](Objective::NEEDS) them.
+    /// The vectors and the scores of all pairs. Panics unless the objective says that it [needs](Objective::NEEDS)
+    /// them.
     pub fn apart(&self) -> &Apart {
         self.apart.as_ref().expect("a head with this objective has vectors")
     }
 }
 
-/// What an objective must be given.
+/// What an objective needs to be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
-    /// A teacher's scores.
+    /// Whether it needs a teacher's scores.
     pub teacher: bool,
-    /// Vectors of queries and documents, and so the scores of a query with other queries' candidates.
+    /// Whether it needs vectors of queries and documents, and so the scores of a query with the candidates of other
+    /// queries.
     pub apart: bool,
-    /// Candidates of a query, at the fewest.
+    /// The smallest number of candidates of a query.
     pub candidates: usize,
 }
 
-/// One candidate of each query, and nothing else.
+/// The needs of an objective that reads only the scores of queries with their own candidates.
 pub const SCORES: Needs = Needs { teacher: false, apart: false, candidates: 1 };
 
-/// An objective that ranks, by the parameters that a recipe writes.
+/// A ranking objective, which is the parameters that a recipe writes.
 pub trait Objective {
-    /// What it must be given.
+    /// What the objective needs to be computed.
     const NEEDS: Needs;
 
-    /// The loss of a batch, a single number.
+    /// The loss of a batch, a tensor with a single number.
     fn loss(&self, batch: &Batch) -> Result<Tensor>;
 }
 
-/// One variant for each file.
+/// Declares [`Ranking`] with one variant for each file.
 macro_rules! objectives {
     ($($name:ident in $module:ident),* $(,)?) => {
-        /// An objective that ranks.
+        /// A ranking objective, by its name in a recipe.
         #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields)]
         pub enum Ranking {
@@ -102,14 +110,14 @@ macro_rules! objectives {
         }
 
         impl Ranking {
-            /// What it must be given.
+            /// What the objective needs to be computed.
             pub fn needs(&self) -> Needs {
                 match self {
                     $(Self::$name(_) => <$module::Config as Objective>::NEEDS,)*
                 }
             }
 
-            /// The loss of a batch, a single number.
+            /// The loss of a batch, a tensor with a single number.
             pub fn loss(&self, batch: &Batch) -> Result<Tensor> {
                 match self {
                     $(Self::$name(config) => config.loss(batch),)*
@@ -127,7 +135,7 @@ objectives! {
     RankNet in ranknet,
 }
 
-/// `log(1 + eˣ)`, number by number, without overflow.
+/// `log(1 + eˣ)` for each number, computed without overflow.
 fn softplus(x: &Tensor) -> Result<Tensor> {
     Ok((x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?)?)
 }

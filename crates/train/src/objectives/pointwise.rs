@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::{Batch, Needs, Objective, SCORES, softplus};
 use crate::Result;
 
-/// Parameters of the objective.
+/// The parameters of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// How much a positive weighs beside one negative: 1 in the paper.
+    /// The weight of a positive beside one negative: 1 in the paper.
     pub positive_weight: f64,
 }
 
@@ -32,9 +32,9 @@ impl Objective for Config {
     }
 }
 
-/// - `scores`: `[queries, candidates]`, logits, the positive first
+/// The loss as a mean over all pairs.
 ///
-/// Returns the mean over all pairs.
+/// - `scores`: `[queries, candidates]`, logits, the positive first
 fn loss(config: Config, scores: &Tensor) -> Result<Tensor> {
     let (queries, candidates) = scores.dims2()?;
     let positive = scores.narrow(1, 0, 1)?;

@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::{Batch, Needs, Objective, SCORES, softplus};
 use crate::Result;
 
-/// Parameters of the objective.
+/// The parameters of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Scores are multiplied by it: 1 in the paper.
+    /// The factor of the scores: 1 in the paper.
     pub scale: f64,
 }
 
@@ -32,9 +32,9 @@ impl Objective for Config {
     }
 }
 
-/// - `scores`: `[queries, candidates]`, the positive first
+/// The loss as a mean over all pairs of a positive and a negative.
 ///
-/// Returns the mean over all pairs of a positive and a negative.
+/// - `scores`: `[queries, candidates]`, the positive first
 fn loss(config: Config, scores: &Tensor) -> Result<Tensor> {
     let negatives = scores.dim(1)? - 1;
     let scores = (scores * config.scale)?;

@@ -15,27 +15,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// Parameters of the objective.
+/// The parameters of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What is compared.
+    /// The distance between a vector and the teacher's.
     pub distance: Distance,
 }
 
-/// How far two vectors are apart.
+/// A distance between two vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Distance {
-    /// One less the cosine.
+    /// One minus the cosine.
     Cosine,
     /// The square of the Euclidean distance.
     Mse,
 }
 
-/// - `vectors`, `teacher`: `[texts, dim]`
+/// The loss as a mean over the texts.
 ///
-/// Returns the mean over the texts.
+/// - `vectors`, `teacher`: `[texts, dim]`
 pub fn loss(config: &Config, vectors: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     Ok(match config.distance {
         Distance::Mse => (vectors - teacher)?.sqr()?.sum(D::Minus1)?.mean_all()?,

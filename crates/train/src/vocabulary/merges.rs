@@ -15,44 +15,44 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// What a piece that continues a word begins with.
+/// The prefix of a piece that continues a word.
 const CONTINUES: &str = "##";
 
-/// How far to go.
+/// When merging stops.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// How many pieces, special tokens included. All characters are pieces, even where that is more.
+    /// The number of pieces, including special tokens. All characters are pieces, even if that makes more.
     pub(super) size: usize,
-    /// How often a pair must occur to be joined; 1 at least.
+    /// The smallest number of occurrences of a pair that is merged; at least 1.
     pub(super) min_frequency: u64,
-    /// How many characters are pieces of their own.
+    /// The number of characters that are pieces of their own.
     pub(super) alphabet: usize,
 }
 
-/// Two neighbouring pieces, by their numbers.
+/// Two neighbouring pieces, by their ids.
 type Pair = (u32, u32);
 
-/// A word as it is cut into pieces at this moment.
+/// A word, cut into the pieces that exist so far, with the number of its occurrences.
 struct Word {
     pieces: Vec<u32>,
     count: u64,
 }
 
-/// Pieces so far, and all that decides the next.
+/// The pieces so far, and the counts that decide the next merge.
 pub(super) struct Merges {
     limits: Limits,
     pieces: Vec<String>,
     numbers: FxHashMap<String, u32>,
     words: Vec<Word>,
     counts: FxHashMap<Pair, u64>,
-    /// Words in which a pair was seen once; it may be gone from some.
+    /// The words in which a pair has occurred; it may have disappeared from some of them.
     places: FxHashMap<Pair, Vec<u32>>,
-    /// Pairs with the count they had at some moment: one that is not the count of now is out of date.
+    /// Pairs with the count that they had when they were added; an entry is out of date if the count has changed since.
     queue: BinaryHeap<(u64, Reverse<Pair>)>,
 }
 
 impl Merges {
-    /// Cuts `words`, each named once, into characters.
+    /// Cuts `words`, each of which is named once with its count, into characters.
     pub(super) fn new(special: &[&str], words: &[(String, u64)], limits: Limits) -> Self {
         let mut merges = Self {
             limits,
@@ -82,7 +82,8 @@ impl Merges {
         merges
     }
 
-    /// Joins pairs until there are enough pieces or no pair is frequent enough; returns all pieces by their numbers.
+    /// Merges pairs until there are enough pieces or no pair is frequent enough; returns all pieces in the order of
+    /// their ids.
     pub(super) fn pieces(mut self) -> Vec<String> {
         while self.pieces.len() < self.limits.size {
             let Some(pair) = self.most_frequent() else { break };
@@ -91,7 +92,7 @@ impl Merges {
         self.pieces
     }
 
-    /// The number of a piece, which it gets now if it has none.
+    /// The id of a piece; a piece that has none gets the next one.
     fn number(&mut self, piece: String) -> u32 {
         let next = self.pieces.len() as u32;
         *self.numbers.entry(piece).or_insert_with_key(|piece| {
@@ -140,7 +141,7 @@ impl Merges {
         self.queue.extend(counted.map(|(count, pair)| (count, Reverse(pair))));
     }
 
-    /// Counts the pairs of a word.
+    /// Adds the pairs of a word to the counts.
     fn add(&mut self, place: u32) {
         let Word { pieces, count } = &self.words[place as usize];
         for pair in pairs(pieces) {
@@ -149,7 +150,7 @@ impl Merges {
         }
     }
 
-    /// Takes the pairs of a word off again.
+    /// Subtracts the pairs that a word had before from the counts.
     fn remove(&mut self, place: u32, before: &[Pair]) {
         let count = self.words[place as usize].count;
         for pair in before {
@@ -177,7 +178,7 @@ fn pairs(pieces: &[u32]) -> impl Iterator<Item = Pair> {
     pieces.windows(2).map(|pair| (pair[0], pair[1]))
 }
 
-/// With every occurrence of a pair joined, from the left.
+/// The pieces of a word with every occurrence of a pair merged, from the left.
 fn replaced(pieces: &[u32], pair: Pair, joined: u32) -> Vec<u32> {
     let mut after = Vec::with_capacity(pieces.len());
     let mut rest = pieces;
