@@ -15,18 +15,18 @@ use crate::provenance::Origins;
 use crate::stages::step_once;
 use crate::workshop::boxed;
 
-/// A run that was made now, whatever the cache has, with its pipeline ready to run again.
+/// A run that was computed again, whatever the cache holds, with its pipeline ready to run once more.
 pub struct Fresh {
-    /// The run.
+    /// The ranking of every query.
     pub run: TrecRun,
-    /// Where it comes from.
+    /// What the run was made with.
     pub origins: Origins,
     bound: Bound,
 }
 
-/// A stage and what it read when its pipeline ran: work that can be done again and again.
+/// A stage together with the input that it read, so that its work can be repeated and timed.
 pub struct Work<'a> {
-    /// Its algorithm.
+    /// The name of the stage's algorithm.
     pub algorithm: String,
     stage: &'a Stage,
     queries: Queries,
@@ -36,7 +36,11 @@ pub struct Work<'a> {
 }
 
 impl Engine {
-    /// The run of a pipeline, made now: rankings in the cache are neither taken nor left, indexes are.
+    /// Runs a pipeline again. Rankings are neither read from the cache nor written to it; indexes and vectors are.
+    ///
+    /// # Errors
+    ///
+    /// If a model, an index or a run file cannot be opened, or a stage fails.
     pub fn run_anew(&self, pipeline: &Pipeline, target: &Target) -> Result<Fresh> {
         let mut bound = self.bind(pipeline, target)?;
         let run = bound.search(&target.queries, target).map_err(boxed)?;
@@ -51,7 +55,7 @@ impl Engine {
 }
 
 impl Fresh {
-    /// Every stage that works on queries, in order, each with what it reads.
+    /// Every stage that works on queries, in order, with the input that it reads. Fails if a stage fails.
     pub fn works<'a>(&'a self, target: &'a Target) -> Result<Vec<Work<'a>>> {
         let inputs = Arc::new(self.bound.input_runs(&target.queries, target).map_err(boxed)?);
         let mut queries = target.queries.clone();
@@ -74,7 +78,7 @@ impl Fresh {
 }
 
 impl Work<'_> {
-    /// Does it once more.
+    /// Repeats the work once; its result is dropped.
     pub fn again(&self) -> Result<()> {
         let mut queries = self.queries.clone();
         step_once(self.stage, &mut queries, &self.run, &self.inputs, self.target).map_err(boxed)?;

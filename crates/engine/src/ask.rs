@@ -10,28 +10,32 @@ use crate::pipeline::Pipeline;
 use crate::stages::Trace;
 use crate::workshop::boxed;
 
-/// What a pipeline found for a query.
+/// The documents that a pipeline found for a query.
 pub struct Answer {
     /// The documents, best first.
     pub hits: Vec<Hit>,
-    /// How many there were before the cut.
+    /// The number of documents that were found before the list was cut.
     pub found: usize,
-    /// The query as the last stage read it.
+    /// The query as the last stage read it, which is after all rewriters.
     pub query: Query,
 }
 
 /// A document of an answer.
 pub struct Hit {
-    /// Its row.
+    /// The row of the document.
     pub doc: DocNo,
-    /// Its score.
+    /// The score that the last stage gave it.
     pub score: f32,
-    /// What adds up to the score, the largest first; empty where a score has no parts.
+    /// The parts that add up to the score, the largest first; empty if a score has no parts.
     pub parts: Vec<Contribution>,
 }
 
 impl Engine {
-    /// The best `top` documents of each query, in order.
+    /// The best `top` documents of each query, in the order of the queries, with the parts of their scores.
+    ///
+    /// # Errors
+    ///
+    /// If a model, an index or a run file cannot be opened, or a stage fails.
     pub fn ask(
         &self,
         pipeline: &Pipeline,

@@ -15,7 +15,7 @@ use crate::provenance::Facts;
 use crate::windows::{self, Cut};
 use crate::workshop::{Opened, Places, Workshop, boxed};
 
-/// A pipeline whose stages are ready to work.
+/// A pipeline whose stages are built and ready to work.
 pub(crate) struct Bound {
     pub(crate) stages: Vec<Stage>,
     pub(crate) costs: Vec<StageCost>,
@@ -25,12 +25,12 @@ pub(crate) struct Bound {
     pub(crate) facts: Facts,
 }
 
-/// What a stage is built over: the collection as the stages before it left it.
+/// The collection that a stage is built over, as the stages before it have left it.
 pub(crate) struct Searched {
     corpus: Arc<dyn Corpus>,
-    /// Names its content.
+    /// The digest of the collection's content.
     digest: Digest,
-    /// The last retriever before it.
+    /// The last retriever before the stage.
     found_by: Option<Arc<dyn Retriever>>,
 }
 
@@ -41,7 +41,7 @@ impl Searched {
 }
 
 impl Engine {
-    /// Binds every stage, in order: expanders change the collection that the later ones see.
+    /// Builds every stage in order. An expander changes the collection that later stages are built over.
     pub(crate) fn bind(&self, pipeline: &Pipeline, target: &Target) -> Result<Bound> {
         let inputs: Vec<Bound> =
             pipeline.inputs.iter().map(|input| self.bind(input, target)).collect::<Result<_>>()?;
@@ -60,7 +60,11 @@ impl Engine {
         Ok(bound)
     }
 
-    /// What the last stage that makes something of a single text makes of it; none where no stage does.
+    /// The encoder of the last stage that can encode a single text; `None` if no stage can.
+    ///
+    /// # Errors
+    ///
+    /// If a stage cannot be built.
     pub fn encoder(
         &self,
         pipeline: &Pipeline,
@@ -86,8 +90,8 @@ impl Engine {
         Workshop { cache, models, log: Mutex::default(), recipe, overrides }
     }
 
-    /// Every file of the first weights that a step names has one of the hashes that its config pins, and every hash is
-    /// that of some file of its weights.
+    /// Checks the SHA-256 digests that a config pins: every file of the first weights must have one of them, and each
+    /// of them must be the digest of some file.
     pub(crate) fn check_pins(&self, step: &Step) -> Result<()> {
         if step.sha256.is_empty() {
             return Ok(());
@@ -134,7 +138,7 @@ impl Engine {
         })
     }
 
-    /// Binds one stage to the collection under its digest; an expander leaves another in its place.
+    /// Builds one stage over a collection; an expander replaces the collection.
     pub(crate) fn bind_step(&self, step: &Step, searched: &mut Searched) -> Result<Opened> {
         self.check_pins(step)?;
         let workshop = self.workshop(step);
@@ -163,7 +167,7 @@ impl Engine {
         step.recipe.build(&self.context(step, workshop, searched)?).map_err(boxed)
     }
 
-    /// The same over passages, which are a collection of their own.
+    /// Builds a stage over the passages of the collection, and puts the conversion to documents behind it.
     fn build_behind(
         &self,
         step: &Step,

@@ -11,33 +11,33 @@ use nir_core::Digest;
 
 use crate::engine::Tell;
 
-/// The folders of finished things.
+/// The folders of everything that is kept between runs.
 #[derive(Clone)]
 pub struct Cache {
     data: nir_data::Cache,
 }
 
-/// A kind of thing in the cache.
+/// A kind of entry in the cache.
 pub struct Kind {
-    /// The name of its folder.
+    /// The name of the folder of this kind.
     pub folder: &'static str,
-    /// What it holds, in words.
+    /// What an entry of this kind holds, in words.
     pub what: &'static str,
-    /// Whether nir makes it again by itself when it is wanted.
+    /// Whether nir makes an entry again by itself when it is needed.
     pub again: bool,
-    /// Whether an algorithm, a structure or an encoder made it, whose version it names.
+    /// Whether an algorithm, a structure or an encoder makes the entries; then they record its version.
     pub made: bool,
-    /// Whether each thing of it has a manifest to be held to.
+    /// Whether each entry has a manifest with digests that it can be checked against.
     pub finished: bool,
 }
 
-/// The name of the ranking in a folder of a run.
+/// The name of the file with the ranking in the folder of a run.
 pub const RUN: &str = "run.trec";
 
 /// The name of the folder of results.
 const RESULTS: &str = "results";
 
-/// All that the cache holds; what is in none of these folders is not the program's.
+/// All kinds of entries. Other folders in the cache's folder do not belong to nir.
 #[rustfmt::skip]
 pub const KINDS: [Kind; 17] = [
     Kind { folder: "expanded",  again: true,  made: true,  finished: true,  what: "documents as expanders wrote them anew" },
@@ -60,13 +60,14 @@ pub const KINDS: [Kind; 17] = [
 ];
 
 impl Cache {
-    /// `NIR_CACHE`, else the platform's cache folder.
+    /// The cache in the folder that `NIR_CACHE` names, else in the cache folder of the platform. Fails if there is
+    /// neither.
     pub fn open() -> Result<Self> {
         Ok(Self::at(&nir_data::cache_folder()?))
     }
 
-    /// The cache in a folder, which need not be there yet. What a user should know of it (something was found damaged and
-    /// is made anew) is said where [`Cache::telling`] has it go.
+    /// The cache in a folder, which need not exist yet. Nobody is told what happens to it (such as a damaged entry that
+    /// is made again) unless [`Cache::telling`] is used.
     pub fn at(folder: &Path) -> Self {
         Self::of(nir_cache::Cache::at(folder.to_owned()))
     }
@@ -76,7 +77,7 @@ impl Cache {
         self.folders().root().join(RESULTS)
     }
 
-    /// The same, with a place for the sentences that a user should read.
+    /// The same cache, which passes sentences for the user to `tell`.
     #[must_use]
     pub fn telling(self, tell: Tell) -> Self {
         Self::of(self.folders().clone().telling(tell))
@@ -87,32 +88,32 @@ impl Cache {
         Self { data: folders.into() }
     }
 
-    /// Its part that holds collections.
+    /// The part of the cache that holds collections.
     pub fn data(&self) -> &nir_data::Cache {
         &self.data
     }
 
-    /// All of it.
+    /// The folders with all entries.
     pub fn folders(&self) -> &nir_cache::Cache {
         self.data.folders()
     }
 
-    /// Where it lies.
+    /// The path of the cache.
     pub fn folder(&self) -> &Path {
         self.folders().root()
     }
 
-    /// Whether there is a finished thing; what it holds is not looked at.
+    /// Whether there is an entry; its content is not read.
     pub fn has(&self, kind: &str, key: Digest) -> bool {
         self.folders().has(&Name::of_digest(kind, &key.hex()))
     }
 
-    /// A finished thing, verified, if there is one.
+    /// The entry, after it was checked against its digests; `None` if there is none or it was damaged.
     pub fn get(&self, kind: &str, key: Digest) -> Result<Option<Found>> {
         Ok(self.folders().get(&Name::of_digest(kind, &key.hex()))?)
     }
 
-    /// As [`Cache::make`], but none where another process makes it at this moment.
+    /// Like [`Cache::make`], but returns `None` if another process is making the entry at this moment.
     pub fn make_unless_claimed(
         &self,
         kind: &str,
@@ -123,7 +124,12 @@ impl Cache {
         self.folders().make_unless_claimed(&Name::of_digest(kind, &key.hex()), recipe, fill)
     }
 
-    /// A finished thing, verified, or made now in a new folder.
+    /// The entry, after it was checked against its digests; if there is none, `fill` makes it in a new folder.
+    ///
+    /// - `kind`: the name of the folder of its kind
+    /// - `key`: the digest of everything that decides its content
+    /// - `recipe`: a text that describes it, for `nir cache`
+    /// - `fill`: writes the files into the folder that it is given
     pub fn make(
         &self,
         kind: &str,
@@ -134,7 +140,7 @@ impl Cache {
         self.folders().make(&Name::of_digest(kind, &key.hex()), recipe, fill)
     }
 
-    /// Every run file, verified, with the digest of its ranking.
+    /// The run files of all entries, checked, with the digests of their rankings.
     pub fn run_files(&self) -> Result<Vec<(String, PathBuf)>, CacheError> {
         let mut files = Vec::new();
         for name in self.folders().names("runs")? {
@@ -147,7 +153,7 @@ impl Cache {
     }
 }
 
-/// Writes a file; the error names it.
+/// Writes a file; the error names its path.
 pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     fs::write(path, content).with_context(|| path.display().to_string())
 }

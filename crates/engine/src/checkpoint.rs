@@ -20,15 +20,15 @@ use serde::Deserialize;
 
 use crate::models::Models;
 
-/// The folder of methods that are checkpoints: no family has this name.
+/// The family of methods that are made from checkpoints; no folder of configs has this name.
 pub const FAMILY: &str = "checkpoints";
 
-/// Whether a name on the command line is a checkpoint's.
+/// Whether an argument names a checkpoint: it begins with `file:` or `hf:`.
 pub fn is_checkpoint(what: &str) -> bool {
     what.starts_with("file:") || what.starts_with("hf:")
 }
 
-/// The part of `config.json` that says what a checkpoint was made for.
+/// The keys of `config.json` that tell what a checkpoint was made for.
 #[derive(Deserialize)]
 struct Made {
     #[serde(default)]
@@ -39,15 +39,20 @@ struct Made {
     id2label: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// The part of `tokenizer_config.json` that limits a text; a number beyond any text stands for no limit.
+/// The key of `tokenizer_config.json` that limits the length of a text. A number beyond the length of any text means
+/// that there is no limit.
 #[derive(Deserialize)]
 struct Limited {
     #[serde(default)]
     model_max_length: Option<f64>,
 }
 
-/// The method of a checkpoint: its text is what the files say, its name the folder's or the repository's with the beginning
-/// of the digest of all files.
+/// Makes a method from the files of a checkpoint. Its config text states what the files say; its name is that of the
+/// folder or repository with the beginning of the digest of all files.
+///
+/// # Errors
+///
+/// If the checkpoint cannot be opened, or its files do not say how a text becomes a vector or a score.
 pub fn method(what: &str, models: &Models) -> Result<Method> {
     let wanted = wanted(what)?;
     let checkpoint = models.open(&wanted)?;
@@ -70,7 +75,7 @@ fn paper(algorithm: &str) -> &'static str {
     }
 }
 
-/// `file:FOLDER`, `hf:org/name` or `hf:org/name@revision`.
+/// Reads the argument `file:FOLDER`, `hf:org/name` or `hf:org/name@revision`.
 fn wanted(what: &str) -> Result<Wanted> {
     let (location, revision) = match what.strip_prefix("hf:").and_then(|repo| repo.split_once('@'))
     {
@@ -84,15 +89,15 @@ fn wanted(what: &str) -> Result<Wanted> {
     Ok(Wanted::new(location, revision)?)
 }
 
-/// A checkpoint whose files have been read.
+/// A checkpoint whose descriptions have been read.
 struct Reading {
     wanted: Wanted,
     checkpoint: Checkpoint,
     contract: Contract,
     made: Made,
-    /// Tokens of a text.
+    /// The largest number of tokens of a text.
     max_length: usize,
-    /// The file that says so.
+    /// The file that states this number.
     limited_by: String,
 }
 
@@ -104,7 +109,7 @@ impl Reading {
         Ok(Self { wanted: wanted.clone(), checkpoint, contract, made, max_length, limited_by })
     }
 
-    /// The last part of its name, in letters that a file may have.
+    /// The last part of the checkpoint's name, with only characters that a file name may have.
     fn last_name(&self) -> String {
         let name = match self.wanted.location() {
             Location::Hub { repo } => repo,
@@ -121,7 +126,7 @@ impl Reading {
         last.trim_start_matches('.').chars().map(plain).collect()
     }
 
-    /// The algorithm and its stages.
+    /// The name of the algorithm, and the text of the stages.
     fn stages(&self) -> Result<(&'static str, String)> {
         match self.contract.chain.as_ref().map(|chain| &chain.head) {
             Some(Head::Pooling { pooling, file, .. }) => {
@@ -152,7 +157,7 @@ impl Reading {
         )
     }
 
-    /// The table `model`: the weights, their revision, and the tensors among them that are not used.
+    /// The text of the table `model`: the weights, their revision, and the tensors that are not used.
     fn weights(&self, heads: &[&str]) -> Result<String> {
         let mut text = format!("model.weights  = \"{}\"\n", self.wanted.location());
         if let Some(revision) = self.wanted.revision() {
@@ -260,13 +265,13 @@ impl Reading {
         ))
     }
 
-    /// A file of the checkpoint as it is called in it.
+    /// The path of a file relative to the checkpoint.
     fn path(&self, file: &Path) -> String {
         file.strip_prefix(self.checkpoint.folder()).unwrap_or(file).display().to_string()
     }
 }
 
-/// Heads of pre-training, of which a vector takes nothing.
+/// Heads of pre-training, which a vector does not use.
 const HEADS: [&str; 6] =
     ["cls.*", "lm_head.*", "vocab_*", "generator_*", "discriminator_predictions.*", "classifier.*"];
 
@@ -275,7 +280,8 @@ fn short(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// How many tokens it reads, and which file says so: its own setting, else what tokenizer and encoder both can.
+/// The largest number of tokens of a text, and the file that states it: the setting of sentence-transformers, else the
+/// smaller of the limits of tokenizer and encoder.
 fn length(checkpoint: &Checkpoint, contract: &Contract) -> Result<(usize, String)> {
     let sizes = Architecture::read(&checkpoint.config())?.sizes;
     let positions = sizes.positions.saturating_sub(sizes.first_position);

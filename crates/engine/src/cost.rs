@@ -8,24 +8,24 @@ use nir_catalogue::Latency;
 use nir_core::{Queries, Result};
 use serde::{Deserialize, Serialize};
 
-/// At most this many queries are timed, evenly spread over the set …
+/// The largest number of queries that are timed; they are spread evenly over all queries.
 const QUERIES: usize = 200;
-/// … and no longer than this.
+/// The time after which no further query is timed.
 const BUDGET: Duration = Duration::from_secs(5);
 
-/// Seconds of `work`, and what it gave.
+/// The wall-clock seconds that `work` took, and its result.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
     let start = Instant::now();
     let result = work();
     (start.elapsed().as_secs_f64(), result)
 }
 
-/// What work took.
+/// The time that some work took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spent {
-    /// On the clock.
+    /// Wall-clock seconds.
     pub seconds: f64,
-    /// Of all processors together.
+    /// CPU seconds, summed over all processors.
     pub cpu_seconds: f64,
 }
 
@@ -40,21 +40,21 @@ impl Add for Spent {
     }
 }
 
-/// What `work` took of this process, and what it gave.
+/// The time that `work` took of this process, and its result.
 pub(crate) fn spent<T>(work: impl FnOnce() -> T) -> (Spent, T) {
     let cpu = ProcessTime::now();
     let (seconds, result) = timed(work);
     (Spent { seconds, cpu_seconds: cpu.elapsed().as_secs_f64() }, result)
 }
 
-/// What `work` took of this thread, and what it gave. It must not leave the thread.
+/// The time that `work` took of this thread, and its result. `work` must not use other threads.
 pub(crate) fn spent_here<T>(work: impl FnOnce() -> T) -> (Spent, T) {
     let cpu = ThreadTime::now();
     let (seconds, result) = timed(work);
     (Spent { seconds, cpu_seconds: cpu.elapsed().as_secs_f64() }, result)
 }
 
-/// Times `search` on single queries, one after the other on one thread, after one that is not counted.
+/// Times `search` on single queries, one after the other on one thread. The first search is not counted.
 pub(crate) fn latency(
     queries: &Queries,
     search: impl Fn(&Queries) -> Result<()> + Send + Sync,
@@ -109,13 +109,14 @@ fn median_interval(sorted: &[f64]) -> Option<[f64; 2]> {
     Some([*sorted.get(rank - 1)?, sorted[sorted.len() - rank]])
 }
 
-/// The smallest value that at least `share` of the sorted values do not exceed (nearest rank); 0 of none.
+/// The smallest value that at least `share` of the sorted values do not exceed (nearest rank); 0 if there are no
+/// values.
 fn percentile(sorted: &[f64], share: f64) -> f64 {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// The largest resident set of this process so far, in bytes, where the system tells.
+/// The largest resident set of this process so far, in bytes; `None` if the system does not report it.
 pub(crate) fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

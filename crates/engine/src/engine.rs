@@ -15,18 +15,18 @@ use crate::home::Home;
 use crate::models::{Models, Sought};
 use crate::progress::Hushable;
 
-/// What a method is run over.
+/// The documents and queries that a method is run over.
 pub struct Target {
-    /// The collection.
+    /// The documents.
     pub corpus: Arc<dyn Corpus>,
-    /// Names its content.
+    /// The digest of the documents' content.
     pub corpus_digest: Digest,
     /// The queries.
     pub queries: Queries,
-    /// Whether a document named as the query is dropped.
+    /// Whether a document whose id is the query's id is removed from the ranking.
     pub exclude_query_id: bool,
-    /// Where its official measures cut a ranking, nothing for one that reads all of it: at each of them an approximate
-    /// search records its recall.
+    /// The cutoffs of the official measures; `None` for a measure that reads the whole ranking. An approximate search
+    /// records its recall at each of them.
     pub cutoffs: BTreeSet<Option<u32>>,
 }
 
@@ -35,7 +35,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// Where an official measure of the dataset is none that is known.
+    /// If the manifest names an official measure that is not known.
     pub fn of(dataset: &Dataset) -> Result<Self> {
         let measures = official_measures(dataset)?;
         Ok(Self {
@@ -48,27 +48,32 @@ impl Target {
     }
 }
 
-/// What the makers of a dataset, or the literature, measure on it: what a result records, whatever a table shows.
+/// The measures that the makers of a dataset or the literature report on it. A result records them all, whichever a
+/// table shows.
+///
+/// # Errors
+///
+/// If a measure is not known.
 pub fn official_measures(dataset: &Dataset) -> Result<Vec<Measure>> {
     Ok(dataset.card.measures.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
 }
 
-/// How an engine works, where that is not decided by what it runs.
+/// Settings of an engine that do not depend on what it runs.
 #[derive(Clone)]
 pub struct Options {
-    /// The folder of the cache; `NIR_CACHE`, else the platform's cache folder, if not given.
+    /// The folder of the cache; if `None`, the one that `NIR_CACHE` names, else the cache folder of the platform.
     pub cache: Option<PathBuf>,
-    /// Where models compute: `cpu` or `cuda:0`.
+    /// The device that models compute on: `cpu` or `cuda:0`.
     pub device: String,
-    /// How exactly they compute.
+    /// The precision that models compute in.
     pub precision: Precision,
-    /// Where weights are looked for.
+    /// The places where weights are looked for.
     pub models: Sought,
-    /// Where sentences go that a user should read: something was found damaged and is made anew.
+    /// Receives sentences that a user should read, for example that a damaged entry of the cache is made again.
     pub tell: Tell,
 }
 
-/// What becomes of a sentence for the user.
+/// A function that receives a sentence for the user.
 pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Default for Options {
@@ -79,7 +84,7 @@ impl Default for Options {
     }
 }
 
-/// Runs pipelines over collections, and keeps what they made.
+/// Runs pipelines over collections, and keeps what they computed in the cache.
 pub struct Engine {
     pub(crate) cache: Cache,
     pub(crate) progress: Arc<Hushable>,
@@ -88,11 +93,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine for what `home` has; long steps are announced to `progress`.
+    /// An engine for the files of `home`; long steps are announced to `progress`.
     ///
     /// # Errors
     ///
-    /// Where there is no cache folder, no such device, or a named folder of models is none.
+    /// If there is no folder for the cache, the device does not exist, or the folder of models that `options` names
+    /// does not.
     pub fn new(home: &Home, options: Options, progress: Arc<dyn Progress>) -> Result<Self> {
         let cache = match &options.cache {
             Some(folder) => Cache::at(folder),
@@ -105,22 +111,22 @@ impl Engine {
         Ok(Self { cache, progress, models, backend })
     }
 
-    /// Where its models compute.
+    /// The device and the precision of its models.
     pub fn backend(&self) -> &Backend {
         &self.backend
     }
 
-    /// Does `work` without announcing a step.
+    /// Runs `work` without announcing its steps.
     pub fn hushed<T>(&self, work: impl FnOnce() -> T) -> T {
         self.progress.hushed(work)
     }
 
-    /// What it keeps.
+    /// The cache.
     pub fn cache(&self) -> &Cache {
         &self.cache
     }
 
-    /// Where it takes weights from.
+    /// The weights that it has opened, and where it looks for others.
     pub fn models(&self) -> &Models {
         &self.models
     }

@@ -14,15 +14,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::workshop::{Workshop, boxed};
 
-/// How blocks and the collection that they make are written.
+/// The version of the code that writes blocks and makes a collection of them.
 pub(crate) const VERSION: Version = Version::new("engine::expansion", 1);
 
-/// Documents of a block: what a stopped run loses. A model that writes takes minutes for as many.
+/// The number of documents of a block, which is what a stopped run loses. A model that writes text takes minutes for a
+/// block.
 const BLOCK: u32 = 256;
 const DOCUMENTS: &str = "documents.jsonl";
 const STORE: &str = "store";
 
-/// A document of a block.
+/// A document in the file of a block.
 #[derive(Serialize, Deserialize)]
 struct Line {
     doc_id: String,
@@ -30,7 +31,7 @@ struct Line {
     text: String,
 }
 
-/// A collection and its expander; `key` names what the expander makes of a text.
+/// A collection and the expander that changes it; `key` decides what the expander makes of a text.
 pub(crate) struct Expansion<'a> {
     pub(crate) expander: &'a dyn Expander,
     pub(crate) corpus: &'a dyn Corpus,
@@ -40,7 +41,7 @@ pub(crate) struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    /// The expanded collection, from the cache or made now, with the digest that names it.
+    /// The expanded collection, from the cache or made now, and the digest of its content.
     pub(crate) fn store(&self) -> Result<(Arc<dyn Corpus>, Digest)> {
         let key = Key::of(&[VERSION]).made_from(&self.key).input(self.corpus_digest);
         let place = self.workshop.artifact("expanded", &key, &mut |folder| Ok(self.fill(folder)?));
@@ -65,7 +66,7 @@ impl Expansion<'_> {
         Ok(())
     }
 
-    /// The documents of some rows, in a folder of the cache.
+    /// The path of a block in the cache: the expanded documents of these rows.
     fn block(&self, rows: Range<u32>) -> Result<PathBuf> {
         let mut texts = Hasher::new("documents");
         for doc in rows.clone().map(DocNo) {
@@ -80,7 +81,7 @@ impl Expansion<'_> {
         made.map_err(boxed)
     }
 
-    /// An expander changes texts, and neither leaves out nor renames a document.
+    /// Checks that an expander has only changed texts: it must neither leave out nor rename a document.
     fn check(&self, documents: &[Document], rows: Range<u32>) -> Result<()> {
         let names = || rows.clone().map(|row| self.corpus.doc_id(DocNo(row)));
         let same = documents.iter().map(|document| document.doc_id.as_str()).eq(names());

@@ -18,33 +18,33 @@ use serde::{Deserialize, Serialize};
 use crate::cache::Cache;
 use crate::cost::timed;
 
-/// What a block should take: a stopped run loses no more than about this.
+/// The time in seconds that a block should take; a stopped run loses about one block.
 const BLOCK_SECONDS: f64 = 5.0;
 
-/// What is known of one query.
+/// The outcome of one query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Entry {
-    /// Its place among the queries.
+    /// The index of the query.
     query: usize,
-    /// Its share of the time that its block took.
+    /// The query's share of the seconds that its block took.
     seconds: f64,
     /// The rows of its ranking, best first, with the bits of their scores.
     hits: Vec<(u32, u32)>,
 }
 
-/// What a run has done so far, one line a query, each behind the digest of itself.
+/// The file with the queries that a run has finished: one line for each, with a digest of the line in front.
 pub(crate) struct Journal {
     path: PathBuf,
 }
 
 impl Journal {
-    /// The journal of the ranking of this key; it need not be there yet.
+    /// The journal of the ranking with this key; the file need not exist yet.
     pub(crate) fn of(cache: &Cache, key: &Key) -> Self {
         let name = format!("{}.jsonl", key.digest().short());
         Self { path: cache.folder().join("journals").join(name) }
     }
 
-    /// What was written. A line that a kill cut short is none.
+    /// Reads the finished queries. A line that was cut short by a kill is ignored.
     fn read(&self) -> io::Result<HashMap<usize, Entry>> {
         let text = match fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -62,7 +62,7 @@ impl Journal {
         Ok(file)
     }
 
-    /// Removes it, for a ranking that is whole.
+    /// Removes the file once the ranking is complete.
     pub(crate) fn remove(&self) -> anyhow::Result<()> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
@@ -81,7 +81,7 @@ fn entry(line: &[u8]) -> Option<Entry> {
     (Digest::of(json).short() == digest).then(|| serde_json::from_str(json).ok())?
 }
 
-/// Candidates of queries that are to be put in another order.
+/// The candidates of all queries, and the reranker that orders them.
 pub(crate) struct Reranking<'a> {
     pub(crate) reranker: &'a dyn Reranker,
     pub(crate) queries: &'a Queries,
@@ -89,15 +89,15 @@ pub(crate) struct Reranking<'a> {
     pub(crate) corpus: &'a dyn Corpus,
 }
 
-/// What came of it.
+/// The outcome of reranking.
 pub(crate) struct Reranked {
     pub(crate) run: Run,
-    /// Seconds of each query, where a query takes longer than a block should.
+    /// The seconds of each query, if one query takes longer than a block should; else `None`.
     pub(crate) slow: Option<Vec<f64>>,
 }
 
 impl Reranking<'_> {
-    /// Every query, but those that the journal has.
+    /// Reranks all queries except those that the journal already has.
     pub(crate) fn all(&self, journal: &mut Journal, progress: &dyn Progress) -> Result<Reranked> {
         let mut done = journal.read()?;
         let todo: Vec<usize> =
@@ -161,7 +161,8 @@ impl Reranking<'_> {
     }
 }
 
-/// Twice as many where a block was done in less than half of its time, half as many where it took more than twice.
+/// The number of queries of the next block: twice as many if a block took less than half of its time, half as many if
+/// it took more than twice its time.
 fn next_size(size: usize, seconds: f64) -> usize {
     match seconds / BLOCK_SECONDS {
         share if share < 0.5 => size * 2,

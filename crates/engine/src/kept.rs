@@ -9,11 +9,12 @@ use nir_core::{Key, Run, TrecRun};
 use crate::cache::{self, RUN};
 use crate::engine::Target;
 
-/// What it took to make what lies beside it.
+/// The name of the file with the cost of making an entry.
 pub(crate) const COST: &str = "cost.json";
-/// Which code made what lies beside it, a line each: `nir cache prune` removes what no code of today would make.
+/// The name of the file with the versions of the code that made an entry, one on each line. `nir cache prune` removes
+/// entries that no current code would make.
 pub const MADE_WITH: &str = "made-with.txt";
-/// The last column of every run file: the same run of two methods is the same file.
+/// The last column of every run file. It does not name the method, so that equal runs of two methods are equal files.
 pub(crate) const TAG: &str = "nir";
 
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
@@ -27,7 +28,7 @@ pub(crate) fn write_run(folder: &Path, run: &Run, target: &Target) -> Result<()>
     Ok(nir_data::trec::write_run(&folder.join(RUN), &named, TAG)?)
 }
 
-/// A run file of this collection as rows.
+/// Reads a run file over this collection; document ids become rows.
 pub(crate) fn read_run(path: &Path, target: &Target) -> Result<Run> {
     let named: TrecRun = nir_data::trec::read_run(path)?;
     let row = |(doc_id, entry): (&str, nir_core::Entry)| {

@@ -11,10 +11,10 @@ use crate::engine::{Engine, Target};
 use crate::pipeline::{Pipeline, Step, stage_name};
 use crate::{expansion, windows};
 
-/// How rankings are made of stages and written.
+/// The version of the code that combines stages to a ranking and writes it.
 const RUNS: Version = Version::new("engine::runs", 1);
 
-/// All code that makes what lies in the cache, for a program with these algorithms.
+/// The versions of all code that writes to the cache, for a program with these algorithms.
 pub fn versions(registry: &Registry) -> Vec<Version> {
     registry.versions().into_iter().chain([RUNS, windows::VERSION, expansion::VERSION]).collect()
 }
@@ -24,8 +24,8 @@ impl Engine {
         self.stage_key(pipeline, pipeline.steps.len() - 1, target)
     }
 
-    /// Names everything that decides the ranking after stage `last`: documents, queries, and of every stage its code, its
-    /// parameters, files, weights, how exactly they compute, and inputs.
+    /// The key of the ranking after stage `last`. It contains everything that decides the ranking: documents, queries,
+    /// and for every stage its code, parameters, files, weights, arithmetic and inputs.
     pub(crate) fn stage_key(
         &self,
         pipeline: &Pipeline,
@@ -43,7 +43,7 @@ impl Engine {
         Ok(key)
     }
 
-    /// Adds all that a step is beside what it is run over: code, parameters, files, weights and arithmetic.
+    /// Adds everything that decides a step except the collection: code, parameters, files, weights and arithmetic.
     pub(crate) fn add_step(&self, key: Key, step: &Step) -> Result<Key> {
         self.check_pins(step)?;
         let mut key = key.made_with(&self.made_with(step)?).made_with(&step.recipe.parts());
@@ -65,7 +65,7 @@ impl Engine {
         Ok(key)
     }
 
-    /// The code of a step that turns texts into what is kept of them: its algorithm's, and that of its encoders.
+    /// The versions of the code of a step that turns texts into stored data: its algorithm and its encoders.
     pub(crate) fn made_with(&self, step: &Step) -> Result<Vec<Version>> {
         let mut versions = vec![step.recipe.version()];
         for wanted in step.recipe.weights() {
@@ -75,7 +75,7 @@ impl Engine {
         Ok(versions)
     }
 
-    /// What decides the bits that a step's models give.
+    /// The name of the arithmetic that decides the bits of a step's models.
     pub(crate) fn arithmetic(&self, step: &Step) -> String {
         match step.recipe.head_multiplies() {
             true => self.backend.with_products(),
@@ -88,7 +88,7 @@ pub(crate) fn recipe_text(steps: &[Step]) -> String {
     steps.iter().map(|step| step.recipe.canonical() + "\n").collect()
 }
 
-/// What made a ranking, in words: the versions of all code, and what code of somebody else's there was.
+/// The versions of all code that made a ranking, and the digests of code that is not nir's, one text for each.
 pub(crate) fn made_with(pipeline: &Pipeline, key: &Key) -> Vec<String> {
     let own = |step: &Step| {
         let source = step.own_source.as_ref()?;
@@ -98,7 +98,7 @@ pub(crate) fn made_with(pipeline: &Pipeline, key: &Key) -> Vec<String> {
     key.versions().iter().map(Version::to_string).chain(own).collect()
 }
 
-/// Of all that a target has beside its documents.
+/// The digest of everything that a target has beside its documents: queries and settings.
 fn digest_of(target: &Target) -> Digest {
     let mut hasher = Hasher::new("queries");
     hasher.part([u8::from(target.exclude_query_id)]);

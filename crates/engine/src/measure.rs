@@ -15,27 +15,27 @@ use crate::provenance::provenance;
 use crate::rank::Finished;
 use crate::tuned::check_not_tuned_on;
 
-/// A dataset with what it takes to run over it: a column of a table of results.
+/// A dataset that is ready to be run over, which is a column in a table of results.
 pub struct Column {
-    /// Documents, queries and judgements.
+    /// The documents, queries and judgements.
     pub data: Dataset,
-    /// The part of it that methods see.
+    /// The part of the dataset that methods may see.
     pub target: Target,
-    /// Whether it is the whole collection or a sample.
+    /// Whether it is a whole collection or a sample.
     pub scope: CellScope,
     /// Whether it has a manifest, and so a name under which results can be kept.
     pub is_named: bool,
 }
 
-/// One method over one dataset.
+/// The outcome of running one method over one dataset.
 pub struct Outcome {
-    /// The result: a cell of a table.
+    /// The result.
     pub cell: Cell,
-    /// Its measures query by query.
+    /// The measures of every query.
     pub per_query: PerQuery,
-    /// What was asked for, measured: the dataset's official measures, or others.
+    /// The values of the measures that were asked for: the dataset's official ones, or others.
     pub evaluation: Evaluation,
-    /// The ranking's file: TREC's six columns.
+    /// The path of the run file, in TREC's six columns.
     pub run_file: PathBuf,
 }
 
@@ -54,14 +54,15 @@ impl Outcome {
         (cell, per_query)
     }
 
-    /// The ranking.
+    /// Reads the ranking. Fails if the file was removed or changed.
     pub fn run(&self) -> Result<TrecRun> {
         Ok(nir_data::trec::read_run(&self.run_file)?)
     }
 }
 
 impl Column {
-    /// A dataset of a manifest, whose documents are in the cache.
+    /// A dataset of a manifest, whose documents are in the cache. Fails if an official measure of the manifest is not
+    /// known.
     pub fn of(data: Dataset, manifest: &Manifest) -> Result<Self> {
         let scope = match (manifest.card.scope, manifest.sample_of()) {
             (Scope::Sample, Some(whole)) => CellScope::SampleOf(whole.to_owned()),
@@ -70,28 +71,32 @@ impl Column {
         Ok(Self { target: Target::of(&data)?, data, is_named: true, scope })
     }
 
-    /// A user's own files, which have no name.
+    /// A dataset of the user's own files, which has no name.
     pub fn own(data: Dataset) -> Result<Self> {
         Ok(Self { target: Target::of(&data)?, data, is_named: false, scope: CellScope::Full })
     }
 }
 
 impl Engine {
-    /// The dataset of a manifest, ready to run over.
+    /// Opens the dataset of a manifest for runs.
     ///
     /// # Errors
     ///
-    /// Where its files were not fetched yet, or are damaged.
+    /// If its files have not been fetched, or are damaged.
     pub fn dataset(&self, manifest: &Manifest) -> Result<Column> {
         Column::of(Dataset::open(self.cache.data(), manifest)?, manifest)
     }
 
-    /// The ranking of a method over a dataset, from the cache or made now, measured.
+    /// Runs a method over a dataset and measures the ranking, which comes from the cache if it is there.
+    ///
+    /// # Errors
+    ///
+    /// If a model, an index or a run file cannot be opened, a stage fails, or the ranking does not fit the judgements.
     pub fn run(&self, pipeline: &Pipeline, column: &Column) -> Result<Outcome> {
         self.measure(pipeline, column, self.rank(pipeline, &column.target)?, &[])
     }
 
-    /// A ranking measured; `shown` are measures to evaluate beside the dataset's official ones, or none.
+    /// Measures a ranking. `shown` are measures to evaluate beside the dataset's official ones; it may be empty.
     pub fn measure(
         &self,
         pipeline: &Pipeline,

@@ -11,16 +11,16 @@ use nir_nn::checkpoint::{Checkpoint, Hub, Report, Settings, Wanted, sha256};
 use crate::cache::{self, Cache};
 use crate::home::Home;
 
-/// Where weights are looked for.
+/// The places where weights are looked for.
 #[derive(Debug, Clone, Default)]
 pub struct Sought {
-    /// A folder of models, `ORG/NAME` or `NAME`, that is looked into before the hub's cache and the hub.
+    /// A folder with models as `ORG/NAME` or `NAME`, which is searched before the hub's cache and the hub.
     pub folder: Option<PathBuf>,
-    /// Whether no server is asked.
+    /// Whether no server may be asked.
     pub offline: bool,
 }
 
-/// Opens checkpoints, each once.
+/// Opens checkpoints; each is opened once.
 pub struct Models {
     home: Home,
     cache: Cache,
@@ -28,16 +28,16 @@ pub struct Models {
     hub: Hub,
     progress: Arc<dyn Progress>,
     opened: Mutex<HashMap<Wanted, Checkpoint>>,
-    /// The sha256 of files that were asked for.
+    /// The SHA-256 digests that were asked for so far.
     hashes: Mutex<HashMap<PathBuf, String>>,
 }
 
 impl Models {
-    /// Looks where `sought` says; `home` has the weights that the program carries.
+    /// Looks for weights in the places of `sought`; `home` has the weights that the program carries.
     ///
     /// # Errors
     ///
-    /// Where a folder of models is named that is none: it would be passed over in silence.
+    /// If `sought` names a folder of models that does not exist, as it would be ignored otherwise.
     pub fn new(
         home: &Home,
         cache: &Cache,
@@ -63,7 +63,11 @@ impl Models {
         })
     }
 
-    /// The files of a checkpoint, fetched if they are nowhere yet.
+    /// Opens a checkpoint, after fetching it if it is in none of the places.
+    ///
+    /// # Errors
+    ///
+    /// If it is in none of them, cannot be fetched, or is incomplete.
     pub fn open(&self, wanted: &Wanted) -> Result<Checkpoint> {
         let mut opened = self.opened.lock().expect("no thread died opening a checkpoint");
         if let Some(checkpoint) = opened.get(wanted) {
@@ -78,7 +82,7 @@ impl Models {
         Ok(checkpoint)
     }
 
-    /// From the hub's cache, verified, or from the hub.
+    /// Opens a checkpoint from the hub's cache after verifying it, or fetches it from the hub.
     fn of_hub(&self, wanted: &Wanted) -> Result<Checkpoint> {
         let open = || self.hub.open(wanted, &Announced::new(&*self.progress));
         let checkpoint = open()?;
@@ -94,7 +98,7 @@ impl Models {
         Ok(again)
     }
 
-    /// The sha256 of a file, in hexadecimal; read once.
+    /// The SHA-256 digest of a file, in hexadecimal; each file is read once.
     pub fn sha256(&self, path: &Path) -> Result<String> {
         let mut hashes = self.hashes.lock().expect("no thread died reading a file");
         if let Some(hash) = hashes.get(path) {
@@ -105,9 +109,9 @@ impl Models {
         Ok(hash)
     }
 
-    /// What a result calls the weights: `hf:org/name@commit`, as the branch that a config may name moves; or
-    /// `folder:org/name`, the folder among the user's models that was taken in its place, of which nobody knows which
-    /// commit it is and which lies elsewhere on every machine.
+    /// The name of the weights in a result: `hf:org/name@commit`, as a branch may change; or `folder:org/name` for a
+    /// folder among the user's models that was used instead, whose commit is not known and whose path differs between
+    /// machines.
     pub fn name_of(&self, wanted: &Wanted, checkpoint: &Checkpoint) -> String {
         match (checkpoint.commit(), wanted) {
             (Some(commit), _) => format!("{}@{commit}", wanted.location()),
@@ -116,7 +120,7 @@ impl Models {
         }
     }
 
-    /// The path of a folder below that of the user's models, with `/` between its parts.
+    /// The path of a folder relative to the user's models, with `/` between its parts.
     fn below(&self, folder: &Path) -> String {
         let models = self.folder.as_deref().unwrap_or(Path::new(""));
         let parts = folder.strip_prefix(models).unwrap_or(folder).components();
@@ -124,7 +128,7 @@ impl Models {
         parts.join("/")
     }
 
-    /// Its folder among the models that the user has beside the hub's cache.
+    /// The folder of the checkpoint among the user's models, if it is there.
     fn beside(&self, wanted: &Wanted) -> Option<PathBuf> {
         let (Wanted::Hub { repo, .. }, Some(folder)) = (wanted, &self.folder) else {
             return None;
@@ -133,7 +137,7 @@ impl Models {
         [folder.join(repo), folder.join(name)].into_iter().find(|folder| folder.is_dir())
     }
 
-    /// The folder of one of the models that come with the program: in a folder of one's own, or a copy in the cache.
+    /// The folder of a model that comes with the program: in the user's own folder, or a copy in the cache.
     fn pocket(&self, name: &str) -> Result<PathBuf> {
         if let Some(folder) = self.home.model(name) {
             return Ok(folder);
@@ -151,8 +155,8 @@ impl Models {
         Ok(found.path().to_owned())
     }
 
-    /// Reads what the hub's cache holds of a checkpoint where that was not done since the machine started, or it changed
-    /// since: the names of its contents are their hashes. What is damaged is set aside; whether all was right.
+    /// Whether the contents of a checkpoint in the hub's cache have the hashes that are their names. They are read if
+    /// that has not happened since the machine started, or if they have changed since. What is damaged is set aside.
     fn is_right(&self, checkpoint: &Checkpoint) -> Result<bool> {
         let folders = self.cache.folders();
         let mut all_right = true;
@@ -171,7 +175,7 @@ impl Models {
     }
 }
 
-/// The hub's progress on the terminal.
+/// Passes the progress of downloads on to the engine's progress.
 struct Announced<'a> {
     progress: &'a dyn Progress,
     task: Mutex<Option<Box<dyn Task>>>,

@@ -11,57 +11,59 @@ use crate::windows::Cut;
 
 /// One stage of a pipeline.
 pub struct Step {
-    /// Its algorithm.
+    /// The name of its algorithm.
     pub algorithm: &'static str,
-    /// What it reads and gives.
+    /// The shape of its input and output.
     pub shape: Shape,
-    /// The digest of its source, where it is none of nir's own: its author may forget to raise its version.
+    /// The digest of its source code if it is not one of nir's own algorithms, because its author may forget to raise
+    /// its version.
     pub own_source: Option<Digest>,
     /// Its parameters.
     pub recipe: Box<dyn Recipe>,
-    /// What of a checkpoint's own words it may contradict.
+    /// The settings in which it may contradict the files of its checkpoint.
     pub overrides: Vec<String>,
-    /// How documents are cut before it sees them, and scores of passages joined.
+    /// How documents are cut into passages before the stage, and how scores of passages are joined; `None` if the stage
+    /// reads whole documents.
     pub passages: Option<Cut>,
-    /// The sha256 of its files of weights, where they are pinned.
+    /// The SHA-256 digests of its files of weights; empty if they are not pinned.
     pub sha256: Vec<String>,
 }
 
-/// A method ready to be bound to a dataset.
+/// A method whose config has been read and checked, ready to be bound to a dataset.
 pub struct Pipeline {
-    /// The method it runs.
+    /// The method.
     pub method: Method,
-    /// Its stages, in order.
+    /// The stages, in order.
     pub steps: Vec<Step>,
-    /// The methods whose runs its first stage fuses.
+    /// The pipelines of the methods whose runs its first stage fuses.
     pub inputs: Vec<Pipeline>,
 }
 
 impl Library {
-    /// The method of this name, read and checked.
+    /// Reads and checks the method of this name. Fails if there is none, or as [`read`](Self::read) does.
     pub fn pipeline(&self, name: &str) -> Result<Pipeline> {
         let method = self.methods.get(name).with_context(|| format!("`{name}` is no method"))?;
         self.read(method)
     }
 
-    /// A method of a config, read and checked; it need not be one of the library's own.
+    /// Reads and checks a method, which need not be in the library.
     ///
     /// # Errors
     ///
-    /// Where a stage names no algorithm or its parameters are wrong, stages do not fit together, or a method that it
-    /// fuses is not there: the error names file and line.
+    /// If a stage names an unknown algorithm or has a wrong parameter, if stages do not fit together, or if a method
+    /// that it fuses does not exist. The error names file and line.
     pub fn read(&self, method: &Method) -> Result<Pipeline> {
         Pipeline::new(method, self)
     }
 }
 
 impl Pipeline {
-    /// Reads every stage of a method and of the methods it fuses; the errors name file and line.
+    /// Reads every stage of a method and of the methods that it fuses; errors name file and line.
     pub(crate) fn new(method: &Method, library: &Library) -> Result<Self> {
         Self::below(method, library, &mut Vec::new())
     }
 
-    /// `path` holds the methods that led here, so that a circle is noticed.
+    /// Reads a method; `path` has the methods that fuse it, so that a circle is an error.
     fn below(method: &Method, library: &Library, path: &mut Vec<String>) -> Result<Self> {
         if path.contains(&method.name) {
             bail!(
@@ -87,7 +89,7 @@ impl Pipeline {
             || self.inputs.iter().any(Self::has_model)
     }
 
-    /// Its configs' digests by name, less its own: what it fuses, at any depth.
+    /// The digests of the configs that it fuses, at any depth, by the methods' names.
     pub fn input_digests(&self) -> Vec<(String, String)> {
         let own = |input: &Self| (input.method.name.clone(), input.method.digest().hex());
         let below = |input: &Self| {
@@ -97,7 +99,7 @@ impl Pipeline {
     }
 }
 
-/// Names that no checkpoint says anything under.
+/// Refuses names in `overrides` that are no setting of a checkpoint.
 fn check_overrides(method: &Method) -> Result<()> {
     let unknown = method.card.overrides.iter().find(|name| !OVERRIDES.contains(&name.as_str()));
     let Some(name) = unknown else { return Ok(()) };
@@ -109,7 +111,7 @@ fn check_overrides(method: &Method) -> Result<()> {
         .into())
 }
 
-/// The `passages` of a stage, if it has any.
+/// The `passages` of a stage; `None` if it has none.
 fn passages(stage: &StageTable, shape: Shape) -> Result<Option<Cut>, ConfigError> {
     let Some(cut) = stage.passages::<Cut>()? else { return Ok(None) };
     cut.check().map_err(|problem| stage.error(problem))?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nir_core::{Progress, Task};
 
-/// Announces steps, but for those that are done within [`Hushable::hushed`].
+/// Announces steps, except during [`Hushable::hushed`].
 pub(crate) struct Hushable {
     progress: Arc<dyn Progress>,
     hushed: AtomicBool,
@@ -16,7 +16,7 @@ impl Hushable {
         Self { progress, hushed: AtomicBool::new(false) }
     }
 
-    /// Does `work` without a word.
+    /// Runs `work` without announcing its steps.
     pub(crate) fn hushed<T>(&self, work: impl FnOnce() -> T) -> T {
         self.hushed.store(true, Ordering::Relaxed);
         let result = work();

@@ -12,33 +12,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::pipeline::Pipeline;
 
-/// What indexes say of themselves, by index.
+/// The properties of indexes, by the index's name.
 pub type Facts = IndexMap<String, IndexMap<String, String>>;
 
-/// What a run is and what it was made with.
+/// What a run was made with.
 pub struct Origins {
-    /// The digest of the rankings.
+    /// The digest of the run file.
     pub run_digest: Digest,
-    /// The versions of the code that made it, and digests of code that is not nir's.
+    /// The versions of the code that made it, and the digests of code that is not nir's.
     pub made_with: Vec<String>,
-    /// What its indexes say.
+    /// The properties of its indexes.
     pub facts: Facts,
-    /// The digest of each set of weights, by name; none without a model.
+    /// The digest of each set of weights, by name; empty without a model.
     pub weights: IndexMap<String, String>,
-    /// The machine, the device and the day of the run, which its cost is of.
+    /// The machine, the device and the day of the run; its cost belongs to them.
     pub made: Made,
-    /// How exactly its models did; none without a model.
+    /// The precision of its models; `None` without a model.
     pub precision: Option<String>,
 }
 
 /// A machine and a day: where and when a run was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
-    /// The processor.
+    /// The name of the processor.
     pub cpu: String,
-    /// What the machine has that decides how fast it is.
+    /// The properties of the machine that decide its speed, by the names that `nir doctor` shows.
     pub machine: IndexMap<String, String>,
-    /// What computed: `cpu`, or a GPU's name.
+    /// The device that computed: `cpu`, or the name of a GPU.
     pub device: String,
     /// The day, as `2026-12-01`.
     pub date: String,
@@ -52,21 +52,25 @@ impl Made {
     }
 }
 
-/// The commit that this program was built from.
+/// The commit that this program was built from; `+changes` is appended if the sources differed from it.
 pub const COMMIT: &str = env!("NIR_COMMIT");
-/// The compiler that built it.
+/// The version of the compiler that built this program.
 pub const RUSTC: &str = env!("NIR_RUSTC");
 
-/// Libraries whose version decides a ranking.
+/// Libraries whose version may change a ranking.
 const LIBRARIES: [&str; 6] =
     ["tantivy", "bitpacking", "candle-core", "gemm", "tokenizers", "hnsw_rs"];
 
-/// What this program was built as: optimisation and processor change what stages cost beside one another.
+/// The kind of build: whether it is optimised, and the processor's architecture. Costs of stages are only comparable
+/// within one.
 pub fn build() -> String {
     format!("{} {}", env!("NIR_PROFILE"), std::env::consts::ARCH)
 }
 
-/// Everything but the dataset's own part, which the caller knows.
+/// Everything that a result was made from.
+///
+/// - `dataset`: the digest of the dataset
+/// - `origin`: the origin of the dataset's files, in words
 pub fn provenance(
     pipeline: &Pipeline,
     dataset: String,
@@ -105,7 +109,7 @@ struct Package {
     version: String,
 }
 
-/// The versions of libraries that decide a ranking.
+/// The versions of the libraries that a ranking depends on.
 pub fn libraries() -> IndexMap<String, String> {
     let lock: Lock =
         toml::from_str(include_str!("../../../Cargo.lock")).expect("cargo wrote its lock file");
@@ -114,14 +118,14 @@ pub fn libraries() -> IndexMap<String, String> {
     versions.map(|package| (package.name, package.version)).collect()
 }
 
-/// The processor's name where the system tells, else its architecture.
+/// The name of the processor; its architecture if the system does not tell a name.
 pub fn cpu() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
 }
 
-/// What a machine has that decides how fast it is, by the names under which `nir doctor` shows it.
+/// The properties of the machine that decide its speed, by the names that `nir doctor` shows.
 fn machine() -> IndexMap<String, String> {
     let memory = memory().map(|memory| HumanBytes(memory.total).to_string());
     let facts = [
@@ -132,33 +136,33 @@ fn machine() -> IndexMap<String, String> {
     facts.into_iter().filter_map(|(name, fact)| Some((name.to_owned(), fact?))).collect()
 }
 
-/// How many threads can run at once.
+/// The number of threads that can run at once.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Main memory, in bytes.
+/// The main memory of the machine, in bytes.
 pub struct Memory {
     /// All of it.
     pub total: u64,
-    /// What programs can still have.
+    /// The part that is available to programs.
     pub free: u64,
 }
 
-/// None where the system does not say.
+/// The main memory; `None` if the system does not report it.
 pub fn memory() -> Option<Memory> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let bytes = |name| kibibytes(&text, name).map(|kibibytes| kibibytes << 10);
     Some(Memory { total: bytes("MemTotal")?, free: bytes("MemAvailable")? })
 }
 
-/// A line of `/proc/meminfo`.
+/// The number in a line of `/proc/meminfo`.
 fn kibibytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// What computed a model: `cpu`, or a GPU by its name.
+/// The device that computes models: `cpu`, or the name of a GPU.
 pub fn device(backend: &Backend) -> String {
     if backend.device().is_cpu() {
         return "cpu".to_owned();

@@ -21,17 +21,17 @@ use crate::provenance::{Facts, Made, Origins, device};
 use crate::stages::Ran;
 use crate::workshop::boxed;
 
-/// A finished run in the cache.
+/// A complete run in the cache.
 pub struct Finished {
-    /// Its file: six columns.
+    /// The path of the run file, in TREC's six columns.
     pub run_file: PathBuf,
-    /// What it cost when it was made.
+    /// The cost at the time when it was made.
     pub cost: Cost,
-    /// Where it comes from.
+    /// What it was made with.
     pub origins: Origins,
 }
 
-/// What lies beside a run in the cache.
+/// The content of the file beside a run in the cache.
 #[derive(Serialize, Deserialize)]
 struct Record {
     cost: Cost,
@@ -42,12 +42,16 @@ struct Record {
 }
 
 impl Engine {
-    /// Whether a pipeline's run over a dataset is in the cache.
+    /// Whether the cache has the run of a pipeline over a target.
     pub fn is_cached(&self, pipeline: &Pipeline, target: &Target) -> Result<bool> {
         Ok(self.cache.has("runs", self.final_key(pipeline, target)?.digest()))
     }
 
-    /// The ranking of a pipeline, from the cache or made now.
+    /// Runs a pipeline over a target; the ranking comes from the cache if it is there.
+    ///
+    /// # Errors
+    ///
+    /// If a model, an index or a run file cannot be opened, or a stage fails.
     pub fn rank(&self, pipeline: &Pipeline, target: &Target) -> Result<Finished> {
         let key = self.final_key(pipeline, target)?;
         let found = match self.cache.get("runs", key.digest())? {
@@ -79,8 +83,8 @@ impl Engine {
         Made::here(if without_model { "cpu".to_owned() } else { device(&self.backend) })
     }
 
-    /// The run of a pipeline that is bound already. So its vectors and indexes were made outside of the claim on the run:
-    /// several processes share that work, and one of them ranks.
+    /// Runs a pipeline whose stages are built already. Vectors and indexes are made before the run is claimed, so that
+    /// several processes share that work and only one of them ranks.
     pub(crate) fn make(
         &self,
         pipeline: &Pipeline,
@@ -100,7 +104,8 @@ impl Engine {
         })
     }
 
-    /// What a run took, and how long single queries take; those that took seconds each are not run again to be timed.
+    /// The cost of a run, with the time of single queries. Queries that took seconds each are not run again to be
+    /// timed.
     fn cost(&self, bound: &Bound, ran: &Ran, target: &Target) -> Result<Cost> {
         let timed = |(cost, seconds): (&StageCost, &f64)| StageCost {
             run_seconds: *seconds,
@@ -117,7 +122,7 @@ impl Engine {
         Ok(Cost { stages, latency, index_bytes, peak_bytes: peak_bytes(), threads })
     }
 
-    /// The digests of all weights that a pipeline and its inputs load.
+    /// The digests of all weights that a pipeline and its inputs load, by name.
     fn weights(&self, pipeline: &Pipeline) -> Result<IndexMap<String, String>> {
         let mut weights = IndexMap::new();
         for input in &pipeline.inputs {
@@ -132,7 +137,7 @@ impl Engine {
     }
 }
 
-/// The digest of the ranking in a folder of the cache, which is that of its file.
+/// The digest of the run file of an entry.
 fn run_digest(found: &Found) -> Result<Digest> {
     let record = found.record(RUN).context("a run in the cache has a ranking")?;
     Digest::from_hex(&record.blake3).context("a manifest has digests of 64 digits")

@@ -18,25 +18,26 @@ use crate::pipeline::Pipeline;
 use crate::provenance::Facts;
 use crate::workshop::boxed;
 
-/// What a pipeline found, and what its last stage read.
+/// The ranking of a pipeline, and the input of its last stage.
 pub(crate) struct Trace {
-    /// As the last rewriter left them.
+    /// The queries after the last rewriter.
     pub(crate) queries: Queries,
-    /// The runs of the methods that it fuses.
+    /// The runs of the methods that the first stage fuses.
     pub(crate) inputs: Vec<Run>,
     pub(crate) run: Run,
 }
 
-/// What came of running every stage over all queries.
+/// The outcome of running every stage over all queries.
 #[derive(Default)]
 pub(crate) struct Ran {
     /// The ranking of the last stage.
     pub(crate) run: Run,
-    /// Of each stage.
+    /// Wall-clock seconds of each stage.
     pub(crate) seconds: Vec<f64>,
-    /// What the indexes say, and what the search missed.
+    /// The properties of the indexes, and the recall of approximate searches.
     pub(crate) facts: Facts,
-    /// Seconds of each query in the last stage, where it takes so many that nobody wants to do it again to time it.
+    /// The seconds of each query in the last stage, if they are so many that the queries should not be run again to be
+    /// timed.
     pub(crate) slow: Option<Vec<f64>>,
 }
 
@@ -86,7 +87,8 @@ impl Engine {
         Ok(ran)
     }
 
-    /// The run of an input method as rows of this collection: from the cache, or made with the stages that are bound.
+    /// The run of a method that is fused, with ids as rows of this collection: from the cache, or made with its built
+    /// stages.
     fn input_run(&self, input: &Pipeline, bound: &Bound, target: &Target) -> Result<Run> {
         let key = self.final_key(input, target)?;
         let found = match self.cache.get("runs", key.digest())? {
@@ -96,7 +98,7 @@ impl Engine {
         read_run(&found.file(RUN), target)
     }
 
-    /// A ranking between two stages: from the cache, or made and kept; with the seconds it took when it was made.
+    /// A ranking between two stages, from the cache or made and kept, and the seconds that it took when it was made.
     fn kept(
         &self,
         key: &Key,
@@ -129,12 +131,12 @@ impl Bound {
         self.inputs.iter().map(|input| input.search(queries, target)).collect()
     }
 
-    /// The whole pipeline over some queries, nothing cached.
+    /// Runs the whole pipeline over some queries; nothing is read from the cache or kept.
     pub(crate) fn search(&self, queries: &Queries, target: &Target) -> nir_core::Result<Run> {
         Ok(self.trace(queries, target)?.run)
     }
 
-    /// The same, with what the last stage read.
+    /// Runs the whole pipeline over some queries, and also returns the input of the last stage.
     pub(crate) fn trace(&self, queries: &Queries, target: &Target) -> nir_core::Result<Trace> {
         let inputs = self.input_runs(queries, target)?;
         let mut queries = queries.clone();
@@ -148,7 +150,7 @@ impl Bound {
     }
 }
 
-/// One stage: rewriters change `queries`, the others give a run.
+/// Runs one stage: a rewriter changes `queries`, all other stages return a run.
 pub(crate) fn step_once(
     stage: &Stage,
     queries: &mut Queries,
@@ -173,7 +175,7 @@ pub(crate) fn step_once(
     Ok(Some(allowed(found, queries, target)))
 }
 
-/// Without a document that is named as the query, where the collection demands that.
+/// Removes documents whose id is the query's id, if the collection demands that.
 fn allowed(run: Run, queries: &Queries, target: &Target) -> Run {
     match target.exclude_query_id {
         true => without_query_ids(run, queries, &*target.corpus),
@@ -181,8 +183,8 @@ fn allowed(run: Run, queries: &Queries, target: &Target) -> Run {
     }
 }
 
-/// Adds what an approximate search misses at each cut-off to what its index says: `recall@10`. Queries are encoded once more
-/// for it, outside of every clock, and only where something can be missed.
+/// Adds the recall of an approximate search at each cutoff to the properties of its index, such as `recall@10`. Only
+/// for approximate searches, queries are encoded once more; that time is not measured.
 fn note_recall(
     stage: &Stage,
     queries: &Queries,
@@ -200,8 +202,8 @@ fn note_recall(
     Ok(())
 }
 
-/// The mean share of the exact search's documents that were found, at each cut-off and at the whole depth where a measure
-/// has no cut-off.
+/// The mean share of the exact search's documents that were found, at each cutoff; at the whole depth for a measure
+/// without a cutoff.
 fn recalls(
     found: &[Ranking],
     exact: &[Ranking],

@@ -15,27 +15,32 @@ use crate::pipeline::Pipeline;
 use crate::provenance::Origins;
 use crate::workshop::Opened;
 
-/// What a structure found, and what that cost.
+/// The outcome of measuring a search structure by itself.
 pub struct Searched {
     /// One ranking for each query.
     pub run: Run,
-    /// Whether every document was compared, or safely left out.
+    /// Whether the search is exact: each document was compared, or could be left out safely.
     pub is_exact: bool,
-    /// To build the index from vectors that are there, and to search for all queries.
+    /// The cost of building the index from existing vectors, and of searching for all queries.
     pub cost: Cost,
-    /// Where it comes from.
+    /// What the run was made with.
     pub origins: Origins,
 }
 
 /// One search for all queries.
 struct Round {
     spent: Spent,
-    /// Of each query.
+    /// The seconds of each query.
     seconds: Vec<f64>,
 }
 
 impl Engine {
-    /// Opens the structure of a pipeline of one stage, and searches `rounds` times for all queries on one thread.
+    /// Opens the search structure of a pipeline with one stage, and searches `rounds` times for all queries on one
+    /// thread.
+    ///
+    /// # Errors
+    ///
+    /// If the pipeline is no single retriever over vectors, or if a model or an index cannot be opened.
     pub fn search(&self, pipeline: &Pipeline, target: &Target, rounds: usize) -> Result<Searched> {
         let name = &pipeline.method.name;
         let [step] = &pipeline.steps[..] else { bail!("`{name}` has more than one stage") };
@@ -58,7 +63,7 @@ impl Engine {
     }
 }
 
-/// Of names and scores.
+/// The digest of all ids and scores.
 fn digest(run: &Run, target: &Target) -> Digest {
     let mut digest = Hasher::new("rankings");
     for hit in run.iter().flat_map(|ranking| ranking.iter()) {
@@ -67,7 +72,7 @@ fn digest(run: &Run, target: &Target) -> Digest {
     digest.digest()
 }
 
-/// What is found, and the median of `rounds`, by seconds of the processor.
+/// The ranking, and the round with the median CPU time of `rounds` rounds.
 fn measured(search: &dyn Search, queries: usize, rounds: usize) -> (Run, Round) {
     let run = Run(search.search(0..queries)); // reads the files
     let once = || {

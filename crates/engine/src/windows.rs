@@ -12,25 +12,25 @@ use nir_core::{
 use nir_methods::Stage;
 use serde::{Deserialize, Serialize};
 
-/// How documents are cut and scores are joined.
+/// The version of the code that cuts documents and joins scores.
 pub(crate) const VERSION: Version = Version::new("core::passages", 1);
 
-/// What a config writes: how documents are cut, and how the scores of passages are joined.
+/// The table `passages` of a config: how documents are cut into passages, and how the scores of passages are joined.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
-    /// Words of a passage.
+    /// The number of words of a passage.
     words: usize,
-    /// Words between the beginnings of two passages.
+    /// The number of words from the beginning of a passage to the beginning of the next.
     stride: usize,
-    /// Passages of a document at most; all of them if not given.
+    /// The largest number of passages of a document; if absent, there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     most: Option<usize>,
     /// How the scores of a document's passages become its score.
     aggregate: Joined,
 }
 
-/// As a config writes an [`Aggregate`]: `"max"`, `"first"`, `"sum"` or `{ top_mean = 3 }`.
+/// An [`Aggregate`] as a config writes it: `"max"`, `"first"`, `"sum"` or `{ top_mean = 3 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Joined {
@@ -41,7 +41,7 @@ enum Joined {
 }
 
 impl Cut {
-    /// What is wrong with the values, if anything.
+    /// Checks the values; the error says what is wrong.
     pub(crate) fn check(&self) -> std::result::Result<(), String> {
         let Self { words, stride, most, aggregate } = self;
         let rules = [
@@ -59,7 +59,7 @@ impl Cut {
         }
     }
 
-    /// A collection's passages.
+    /// The passages of a collection.
     pub(crate) fn of(&self, corpus: &Arc<dyn Corpus>) -> Passages {
         let Self { words, stride, most, .. } = *self;
         Passages::new(Arc::clone(corpus), Windows { words, stride, most })
@@ -74,7 +74,7 @@ impl Cut {
         }
     }
 
-    /// The stage over documents of a stage over passages; none for a stage that ranks nothing.
+    /// Turns a stage over passages into a stage over documents; `None` for a stage that ranks nothing.
     pub(crate) fn over(&self, stage: Stage, passages: Arc<Passages>) -> Option<Stage> {
         let aggregate = self.aggregate();
         match stage {
@@ -116,7 +116,7 @@ impl Reranker for Behind<Box<dyn Reranker>> {
         self.inner.depth()
     }
 
-    /// Document by document, as the inner reranker's depth counts its candidates.
+    /// Reranks document by document, because the inner reranker's depth counts passages.
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
         let documents = self.passages.documents();
         let mut scored = Vec::new();
@@ -130,7 +130,7 @@ impl Reranker for Behind<Box<dyn Reranker>> {
         Ok(Ranking::top(scored.len(), scored, &**documents))
     }
 
-    /// The parts of its best passage's score.
+    /// The parts of the score of the document's best passage.
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {
         let passages: Vec<Scored> =
             self.passages.of(doc).map(|doc| Scored { doc, score: 0.0 }).collect();

@@ -18,30 +18,31 @@ use crate::kept::{COST, read_json, write_made_with};
 use crate::models::Models;
 use crate::provenance::Facts;
 
-/// A stage that is ready to work.
+/// A stage that is built and ready to work.
 pub(crate) struct Opened {
     pub(crate) stage: Stage,
-    /// Of all that it took, what encoders made included.
+    /// The cost of everything that it uses, including encoding.
     pub(crate) cost: StageCost,
-    /// Of its index alone.
+    /// The cost of building its index alone.
     pub(crate) index: Spent,
     /// The folders of the cache that it reads, with the bytes in each.
     pub(crate) places: Places,
     pub(crate) facts: Facts,
 }
 
-/// What stages borrow while they are built, with a log of what they took.
+/// What a stage uses while it is built, with a record of what it used.
 pub(crate) struct Workshop<'a> {
     pub(crate) cache: &'a Cache,
     pub(crate) models: &'a Models,
     pub(crate) log: Mutex<Log>,
     pub(crate) recipe: String,
-    /// What of a checkpoint's own words the stage may contradict.
+    /// The settings in which the stage may contradict the files of its checkpoint.
     pub(crate) overrides: Vec<String>,
 }
 
 impl Workshop<'_> {
-    /// What the stage cost so far, and what its indexes say. What was found in the cache costs what it did when it was made.
+    /// Ends the building of a stage: its cost, and the properties of its indexes. An entry of the cache counts with the
+    /// cost of making it.
     pub(crate) fn finish(self, algorithm: &str, open_seconds: f64, stage: Stage) -> Opened {
         let Log { artifacts, seconds, index, places, facts } =
             self.log.into_inner().expect("no thread died holding the log");
@@ -56,7 +57,7 @@ impl Workshop<'_> {
 pub(crate) struct Log {
     artifacts: usize,
     seconds: f64,
-    /// Of them, for indexes.
+    /// The part of it that building indexes took.
     index: Spent,
     places: Places,
     facts: Facts,
@@ -65,7 +66,7 @@ pub(crate) struct Log {
 /// Folders of the cache, with the bytes in each.
 pub(crate) type Places = BTreeMap<PathBuf, u64>;
 
-/// Makes a thing in a new folder, with what it took and which code made it.
+/// Makes an entry in a new folder, together with its cost and the versions of the code that made it.
 fn fill(
     folder: &Path,
     key: &Key,
@@ -78,7 +79,7 @@ fn fill(
 }
 
 impl Workshop<'_> {
-    /// Adds what a thing took when it was made.
+    /// Adds the cost that an entry had when it was made.
     fn logged(&self, kind: &str, found: &Found) -> anyhow::Result<PathBuf> {
         let spent: Spent = read_json(&found.file(COST))?;
         let mut log = self.log.lock().expect("no thread died holding the log");
@@ -104,7 +105,7 @@ impl Resources for Workshop<'_> {
         Ok(self.logged(kind, &found)?)
     }
 
-    /// What another process makes costs nothing here, and is not logged: it is asked for again.
+    /// An entry that another process is making costs nothing here and is not recorded, because it is asked for again.
     fn artifact_unless_claimed(
         &self,
         kind: &str,

@@ -15,6 +15,41 @@ use crate::verdict::list;
 use crate::{ConfigFile, Question};
 
 /// A comparison of methods on datasets: settings, tables, list entries and the commands that repeat it.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use nir_catalogue::{Comparison, Library, Source, read_cells};
+/// use nir_core::TrecRun;
+/// use nir_report::{AtHand, Format, Parts, Question, Report, Sources, report_text};
+///
+/// /// Neither collections nor rankings: the page is made of results alone.
+/// struct Nothing;
+///
+/// impl Sources for Nothing {
+///     fn with_dataset(&self, name: &str, _: &mut dyn FnMut(&AtHand<'_>)) -> Result<(), String> {
+///         Err(format!("run `nir fetch {name}`"))
+///     }
+///     fn run(&self, _: &str) -> Option<TrecRun> {
+///         None
+///     }
+///     fn parts(&self, _: &str, _: &str, _: &[&str], _: usize) -> Parts {
+///         Parts::new()
+///     }
+/// }
+///
+/// let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+/// let text = std::fs::read_to_string(checkout.join("configs/quickstart.toml"))?;
+/// let comparison = Comparison::parse(Source::new("configs/quickstart.toml", text))?;
+/// let results = checkout.join("results");
+/// let cells = read_cells(&results)?;
+///
+/// let question = Question::of(&comparison)?;
+/// let report = Report::new(&question, &results, &cells, &Library::default(), &Nothing)?;
+/// assert_eq!(report.tables[0].rows.len(), comparison.methods.len());
+/// assert!(report_text(&report, Format::Markdown).contains("nDCG@10"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// What is compared with what on what, in words.
