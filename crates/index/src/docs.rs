@@ -4,7 +4,7 @@ macro_rules! sources {
     ($($path:literal),* $(,)?) => { &[$(($path, include_str!($path))),*] };
 }
 
-/// One file for each search structure and each code.
+/// The path and the source of every search structure and every code.
 pub const STRUCTURES: &[(&str, &str)] = sources![
     "lexical/maxscore.rs",
     "impacts/maxscore.rs",

@@ -4,26 +4,26 @@ use std::path::{Path, PathBuf};
 
 use nir_kernels::FrameError;
 
-/// An index could not be built or opened.
+/// Why an index could not be built or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// Reading or writing failed.
+    /// Reading or writing a file failed.
     #[error("{path}: {source}")]
     Io {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// tantivy failed.
+    /// A function of tantivy failed.
     #[error("{path}: {source}")]
     Tantivy {
         /// The folder of the index.
         path: PathBuf,
-        /// Why.
+        /// The error of tantivy.
         source: Box<tantivy::TantivyError>,
     },
-    /// There is something in the folder already.
+    /// The folder for a new index is not empty.
     #[error(
         "{path}: an index is built in a new folder, and this one has files; delete them or name another"
     )]
@@ -36,77 +36,77 @@ pub enum IndexError {
     Unfinished {
         /// The folder.
         path: PathBuf,
-        /// The file that a build writes last.
+        /// The name of the file that a complete build writes last.
         missing: &'static str,
     },
-    /// A file is of another kind or of another version.
+    /// A file has another kind or version than this program reads.
     #[error("{path}: expected `{expected}`, found `{found}`; build the index again")]
     Format {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Kind and version this program reads.
+        /// The kind and version that this program reads.
         expected: String,
-        /// Kind and version of the file.
+        /// The kind and version of the file.
         found: String,
     },
     /// A file is damaged.
     #[error("{path}: {what}; delete the index and build it again")]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What does not fit.
+        /// Which part of it is wrong.
         what: String,
     },
     /// A vector is of another width than its matrix, or a query than the index.
     #[error("{path}: expected {expected} components, found {found}")]
     Dimension {
-        /// The file of the matrix.
+        /// The path of the matrix.
         path: PathBuf,
-        /// How many the matrix has.
+        /// The number of components of the matrix's rows.
         expected: usize,
-        /// How many the vector has.
+        /// The number of components of the vector.
         found: usize,
     },
-    /// A vector has a component that cannot be stored.
+    /// A vector has a component that its number format cannot store.
     #[error(
         "{path}: row {row} has the component {value}; expected a number between -{most} and {most}"
     )]
     Component {
-        /// The file of the matrix.
+        /// The path of the matrix.
         path: PathBuf,
-        /// The row.
+        /// The number of the row.
         row: usize,
         /// The component.
         value: f32,
-        /// The largest that this storage has.
+        /// The largest value that the format can store.
         most: f32,
     },
-    /// Files that belong together do not fit.
+    /// Two files that belong together do not fit each other.
     #[error("{path}: {what}; build them again from the same vectors")]
     Mismatch {
-        /// The file that does not fit.
+        /// The path of the file that does not fit.
         path: PathBuf,
         /// How it differs.
         what: String,
     },
-    /// A posting cannot be stored.
+    /// A weight of a document cannot be stored.
     #[error(
         "document {document}, dimension {dimension}: {what}; give each dimension once, with a finite weight above zero"
     )]
     Posting {
         /// The row of the document.
         document: usize,
-        /// The dimension.
+        /// The number of the dimension.
         dimension: u32,
-        /// What is wrong with it.
+        /// What is wrong with the weight.
         what: String,
     },
-    /// More documents than a row can name.
+    /// There are more documents than row numbers.
     #[error("{documents} documents are more than one index holds ({most})")]
     TooLarge {
-        /// How many there are.
+        /// The number of documents.
         documents: usize,
-        /// How many there may be.
+        /// The largest number that is supported.
         most: usize,
     },
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use nir_core::{Corpus, DocNo, Ranking, Scored};
 use nir_kernels::{Hit, Top};
 
-/// The document and its score.
+/// Converts a row with its score to a document with its score.
 pub(crate) fn scored(Hit { row, score }: Hit) -> Scored {
     Scored { doc: DocNo(row), score }
 }

@@ -8,7 +8,7 @@
 
 use nir_core::{Corpus, DocNo, Ranking, Scored};
 
-/// Consecutive rows of a corpus, as a corpus.
+/// A range of consecutive rows of a corpus, as a corpus of its own.
 pub struct Slice<'c> {
     corpus: &'c dyn Corpus,
     first: u32,
@@ -16,7 +16,7 @@ pub struct Slice<'c> {
 }
 
 impl<'c> Slice<'c> {
-    /// `len` rows from `first` on.
+    /// The `len` rows from `first` on.
     ///
     /// # Panics
     /// If the corpus has not so many.

@@ -5,12 +5,12 @@
 
 use nir_core::Version;
 
-/// One constant each, and all of them together.
+/// Declares one constant for each structure, and a list of all of them.
 macro_rules! versions {
     ($($(#[$doc:meta])* $name:ident = $of:literal, $number:literal;)*) => {
         $($(#[$doc])* pub const $name: Version = Version::new($of, $number);)*
 
-        /// Every structure of this crate.
+        /// The versions of all structures of this crate.
         pub const ALL: &[Version] = &[$($name),*];
     };
 }
@@ -26,13 +26,13 @@ versions! {
     IMPACTS = "index::impacts", 2;
     /// Clustered lists of weights: [`crate::impacts::Clustered`].
     CLUSTERED = "index::clustered", 2;
-    /// A file of vectors: [`crate::Matrix`].
+    /// The file format of vectors: [`crate::Matrix`].
     MATRIX = "index::matrix", 1;
-    /// Every vector compared: [`crate::Flat`].
+    /// Exact search, which compares with every vector: [`crate::Flat`].
     FLAT = "index::flat", 1;
     /// Our own graph of neighbours: [`crate::Hnsw`].
     HNSW = "index::hnsw", 1;
-    /// The graph of the package `hnsw_rs`.
+    /// The graph of the crate `hnsw_rs`.
     HNSW_RS = "index::hnsw_rs", 1;
     /// Product quantisation: [`crate::codes`].
     PQ = "index::pq", 1;

@@ -5,22 +5,22 @@
 
 use crate::Entry;
 
-/// The head of an algorithm's file, cut at its parts.
+/// The comment at the top of an algorithm's file, split into its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Explanation {
-    /// What it is, in one line.
+    /// What the algorithm is, in one line.
     pub title: String,
-    /// Authors, venue, year and the key in `papers.toml`.
+    /// The paper: authors, venue, year and the key in `papers.toml`.
     pub paper: String,
     /// The paragraphs before the equations.
     pub idea: Vec<String>,
     /// The lines of the first fenced block.
     pub equations: Vec<String>,
-    /// What each letter stands for.
+    /// The symbols and what each of them stands for.
     pub symbols: Vec<(String, String)>,
     /// The paragraphs after the equations.
     pub notes: Vec<String>,
-    /// A command, and what to change.
+    /// A command to try, and what to change in it.
     pub try_it: String,
 }
 
@@ -87,7 +87,7 @@ fn row(line: &&str) -> Option<(String, String)> {
 }
 
 impl Entry {
-    /// What the head of its file says.
+    /// The explanation at the top of the algorithm's file.
     pub fn explanation(&self) -> Explanation {
         Explanation::of(self.source)
     }
@@ -117,12 +117,12 @@ impl Entry {
     }
 }
 
-/// A public field of a struct, as its source has it.
+/// A public field of a struct, read from its source.
 struct Field<'a> {
     name: &'a str,
-    /// Its type.
+    /// The type of the field.
     of: &'a str,
-    /// Its documentation, in one line.
+    /// The documentation of the field, on one line.
     doc: String,
 }
 

@@ -39,7 +39,7 @@ pub struct ModelSource {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vocabulary {
-    /// Where it is, as in [`ModelSource::weights`].
+    /// The place of the checkpoint, as in [`ModelSource::weights`].
     pub weights: Location,
     /// Its commit on the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,12 +88,12 @@ impl ModelSource {
         Ok(digests.join(" "))
     }
 
-    /// The checkpoint of the weights, fetched if need be.
+    /// The checkpoint of the weights, which is fetched if necessary.
     pub(crate) fn checkpoint(&self, context: &Context<'_>) -> Result<Checkpoint> {
         context.resources.checkpoint(&self.wanted())
     }
 
-    /// What the checkpoint says of itself.
+    /// What the files of sentence-transformers in the checkpoint state.
     pub(crate) fn contract(&self, context: &Context<'_>) -> Result<Contract> {
         Ok(Contract::read(&self.checkpoint(context)?)?)
     }
@@ -161,7 +161,7 @@ pub(crate) fn checkpoints(model: &ModelSource, query_model: Option<&ModelSource>
     std::iter::once(model).chain(query_model).flat_map(ModelSource::checkpoints).collect()
 }
 
-/// How a config makes a vector of a text.
+/// The settings by which a config makes a vector of a text.
 pub(crate) struct Way<'a> {
     pub(crate) pooling: &'a Poolings,
     pub(crate) projection: Option<&'a Projection>,

@@ -2,19 +2,19 @@
 
 use crate::Shape;
 
-/// A stage that cannot stand where it stands.
+/// A stage that does not fit its place in a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("stage {} (`{algorithm}`) {problem}", position + 1)]
 pub struct ShapeError {
-    /// Which stage, from 0.
+    /// The position of the stage, counted from 0.
     pub position: usize,
-    /// Its algorithm.
+    /// The name of its algorithm.
     pub algorithm: String,
     /// What is wrong, and what to do.
     pub problem: &'static str,
 }
 
-/// What a pipeline has in hand between two stages.
+/// What a pipeline has between two stages.
 #[derive(Clone, Copy)]
 enum Hand {
     Queries,

@@ -11,7 +11,7 @@ use crate::Context;
 use crate::model::ModelSource;
 use crate::shards::Effort;
 
-/// Texts of one role.
+/// Texts of one role, to be encoded.
 #[derive(Clone, Copy)]
 pub enum Texts<'a> {
     /// Queries, in order.
@@ -61,7 +61,7 @@ pub(crate) fn check_inputs(query: &Input, document: &Input) -> std::result::Resu
     document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))
 }
 
-/// A model with one role's way of writing texts.
+/// A model with the tokenizer of one role.
 pub(crate) struct Side<H> {
     pub(crate) model: Arc<Model<H>>,
     pub(crate) bound: Bound,
@@ -79,12 +79,12 @@ impl<H> Side<H> {
         Ok(Self { bound: source.bind(context, &model, input, role)?, model })
     }
 
-    /// What it takes to encode a text.
+    /// The effort of encoding a text.
     pub(crate) fn effort(&self) -> Effort {
         Effort::new(&self.model.encoder, &self.bound)
     }
 
-    /// The word pieces of each text.
+    /// The tokens of each text.
     pub(crate) fn tokens(&self, texts: Texts<'_>) -> Result<Vec<Tokens>> {
         texts.tokens(&self.bound)
     }
@@ -106,7 +106,7 @@ impl<H> Side<H> {
     }
 }
 
-/// Both roles; they may share a model.
+/// The models and tokenizers of both roles, which may share a model.
 pub(crate) struct Reader<H> {
     pub(crate) query: Side<H>,
     pub(crate) document: Side<H>,
@@ -129,7 +129,7 @@ impl<H> Reader<H> {
         })
     }
 
-    /// That of one role.
+    /// The model and tokenizer of one role.
     pub(crate) fn of(&self, role: Role) -> &Side<H> {
         match role {
             Role::Query => &self.query,
@@ -142,7 +142,7 @@ impl<H> Reader<H> {
         &self.document.model
     }
 
-    /// What it takes to encode a document.
+    /// The effort of encoding a document.
     pub(crate) fn effort(&self) -> Effort {
         self.document.effort()
     }
@@ -160,12 +160,12 @@ pub(crate) fn count_tokens(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<(u32, f32)
     counts
 }
 
-/// The pieces of a text, as the model reads it.
+/// The word pieces of a text, as the model reads it.
 pub(crate) fn pieces(tokenizer: &Tokenizer, tokens: &Tokens) -> Vec<String> {
     tokens.ids.iter().map(|&id| piece(tokenizer, id)).collect()
 }
 
-/// The word piece of this number.
+/// The word piece with this number.
 pub(crate) fn piece(tokenizer: &Tokenizer, id: u32) -> String {
     tokenizer.token(id).expect("the tokenizer has the token that it gave")
 }

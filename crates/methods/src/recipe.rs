@@ -18,33 +18,33 @@ use serde::de::DeserializeOwned;
 /// What a stage reads and gives (see [`nir_core`]'s traits of the same names).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Documents in, documents out.
+    /// Reads documents, gives documents.
     Expander,
-    /// Queries in, a run out.
+    /// Reads queries, gives a run.
     Retriever,
-    /// Candidates in, a run out.
+    /// Reads candidates, gives a run.
     Reranker,
-    /// Candidates in, queries out.
+    /// Reads candidates, gives queries.
     Rewriter,
     /// Queries in, queries out, before anything is searched.
     Writer,
-    /// Runs of other methods in, a run out.
+    /// Reads the runs of other methods, gives a run.
     Fuser,
 }
 
-/// A stage bound to a collection.
+/// A stage that is bound to a collection and ready to work.
 pub enum Stage {
-    /// Documents in, documents out.
+    /// Reads documents, gives documents.
     Expander(Box<dyn Expander>),
     /// Queries in, a run out. A later stage may ask it for vectors: see [`Context::found_by`].
     Retriever(Arc<dyn Retriever>),
-    /// Candidates in, a run out.
+    /// Reads candidates, gives a run.
     Reranker(Box<dyn Reranker>),
-    /// Candidates in, queries out.
+    /// Reads candidates, gives queries.
     Rewriter(Box<dyn Rewriter>),
     /// Queries in, queries out, before anything is searched.
     Writer(Box<dyn Writer>),
-    /// Runs of other methods in, a run out.
+    /// Reads the runs of other methods, gives a run.
     Fuser(Box<dyn Fuser>),
 }
 
@@ -52,20 +52,20 @@ pub enum Stage {
 ///
 /// It has no `Default` and refuses unknown keys: a default is a parameter that the reader cannot see.
 pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + 'static {
-    /// Its name in `use`, which is the name of its file.
+    /// The name in a config's `use`, which is also the name of the file.
     const NAME: &'static str;
     /// Counts up with every change that makes it give something else for the same config and input; see [`Version`].
     const VERSION: u32;
     /// The key of its paper in `configs/papers.toml`.
     const PAPER: &'static str;
-    /// What it reads and gives.
+    /// The shape of its input and output.
     const SHAPE: Shape;
 
     /// The text of its file, which `nir explain` shows and which takes part in every key of an algorithm that is not
     /// this crate's: `include_str!("mine.rs")`.
     const SOURCE: &'static str = "";
 
-    /// Binds the recipe to a collection.
+    /// Binds the recipe to a collection. Fails if a model, an index or a file cannot be opened.
     fn build(&self, context: &Context<'_>) -> Result<Stage>;
 
     /// What it turns single texts into, if anything; the collection of the context is not looked at.
@@ -78,7 +78,7 @@ pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + '
         Ok(())
     }
 
-    /// Methods whose runs it reads, by name.
+    /// The names of the methods whose runs it reads.
     fn inputs(&self) -> &[String] {
         &[]
     }
@@ -202,7 +202,7 @@ pub trait Resources: Sync {
     /// Published weights, from the hub's cache, the hub or a folder.
     fn checkpoint(&self, wanted: &Wanted) -> Result<Checkpoint>;
 
-    /// A run file from disk.
+    /// Reads a run file from disk.
     fn run_file(&self, path: &Path) -> Result<TrecRun>;
 
     /// A file of texts, each with the `doc_id` or `query_id` that it is for, in the order of the file.
@@ -212,25 +212,25 @@ pub trait Resources: Sync {
     fn note(&self, index: &str, fact: &str, value: &str);
 }
 
-/// Everything a recipe is built over.
+/// Everything that a recipe is built over.
 pub struct Context<'a> {
     /// The collection.
     pub corpus: Arc<dyn Corpus>,
-    /// Names its content.
+    /// The digest of the collection's content.
     pub corpus_digest: Digest,
     /// The code that turns texts into what is kept of them: the algorithm's own, and that of its encoders.
     pub made_with: Vec<Version>,
-    /// Where long steps are announced.
+    /// Receives the progress of long steps.
     pub progress: Arc<dyn Progress>,
-    /// Where models compute, and how exactly.
+    /// The device and the precision of models.
     pub backend: Backend,
-    /// What of that decides bits.
+    /// The name of the part of the backend that decides bits.
     pub arithmetic: String,
     /// What of a checkpoint's own words the config may contradict: the `overrides` of its card.
     pub overrides: &'a [String],
     /// The retriever before this stage, which found what the stage reads; none where there is no such stage.
     pub found_by: Option<Arc<dyn Retriever>>,
-    /// Cache and files.
+    /// The cache and the files that a recipe may use.
     pub resources: &'a dyn Resources,
 }
 

@@ -22,7 +22,7 @@ macro_rules! algorithm {
     };
 }
 
-/// Every algorithm that a config can `use`, by family.
+/// Every algorithm that a config can name in `use`, by family.
 pub const ALGORITHMS: &[Entry] = &[
     algorithm!(lexical::bm25::Config, "lexical", "lexical/bm25.rs"),
     algorithm!(lexical::bm25_impacts::Config, "lexical", "lexical/bm25_impacts.rs"),
@@ -60,22 +60,22 @@ pub const ALGORITHMS: &[Entry] = &[
 /// Reads the parameters of a stage.
 type Parse = fn(Spanned<DeValue<'_>>) -> Result<Box<dyn Recipe>, toml::de::Error>;
 
-/// One algorithm.
+/// An algorithm: its names, its source, and how its parameters are read.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
-    /// Its name in `use`.
+    /// The name in a config's `use`.
     pub name: &'static str,
     /// The folder of its file; empty for what belongs to no family.
     pub family: &'static str,
-    /// The key of its paper; empty where there is none.
+    /// The key of its paper; empty if there is none.
     pub paper: &'static str,
-    /// What it reads and gives.
+    /// The shape of its input and output.
     pub shape: Shape,
     /// Whether it came by [`Registry::with`], and is none of this crate's.
     pub is_own: bool,
     /// Its file, below `crates/methods/src`; empty for one of somebody else's.
     pub file: &'static str,
-    /// Its source, whose head explains it.
+    /// The source code, whose first comment explains the algorithm.
     pub source: &'static str,
     /// The version of its code.
     pub version: Version,
@@ -109,13 +109,13 @@ fn parse<A: Algorithm>(table: Spanned<DeValue<'_>>) -> Result<Box<dyn Recipe>, t
     Ok(Box::new(config))
 }
 
-/// `use` names no algorithm.
+/// The error for a name in `use` that no algorithm has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown algorithm `{name}`: expected one of {known}")]
 pub struct UnknownAlgorithm {
-    /// What was found.
+    /// The name that was found.
     pub name: String,
-    /// Every name there is.
+    /// All known names.
     pub known: String,
 }
 
@@ -146,7 +146,7 @@ impl Registry {
         self
     }
 
-    /// All of them.
+    /// All algorithms.
     pub fn entries(&self) -> &[Entry] {
         &self.0
     }

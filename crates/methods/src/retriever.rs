@@ -39,21 +39,21 @@ use crate::reader::Texts;
 use crate::shards::{Effort, shards};
 use crate::{Context, Stage};
 
-/// Turns texts into vectors.
+/// Turns texts into vectors of one type.
 pub trait Encoder: Send + Sync + 'static {
-    /// What a text becomes.
+    /// The type of the vector of a text.
     type Vector: Stored;
 
-    /// The vector of each text, in order.
+    /// The vector of each text, in order. Fails if a text cannot be encoded.
     fn encode(&self, texts: Texts<'_>) -> Result<Vec<Self::Vector>>;
 
-    /// How the vectors of documents are kept.
+    /// The form in which the vectors of documents are stored.
     fn form(&self) -> <Self::Vector as Stored>::Form;
 
-    /// What it takes to encode a document.
+    /// The effort of encoding a document.
     fn effort(&self) -> Effort;
 
-    /// A single text and its vector, as people read them.
+    /// A single text and its vector, in a form for people to read.
     fn show(&self, text: Texts<'_>, vector: Self::Vector) -> Result<Encoding>;
 
     /// The name of a dimension or of a token, by its number.
@@ -210,7 +210,7 @@ fn contribution(
     }
 }
 
-/// Encoded queries over an open index.
+/// Encoded queries, with an open index to search for them.
 struct Prepared<'a, V, I> {
     index: &'a I,
     vectors: Vec<V>,
@@ -246,7 +246,7 @@ pub(crate) fn encoding(
     Ok(context.encoding(&format!("{} {parts}", model.digest(context)?)))
 }
 
-/// An encoder of single texts, for people to look at.
+/// The encoder of single texts, whose vectors are shown to people.
 pub(crate) struct Shown<E>(pub(crate) E);
 
 impl<E: Encoder> Shown<E> {

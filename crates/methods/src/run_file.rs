@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -27,7 +27,7 @@ pub struct Config {
     /// `configs/` in the folder that holds `configs/`.
     #[serde(skip_serializing)] // what the file holds is in every key, wherever it lies
     pub path: PathBuf,
-    /// How many documents of each query are kept.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -51,7 +51,7 @@ impl Algorithm for Config {
     }
 }
 
-/// The file names a document that is not there.
+/// The run names a document that the collection does not have.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "query `{query_id}` of the run finds `{doc_id}`, which is not a document of this collection"

@@ -20,12 +20,12 @@ const SHARD_DOCUMENTS: usize = 4096;
 /// each holds twice as much, and so on; then even one of them is a small part of the whole.
 const MOST_SHARDS: u64 = 16_384;
 
-/// What it takes to encode a document.
+/// The effort of encoding a document, which decides how many documents are in a shard.
 #[derive(Debug, Clone)]
 pub struct Effort {
-    /// Of the encoder, for each token.
+    /// The multiplications of the encoder for each token.
     multiplications: u64,
-    /// Tokens of a document at most.
+    /// The largest number of tokens of a document.
     max_length: usize,
     /// Counts what is read of documents, and what is cut off.
     tally: Arc<Tally>,

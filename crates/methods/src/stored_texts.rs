@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -58,7 +58,7 @@ impl Algorithm for Config {
 }
 
 struct Stored {
-    /// By `query_id`.
+    /// The texts of each query, by `query_id`.
     texts: HashMap<String, Vec<String>>,
     config: Config,
 }

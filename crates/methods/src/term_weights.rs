@@ -12,22 +12,22 @@ use crate::reader::count_tokens;
 pub struct Quantisation {
     /// The weight that becomes `levels`.
     pub range: f32,
-    /// How many steps.
+    /// The number of steps between 0 and `range`.
     pub levels: u16,
 }
 
 impl Quantisation {
-    /// `round(w / range · levels)`
+    /// The weight as a whole number, `round(w / range · levels)`.
     fn of(self, weight: f32) -> f32 {
         (weight / self.range * f32::from(self.levels)).round()
     }
 }
 
-/// Which weights the terms of a query have.
+/// The weights that the terms of a query have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QueryWeighting {
-    /// The model's.
+    /// The weights that the model gives.
     Model,
     /// How often the tokenizer finds them: no model is run for a query.
     Tokens,

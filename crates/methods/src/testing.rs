@@ -16,11 +16,11 @@ use tempfile::TempDir;
 
 use crate::{Algorithm, Context, Recipe, Resources, Stage};
 
-/// A cache in a folder of its own, and a collection.
+/// A collection, and a cache in a temporary folder.
 pub(crate) struct Lent {
     folder: TempDir,
     corpus: Arc<Documents>,
-    /// What configs may contradict.
+    /// The settings in which configs may contradict their checkpoint.
     pub(crate) overrides: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl Lent {
         &*self.corpus
     }
 
-    /// How many artifacts of a kind were made.
+    /// The number of artifacts of a kind that were made.
     pub(crate) fn artifacts(&self, kind: &str) -> usize {
         fs::read_dir(self.folder.path().join(kind)).into_iter().flatten().count()
     }
@@ -91,7 +91,7 @@ impl Lent {
         Recipe::build(config, &self.context())
     }
 
-    /// What a recipe is built over.
+    /// The context that a recipe is built over.
     pub(crate) fn context(&self) -> Context<'_> {
         Context {
             corpus: Arc::<Documents>::clone(&self.corpus),
@@ -106,7 +106,7 @@ impl Lent {
         }
     }
 
-    /// What a retriever finds for one query.
+    /// The ranking of a retriever for one query.
     pub(crate) fn retrieve(&self, config: &impl Algorithm, query: &str) -> Ranking {
         let Stage::Retriever(retriever) = self.build(config) else { panic!("it is no retriever") };
         one(retriever.retrieve(&queries(query)).unwrap())
@@ -127,7 +127,7 @@ impl Lent {
         (!search.is_exact()).then(|| search.search(0..1)[0].recall(&search.exhaust()[0], 10))
     }
 
-    /// What a reranker makes of a ranking.
+    /// The ranking that a reranker makes of another.
     pub(crate) fn rerank(
         &self,
         config: &impl Algorithm,
@@ -164,7 +164,7 @@ impl Lent {
         [query, encoder.document(self.corpus(), nir_core::DocNo(doc)).unwrap()]
     }
 
-    /// A ranking with names in place of rows.
+    /// A ranking with ids in place of rows.
     pub(crate) fn named(&self, ranking: &Ranking) -> Vec<(&str, f32)> {
         let name = |hit: &nir_core::Scored| (self.corpus.doc_id(hit.doc), hit.score);
         ranking.iter().map(name).collect()

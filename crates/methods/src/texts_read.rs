@@ -7,7 +7,7 @@ use nir_nn::Reading;
 
 use crate::Context;
 
-/// Of the file beside the vectors.
+/// The version of the format of the file beside the vectors.
 pub(crate) const FORMAT: Version = Version::new("methods::texts read", 1);
 const FILE: &str = "reading.json";
 

@@ -18,20 +18,20 @@ use nir_kernels::Simd;
 
 use super::code::{Code, Reader};
 
-/// The signs of `dim` components.
+/// The code that keeps the sign of each of `dim` components, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignBits {
     dim: usize,
 }
 
-/// A query and its signs.
+/// A query and the signs of its components.
 pub struct SignedQuery {
     words: Vec<u64>,
     query: Vec<f32>,
 }
 
 impl SignBits {
-    /// For vectors of `dim` components.
+    /// A code for vectors of `dim` components.
     ///
     /// # Panics
     /// If there is none.
@@ -45,7 +45,7 @@ impl SignBits {
     }
 }
 
-/// Component `i` is bit `i mod 64` of word `i / 64`.
+/// The signs of a row as bits: component `i` is bit `i mod 64` of word `i / 64`.
 fn signs(row: &[f32]) -> impl Iterator<Item = u64> {
     let word = |row: &[f32]| (0..).zip(row).map(|(bit, &x)| u64::from(x > 0.0) << bit).sum();
     row.chunks(64).map(word)

@@ -4,19 +4,19 @@
 pub trait Code: Send + Sync + Sized {
     /// Kind and version of files with such codes, at most sixteen bytes.
     const KIND: &'static str;
-    /// A query, prepared for many documents.
+    /// A query in the form in which it is compared with many codes.
     type Query: Send + Sync;
 
-    /// Components of a vector.
+    /// The number of components of a vector.
     fn dim(&self) -> usize;
 
-    /// Bytes of one code.
+    /// The size of one code in bytes.
     fn code_bytes(&self) -> usize;
 
-    /// The codes of `rows`, `[n, dim]`: `[n, code_bytes]`.
+    /// Encodes `rows`, `[n, dim]`, as codes, `[n, code_bytes]`.
     fn encode(&self, rows: &[f32]) -> Vec<u8>;
 
-    /// Bytes that a list of `rows` codes takes.
+    /// The size in bytes of a list of `rows` codes.
     fn list_bytes(&self, rows: usize) -> usize {
         rows * self.code_bytes()
     }
@@ -26,7 +26,7 @@ pub trait Code: Send + Sync + Sized {
         codes.to_vec()
     }
 
-    /// Prepares `queries`, `[n, dim]`.
+    /// Prepares `queries`, `[n, dim]`, for comparison with codes.
     fn queries(&self, queries: &[f32]) -> Vec<Self::Query>;
 
     /// The scores of the first rows of a list, one for each of `scores`: fast, and as good as candidates need.
@@ -35,41 +35,41 @@ pub trait Code: Send + Sync + Sized {
     /// The product of the query, unrounded, with what the code of a row stands for.
     fn score(&self, query: &Self::Query, list: &[u8], row: usize) -> f32;
 
-    /// All of it as bytes.
+    /// The code's own parameters, such as its centroids, as bytes.
     fn write(&self) -> Vec<u8>;
 
     /// Reads what [`Code::write`] wrote, if that is what it is.
     fn read(from: &mut Reader) -> Option<Self>;
 }
 
-/// Little-endian numbers, one after the other.
+/// Reads little-endian numbers from bytes, one after the other.
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// Begins at the front.
+    /// Starts at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// How many bytes are left.
+    /// The number of bytes that are left.
     pub fn left(&self) -> usize {
         self.0.len()
     }
 
-    /// The next bytes.
+    /// The next `count` bytes; `None` if there are fewer.
     pub fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(bytes)
     }
 
-    /// The next numbers of four bytes.
+    /// The next `N` numbers of four bytes each; `None` if there are fewer.
     pub fn numbers<const N: usize>(&mut self) -> Option<[usize; N]> {
         let bytes = self.bytes(4 * N)?.as_chunks::<4>().0;
         Some(std::array::from_fn(|number| u32::from_le_bytes(bytes[number]) as usize))
     }
 
-    /// The next floats.
+    /// The next `count` floats; `None` if there are fewer.
     pub fn floats(&mut self, count: usize) -> Option<Vec<f32>> {
         let bytes = self.bytes(count.checked_mul(4)?)?.as_chunks::<4>().0;
         Some(bytes.iter().map(|&four| f32::from_le_bytes(four)).collect())

@@ -24,12 +24,12 @@ use super::pq::{ProductQuantiser, Tables};
 #[derive(Debug, Clone)]
 pub struct FastScan(ProductQuantiser);
 
-/// Tables of a query, as floats and as bytes.
+/// The tables of products of a query, as floats and as bytes.
 pub struct FastTables {
     exact: Tables,
     /// `[pieces / 2]` pairs of tables: sixteen bytes for the even piece, sixteen for the odd one.
     bytes: Vec<[u8; 32]>,
-    /// What the bytes' zeros stand for.
+    /// The product that a byte of zero stands for.
     least: f32,
     step: f32,
 }
@@ -38,7 +38,7 @@ pub struct FastTables {
 const MOST_PIECES: usize = 256;
 
 impl FastScan {
-    /// Takes a quantiser of sixteen centroids to a piece.
+    /// Takes a quantiser with sixteen centroids for each piece.
     ///
     /// # Panics
     /// If there are not sixteen, or more than 256 pieces.
@@ -48,7 +48,7 @@ impl FastScan {
         Self(quantiser)
     }
 
-    /// The quantiser.
+    /// The quantiser that makes the codes.
     pub fn quantiser(&self) -> &ProductQuantiser {
         &self.0
     }
@@ -143,7 +143,7 @@ impl Code for FastScan {
 }
 
 impl FastScan {
-    /// Which byte of a list holds a piece of a row.
+    /// The index of the byte of a list that holds a piece of a row.
     fn place(&self, row: usize, piece: usize) -> usize {
         (row / ROWS * self.pairs() + piece / 2) * ROWS + row % ROWS
     }

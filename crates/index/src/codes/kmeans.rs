@@ -17,21 +17,21 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// How to find centroids.
+/// The parameters of k-means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KMeans {
-    /// How many centroids.
+    /// The number of centroids.
     pub centroids: usize,
-    /// How often Lloyd's two steps are taken.
+    /// The number of iterations of Lloyd's algorithm.
     pub iterations: usize,
-    /// Which rows it starts from.
+    /// The seed of the choice of the rows to start from.
     pub seed: u64,
     /// Whether centroids are scaled to length one after each iteration (spherical k-means), as suits inner products:
     /// then the nearest centroid is the one with the largest product.
     pub unit: bool,
 }
 
-/// Points that stand for the rows near them.
+/// Points, each of which stands for the rows that are nearest to it.
 #[derive(Debug, Clone)]
 pub struct Centroids {
     values: Vec<f32>,
@@ -40,12 +40,12 @@ pub struct Centroids {
     panels: Panels,
 }
 
-/// The centroid of a row.
+/// The nearest centroid of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Nearest {
-    /// Which centroid.
+    /// The number of the centroid.
     pub centroid: u32,
-    /// `x·c - |c|²/2`: larger is nearer.
+    /// How near it is: `x·c - |c|²/2`, which is larger for nearer centroids.
     pub closeness: f32,
 }
 
@@ -101,7 +101,7 @@ fn square(row: &[f32]) -> f32 {
 }
 
 impl Centroids {
-    /// Takes `values`, `[len, dim]`.
+    /// Takes the centroids as `values`, `[len, dim]`.
     ///
     /// # Panics
     /// If `values` is not whole rows.
@@ -111,27 +111,27 @@ impl Centroids {
         Self { values, dim, half_squares, panels }
     }
 
-    /// How many there are.
+    /// The number of centroids.
     pub fn len(&self) -> usize {
         self.half_squares.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no centroids.
     pub fn is_empty(&self) -> bool {
         self.half_squares.is_empty()
     }
 
-    /// Floats in each.
+    /// The number of components of a centroid.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// All of them, `[len, dim]`.
+    /// All centroids, `[len, dim]`.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// One of them.
+    /// One centroid, `[dim]`.
     pub fn row(&self, centroid: usize) -> &[f32] {
         &self.values[centroid * self.dim..][..self.dim]
     }
@@ -168,7 +168,7 @@ impl Centroids {
     }
 }
 
-/// Which rows each centroid has, in their order.
+/// The rows of each centroid, in ascending order.
 pub(super) struct Members {
     /// All rows, centroid by centroid.
     pub(super) rows: Vec<u32>,
@@ -177,7 +177,7 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// From the centroid of each row.
+    /// Groups rows by the centroid that each is assigned to.
     pub(super) fn new(assigned: &[u32], centroids: usize) -> Self {
         let mut starts = vec![0; centroids + 1];
         assigned.iter().for_each(|&centroid| starts[centroid as usize + 1] += 1);

@@ -27,22 +27,22 @@ pub struct ProductQuantiser {
     rotation: Option<Rotation>,
 }
 
-/// How to find a product quantiser.
+/// The parameters for learning a product quantiser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PqTraining {
-    /// Into how many pieces a vector is cut: `m`.
+    /// The number of pieces that a vector is cut into: `m`.
     pub pieces: usize,
     /// Centroids for each piece: 256 for codes of eight bits, 16 for codes of four.
     pub centroids: usize,
-    /// Lloyd's iterations after the last rotation.
+    /// The number of iterations of Lloyd's algorithm after the last rotation.
     pub iterations: usize,
-    /// The learned rotation, if vectors are turned.
+    /// The parameters of a learned rotation; `None` to leave vectors as they are.
     pub rotation: Option<OpqTraining>,
-    /// Seed of everything random.
+    /// The seed of all random choices.
     pub seed: u64,
 }
 
-/// How to find a rotation.
+/// The parameters for learning a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpqTraining {
     /// Components after the rotation; fewer than before drop those that vary least.
@@ -51,10 +51,10 @@ pub struct OpqTraining {
     pub iterations: usize,
 }
 
-/// Products of a query with all centroids.
+/// The inner products of a query's pieces with all centroids.
 #[derive(Debug, Clone)]
 pub struct Tables {
-    /// `[m, k]`
+    /// `[m, k]`.
     pub(super) products: Vec<f32>,
     k: usize,
 }
@@ -101,7 +101,7 @@ impl PqTraining {
     }
 }
 
-/// One piece of all rows: `[n, width]`.
+/// One piece of all rows, `[n, width]`.
 fn column(rows: &[f32], dim: usize, piece: usize, width: usize) -> Vec<f32> {
     rows.chunks_exact(dim).flat_map(|row| &row[piece * width..][..width]).copied().collect()
 }
@@ -126,12 +126,12 @@ impl ProductQuantiser {
         &self.pieces
     }
 
-    /// What vectors are turned by.
+    /// The rotation of vectors before they are cut; `None` if there is none.
     pub fn rotation(&self) -> Option<&Rotation> {
         self.rotation.as_ref()
     }
 
-    /// Centroids of each piece: `k`.
+    /// The number of centroids of each piece: `k`.
     pub fn centroids(&self) -> usize {
         self.pieces[0].len()
     }
@@ -140,7 +140,7 @@ impl ProductQuantiser {
         self.pieces[0].dim()
     }
 
-    /// Components after the rotation.
+    /// The number of components after the rotation.
     fn turned(&self) -> usize {
         self.pieces.len() * self.width()
     }

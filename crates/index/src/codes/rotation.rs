@@ -34,7 +34,7 @@ const START: usize = 12;
 const POLAR: usize = 30;
 
 impl Rotation {
-    /// Takes `values`, `[out, width]`.
+    /// Takes the matrix `R` as `values`, `[out, width]`.
     ///
     /// # Panics
     /// If `values` is not whole rows.
@@ -43,22 +43,22 @@ impl Rotation {
         Self { values, width, panels }
     }
 
-    /// Floats of a vector before.
+    /// The number of components of a vector before the rotation.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Floats of a vector after.
+    /// The number of components of a vector after the rotation.
     pub fn out(&self) -> usize {
         self.panels.len()
     }
 
-    /// `R`, `[out, width]`.
+    /// The matrix `R`, `[out, width]`.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// `X Rᵀ` of `rows` `X`, `[n, width]`: `[n, out]`.
+    /// Rotates rows: `X Rᵀ` for `X` = `rows`, `[n, width]`; returns `[n, out]`.
     pub fn apply(&self, rows: &[f32]) -> Vec<f32> {
         let mut turned = vec![0.0; rows.len() / self.width * self.out()];
         turned
@@ -91,7 +91,7 @@ impl Rotation {
     }
 }
 
-/// Rows of a block of a product.
+/// The number of rows in a block of a product.
 const BLOCK: usize = 1024;
 
 /// `Aᵀ B` of `[n, a_width]` and `[n, b_width]`: `[a_width, b_width]`.
@@ -116,7 +116,7 @@ fn cross(a: &[f32], a_width: usize, b: &[f32], b_width: usize) -> Vec<f32> {
     sum
 }
 
-/// `A Bᵀ` of rows of the same width.
+/// The product `A Bᵀ` of two matrices whose rows have `width` values.
 fn times_transposed(a: &[f32], b: &[f32], width: usize) -> Vec<f32> {
     let b = Panels::new(b, width);
     let mut products = vec![0.0; a.len() / width * b.len()];

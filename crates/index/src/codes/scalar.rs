@@ -12,18 +12,18 @@ use nir_kernels::Simd;
 
 use super::code::{Code, Reader};
 
-/// The range of each component.
+/// A code of one byte for each component, with a range for each component.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScalarQuantiser {
     low: Vec<f32>,
     step: Vec<f32>,
 }
 
-/// A query in the steps of the components.
+/// A query multiplied by the step of each component.
 pub struct ScaledQuery {
-    /// The product with a code of zeros.
+    /// The inner product with a code of zeros.
     zero: f32,
-    /// `q_i step_i`
+    /// The scaled components, `q_i step_i`.
     scaled: Vec<f32>,
 }
 
@@ -102,7 +102,7 @@ impl Code for ScalarQuantiser {
     }
 }
 
-/// A list of bytes, read where it lies.
+/// The bytes of a list as signed numbers, without copying them.
 fn signed(bytes: &[u8]) -> &[i8] {
     bytemuck::cast_slice(bytes)
 }

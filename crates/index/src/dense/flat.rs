@@ -21,11 +21,11 @@ use super::matrix::{Matrix, Rows, Strided, widen};
 use crate::IndexError;
 use crate::ranking::ranking;
 
-/// Queries that share a read of the matrix.
+/// The number of queries that share a read of the matrix.
 const QUERIES: usize = 256;
-/// Rows in a tile.
+/// The number of rows in a tile.
 const ROWS: usize = 64;
-/// A thread takes no fewer rows than this.
+/// The smallest number of rows that a thread takes.
 const LEAST_ROWS: usize = 4096;
 
 /// Exact search by inner product, over one matrix or over several one after the other.
@@ -38,12 +38,13 @@ pub struct Flat {
 
 struct Shard {
     matrix: Matrix,
-    /// The row of its first row in the collection.
+    /// The row of the shard's first vector in the whole collection.
     first: usize,
 }
 
 impl Flat {
-    /// Takes shards in the order of their rows.
+    /// Takes the shards of a collection in the order of their rows. Fails if their vectors differ in length or
+    /// precision.
     pub fn new(matrices: Vec<Matrix>) -> Result<Self, IndexError> {
         let mut flat = Self { shards: Vec::new(), dim: 0, len: 0, simd: Simd::get() };
         for matrix in matrices {
@@ -71,22 +72,22 @@ impl Flat {
         Err(IndexError::Mismatch { path, what })
     }
 
-    /// How many rows there are.
+    /// The number of vectors.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no row.
+    /// Whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many components a vector has.
+    /// The number of components of a vector.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// The size of all files.
+    /// The size of all files in bytes.
     pub fn bytes(&self) -> u64 {
         self.shards.iter().map(|shard| shard.matrix.bytes()).sum()
     }
@@ -100,7 +101,7 @@ impl Flat {
         self.simd.dot(query, &self.vector(doc))
     }
 
-    /// The vector of a document as it is kept, `[dim]`.
+    /// The stored vector of a document, `[dim]`.
     ///
     /// # Panics
     /// If there is no such row.
@@ -147,7 +148,7 @@ impl Flat {
         best.into_par_iter().map(|best| ranking(best, corpus)).collect()
     }
 
-    /// All rows, in one range for each thread.
+    /// All rows, cut into one range for each thread.
     fn spans(&self) -> impl Iterator<Item = Range<usize>> {
         let step = self.len.div_ceil(rayon::current_num_threads()).max(LEAST_ROWS);
         (0..self.len.max(1)).step_by(step).map(move |start| start..(start + step).min(self.len))
@@ -181,9 +182,9 @@ impl Flat {
 /// The scores of a tile of rows, and room to compute them.
 struct Tile {
     simd: Simd,
-    /// `[rows, dim]`, without gaps.
+    /// The rows of the tile as floats, `[rows, dim]`, without gaps.
     rows: Vec<f32>,
-    /// `[queries, rows]`
+    /// The scores, `[queries, rows]`.
     scores: Vec<f32>,
 }
 

@@ -33,7 +33,7 @@ use super::walk::{Layer, NONE, search_layer};
 use crate::IndexError;
 
 const KIND: &str = "nir-graph 1";
-/// Of a digest.
+/// The number of hexadecimal digits of a digest.
 const DIGITS: usize = 64;
 /// How far a node without a path looks for one that may link it.
 const REPAIR_EF: usize = 64;
@@ -49,19 +49,19 @@ pub struct Graph {
 /// Where the parts of a file begin and end, in bytes of its payload.
 struct Parts {
     rows: std::ops::Range<usize>,
-    /// And the degree of each layer.
+    /// The range of each layer in the file, and its degree.
     layers: Vec<(std::ops::Range<usize>, usize)>,
     vectors: std::ops::Range<usize>,
     repaired: usize,
 }
 
-/// A graph as a build leaves it.
+/// A graph as it is after building.
 pub(super) struct Built {
     /// The row of each node; those of the upper layers come first.
     pub(super) rows: Vec<u32>,
     /// Neighbours and degree of each layer, the lowest first; layer `l` is the nodes below its length.
     pub(super) layers: Vec<(Vec<u32>, usize)>,
-    /// `[nodes, stride]`
+    /// The vectors as bytes, `[nodes, stride]`.
     pub(super) vectors: Vec<i8>,
 }
 
@@ -111,12 +111,12 @@ impl Graph {
         self.matrix.verify()
     }
 
-    /// How many rows there are.
+    /// The number of vectors.
     pub fn len(&self) -> usize {
         self.matrix.len()
     }
 
-    /// Whether there is no row.
+    /// Whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -131,7 +131,7 @@ impl Graph {
         self.parts.repaired
     }
 
-    /// The vectors it was built from.
+    /// The vectors that the graph was built from.
     pub fn matrix(&self) -> &Matrix {
         &self.matrix
     }
@@ -170,7 +170,7 @@ impl Graph {
         Ranking::top(depth, self.score(query, &rows), corpus)
     }
 
-    /// The same for many queries, on all threads.
+    /// Searches for many queries, on all threads.
     ///
     /// - `queries`: `[n, dim]`
     ///

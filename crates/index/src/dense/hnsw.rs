@@ -34,7 +34,7 @@ use super::space::{self, Space};
 use super::walk::{Hit, search_layer};
 use crate::IndexError;
 
-/// How a graph is built.
+/// The parameters of building a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HnswParams {
@@ -42,7 +42,7 @@ pub struct HnswParams {
     pub m: usize,
     /// `efConstruction`: candidates that they are chosen from.
     pub ef_construction: usize,
-    /// Decides the levels.
+    /// The seed of the random levels of rows.
     pub seed: u64,
 }
 
@@ -55,7 +55,7 @@ impl HnswParams {
 
 /// No batch is larger: links between its nodes are missed.
 const LARGEST_BATCH: usize = 1024;
-/// A node in more layers would need 2^64 others.
+/// The largest number of layers; a row in more layers would need about 2^64 others.
 const MOST_LEVELS: usize = 32;
 
 /// Builds a graph over a matrix and writes it to a file; the matrix stays where it is.
@@ -80,7 +80,7 @@ struct Builder {
     built: Built,
 }
 
-/// A node in a layer, and the links it gets there.
+/// A row in one layer, and the links that it gets there.
 struct Plan {
     level: usize,
     node: u32,
@@ -99,7 +99,7 @@ impl Builder {
         self.built.space()
     }
 
-    /// INSERT (Algorithm 1) of some nodes at once.
+    /// INSERT (Algorithm 1) for several rows at once.
     fn insert(&mut self, batch: std::ops::Range<u32>) {
         let plans: Vec<Plan> =
             batch.into_par_iter().flat_map_iter(|node| self.plan(node)).collect();

@@ -21,7 +21,7 @@ use super::hnsw::vectors;
 use super::matrix::Matrix;
 use crate::IndexError;
 
-/// How the crate builds a graph.
+/// The parameters with which the crate builds a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HnswRsParams {
@@ -31,7 +31,7 @@ pub struct HnswRsParams {
     pub ef_construction: usize,
 }
 
-/// As many layers as the crate allows.
+/// The largest number of layers that the crate allows.
 const MOST_LEVELS: usize = 16;
 /// How much longer than one a vector may be by rounding, in square.
 const TOLERANCE: f32 = 1e-3;
@@ -63,7 +63,7 @@ pub fn build_hnsw_rs(
     freeze(path, matrix, built)
 }
 
-/// A distance between vectors no longer than one.
+/// The distance `1 - q · d` between vectors of length at most 1.
 struct OneMinusDot(Simd);
 
 impl Distance<f32> for OneMinusDot {
@@ -72,7 +72,7 @@ impl Distance<f32> for OneMinusDot {
     }
 }
 
-/// Copies the links out of the crate's structure.
+/// Copies the links of the crate's structure into ours.
 fn links_of(hnsw: &Hnsw<f32, OneMinusDot>, matrix: &Matrix, m: usize) -> Built {
     let mut levels = vec![0; matrix.len()];
     let points = || (!matrix.is_empty()).then(|| hnsw.get_point_indexation().into_iter());

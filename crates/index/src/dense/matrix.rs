@@ -18,13 +18,13 @@ use crate::IndexError;
 const KIND: &str = "nir-matrix 1";
 const ALIGNMENT: usize = 64;
 
-/// How a component is stored.
+/// The number format of a stored component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Storage {
-    /// Four bytes, as encoders give them.
+    /// Four bytes, exactly as encoders give them.
     F32,
-    /// Two bytes: eleven significant bits, up to 65,504.
+    /// Two bytes: eleven significant bits, values up to 65,504.
     F16,
     /// Two bytes: eight significant bits, as large as `f32`.
     Bf16,
@@ -35,7 +35,7 @@ pub enum Storage {
 impl Storage {
     const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Bf16, Self::Int8];
 
-    /// How many bytes a component takes.
+    /// The size of a component in bytes.
     pub fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -44,7 +44,7 @@ impl Storage {
         }
     }
 
-    /// Its number in a header.
+    /// The number that stands for the format in a file's header.
     fn code(self) -> u64 {
         self as u64
     }
@@ -53,7 +53,7 @@ impl Storage {
         Self::ALL.into_iter().find(|storage| storage.code() == code)
     }
 
-    /// From one row to the next, in bytes.
+    /// The distance from one row to the next in bytes.
     fn stride(self, dim: usize) -> usize {
         (dim * self.bytes()).next_multiple_of(ALIGNMENT)
     }
@@ -91,42 +91,42 @@ impl Matrix {
         Ok(matrix)
     }
 
-    /// Reads all of it and compares it with its checksum.
+    /// Reads the whole file and compares it with its checksum. Fails if it is damaged.
     pub fn verify(&self) -> Result<(), IndexError> {
         Ok(self.file.verify()?)
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many components a row has.
+    /// The number of components of a row.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// How its components are stored.
+    /// The number format of its components.
     pub fn storage(&self) -> Storage {
         self.storage
     }
 
-    /// The size of its file.
+    /// The size of the file in bytes.
     pub fn bytes(&self) -> u64 {
         self.file.bytes()
     }
 
-    /// Where it lies.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// The name of its content.
+    /// The digest of the file's content.
     pub fn digest(&self) -> Digest {
         let hex = blake3::Hash::from_bytes(self.file.digest()).to_hex();
         Digest::from_hex(&hex).expect("64 digits are a digest")
@@ -142,7 +142,7 @@ impl Matrix {
         components
     }
 
-    /// The same, into a slice of `dim` components.
+    /// Reads a row into a slice of `dim` components.
     pub fn read(&self, row: usize, into: &mut [f32]) {
         let all = row..row + 1;
         match self.rows(all) {
@@ -153,7 +153,7 @@ impl Matrix {
         }
     }
 
-    /// `query · row`: the score that exact search gives.
+    /// The inner product `query · row`, which is the score of exact search.
     pub(crate) fn dot(&self, simd: Simd, query: &[f32], row: usize) -> f32 {
         match self.rows(row..row + 1) {
             Rows::F32(rows) => simd.dot(query, rows.row(0)),
@@ -163,13 +163,13 @@ impl Matrix {
         }
     }
 
-    /// Announces that a row is about to be read.
+    /// Tells the processor that a row will be read soon.
     pub(crate) fn prefetch(&self, simd: Simd, row: usize) {
         let stride = self.storage.stride(self.dim);
         simd.prefetch(&self.file[row * stride..][..stride]);
     }
 
-    /// A range of rows as they are stored.
+    /// A range of rows in their stored format.
     pub(crate) fn rows(&self, range: std::ops::Range<usize>) -> Rows<'_> {
         let scales = |range: &std::ops::Range<usize>| {
             &numbers::<f32>(&self.file[self.rows_end()..])[range.clone()]
@@ -193,16 +193,16 @@ impl Matrix {
     }
 }
 
-/// Rows as they are stored.
+/// Rows in their stored format.
 pub(crate) enum Rows<'m> {
     F32(Strided<'m, f32>),
     F16(Strided<'m, f16>),
     Bf16(Strided<'m, bf16>),
-    /// And the scale of each row.
+    /// Bytes, with the scale of each row.
     Int8(Strided<'m, i8>, &'m [f32]),
 }
 
-/// Rows of one kind of number.
+/// Rows of one number format, with the distance between them.
 #[derive(Clone, Copy)]
 pub(crate) struct Strided<'m, E> {
     numbers: &'m [E],
@@ -235,7 +235,7 @@ impl<'m, E> Strided<'m, E> {
     }
 }
 
-/// Components as numbers of 32 bits.
+/// Converts components to floats and multiplies them by `scale`.
 pub(crate) fn widen<E: Element>(row: &[E], scale: f32, into: &mut [f32]) {
     assert_eq!(row.len(), into.len(), "a row has as many components as the matrix has columns");
     for (into, &component) in into.iter_mut().zip(row) {
@@ -243,7 +243,7 @@ pub(crate) fn widen<E: Element>(row: &[E], scale: f32, into: &mut [f32]) {
     }
 }
 
-/// A number that may be read from any bytes.
+/// A number type for which any bytes are a valid value.
 pub(super) trait Stored: Copy {}
 impl Stored for f32 {}
 impl Stored for f16 {}
@@ -266,7 +266,7 @@ pub struct MatrixWriter {
     dim: usize,
     len: usize,
     storage: Storage,
-    /// Of an `int8` matrix.
+    /// The scale of each row of an `int8` matrix.
     scales: Vec<f32>,
     row: Vec<u8>,
 }
@@ -281,7 +281,7 @@ impl MatrixWriter {
         Ok(Self { file, dim, len: 0, storage, scales: Vec::new(), row: Vec::new() })
     }
 
-    /// Adds a row of `dim` components.
+    /// Adds a row of `dim` components. Fails if it has another length or a component cannot be stored.
     pub fn push(&mut self, row: &[f32]) -> Result<(), IndexError> {
         self.check(row)?;
         self.row.clear();
@@ -337,7 +337,7 @@ pub(crate) fn scale(row: &[f32]) -> f32 {
     (largest / 127.0).max(f32::MIN_POSITIVE)
 }
 
-/// The nearest of the 255 steps.
+/// Rounds to the nearest of the 255 steps of a byte.
 pub(crate) fn quantise(steps: f32) -> i8 {
     steps.round_ties_even().clamp(-127.0, 127.0) as i8
 }

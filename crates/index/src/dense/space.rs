@@ -14,7 +14,7 @@ use nir_kernels::Simd;
 
 use super::matrix::{Matrix, quantise};
 
-/// Rows of bytes; a row begins at a multiple of 64.
+/// Rows of bytes; every row begins at a multiple of 64.
 #[derive(Clone, Copy)]
 pub(super) struct Space<'v> {
     pub(super) bytes: &'v [i8],
@@ -23,7 +23,7 @@ pub(super) struct Space<'v> {
     pub(super) simd: Simd,
 }
 
-/// From one row of bytes to the next.
+/// The distance from one row of bytes to the next, in bytes.
 pub(super) fn stride(dim: usize) -> usize {
     dim.next_multiple_of(64)
 }
@@ -33,7 +33,7 @@ impl<'v> Space<'v> {
         &self.bytes[node as usize * self.stride..][..self.stride]
     }
 
-    /// Announces that a row is about to be read.
+    /// Tells the processor that a row will be read soon.
     pub(super) fn prefetch(&self, node: u32) {
         self.simd.prefetch(self.row(node));
     }
@@ -53,7 +53,7 @@ impl<'v> Space<'v> {
     }
 }
 
-/// The scale of all rows of a matrix.
+/// The common scale of all rows of a matrix.
 pub(super) fn scale(matrix: &Matrix) -> f32 {
     let (mut squares, mut largest) = (0.0_f64, 0.0_f32);
     let mut row = vec![0.0; matrix.dim()];
@@ -66,7 +66,7 @@ pub(super) fn scale(matrix: &Matrix) -> f32 {
     (largest.min(6.0 * rms) / 127.0).max(f32::MIN_POSITIVE)
 }
 
-/// A vector as bytes, with zeros up to the stride.
+/// Converts a vector to bytes, with zeros up to the stride.
 pub(super) fn to_bytes(vector: &[f32], scale: f32, into: &mut Vec<i8>) {
     let end = into.len() + stride(vector.len());
     into.extend(vector.iter().map(|x| quantise(x / scale)));

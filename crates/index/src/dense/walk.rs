@@ -15,7 +15,7 @@ pub(super) struct Layer<'g> {
 }
 
 impl<'g> Layer<'g> {
-    /// How many nodes it has.
+    /// The number of nodes of the layer.
     pub(super) fn len(&self) -> usize {
         self.links.len() / self.degree
     }
@@ -30,7 +30,7 @@ impl<'g> Layer<'g> {
     }
 }
 
-/// A node and how near it is; larger is nearer.
+/// A node and its score; larger is nearer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hit {
     pub(super) score: i32,
@@ -52,7 +52,7 @@ impl Hit {
 struct Pool {
     ef: usize,
     hits: Vec<(Hit, bool)>,
-    /// All before this one were walked from.
+    /// The position of the first candidate whose neighbours have not been visited.
     next: usize,
 }
 
@@ -84,7 +84,7 @@ impl Pool {
         Some(hit.node)
     }
 
-    /// The node that `take` would give now.
+    /// The node that the next `take` will return.
     fn peek(&self) -> Option<u32> {
         self.hits[self.next..].iter().find(|(_, walked)| !walked).map(|(hit, _)| hit.node)
     }
@@ -105,7 +105,7 @@ impl Visited {
         self.bits.resize(self.bits.len().max(nodes.div_ceil(64)), 0);
     }
 
-    /// Whether the node is new.
+    /// Marks a node as seen; returns whether it was new.
     fn insert(&mut self, node: u32) -> bool {
         let (word, bit) = (&mut self.bits[node as usize / 64], 1 << (node % 64));
         let new = *word & bit == 0;

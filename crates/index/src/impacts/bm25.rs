@@ -13,21 +13,21 @@ use crate::lexical::bm25::{self, Bm25, Saturation};
 use crate::lexical::{Block, PostingList};
 use crate::{IndexError, LexicalIndex};
 
-/// In how many bits an impact is stored.
+/// The number format of an impact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    /// As computed, in 32 bits.
+    /// 32-bit floats, exactly as computed.
     F32,
-    /// In 8 bits: a number of equal steps, rounded.
+    /// 8 bits: a number of equal steps, rounded.
     U8,
 }
 
-/// Where a build stands in the postings of one term.
+/// The position of a build in the postings of one term.
 struct Reader<'i> {
     list: PostingList<'i>,
     idf: f32,
     block: usize,
-    /// No posting before this document is left.
+    /// The document of the next posting; all postings before it have been read.
     next_doc: u32,
 }
 
@@ -64,7 +64,7 @@ impl ImpactIndex {
     }
 }
 
-/// One for each term, in the order of their numbers.
+/// One reader for each term, in the order of the terms' numbers.
 fn readers(index: &LexicalIndex) -> Vec<Reader<'_>> {
     let documents = index.documents_with_terms();
     let lists = index.lists().into_iter().map(|list| {

@@ -30,7 +30,7 @@ pub struct Builder {
     chunks: Vec<(u32, Chunk)>,
 }
 
-/// Dimensions by number, in order of appearance.
+/// The names of dimensions, numbered in the order in which they appear.
 #[derive(Default)]
 struct Dimensions {
     numbers: FxHashMap<u32, u32>,
@@ -47,7 +47,7 @@ struct Window {
     weights: Vec<f32>,
 }
 
-/// The same, dimension after dimension.
+/// The postings of a window, dimension after dimension.
 struct Sorted {
     /// Where the postings of each dimension begin; one more than there are dimensions.
     starts: Vec<u32>,
@@ -56,7 +56,7 @@ struct Sorted {
 }
 
 impl Builder {
-    /// Begins a new file, in place of whatever is there.
+    /// Begins a new file; a file of that name is replaced.
     ///
     /// # Panics
     /// If the step of [`Weights::U8`] is not a finite number above zero.
@@ -111,7 +111,7 @@ impl Builder {
         Ok(())
     }
 
-    /// All documents before this one are complete.
+    /// Records that all documents before `documents` are complete.
     pub(super) fn end_documents(&mut self, documents: usize) -> Result<(), IndexError> {
         self.documents = documents;
         if documents.is_multiple_of(WINDOW) { self.end_window() } else { Ok(()) }
@@ -143,7 +143,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Writes what is left; returns the index, opened.
+    /// Writes what is left, and opens the index.
     pub fn finish(mut self) -> Result<ImpactIndex, IndexError> {
         if !self.window.offsets.is_empty() || !self.documents.is_multiple_of(WINDOW) {
             self.end_window()?;
@@ -235,7 +235,7 @@ impl Dimensions {
 }
 
 impl Window {
-    /// Empties the window.
+    /// Returns the postings of the window sorted by dimension, and empties the window.
     fn sorted(&mut self, dimensions: usize) -> Sorted {
         let mut starts = vec![0_u32; dimensions + 1];
         for &number in &self.dimensions {

@@ -10,7 +10,7 @@ pub(super) const WINDOWS: usize = 2;
 pub(super) const TERMS: usize = 3;
 pub(super) const CHUNKS: usize = 4;
 
-/// Documents in a window: as many as 16 bits name.
+/// The number of documents in a window: as many as 16 bits can number.
 pub(super) const WINDOW: usize = 1 << 16;
 pub(super) const MOST_DOCUMENTS: usize = i32::MAX as usize;
 /// For which depths a list knows what its best documents reach.
@@ -18,17 +18,17 @@ pub(super) const MOST_DOCUMENTS: usize = i32::MAX as usize;
 pub(super) const LEAST: f32 = f32::from_bits(1);
 pub(super) const THRESHOLD_DEPTHS: [usize; 3] = [10, 100, 1000];
 
-/// How the weights of documents are stored.
+/// The number format of the weights of documents.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Weights {
-    /// As they are.
+    /// 32-bit floats.
     F32,
     /// In one byte: `round(weight / step)`, at most 255, halves away from zero; what rounds to zero is left out.
     ///
     /// Anserini's `round(w / 5 * 256)` is a step of `5 / 256`. A step of 1 takes integers as they are; with integers
     /// in the query too, scores are integers, and exact below 2^24.
     U8 {
-        /// What a code of one is worth.
+        /// The weight that a code of 1 stands for.
         step: f32,
     },
 }
@@ -47,7 +47,7 @@ impl Weights {
         }
     }
 
-    /// What a stored number is to be multiplied with.
+    /// The factor that turns a stored number into a weight.
     pub(super) fn step(self) -> f32 {
         match self {
             Self::F32 => 1.0,
@@ -56,13 +56,13 @@ impl Weights {
     }
 }
 
-/// What an index says of itself.
+/// The description of an index that its file begins with.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Card {
     pub(super) documents: u64,
     pub(super) postings: u64,
-    /// Of [`Weights::U8`]; zero for [`Weights::F32`].
+    /// The step of [`Weights::U8`]; zero for [`Weights::F32`].
     pub(super) step: f32,
     pub(super) window: u32,
 }
@@ -82,7 +82,7 @@ impl Card {
     }
 }
 
-/// Where a window's postings lie in the section.
+/// The place of a window's postings in their section.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct WindowStart {
@@ -91,7 +91,7 @@ pub(super) struct WindowStart {
     pub(super) postings: u64,
 }
 
-/// A dimension that documents have.
+/// A dimension that occurs in documents.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Term {
@@ -120,7 +120,7 @@ pub(super) struct Chunk {
     pub(super) max: f32,
 }
 
-/// The section of postings.
+/// The section with all postings.
 #[derive(Clone, Copy)]
 pub(super) struct Postings<'i> {
     pub(super) bytes: &'i [u8],
@@ -128,7 +128,7 @@ pub(super) struct Postings<'i> {
     pub(super) weights: Weights,
 }
 
-/// Stored weights.
+/// Stored weights, in one of the two number formats.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Values<'i> {
     F32(&'i [f32]),

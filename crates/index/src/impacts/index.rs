@@ -55,32 +55,32 @@ impl ImpactIndex {
         }
     }
 
-    /// Reads the whole file and compares every checksum.
+    /// Reads the whole file and compares every checksum. Fails if it is damaged.
     pub fn verify(&self) -> Result<(), IndexError> {
         Ok(self.file.verify()?)
     }
 
-    /// Its file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// How many documents there are, empty ones included.
+    /// The number of documents, including empty ones.
     pub fn documents(&self) -> usize {
         self.card.documents as usize
     }
 
-    /// How many weights of documents there are.
+    /// The number of weights of all documents.
     pub fn postings(&self) -> u64 {
         self.card.postings
     }
 
-    /// How many dimensions have a document.
+    /// The number of dimensions that occur in documents.
     pub fn dimensions(&self) -> usize {
         self.terms().len()
     }
 
-    /// How many documents have a dimension.
+    /// The number of documents that have a dimension.
     pub fn doc_freq(&self, dimension: u32) -> u32 {
         self.term(dimension).map_or(0, |term| term.doc_freq)
     }
@@ -98,12 +98,12 @@ impl ImpactIndex {
         Some(value * self.weights().step())
     }
 
-    /// How weights are stored.
+    /// The number format of the weights.
     pub fn weights(&self) -> Weights {
         self.card.weights()
     }
 
-    /// What the index takes on disk.
+    /// The size of the index on disk in bytes.
     pub fn bytes(&self) -> u64 {
         self.file.bytes()
     }

@@ -29,7 +29,7 @@ use crate::ranking::ranking;
 
 /// Scores that are read in a row in the time of one access by offset; measured, as the others.
 const SCAN: usize = 8;
-/// Postings that are added in the time of one look-up.
+/// The number of postings that can be added in the time of one look-up.
 const LOOK_UP: usize = 16;
 /// Postings that are added in the time in which the candidates of a window are counted.
 const COUNT: usize = WINDOW / SCAN;
@@ -65,9 +65,9 @@ pub(super) fn search(
 /// A dimension of the query, as the shards have it.
 struct QueryTerm<'i> {
     dimension: u32,
-    /// What a stored weight is multiplied with.
+    /// The factor that a stored weight is multiplied by.
     weight: f32,
-    /// `U_t` over all documents.
+    /// The bound `U_t` over all documents.
     bound: f32,
     terms: Vec<Option<&'i Term>>,
 }
@@ -113,7 +113,7 @@ fn slack(terms: usize) -> f64 {
     1.0 + (terms + 1) as f64 * 2_f64.powi(-23)
 }
 
-/// Where a search stands in one list.
+/// The position of a search in one list.
 struct Cursor<'i> {
     weight: f32,
     chunks: &'i [Chunk],
@@ -124,7 +124,7 @@ struct List<'i> {
     weight: f32,
     offsets: &'i [u16],
     values: Values<'i>,
-    /// The sum of `U_t` from here on.
+    /// The sum of `U_t` of this list and all after it.
     rest: f64,
 }
 
@@ -149,7 +149,7 @@ fn search_shard(
     }
 }
 
-/// The lists of a window, with their bounds.
+/// The lists that have postings in a window, with their bounds.
 fn enter<'i>(
     cursors: &mut [Cursor<'i>],
     window: u32,
@@ -174,7 +174,7 @@ fn enter<'i>(
     }
 }
 
-/// A document under way: the sum of its parts so far.
+/// A document that is being scored, with the sum of its parts so far.
 #[derive(Clone, Copy)]
 struct Candidate {
     offset: u16,
@@ -245,7 +245,7 @@ impl Window {
         self.scores.chunks_exact(1024).map(reach).sum::<u32>() as usize
     }
 
-    /// Adds a list to the scores.
+    /// Adds the parts of a whole list to the scores of the window.
     fn scatter(&mut self, list: &List) {
         let scores = &mut *self.scores;
         match list.values {
@@ -262,7 +262,7 @@ impl Window {
         }
     }
 
-    /// Empties the window: all its scores are complete.
+    /// Offers all documents of the window to `top`, and empties the window.
     fn offer_all(&mut self, required: &[List], first_row: u32, top: &mut Top) {
         self.drain(required, top.threshold(), |offset, score, least| {
             top.offer(first_row + u32::from(offset), score);
@@ -326,7 +326,7 @@ impl Window {
 }
 
 impl List<'_> {
-    /// What a posting adds.
+    /// The part of the score that a posting adds.
     fn part(&self, posting: usize) -> f32 {
         match self.values {
             Values::F32(weights) => self.weight * weights[posting],

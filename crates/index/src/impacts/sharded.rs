@@ -33,7 +33,7 @@ impl ImpactIndex {
 pub struct Sharded(Vec<ImpactIndex>);
 
 impl Sharded {
-    /// The rows of a shard follow those of the one before.
+    /// Takes shards in order: the rows of a shard follow those of the shard before it.
     ///
     /// # Panics
     /// If weights are not stored alike in all.

@@ -11,13 +11,13 @@
 
 use nir_kernels::Panels;
 
-/// A query, ready to meet documents.
+/// A query in the form in which it is compared with documents.
 pub(crate) struct MaxSim {
     query: Panels,
     dim: usize,
     /// The largest product of each query token so far.
     best: Vec<f32>,
-    /// Tokens as floats.
+    /// The tokens of a document as floats.
     unpacked: Vec<f32>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct MaxSim {
 const TOKENS: usize = 24;
 
 impl MaxSim {
-    /// Takes the tokens of a query, `[q_seq, dim]`.
+    /// Takes the token vectors of a query, `[q_seq, dim]`.
     pub(crate) fn new(query: &[f32], dim: usize) -> Self {
         let query = Panels::new(query, dim);
         Self { best: vec![0.0; query.len()], unpacked: vec![0.0; TOKENS * dim], query, dim }

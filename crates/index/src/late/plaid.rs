@@ -35,14 +35,14 @@ pub struct Plaid {
     tokens: TokenMatrix,
     /// Where the documents of each centroid begin, in numbers from `start`, and where the last ones end.
     starts: Vec<usize>,
-    /// Where document numbers begin in the file.
+    /// The position in the file at which document numbers begin.
     start: usize,
 }
 
-/// How much PLAID looks at.
+/// How much of the index a search reads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlaidProbe {
-    /// Centroids for each query token.
+    /// The number of centroids for each query token.
     pub nprobe: usize,
     /// Centroids below this for all query tokens are ignored in stage 2; minus infinity ignores none.
     pub threshold: f32,
@@ -104,12 +104,12 @@ impl Plaid {
         self.tokens.verify()
     }
 
-    /// The tokens it searches.
+    /// The token vectors that it searches.
     pub fn tokens(&self) -> &TokenMatrix {
         &self.tokens
     }
 
-    /// The size of both files.
+    /// The size of both files in bytes.
     pub fn bytes(&self) -> u64 {
         self.tokens.bytes() + self.file.bytes()
     }
@@ -145,7 +145,7 @@ impl Plaid {
         Ranking::top(depth, scored.collect(), corpus)
     }
 
-    /// The same for several queries.
+    /// Searches for several queries.
     pub fn search_many(
         &self,
         queries: &[&[f32]],
@@ -197,7 +197,7 @@ impl Plaid {
     }
 }
 
-/// The best `count` of `docs`, in their order.
+/// The best `count` of `docs`, in their original order.
 fn best(docs: &[DocNo], count: usize, score: impl Fn(DocNo) -> f32 + Sync) -> Vec<DocNo> {
     if docs.len() <= count {
         return docs.to_vec();
@@ -227,9 +227,9 @@ fn for_each_pair(tokens: &TokenMatrix, mut f: impl FnMut(usize, u32)) {
     }
 }
 
-/// `S = C Qᵀ`
+/// The products of all centroids with a query's tokens, `S = C Qᵀ`.
 struct Products {
-    /// `[centroids, q_seq]`
+    /// `[centroids, q_seq]`.
     values: Vec<f32>,
     q_seq: usize,
 }

@@ -20,7 +20,7 @@ pub struct ResidualCode {
     bits: usize,
     /// Where a bucket ends and the next begins: `2^bits - 1`, rising.
     borders: Vec<f32>,
-    /// What a bucket stands for: `2^bits`.
+    /// The value that each of the `2^bits` buckets stands for.
     weights: Vec<f32>,
     /// What a byte of buckets stands for, `8 / bits` components.
     bytes: Vec<[f32; 8]>,
@@ -68,7 +68,7 @@ impl ResidualCode {
         &self.centroids
     }
 
-    /// Bits of a component.
+    /// The number of bits of a component.
     pub fn bits(&self) -> usize {
         self.bits
     }
@@ -99,7 +99,7 @@ impl ResidualCode {
         self.borders.partition_point(|&border| border < x) as u8
     }
 
-    /// The centroid of a token.
+    /// The number of a stored token's centroid.
     pub(super) fn centroid(token: &[u8]) -> u32 {
         u32::from_le_bytes(*token.first_chunk().expect("a token begins with its centroid"))
     }

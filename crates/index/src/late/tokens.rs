@@ -24,14 +24,14 @@ use crate::ranking::ranking;
 
 const KIND: &str = "nir-tokens 1";
 
-/// How a token is stored.
+/// The number format of a stored token vector.
 #[derive(Debug, Clone)]
 pub enum TokenStorage {
     /// Two bytes for each component.
     F16,
     /// One byte for each component, and a scale for each token.
     Int8,
-    /// A centroid, and a few bits for each component.
+    /// The number of a centroid, and a few bits for each component of the difference from it.
     Residual(Box<ResidualCode>),
 }
 
@@ -79,7 +79,7 @@ impl TokenStorage {
         }
     }
 
-    /// Tokens as floats, `[n, dim]`.
+    /// Decodes tokens to floats, `[n, dim]`.
     fn decode(&self, tokens: &[u8], dim: usize, into: &mut [f32]) {
         let each = tokens.chunks_exact(self.token_bytes(dim)).zip(into.chunks_exact_mut(dim));
         match self {
@@ -111,11 +111,11 @@ pub struct TokenMatrix {
     tokens: usize,
     /// Where the first tokens of documents stand in the file.
     firsts: usize,
-    /// Where tokens begin in the file.
+    /// The position in the file at which tokens begin.
     start: usize,
 }
 
-/// Documents that a thread scores at a time.
+/// The number of documents that a thread scores at a time.
 const DOCUMENTS: usize = 256;
 
 impl TokenMatrix {
@@ -141,42 +141,42 @@ impl TokenMatrix {
         Ok(Self { file, storage, dim, documents, tokens, firsts, start })
     }
 
-    /// Reads all of it and compares it with its checksum.
+    /// Reads the whole file and compares it with its checksum. Fails if it is damaged.
     pub fn verify(&self) -> Result<(), IndexError> {
         Ok(self.file.verify()?)
     }
 
-    /// How many documents there are.
+    /// The number of documents.
     pub fn len(&self) -> usize {
         self.documents
     }
 
-    /// Whether there is no document.
+    /// Whether there are no documents.
     pub fn is_empty(&self) -> bool {
         self.documents == 0
     }
 
-    /// How many tokens all documents have.
+    /// The number of token vectors of all documents.
     pub fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// Components of a token.
+    /// The number of components of a token vector.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// How tokens are stored.
+    /// The number format of the token vectors.
     pub fn storage(&self) -> &TokenStorage {
         &self.storage
     }
 
-    /// The size of its file.
+    /// The size of the file in bytes.
     pub fn bytes(&self) -> u64 {
         self.file.bytes()
     }
 
-    /// A number that tells this content from another.
+    /// A number that distinguishes this content from any other.
     pub(super) fn digest_number(&self) -> u64 {
         u64::from_be_bytes(*self.file.digest().first_chunk().expect("32 bytes"))
     }
@@ -263,7 +263,7 @@ impl TokenMatrix {
         best
     }
 
-    /// The same for several queries.
+    /// Searches for several queries.
     pub fn search_many(
         &self,
         queries: &[&[f32]],
@@ -286,9 +286,9 @@ pub struct TokenWriter {
     pending: Vec<f32>,
 }
 
-/// Kind of the file in which tokens wait.
+/// The kind of the temporary file that holds tokens until all of them are known.
 const WAITING: &str = "nir-waiting 1";
-/// Components that are encoded at a time.
+/// The number of components that are encoded at a time.
 const PENDING: usize = 1 << 22;
 
 impl TokenWriter {

@@ -30,29 +30,29 @@ use super::index::LexicalIndex;
 pub struct Bm25 {
     /// How soon further occurrences stop counting: 0 at once, at least 0.
     pub k1: f32,
-    /// How much the length counts: 0 not at all, 1 fully.
+    /// How much a document's length counts: from 0, not at all, to 1, fully.
     pub b: f32,
-    /// What a document's length is.
+    /// The lengths that are used.
     pub lengths: Lengths,
 }
 
-/// How exactly the lengths of documents are known.
+/// The precision of document lengths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lengths {
     /// As Lucene keeps them, in one byte: exact up to 40, then rounded down.
     LuceneByte,
-    /// As they are.
+    /// Exact lengths.
     Exact,
 }
 
-/// `k1` or `b` has no meaning.
+/// The error for values of `k1` or `b` without a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("k1 = {k1}, b = {b}: BM25 needs a finite k1 of at least 0, and b from 0 to 1")]
 pub struct InvalidBm25 {
-    /// The `k1` that was asked for.
+    /// The `k1` that was given.
     pub k1: f32,
-    /// The `b` that was asked for.
+    /// The `b` that was given.
     pub b: f32,
 }
 
@@ -63,7 +63,7 @@ impl Bm25 {
     }
 }
 
-/// `ln(1 + (N - df + 0.5) / (df + 0.5))`
+/// The inverse document frequency, `ln(1 + (N - df + 0.5) / (df + 0.5))`.
 pub(crate) fn idf(documents: usize, doc_freq: u32) -> f32 {
     let (n, df) = (documents as f64, f64::from(doc_freq));
     (1.0 + (n - df + 0.5) / (df + 0.5)).ln() as f32
@@ -114,7 +114,7 @@ impl Saturation {
         tf as f32 * self.inverse[code]
     }
 
-    /// The same for a document.
+    /// The saturation of a term frequency in a document.
     pub(crate) fn of(&self, tf: u32, doc: u32) -> f32 {
         tf as f32 * self.inverse(doc)
     }
@@ -149,7 +149,7 @@ fn parts(weight: f32, docs: &[u32], freqs: &[u32], out: &mut [f32], inverse: imp
     }
 }
 
-/// In `f32` and in Lucene's order, as everything here.
+/// The inverse of the length norm, computed in `f32` and in Lucene's order of operations, as everything here.
 fn inverse(bm25: Bm25, length: u32, average: f32) -> f32 {
     let Bm25 { k1, b, .. } = bm25;
     1.0 / (k1 * ((1.0 - b) + b * length as f32 / average))

@@ -33,12 +33,12 @@ const LENGTHS: (&str, &str) = ("nir-lengths.bin", "nir-lengths 2");
 const BLOCKS: (&str, &str) = ("nir-blocks.bin", "nir-blocks 2");
 const CARD: &str = "nir-index.json";
 const FORMAT: &str = "nir-index 1";
-/// tantivy ends its lists with 2^31 - 1.
+/// The largest number of documents: tantivy ends its lists with 2^31 - 1.
 const MOST_DOCUMENTS: usize = i32::MAX as usize - 1;
-/// How often progress is told.
+/// The number of documents between two reports of progress.
 const STRIDE: usize = 1024;
 
-/// What an index says of itself.
+/// The description of an index in its folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Card {
     format: String,
@@ -65,26 +65,26 @@ pub struct LexicalIndex {
 /// A term that is in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IndexTerm {
-    /// Its place in the dictionary.
+    /// The term's number in the dictionary.
     number: usize,
     info: TermInfo,
 }
 
 impl IndexTerm {
-    /// How many documents have it.
+    /// The number of documents that have the term.
     pub(crate) fn doc_freq(&self) -> u32 {
         self.info.doc_freq
     }
 }
 
-/// Where blocks begin, for all terms.
+/// The positions of the blocks of all terms.
 struct Blocks {
-    /// How many blocks stand before each term's.
+    /// The number of blocks before those of each term.
     first: Vec<u32>,
     /// Where each begins among its term's postings, in units of 16 bytes.
     offsets: Vec<u32>,
     file: Frame,
-    /// Where the skylines begin in the file.
+    /// The position in the file at which the skylines begin.
     skylines: usize,
 }
 
@@ -114,7 +114,7 @@ impl LexicalIndex {
         Self::open(dir)
     }
 
-    /// Opens an index that was built before.
+    /// Opens an index that was built before. Fails if it is incomplete or damaged.
     pub fn open(dir: &Path) -> Result<Self, IndexError> {
         let card = Card::read(dir)?;
         let segment = open_segment(dir)?;
@@ -134,7 +134,7 @@ impl LexicalIndex {
         Ok(index)
     }
 
-    /// Whether all parts are of one index.
+    /// Checks that all parts belong to the same index.
     fn verify(&self, tantivy_documents: u32) -> Result<(), IndexError> {
         let documents = self.documents();
         let fits = tantivy_documents as usize == documents
@@ -147,7 +147,7 @@ impl LexicalIndex {
             .ok_or_else(|| IndexError::damaged(&self.dir, "its files are not of one build"))
     }
 
-    /// How many documents there are, empty ones included.
+    /// The number of documents, including empty ones.
     pub fn documents(&self) -> usize {
         self.card.documents as usize
     }
@@ -162,7 +162,7 @@ impl LexicalIndex {
         self.card.total_terms
     }
 
-    /// How many different terms there are.
+    /// The number of distinct terms.
     pub fn unique_terms(&self) -> u64 {
         self.card.unique_terms
     }
@@ -172,7 +172,7 @@ impl LexicalIndex {
         &self.card.analyzer
     }
 
-    /// How many documents have `term`.
+    /// The number of documents that have `term`.
     pub fn doc_freq(&self, term: &str) -> u32 {
         self.term(term).map_or(0, |term| term.info.doc_freq)
     }
@@ -182,20 +182,20 @@ impl LexicalIndex {
         self.term(term).map(|term| term.number as u32)
     }
 
-    /// How many terms a document has.
+    /// The number of terms of a document.
     pub fn length(&self, doc: DocNo) -> u32 {
         let four = &self.lengths[4 * doc.row()..][..4];
         u32::from_le_bytes([four[0], four[1], four[2], four[3]])
     }
 
-    /// What the index takes on disk.
+    /// The size of the index on disk in bytes.
     pub fn bytes(&self) -> Result<u64, IndexError> {
         let entries = std::fs::read_dir(&self.dir).map_err(IndexError::io(&self.dir))?;
         let sizes = entries.map(|entry| entry.and_then(|entry| Ok(entry.metadata()?.len())));
         sizes.sum::<std::io::Result<u64>>().map_err(IndexError::io(&self.dir))
     }
 
-    /// Its folder.
+    /// The folder of the index.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -238,17 +238,17 @@ impl LexicalIndex {
         skyline::maxima(numbers(&self.blocks.file[self.blocks.skylines..]), value)
     }
 
-    /// One-byte lengths by document, as Lucene codes them.
+    /// The lengths of all documents as one byte each, as Lucene encodes them.
     pub(crate) fn norms(&self) -> &[u8] {
         &self.norms
     }
 
-    /// Exact lengths by document.
+    /// The exact lengths of all documents.
     pub(crate) fn lengths(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
         numbers(&self.lengths)
     }
 
-    /// The same index for tantivy's own searcher.
+    /// The same index, for tantivy's own searcher.
     pub(crate) fn tantivy(&self) -> (&Index, Field) {
         (&self.tantivy, segment::field())
     }
@@ -293,7 +293,7 @@ fn numbers(payload: &[u8]) -> impl ExactSizeIterator<Item = u32> {
     payload.as_chunks().0.iter().map(|&four| u32::from_le_bytes(four))
 }
 
-/// The payload of numbers.
+/// The numbers as a payload.
 fn payload(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
     numbers.into_iter().flat_map(u32::to_le_bytes).collect()
 }

@@ -22,18 +22,18 @@ pub(crate) struct Inverter {
     length: u32,
 }
 
-/// What inversion made of the collection.
+/// The outcome of inverting a collection.
 pub(crate) struct Inverted {
-    /// Terms by number.
+    /// The terms by their numbers.
     pub(crate) vocabulary: Vocabulary,
-    /// Postings by number of the term.
+    /// The postings by the number of their term.
     pub(crate) lists: Vec<GrowingList>,
-    /// How many terms each document has.
+    /// The number of terms of each document.
     pub(crate) lengths: Vec<u32>,
 }
 
 impl Inverter {
-    /// One more term of the current document.
+    /// Adds one term to the current document.
     pub(crate) fn term(&mut self, term: &str) {
         let number = self.vocabulary.number(term.as_bytes());
         if number == self.lists.len() {
@@ -43,7 +43,7 @@ impl Inverter {
         self.lists[number].count(self.lengths.len() as u32);
     }
 
-    /// The current document ends; the next begins.
+    /// Ends the current document and begins the next.
     pub(crate) fn end_document(&mut self) {
         self.lengths.push(std::mem::take(&mut self.length));
     }
@@ -56,7 +56,7 @@ impl Inverter {
     }
 }
 
-/// Terms by number, numbers by term.
+/// Terms by number, and numbers by term.
 #[derive(Default)]
 pub(crate) struct Vocabulary {
     numbers: HashTable<Numbered>,
@@ -122,7 +122,7 @@ fn spread(hash: u32) -> u64 {
     u64::from(hash) | u64::from(hash.wrapping_mul(0x9e37_79b1)) << 32 // Knuth's multiplicative hash
 }
 
-/// The postings of one term, in document order.
+/// The postings of one term, in the order of documents.
 #[derive(Default)]
 pub(crate) struct GrowingList {
     bytes: Vec<u8>,
@@ -159,7 +159,7 @@ impl GrowingList {
         self.doc_freq
     }
 
-    /// `(document, tf)` in document order.
+    /// The pairs `(document, tf)` in the order of documents.
     pub(crate) fn postings(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         let mut rest = &self.bytes[..];
         let mut doc = 0;

@@ -115,30 +115,30 @@ fn first_threshold(cursors: &mut [Cursor], depth: usize) -> f32 {
     thresholds.fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// A document under way: its parts so far.
+/// A document that is being scored, with its parts so far.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     doc: u32,
     score: f64,
 }
 
-/// Where a search stands in the list of one term.
+/// The position of a search in the list of one term.
 struct Cursor<'i> {
     scoring: &'i Scoring,
     list: PostingList<'i>,
-    /// `w_t · idf`
+    /// The weight of the term, `w_t · idf`.
     weight: f32,
     /// The largest saturation of each block.
     maxima: &'i [f32],
-    /// `U_t` in this window.
+    /// The bound `U_t` in this window.
     window_bound: f64,
-    /// The first block that is not over.
+    /// The first block that is not finished.
     at: usize,
     block: Block,
-    /// The block that is unpacked.
+    /// The number of the block that is unpacked.
     unpacked: usize,
     parts: [f32; BLOCK],
-    /// The block whose parts are computed.
+    /// The number of the block whose parts are computed.
     computed: usize,
 }
 
@@ -199,7 +199,7 @@ impl<'i> Cursor<'i> {
         }
     }
 
-    /// What the term adds to each document of a block.
+    /// Computes what the term adds to the score of each document of a block.
     fn read_parts(&mut self, block: usize) {
         self.unpack(block);
         if self.computed != block {
@@ -320,7 +320,7 @@ impl Window {
 /// The best documents so far, and what a sum must reach to become one of them.
 struct Best {
     top: Top,
-    /// A sum below this rounds to less than `θ`.
+    /// The sum below which a score rounds to less than `θ`.
     floor: f64,
 }
 

@@ -16,13 +16,13 @@ use bitpacking::{BitPacker, BitPacker4x};
 use super::segment::BLOCK;
 
 const SKIP_ENTRY: usize = 8;
-/// tantivy marks gaps stored less one.
+/// The bit by which tantivy marks that gaps are stored minus one.
 const LESS_ONE: u8 = 64;
 
 /// The postings of one term.
 #[derive(Clone, Copy)]
 pub(crate) struct PostingList<'i> {
-    /// How many documents have the term.
+    /// The number of documents that have the term.
     pub(crate) doc_freq: u32,
     skips: &'i [u8],
     packed: &'i [u8],
@@ -57,7 +57,7 @@ impl<'i> PostingList<'i> {
         Self { doc_freq, skips, packed, offsets }
     }
 
-    /// How many blocks there are, the rest included.
+    /// The number of blocks, including the incomplete last one.
     pub(crate) fn blocks(&self) -> usize {
         (self.doc_freq as usize).div_ceil(BLOCK)
     }
@@ -147,12 +147,12 @@ impl Block {
         Self { docs: [0; BLOCK], freqs: [0; BLOCK], len: 0, packed_freqs: None }
     }
 
-    /// Its documents, in order.
+    /// The documents of the block, in order.
     pub(crate) fn docs(&self) -> &[u32] {
         &self.docs[..self.len]
     }
 
-    /// Their frequencies, once read.
+    /// The frequencies of the block, once they were read.
     pub(crate) fn freqs(&self) -> &[u32] {
         debug_assert!(self.packed_freqs.is_none(), "frequencies were not read");
         &self.freqs[..self.len]

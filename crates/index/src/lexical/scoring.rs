@@ -7,7 +7,7 @@ use nir_core::WeightedTerm;
 use super::bm25::{self, Bm25, InvalidBm25, Saturation};
 use super::index::{IndexTerm, LexicalIndex};
 
-/// What scores are made of.
+/// The numbers that scores are computed from.
 pub(super) struct Scoring {
     pub(super) index: Arc<LexicalIndex>,
     pub(super) saturation: Saturation,

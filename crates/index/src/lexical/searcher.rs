@@ -33,7 +33,7 @@ impl Searcher {
         Ok(Self { scoring, corpus })
     }
 
-    /// The index it searches.
+    /// The index that it searches.
     pub fn index(&self) -> &LexicalIndex {
         &self.scoring.index
     }

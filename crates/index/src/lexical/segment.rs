@@ -21,20 +21,20 @@ use super::skyline::Skyline;
 const FIELD: &str = "contents";
 /// There is one segment, so any constant will do; tantivy's random names would make two builds differ.
 const SEGMENT: &str = "00000000000000000000000000000001";
-/// The size of a block of tantivy's postings.
+/// The number of postings in a block of tantivy's lists.
 pub(crate) const BLOCK: usize = 128;
 
 /// What a build knows of the blocks of all postings, term after term.
 #[derive(Default)]
 pub(crate) struct Blocks {
-    /// How many blocks stand before each term's.
+    /// The number of blocks before those of each term.
     pub(crate) first: Vec<u32>,
-    /// Skylines, as [`Skyline::write`] writes them.
+    /// The skylines, as [`Skyline::write`] writes them.
     pub(crate) skylines: Vec<u32>,
     count: u32,
 }
 
-/// The field all terms are in.
+/// The field that holds all terms.
 pub(crate) fn field() -> Field {
     Field::from_field_id(0)
 }
@@ -99,7 +99,7 @@ impl Blocks {
     }
 }
 
-/// The block of postings under way.
+/// The bounds of the block of postings that is being written.
 #[derive(Default)]
 struct BlockBounds {
     postings: usize,
@@ -156,7 +156,7 @@ pub(crate) fn postings(segment: &Segment) -> tantivy::Result<OwnedBytes> {
     Ok(file.map_or_else(OwnedBytes::empty, |bytes| bytes.slice(8..bytes.len())))
 }
 
-/// The one-byte lengths of all documents.
+/// The lengths of all documents as one byte each.
 pub(crate) fn norms(segment: &Segment) -> tantivy::Result<OwnedBytes> {
     Ok(component(segment, SegmentComponent::FieldNorms)?.unwrap_or_else(OwnedBytes::empty))
 }

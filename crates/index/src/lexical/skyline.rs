@@ -12,7 +12,7 @@
 pub(crate) struct Skyline(Vec<(u32, u32)>);
 
 impl Skyline {
-    /// Takes a posting into account.
+    /// Takes one more posting into account.
     pub(crate) fn add(&mut self, tf: u32, length: u32) {
         if self.0.iter().any(|&(best_tf, best_length)| best_tf >= tf && best_length <= length) {
             return;

@@ -11,20 +11,20 @@ use crate::codes::{
 };
 use crate::{Matrix, versions};
 
-/// What a vector is in a list.
+/// How a vector is encoded in a list.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "use", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Codes {
-    /// Four bits for each piece, after a learned rotation.
+    /// Product quantisation after a learned rotation: four bits for each piece.
     Pq {
-        /// Into how many pieces a vector is cut.
+        /// The number of pieces that a vector is cut into.
         pieces: usize,
         /// Components after the rotation: a multiple of the pieces.
         rotation: usize,
     },
-    /// A byte for each component.
+    /// Scalar quantisation: one byte for each component.
     Int8 {},
-    /// A bit for each component: its sign.
+    /// One bit for each component, its sign.
     Sign {},
 }
 
@@ -37,7 +37,7 @@ impl Codes {
         }
     }
 
-    /// What is wrong with the parameters, if anything.
+    /// Checks the parameters; the error says what is wrong.
     pub(super) fn check(&self) -> std::result::Result<(), String> {
         match *self {
             Self::Pq { pieces, rotation } if pieces == 0 || rotation % pieces != 0 => {
@@ -48,17 +48,17 @@ impl Codes {
     }
 }
 
-/// Lloyd's iterations, for lists and for codes.
+/// The number of iterations of Lloyd's algorithm, for lists and for codes.
 const ITERATIONS: usize = 10;
-/// As many centroids of a piece as four bits can name.
+/// The number of centroids of a piece: as many as four bits can number.
 const CENTROIDS: usize = 16;
 
-/// What lists and codes are learned from.
+/// The vectors and the parameters that lists and codes are learned from.
 pub(super) struct Learner<'a> {
     matrix: &'a Matrix,
     lists: usize,
     seed: u64,
-    /// Rows spread evenly over the collection.
+    /// Vectors that are spread evenly over the collection.
     rows: Vec<f32>,
 }
 
@@ -121,14 +121,14 @@ impl<'a> Learner<'a> {
     }
 }
 
-/// Lists of any code, open.
+/// An open inverted file with any code.
 pub(super) enum Lists {
     Pq(Ivf<FastScan>),
     Int8(Ivf<ScalarQuantiser>),
     Sign(Ivf<SignBits>),
 }
 
-/// Does the same with lists of any code.
+/// Runs the same expression for an inverted file with any code.
 macro_rules! of_any_code {
     ($lists:expr, $found:ident => $does:expr) => {
         match $lists {

@@ -24,25 +24,25 @@ use rayon::prelude::*;
 use super::{Index, Part, Stored, Structure};
 use crate::{Matrix, MatrixWriter, Simd, Storage, versions};
 
-/// What COIL makes of a text.
+/// The vectors that COIL makes of a text.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CoilVectors {
     /// The tokens that may match, in order.
     pub ids: Vec<u32>,
-    /// The vector of each, `[ids, width]`.
+    /// The vector of each of these tokens, `[ids, width]`.
     pub tokens: Vec<f32>,
     /// The vector of the whole text, `[cls_width]`; empty where there is none.
     pub cls: Vec<f32>,
 }
 
-/// How the vectors of a collection are kept.
+/// The form in which the vectors of a collection are stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CoilForm {
-    /// Numbers of a token's vector.
+    /// The number of values of a token's vector.
     pub width: usize,
-    /// Numbers of a text's vector; 0 where there is none.
+    /// The number of values of a text's vector; 0 if there is none.
     pub cls_width: usize,
-    /// How each of them is kept.
+    /// The number format of all vectors.
     pub storage: Storage,
 }
 
@@ -86,10 +86,10 @@ impl Stored for CoilVectors {
     }
 }
 
-/// A token, its document and its place there.
+/// A token, its document, and its position there.
 type Place = (u32, usize, usize);
 
-/// All tokens of some documents, sorted.
+/// The tokens of some documents, sorted by token.
 fn places(documents: &[CoilVectors]) -> Vec<Place> {
     let mut places = Vec::new();
     for (doc, document) in documents.iter().enumerate() {
@@ -126,14 +126,14 @@ pub struct CoilLists {
     docs: Vec<u32>,
     /// The vector of each row.
     vectors: Matrix,
-    /// How many documents there are.
+    /// The number of documents.
     documents: usize,
-    /// The vector of each document, where there is one.
+    /// The vector of each document; `None` if texts have no vector.
     cls: Option<Matrix>,
 }
 
 impl CoilLists {
-    /// The scores of all documents here.
+    /// The scores of all documents of these lists.
     fn scores(&self, query: &CoilVectors) -> Vec<f32> {
         let mut scores = self.cls_scores(&query.cls);
         let mut vector = vec![0.0; self.vectors.dim()];
@@ -215,7 +215,7 @@ impl Structure for CoilStructure {
     }
 }
 
-/// The inverted lists of a collection, open.
+/// The open inverted lists of a collection.
 pub struct CoilIndex(Vec<CoilLists>);
 
 impl CoilIndex {
@@ -232,7 +232,7 @@ impl CoilIndex {
         Ranking::top(depth, best, corpus)
     }
 
-    /// The lists that have a document, and its row there.
+    /// The lists that have a document, and its row in them.
     fn shard(&self, doc: DocNo) -> (&CoilLists, usize) {
         let mut row = doc.row();
         let has = |lists: &&CoilLists| {

@@ -28,54 +28,54 @@ use crate::{
 /// The vector of a text, `[dim]`.
 pub type DenseVector = Vec<f32>;
 
-/// How vectors are searched.
+/// The structure by which single vectors are searched.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "use", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DenseStructure {
-    /// Every document is compared: exact.
+    /// Exact search: the query is compared with every document.
     Flat {
-        /// How each number is kept.
+        /// The number format of the vectors.
         storage: Storage,
     },
-    /// A graph of our own.
+    /// Approximate search in nir's own HNSW graph.
     Hnsw {
-        /// How each number is kept.
+        /// The number format of the vectors.
         storage: Storage,
-        /// `M`: links that a document gets in each layer.
+        /// The number of links that a document gets in each layer: `M`.
         m: usize,
         /// `efConstruction`: candidates that they are chosen from.
         ef_construction: usize,
-        /// Decides the layers.
+        /// The seed of the random layers.
         seed: u64,
-        /// Candidates that a search ends with.
+        /// The number of candidates that a search keeps.
         ef: usize,
     },
     /// A graph that the crate hnsw_rs builds; for vectors no longer than one.
     HnswRs {
-        /// How each number is kept.
+        /// The number format of the vectors.
         storage: Storage,
-        /// `M`, at most 255.
+        /// The number of links, `M`, at most 255.
         m: usize,
-        /// `efConstruction`.
+        /// The number of candidates that an insertion keeps, `efConstruction`.
         ef_construction: usize,
-        /// Candidates that a search ends with.
+        /// The number of candidates that a search keeps.
         ef: usize,
     },
     /// Lists of codes; the best candidates are scored with the vectors themselves.
     Ivf {
-        /// How each number of those vectors is kept.
+        /// The number format of the vectors that candidates are scored with.
         storage: Storage,
-        /// How many lists there are.
+        /// The number of lists.
         lists: usize,
-        /// How many of them a query reads.
+        /// The number of lists that a query reads.
         probe: usize,
-        /// What a vector is in a list.
+        /// How a vector is encoded in a list.
         code: Codes,
-        /// How many candidates are scored again.
+        /// The number of candidates that are scored again with their full vectors.
         candidates: usize,
-        /// Vectors that lists and codes are learned from.
+        /// The number of vectors that lists and codes are learned from.
         sample: usize,
-        /// Decides where learning starts.
+        /// The seed of the choice of these vectors and of the start of learning.
         seed: u64,
     },
 }
@@ -84,7 +84,7 @@ const VECTORS: &str = "vectors.matrix";
 const INDEX: &str = "index";
 
 impl Stored for DenseVector {
-    /// How each number is kept.
+    /// The number format of the vectors.
     type Form = Storage;
     type Shard = Matrix;
     const FORMAT: Version = versions::MATRIX;
@@ -116,7 +116,7 @@ impl DenseStructure {
         }
     }
 
-    /// What is wrong with the parameters, if anything.
+    /// Checks the parameters; the error says what is wrong.
     pub fn check(&self) -> std::result::Result<(), String> {
         let fits = |name: &str, value: usize, least: usize, most: usize| match value {
             _ if (least..=most).contains(&value) => Ok(()),
@@ -199,7 +199,7 @@ impl Structure for DenseStructure {
     }
 }
 
-/// All rows of several files in one.
+/// Joins the rows of several files in one file.
 fn joined(shards: &[Matrix], path: &Path, storage: Storage) -> Result<Matrix> {
     let dim = shards.first().map_or(0, Matrix::dim);
     let mut writer = MatrixWriter::create(path, dim, storage)?;
@@ -216,7 +216,7 @@ pub struct DenseIndex {
 }
 
 enum Approximate {
-    /// With `ef`.
+    /// A graph, and the number of candidates that a search keeps.
     Graph(Graph, usize),
     Lists {
         lists: Lists,

@@ -36,17 +36,17 @@ pub use tokens::{
 
 /// A vector of a text, and the files that keep many of them.
 pub trait Stored: Sized + Send + Sync + 'static {
-    /// How the vectors of a collection are kept.
+    /// The form in which the vectors of a collection are stored, such as a number format.
     type Form: Send + Sync;
-    /// The vectors of consecutive documents, open.
+    /// The open file of the vectors of consecutive documents.
     type Shard: Send + Sync;
-    /// The version of the files.
+    /// The version of the files' format.
     const FORMAT: Version;
 
     /// Writes the vectors of consecutive documents into a folder that is empty.
     fn write(folder: &Path, vectors: &[Self], form: &Self::Form) -> Result<()>;
 
-    /// Opens what [`Stored::write`] wrote.
+    /// Opens the files that [`Stored::write`] wrote. Fails if they are missing or damaged.
     fn open(folder: &Path) -> Result<Self::Shard>;
 
     /// The vector as one row of numbers, whose inner product with another is a score; none where it is of another kind.
@@ -55,16 +55,16 @@ pub trait Stored: Sized + Send + Sync + 'static {
     }
 }
 
-/// The parameters of a search structure.
+/// The parameters of a search structure, which build it and open it.
 pub trait Structure {
-    /// What it finds.
+    /// The type of the vectors that it searches.
     type Vector: Stored;
-    /// The structure, open.
+    /// The type of the open structure.
     type Index: Index<Vector = Self::Vector> + 'static;
-    /// What the provenance of a result calls it.
+    /// The name of the structure in the provenance of a result.
     const NAME: &'static str;
 
-    /// The code that builds and searches it.
+    /// The versions of the code that builds it and searches in it.
     fn versions(&self) -> Vec<Version>;
 
     /// The parameters that decide the files of [`Structure::build`], in one spelling. None where nothing is built and the
@@ -82,17 +82,17 @@ pub trait Structure {
     ) -> Result<Self::Index>;
 }
 
-/// A structure that is open and ready to be searched.
+/// A structure that is open and can be searched.
 pub trait Index: Send + Sync {
-    /// What it finds, and what it is asked with.
+    /// The type of queries and documents.
     type Vector;
-    /// How many queries are worth searching together.
+    /// The number of queries that should be searched for together.
     const TOGETHER: usize = usize::MAX;
 
     /// The best `depth` documents of each query, in the order of the queries.
     fn search(&self, queries: &[Self::Vector], depth: usize, corpus: &dyn Corpus) -> Vec<Ranking>;
 
-    /// Whether a search misses nothing.
+    /// Whether a search always finds the best documents.
     fn is_exact(&self) -> bool {
         true
     }
@@ -110,10 +110,10 @@ pub trait Index: Send + Sync {
     /// What it takes on disk, with the vectors that it reads.
     fn bytes(&self) -> u64;
 
-    /// What there is to say of it, by name.
+    /// The properties of the structure by name, for the provenance of a result.
     fn facts(&self) -> Vec<(&'static str, String)>;
 
-    /// What the score of a document is the sum of.
+    /// The parts that add up to the score of a document.
     fn parts(&self, query: &Self::Vector, doc: DocNo) -> Vec<Part>;
 }
 
@@ -124,14 +124,14 @@ pub enum Part {
     Texts(f32),
     /// The product of the weights that a dimension has in the query and in the document.
     Dimension {
-        /// Which dimension.
+        /// The number of the dimension.
         number: u32,
         /// Its weight in the query.
         query: f32,
         /// Its weight in the document.
         document: f32,
     },
-    /// The same for a word that the index itself names.
+    /// A dimension that is a word which the index itself can name.
     Word {
         /// The word.
         word: String,
@@ -142,18 +142,18 @@ pub enum Part {
     },
     /// A token of the query, by its number in the vocabulary, which the document has too.
     Token {
-        /// Its number in the vocabulary.
+        /// The number of the token in the vocabulary.
         number: u32,
         /// What the match adds to the score.
         score: f32,
     },
     /// A row of the query with the row of the document that is most like it.
     Rows {
-        /// The place of the query's row.
+        /// The position of the query's row.
         query: usize,
-        /// The place of the document's row.
+        /// The position of the document's row.
         document: usize,
-        /// The inner product of the two.
+        /// The inner product of the two rows.
         score: f32,
     },
 }

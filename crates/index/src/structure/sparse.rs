@@ -24,13 +24,13 @@ use crate::versions;
 /// Dimensions with weights above zero, each dimension once.
 pub type SparseVector = Vec<(u32, f32)>;
 
-/// How weighted dimensions are searched.
+/// The structure by which sparse vectors are searched.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "use", rename_all = "lowercase", deny_unknown_fields)]
 pub enum SparseStructure {
-    /// An inverted index of weights: exact.
+    /// Exact search in an inverted index of weights.
     Impacts {
-        /// How a weight is kept.
+        /// The number format of a weight.
         storage: WeightStorage,
     },
     /// Clustered lists over a forward index of `f32`: approximate.
@@ -39,9 +39,9 @@ pub enum SparseStructure {
         postings: usize,
         /// How many clusters a list has, as a part of its documents.
         cluster_fraction: f32,
-        /// How much of its sum a cluster's summary keeps.
+        /// The share of the sum of its weights that a cluster's summary keeps, from 0 to 1.
         summary_energy: f32,
-        /// What centroids are drawn from.
+        /// The seed of the random choice of centroids.
         seed: u64,
         /// How many of a query's heaviest terms have their lists searched.
         query_cut: usize,
@@ -50,20 +50,20 @@ pub enum SparseStructure {
     },
 }
 
-/// How a weight is kept.
+/// The number format of a weight in an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightStorage {
-    /// In four bytes, as it is.
+    /// Four bytes, unchanged.
     F32,
-    /// In one byte: whole numbers of at most 255.
+    /// One byte, for whole numbers up to 255.
     U8,
 }
 
 const INDEX: &str = "index.impacts";
 
 impl SparseStructure {
-    /// What is wrong with the parameters, if anything.
+    /// Checks the parameters; the error says what is wrong.
     pub fn check(&self) -> std::result::Result<(), String> {
         let Self::Clustered {
             postings,
@@ -116,7 +116,7 @@ impl SparseStructure {
         }))
     }
 
-    /// Opens the index of a folder.
+    /// Opens the index in a folder.
     pub fn open_in(&self, folder: &Path) -> Result<SparseIndex> {
         let path = folder.join(INDEX);
         Ok(match *self {
@@ -156,7 +156,7 @@ impl Structure for SparseStructure {
     }
 }
 
-/// An index under way.
+/// An index that is being written.
 pub struct SparseWriter(Writer);
 
 enum Writer {
@@ -165,7 +165,7 @@ enum Writer {
 }
 
 impl SparseWriter {
-    /// Adds the next document.
+    /// Adds the next document as pairs of dimension and weight.
     pub fn push(&mut self, document: &[(u32, f32)]) -> Result<()> {
         match &mut self.0 {
             Writer::Impacts(builder) => builder.push(document)?,
@@ -184,11 +184,11 @@ impl SparseWriter {
     }
 }
 
-/// An index of weights, open.
+/// An open index of sparse vectors.
 pub enum SparseIndex {
-    /// Inverted lists.
+    /// Inverted lists, which are searched exactly.
     Impacts(ImpactIndex),
-    /// Clustered lists, with how much of them is read.
+    /// Clustered lists, and how much of them a search reads.
     Clustered(Clustered, Effort),
 }
 
@@ -242,7 +242,7 @@ impl Index for SparseIndex {
         ]
     }
 
-    /// The dimensions that both have.
+    /// The dimensions that both query and document have.
     fn parts(&self, query: &SparseVector, doc: DocNo) -> Vec<Part> {
         let shared = |&(number, query): &(u32, f32)| {
             let document = self.weight(number, doc)?;
@@ -281,7 +281,7 @@ impl Stored for SparseVector {
 }
 
 impl SparseShard {
-    /// Gives the vector of each document, in order.
+    /// Calls `take` with the vector of each document, in order.
     pub fn each(&self, mut take: impl FnMut(&[(u32, f32)]) -> Result<()>) -> Result<()> {
         let file = File::open(&self.0)?;
         let mut left = file.metadata()?.len();

@@ -14,31 +14,31 @@ use crate::codes::{Centroids, KMeans};
 use crate::late::{Plaid, PlaidProbe, ResidualCode, TokenMatrix, TokenStorage, TokenWriter};
 use crate::{Simd, versions};
 
-/// The vectors of a text's tokens.
+/// The token vectors of a text.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TokenVectors {
     /// The number of each token in the vocabulary. It is not stored.
     pub ids: Vec<u32>,
-    /// `[ids, dim]`
+    /// `[ids, dim]`.
     pub rows: Vec<f32>,
 }
 
-/// How the vectors of tokens are kept in shards.
+/// The form in which the token vectors of a collection are stored in shards.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TokenForm {
-    /// Numbers of a vector.
+    /// The number of values of a vector.
     pub dim: usize,
-    /// How each of them is kept.
+    /// The number format of the values.
     pub precision: TokenPrecision,
 }
 
-/// How a number of a token's vector is kept.
+/// The number format of a value of a token vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenPrecision {
     /// Two bytes.
     F16,
-    /// One byte, and a scale for each token.
+    /// One byte, with a scale for each token.
     Int8,
 }
 
@@ -66,7 +66,7 @@ impl Stored for TokenVectors {
     }
 }
 
-/// How the vectors of tokens are searched.
+/// The structure by which token vectors are searched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenStructure {
     /// How they are compressed and pruned; without it every document is compared.
@@ -81,11 +81,11 @@ pub struct Pruning {
     pub centroids: CentroidCount,
     /// Bits for each number of what is left of a vector without its centroid: 1, 2 or 4.
     pub bits: usize,
-    /// Tokens that centroids are learned from.
+    /// The number of tokens that centroids are learned from.
     pub sample: usize,
-    /// Decides where learning starts.
+    /// The seed of the choice of these tokens and of the start of learning.
     pub seed: u64,
-    /// Centroids that a token of a query looks at.
+    /// The number of centroids that are read for each token of a query.
     pub nprobe: usize,
     /// Centroids whose products with all tokens of a query are below this are ignored at first.
     pub threshold: f32,
@@ -93,13 +93,13 @@ pub struct Pruning {
     pub documents: usize,
 }
 
-/// How many centroids there are.
+/// The number of centroids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged, expecting = "expected a number of centroids, or \"auto\"")]
 pub enum CentroidCount {
-    /// So many.
+    /// A fixed number.
     Fixed(usize),
-    /// By a rule.
+    /// A number that a rule computes.
     Rule(CentroidRule),
 }
 
@@ -107,12 +107,12 @@ pub enum CentroidCount {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CentroidRule {
-    /// `2^⌊log2(16 · √tokens)⌋`.
+    /// `2^⌊log2(16 · √tokens)⌋`, the rule of the authors' code.
     Auto,
 }
 
 impl CentroidCount {
-    /// For a collection of so many tokens.
+    /// The number of centroids for a collection with this many tokens.
     fn of(self, tokens: usize) -> usize {
         match self {
             Self::Fixed(centroids) => centroids,
@@ -129,11 +129,11 @@ fn auto_centroids(tokens: usize) -> usize {
     1 << most.log2() as u32
 }
 
-/// Lloyd's iterations for centroids.
+/// The number of iterations of Lloyd's algorithm for centroids.
 const ITERATIONS: usize = 4;
 
 impl Pruning {
-    /// What is wrong with the parameters, if anything.
+    /// Checks the parameters; the error says what is wrong.
     pub fn check(&self) -> std::result::Result<(), String> {
         match self.bits {
             1 | 2 | 4 => Ok(()),
@@ -172,12 +172,12 @@ impl Pruning {
     }
 }
 
-/// How many tokens all documents have.
+/// The number of tokens of all documents.
 fn tokens(shards: &[TokenMatrix]) -> usize {
     shards.iter().map(TokenMatrix::tokens).sum()
 }
 
-/// The tokens of every document, in order.
+/// The token vectors of every document, in order.
 fn documents(shards: &[TokenMatrix]) -> impl Iterator<Item = Vec<f32>> {
     let of = |shard| (0..TokenMatrix::len(shard) as u32).map(|row| shard.document(DocNo(row)));
     shards.iter().flat_map(of)
@@ -223,7 +223,7 @@ impl Structure for TokenStructure {
     }
 }
 
-/// The vectors of tokens, open.
+/// The open token vectors of a collection.
 pub struct TokenIndex {
     shards: Vec<Shard>,
     plaid: Option<(Plaid, PlaidProbe)>,
@@ -250,7 +250,7 @@ impl Shard {
 }
 
 impl TokenIndex {
-    /// The best `depth` of some documents, which rise.
+    /// The best `depth` of `docs`, whose rows are in ascending order.
     pub fn best(
         &self,
         query: &TokenVectors,
@@ -280,7 +280,7 @@ fn centroids(plaid: &Plaid) -> Option<usize> {
 
 impl Index for TokenIndex {
     type Vector = TokenVectors;
-    /// A search uses all threads for one query.
+    /// One query at a time, as a single search uses all threads.
     const TOGETHER: usize = 1;
 
     fn search(&self, queries: &[TokenVectors], depth: usize, corpus: &dyn Corpus) -> Vec<Ranking> {

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::ModelSource;
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -44,17 +44,17 @@ pub struct Config {
     pub model: ModelSource,
     /// The pair as the model reads it; `{query}`, and `{document}` for title and text.
     pub template: Vec<String>,
-    /// Which of the two gives way where they are too long.
+    /// Which of the two texts is cut if the pair is too long.
     pub truncation: Truncation,
-    /// Tokens of a pair, special ones included.
+    /// The largest number of tokens of a pair, including special ones.
     pub max_length: usize,
-    /// What of the classes becomes the score.
+    /// How the logits of the classes become the score.
     pub score: Score,
     /// How many candidates of each query are scored; the others are dropped.
     pub depth: usize,
 }
 
-/// What of the classes becomes the score.
+/// How the logits of the classes become the score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Score {
@@ -65,9 +65,9 @@ pub enum Score {
 }
 
 impl Score {
-    /// - `logits`: `[batch, classes]`
+    /// The score of each pair.
     ///
-    /// Returns `[batch, 1]`.
+    /// - `logits`: `[batch, classes]`
     fn of(self, logits: &Tensor) -> nir_nn::Result<Tensor> {
         Ok(match self {
             Self::Logit => logits.clone(),

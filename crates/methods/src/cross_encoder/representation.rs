@@ -33,7 +33,7 @@ use crate::retriever::{Encoder, Shown};
 use crate::text_vector::TextEncoder;
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -43,9 +43,9 @@ pub struct Config {
     pub pooling: Poolings,
     /// How two vectors are compared; the paper takes the cosine.
     pub similarity: Similarity,
-    /// How a query is written.
+    /// How a query is turned into tokens.
     pub query: Input,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
     /// How many candidates of each query are scored; the others are dropped.
     pub depth: usize,

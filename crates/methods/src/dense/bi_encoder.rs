@@ -44,7 +44,7 @@ use crate::shards::Effort;
 use crate::text_vector::TextEncoder;
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -64,13 +64,13 @@ pub struct Config {
     pub dimensions: Option<usize>,
     /// How two vectors are compared.
     pub similarity: Similarity,
-    /// How a query is written.
+    /// How a query is turned into tokens.
     pub query: Input,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
-    /// How the documents' vectors are searched.
+    /// The structure in which the documents' vectors are searched.
     pub index: DenseStructure,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -110,7 +110,7 @@ impl Algorithm for Config {
 }
 
 impl Config {
-    /// What decides the vector of a document.
+    /// Everything that decides the vector of a document, as text.
     fn recipe(&self, context: &Context<'_>) -> Result<String> {
         let Self { pooling, projection, similarity, document, .. } = self;
         let parts = (pooling, projection, similarity, document, context.overrides);

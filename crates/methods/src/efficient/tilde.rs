@@ -49,7 +49,7 @@ use crate::reader::{Reader, Texts, check_inputs, count_tokens, piece, weighted_p
 use crate::retriever::encoded;
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -59,7 +59,7 @@ pub struct Config {
     pub query: Input,
     /// How a document is written; its first token gives way to `[DOC]`.
     pub document: Input,
-    /// How each number of a document is kept.
+    /// The number format of a document's vector.
     pub storage: Storage,
     /// How many candidates of each query are scored; the others are dropped.
     pub depth: usize,
@@ -152,7 +152,7 @@ impl Passages {
     }
 }
 
-/// The model with the ways of writing texts.
+/// The model with the tokenizers of queries and documents.
 struct TildeReader(Reader<MaskedLm>);
 
 impl TildeReader {
@@ -163,7 +163,7 @@ impl TildeReader {
         Ok(tokens)
     }
 
-    /// `z_d` of documents.
+    /// The vectors `z_d` of documents.
     fn states(&self, texts: Texts<'_>) -> Result<Vec<DenseVector>> {
         let (tokens, model) = (self.documents(texts)?, self.0.model());
         let head = |hidden: &Hidden| model.head.transform(&hidden.states); // [batch, width]
@@ -172,7 +172,7 @@ impl TildeReader {
         Ok(table.rows.chunks_exact(table.width).map(<[f32]>::to_vec).collect())
     }
 
-    /// The words of a query that count.
+    /// The words of a query that are scored.
     fn counted(&self, query: &Query) -> Result<Vec<u32>> {
         let tokens = self.0.query.tokens(Texts::Queries(slice::from_ref(query)))?.swap_remove(0);
         let counts = |id: &u32| counts(&self.piece(*id));
@@ -185,13 +185,13 @@ impl TildeReader {
 }
 
 impl Encode for TildeReader {
-    /// Each word that counts, as often as it occurs.
+    /// Each word that is scored, with the number of its occurrences.
     fn query(&self, query: &Query) -> Result<Encoding> {
         let counts = count_tokens(&self.0.model().tokenizer, &self.counted(query)?);
         self.0.query.weighted_pieces(Texts::Queries(slice::from_ref(query)), counts)
     }
 
-    /// `P(t | d)` of every word there is.
+    /// The likelihood `P(t | d)` of every word of the vocabulary.
     fn document(&self, corpus: &dyn Corpus, doc: DocNo) -> Result<Encoding> {
         let (text, model) = (Texts::Documents(corpus, &[doc]), self.0.model());
         let tokens = self.documents(text)?;
@@ -234,17 +234,17 @@ impl Reranker for Tilde {
     }
 }
 
-/// A word of a query, as the decoder has it.
+/// A word of a query with its row of the decoder.
 struct QueryWord {
     id: u32,
-    /// `e_t`, `[width]`
+    /// `e_t`, `[width]`.
     embedding: Vec<f32>,
-    /// `b_t`
+    /// `b_t`.
     bias: f32,
 }
 
 impl Tilde {
-    /// The words of a query that count.
+    /// The words of a query that are scored, with their rows of the decoder.
     fn words(&self, query: &Query) -> Result<Vec<QueryWord>> {
         let (ids, head) = (self.reader.counted(query)?, &self.reader.0.model().head);
         if ids.is_empty() {
@@ -271,20 +271,20 @@ impl Tilde {
 /// The piece that ends most plurals, which the authors stop.
 const PLURAL: &str = "##s";
 
-/// Whether a word piece of a query is looked up.
+/// Whether a word piece of a query is scored.
 fn counts(piece: &str) -> bool {
     let continues = piece.len() > 1 && piece.starts_with('#') && piece != PLURAL;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     continues || piece.chars().all(plain) && !STOP_WORDS.split(' ').any(|word| word == piece)
 }
 
-/// `Σ_t log10 σ(e_t · z_d + b_t)`
+/// The score `Σ_t log10 σ(e_t · z_d + b_t)` of a document.
 fn likelihood(words: &[QueryWord], state: &[f32]) -> f32 {
     words.iter().map(|word| word.likelihood(state)).sum()
 }
 
 impl QueryWord {
-    /// `log10 σ(e_t · z_d + b_t)`
+    /// The log-likelihood of the word, `log10 σ(e_t · z_d + b_t)`.
     fn likelihood(&self, state: &[f32]) -> f32 {
         log10_sigmoid(Simd::get().dot(&self.embedding, state) + self.bias)
     }

@@ -34,17 +34,17 @@ use serde::{Deserialize, Serialize};
 use super::vector::TermVector;
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// What a term is; the same chain as the retriever's that follows.
     pub analyzer: String,
-    /// How many documents are taken as relevant.
+    /// The number of documents that are assumed to be relevant.
     pub documents: usize,
     /// How many terms are taken from a document, and from the model.
     pub terms: usize,
-    /// How much of the original query stays, from 0 to 1.
+    /// The weight of the original query, from 0 to 1.
     pub original_weight: f64,
 }
 

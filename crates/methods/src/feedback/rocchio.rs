@@ -31,19 +31,19 @@ use serde::{Deserialize, Serialize};
 use super::vector::TermVector;
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// What a term is; the same chain as the retriever's that follows.
     pub analyzer: String,
-    /// How many documents are taken as relevant.
+    /// The number of documents that are assumed to be relevant.
     pub documents: usize,
-    /// How many terms are taken from their centre.
+    /// The number of terms that are kept of the documents' centre.
     pub terms: usize,
-    /// α: the weight of the original query.
+    /// The weight of the original query: α.
     pub original_weight: f64,
-    /// β: the weight of the documents.
+    /// The weight of the documents: β.
     pub feedback_weight: f64,
 }
 
@@ -108,7 +108,7 @@ impl Rocchio {
         centre.heaviest(self.config.terms)
     }
 
-    /// A document as a unit vector of `tf · idf`.
+    /// A document as a unit vector of the weights `tf · idf`.
     fn document(&self, doc: DocNo) -> TermVector {
         let counts: TermVector =
             self.analyzer.terms(self.corpus.contents(doc)).into_iter().collect();
@@ -119,7 +119,7 @@ impl Rocchio {
         weighted.unit_length()
     }
 
-    /// `ln(1 + (N - df + 0.5) / (df + 0.5))`
+    /// The inverse document frequency, `ln(1 + (N - df + 0.5) / (df + 0.5))`.
     fn idf(&self, term: &str) -> f64 {
         let (n, df) = (self.index.documents() as f64, f64::from(self.index.doc_freq(term)));
         (1.0 + (n - df + 0.5) / (df + 0.5)).ln()

@@ -58,7 +58,7 @@ impl TermVector {
 }
 
 impl<S: AsRef<str>> FromIterator<S> for TermVector {
-    /// Counts terms.
+    /// Counts the occurrences of terms.
     fn from_iter<I: IntoIterator<Item = S>>(terms: I) -> Self {
         let mut vector = Self::default();
         for term in terms {

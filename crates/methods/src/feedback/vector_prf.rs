@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -36,7 +36,7 @@ pub struct Config {
     pub documents: usize,
     /// The weight of the query's own vector.
     pub original_weight: f32,
-    /// The weight of the documents' mean vector.
+    /// The weight of the mean of the documents' vectors.
     pub feedback_weight: f32,
 }
 
@@ -87,7 +87,7 @@ impl Rewriter for VectorPrf {
 }
 
 impl VectorPrf {
-    /// `E(q')`, `[dim]`
+    /// The new vector of the query `E(q')`, `[dim]`.
     fn moved(&self, query: &[f32], found: &Ranking) -> Vec<f32> {
         let best = found.iter().take(self.config.documents);
         let best: Vec<Vec<f32>> =
@@ -101,7 +101,7 @@ impl VectorPrf {
     }
 }
 
-/// `α · q + β · 1/k Σ p_i`
+/// `α · q + β · 1/k Σ p_i`, `[dim]`.
 fn rocchio(query: &[f32], documents: &[Vec<f32>], alpha: f32, beta: f32) -> Vec<f32> {
     let k = documents.len() as f32;
     let mean = |i: usize| documents.iter().map(|document| document[i]).sum::<f32>() / k;

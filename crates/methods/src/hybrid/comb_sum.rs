@@ -26,15 +26,15 @@ use serde::{Deserialize, Serialize};
 use super::{Normalise, check_inputs, explain, fuse};
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The methods whose runs are fused.
     pub inputs: Vec<String>,
-    /// How scores are made comparable.
+    /// How scores of different runs are made comparable.
     pub normalise: Normalise,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -65,7 +65,7 @@ struct CombSum {
 }
 
 impl CombSum {
-    /// What each document of a run adds.
+    /// What each document of a run adds to its fused score.
     fn parts(&self, _: usize, ranking: &Ranking) -> Vec<f64> {
         self.normalise.scores(ranking)
     }

@@ -26,17 +26,17 @@ use serde::{Deserialize, Serialize};
 use super::{Normalise, check_inputs, explain, fuse};
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The methods whose runs are fused.
     pub inputs: Vec<String>,
-    /// The weight of each, in the same order.
+    /// The weight of each of these runs, in the same order.
     pub weights: Vec<f64>,
-    /// How scores are made comparable.
+    /// How scores of different runs are made comparable.
     pub normalise: Normalise,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -81,7 +81,7 @@ struct Linear {
 }
 
 impl Linear {
-    /// What each document of a run adds.
+    /// What each document of a run adds to its fused score.
     fn parts(&self, number: usize, ranking: &Ranking) -> Vec<f64> {
         let weight = self.weights[number];
         self.normalise.scores(ranking).into_iter().map(|score| weight * score).collect()

@@ -70,7 +70,7 @@ fn explain(
     found.into_iter().map(one).collect()
 }
 
-/// A fuser joins at least two runs.
+/// Checks that a fuser has at least two runs to fuse.
 fn check_inputs(inputs: &[String]) -> Result<(), String> {
     match inputs {
         [] | [_] => Err(format!("`inputs` must name at least two methods, found {}", inputs.len())),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalise {
-    /// `s`: as they are.
+    /// `s`: scores are not changed.
     None,
     /// `(s - min) / (max - min)`: from 0, the last, to 1, the first. All 1 where all scores are one.
     MinMax,
@@ -16,7 +16,7 @@ pub enum Normalise {
 }
 
 impl Normalise {
-    /// The mapped scores of a ranking, in its order.
+    /// The normalised scores of a ranking, in its order.
     pub fn scores(self, ranking: &Ranking) -> Vec<f64> {
         let scores: Vec<f64> = ranking.iter().map(|hit| f64::from(hit.score)).collect();
         match self {
@@ -27,7 +27,7 @@ impl Normalise {
     }
 }
 
-/// `scores` is sorted, best first.
+/// Min-max normalisation of `scores`, which are sorted, the best first.
 fn min_max(scores: &[f64]) -> Vec<f64> {
     let (Some(&max), Some(&min)) = (scores.first(), scores.last()) else { return Vec::new() };
     let range = max - min;

@@ -29,13 +29,13 @@ use serde::{Deserialize, Serialize};
 use super::check_inputs;
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The methods whose scores are multiplied.
     pub inputs: Vec<String>,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 

@@ -23,15 +23,15 @@ use serde::{Deserialize, Serialize};
 use super::{check_inputs, explain, fuse};
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The methods whose runs are fused.
     pub inputs: Vec<String>,
-    /// The damping.
+    /// The number that is added to every rank, so that the first ranks do not decide alone.
     pub k: f64,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -66,7 +66,7 @@ struct Rrf {
 }
 
 impl Rrf {
-    /// What each document of a run adds.
+    /// What each document of a run adds to its fused score.
     fn parts(&self, _: usize, ranking: &Ranking) -> Vec<f64> {
         reciprocal_ranks(self.k, ranking.len())
     }
@@ -88,7 +88,7 @@ impl Fuser for Rrf {
     }
 }
 
-/// `1 / (k + rank)` for ranks 1 to `n`.
+/// `1 / (k + rank)` for the ranks 1 to `n`.
 fn reciprocal_ranks(k: f64, n: usize) -> Vec<f64> {
     (1..=n).map(|rank| 1.0 / (k + rank as f64)).collect()
 }

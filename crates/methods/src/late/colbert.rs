@@ -44,7 +44,7 @@ use crate::retriever::{Encoder, Shown, encoding, retriever};
 use crate::shards::Effort;
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -52,30 +52,30 @@ pub struct Config {
     pub model: ModelSource,
     /// The name of the linear layer that makes a token's vector.
     pub projection: String,
-    /// What takes the place of the second token.
+    /// The tokens that are put at the second position of queries and documents.
     pub marker: Marker,
     /// Whether tokens of passages that are punctuation are kept.
     pub punctuation: bool,
-    /// How a query is written.
+    /// How a query is turned into tokens.
     pub query: Input,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
-    /// How each number of a document's vectors is kept.
+    /// The number format of a document's vectors.
     pub storage: TokenPrecision,
     /// How they are compressed and pruned; without it every document is compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plaid: Option<Pruning>,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
-/// Tokens that say which side a text is of.
+/// The tokens that tell the model whether a text is a query or a document.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Marker {
-    /// `[Q]`
+    /// The token of queries, such as `[Q]`.
     pub query: String,
-    /// `[D]`
+    /// The token of documents, such as `[D]`.
     pub document: String,
 }
 
@@ -152,7 +152,7 @@ impl Config {
         TokenStructure { plaid: self.plaid.clone() }
     }
 
-    /// Names the vectors of documents.
+    /// The key of the vectors of documents.
     pub(super) fn encoding(&self, context: &Context<'_>) -> Result<Key> {
         let Self { projection, marker, punctuation, document, storage, .. } = self;
         let parts = (projection, &marker.document, punctuation, document, storage);
@@ -178,7 +178,7 @@ impl Config {
     }
 }
 
-/// The model with the ways of writing texts.
+/// The model with the tokenizers of queries and documents.
 pub(super) struct ColBert {
     reader: Reader<PerToken>,
     query_marker: u32,
@@ -199,7 +199,7 @@ impl ColBert {
         Ok(tokens)
     }
 
-    /// `filter`: whether the vector of a token is kept.
+    /// Whether the vector of a token is kept: `filter` in the equation.
     fn keeps(&self, id: u32, role: Role) -> bool {
         role == Role::Query || self.punctuation || !is_punctuation(self.reader.model(), id)
     }
@@ -208,7 +208,7 @@ impl ColBert {
 impl Encoder for ColBert {
     type Vector = TokenVectors;
 
-    /// `E_q` or `E_d` of each text.
+    /// The vectors of each text: `E_q` or `E_d`.
     fn encode(&self, texts: Texts<'_>) -> Result<Vec<TokenVectors>> {
         let (tokens, model) = (self.tokens(texts)?, self.reader.model());
         let (dim, role) = (model.head.dim(), texts.role());

@@ -31,7 +31,7 @@ use crate::reader::Texts;
 use crate::retriever::{Encoder, contributions, encoded};
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters, those of `colbert`.
+/// The parameters of the method, which are those of `colbert`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Config(pub(super) colbert::Config);

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 use super::{Counted, query_terms};
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -46,11 +46,11 @@ pub struct Config {
     pub analyzer: String,
     /// How soon occurrences saturate; 0 counts only presence.
     pub k1: f32,
-    /// How much length counts, from 0 to 1.
+    /// How much a document's length counts, from 0 to 1.
     pub b: f32,
-    /// Lengths as Lucene rounds them, or exact.
+    /// Document lengths as Lucene rounds them, or exact.
     pub lengths: Lengths,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -99,7 +99,7 @@ pub fn saturation(tf: f32, length: f32, k1: f32, b: f32) -> f32 {
     tf / (tf + k1 * (1.0 - b + b * length))
 }
 
-/// What is wrong with them, if anything.
+/// Checks the parameters; the error says what is wrong.
 pub(super) fn check_parameters(k1: f32, b: f32) -> std::result::Result<(), String> {
     match (k1 >= 0.0 && k1.is_finite(), (0.0..=1.0).contains(&b)) {
         (false, _) => Err(format!("`k1` must be a number of at least 0, found {k1}")),

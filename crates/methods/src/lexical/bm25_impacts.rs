@@ -37,7 +37,7 @@ use super::bm25::check_parameters;
 use super::{Counted, query_terms};
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -45,13 +45,13 @@ pub struct Config {
     pub analyzer: String,
     /// How soon occurrences saturate; 0 counts only presence.
     pub k1: f32,
-    /// How much length counts, from 0 to 1.
+    /// How much a document's length counts, from 0 to 1.
     pub b: f32,
-    /// Lengths as Lucene rounds them, or exact.
+    /// Document lengths as Lucene rounds them, or exact.
     pub lengths: Lengths,
-    /// How an impact is kept.
+    /// The number format of an impact.
     pub storage: WeightStorage,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -112,7 +112,7 @@ impl Algorithm for Config {
 
 struct Bm25Impacts {
     analyzer: Arc<dyn Analyzer>,
-    /// Knows the numbers of terms.
+    /// The index that gives the numbers of terms.
     lexical: Arc<LexicalIndex>,
     index: ImpactIndex,
     depth: usize,

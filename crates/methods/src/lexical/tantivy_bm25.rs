@@ -33,13 +33,13 @@ use serde::{Deserialize, Serialize};
 use super::{Counted, query_terms};
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters: those that tantivy lets one choose.
+/// The parameters of the method, which are those that tantivy lets one choose.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// What a term is: the name of a chain in `nir_index::analyzer`.
     pub analyzer: String,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 

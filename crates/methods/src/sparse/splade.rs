@@ -37,7 +37,7 @@ use crate::shards::Effort;
 use crate::term_weights::{Quantisation, QueryWeighting, quantised};
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -48,18 +48,18 @@ pub struct Config {
     pub query_model: Option<ModelSource>,
     /// How the logits of all tokens become one weight for each word.
     pub pooling: LogitPooling,
-    /// Whether a query is expanded too.
+    /// Whether queries are expanded like documents.
     pub query_weighting: QueryWeighting,
-    /// How a query is written.
+    /// How a query is turned into tokens.
     pub query: Input,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
-    /// Weights as integers; as they are if absent.
+    /// How weights become integers; if absent, they are not changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantisation: Option<Quantisation>,
-    /// How the documents' vectors are searched.
+    /// The structure in which the documents' vectors are searched.
     pub index: SparseStructure,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -100,7 +100,7 @@ pub fn weight(logit: f32) -> f32 {
     (1.0 + logit.max(0.0)).ln()
 }
 
-/// The weights of all words in a text.
+/// The weights of all words of the vocabulary in a text.
 ///
 /// - `logits`: `w_ij`, `[tokens, vocab]`
 ///

@@ -46,7 +46,7 @@ use crate::retriever::{Encoder, Shown, encoding, retriever};
 use crate::shards::Effort;
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -60,13 +60,13 @@ pub struct Config {
     /// The name of the one that makes a text's vector; none for COIL-tok.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cls: Option<String>,
-    /// How a query is written.
+    /// How a query is turned into tokens.
     pub query: Input,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
-    /// How each number of a vector is kept.
+    /// The number format of the vectors.
     pub storage: Storage,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -133,7 +133,7 @@ impl Config {
     }
 }
 
-/// The path of a checkpoint's file that must be there.
+/// The path of a file that the checkpoint must have.
 fn file(checkpoint: &Checkpoint, name: &str) -> Result<PathBuf> {
     checkpoint.file(name).ok_or_else(|| {
         let (place, found) = (checkpoint.name(), checkpoint.files().collect::<Vec<_>>().join(", "));
@@ -141,7 +141,7 @@ fn file(checkpoint: &Checkpoint, name: &str) -> Result<PathBuf> {
     })
 }
 
-/// The two layers.
+/// The layers for tokens and for the whole text.
 struct Heads {
     token: PerToken,
     cls: Option<PerToken>,
@@ -158,7 +158,7 @@ impl Heads {
         Ok(Self { token: PerToken::load(architecture, tensors, &[token])?, cls })
     }
 
-    /// Of a token's vector and of a text's.
+    /// The number of values of a token's vector and of a text's vector.
     fn widths(&self) -> (usize, usize) {
         (self.token.dim(), self.cls.as_ref().map_or(0, PerToken::dim))
     }

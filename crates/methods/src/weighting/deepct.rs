@@ -47,7 +47,7 @@ use crate::retriever::{Encoder, Shown, encoding, retriever};
 use crate::shards::Effort;
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -55,19 +55,19 @@ pub struct Config {
     pub model: ModelSource,
     /// The name of the linear layer that gives a word piece its number.
     pub head: String,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
-    /// What a prediction of 1 becomes.
+    /// The term frequency that a prediction of 1 becomes.
     pub scale: f32,
     /// What becomes of words before they are counted: the name of a chain in `nir_index::analyzer`.
     pub analyzer: String,
     /// How soon occurrences saturate; 0 counts only presence.
     pub k1: f32,
-    /// How much length counts, from 0 to 1.
+    /// How much a document's length counts, from 0 to 1.
     pub b: f32,
     /// How the documents' weights are searched; they are no integers, so only `f32` keeps them.
     pub index: SparseStructure,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -149,7 +149,7 @@ struct DeepCt {
 impl Encoder for DeepCt {
     type Vector = WeightedWords;
 
-    /// `tf(t, d)` of documents, `q_t` of queries.
+    /// The frequencies `tf(t, d)` of documents; the counts `q_t` of queries.
     fn encode(&self, texts: Texts<'_>) -> Result<Vec<WeightedWords>> {
         if let Texts::Queries(queries) = texts {
             let counts = |text: &str| analysed([(text, 1.0)], &*self.analyzer);
@@ -203,7 +203,7 @@ fn analysed<'a>(
     terms
 }
 
-/// The part of BM25 that a document decides.
+/// The part of BM25 that depends on the document.
 struct Bm25 {
     k1: f32,
     b: f32,

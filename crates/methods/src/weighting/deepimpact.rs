@@ -40,7 +40,7 @@ use crate::shards::Effort;
 use crate::term_weights::{Quantisation, quantised};
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -48,16 +48,16 @@ pub struct Config {
     pub model: ModelSource,
     /// The names of the linear layers, in order, that give a word piece its impact; a ReLU follows each.
     pub head: Vec<String>,
-    /// How a query is cut into words; no model reads it.
+    /// How a query is split into words; no model reads it.
     pub query: Input,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
-    /// Impacts as integers; as they are if absent.
+    /// How impacts become integers; if absent, they are not changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantisation: Option<Quantisation>,
-    /// How the documents' impacts are searched.
+    /// The structure in which the documents' impacts are searched.
     pub index: SparseStructure,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 

@@ -39,7 +39,7 @@ use crate::shards::Effort;
 use crate::term_weights::{Quantisation, QueryWeighting, quantised};
 use crate::{Algorithm, Context, Shape, Stage};
 
-/// The parameters.
+/// The parameters of the method.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -47,18 +47,18 @@ pub struct Config {
     pub model: ModelSource,
     /// The name of the linear layer that gives a token its weight.
     pub head: String,
-    /// Whether a query's weights are the model's.
+    /// Whether a query's weights come from the model.
     pub query_weighting: QueryWeighting,
-    /// How a query is written.
+    /// How a query is turned into tokens.
     pub query: Input,
-    /// How a document is written.
+    /// How a document is turned into tokens.
     pub document: Input,
-    /// Weights as integers; as they are if absent.
+    /// How weights become integers; if absent, they are not changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantisation: Option<Quantisation>,
-    /// How the documents' vectors are searched.
+    /// The structure in which the documents' vectors are searched.
     pub index: SparseStructure,
-    /// How many documents are kept for each query.
+    /// The number of documents that are kept for each query.
     pub depth: usize,
 }
 
@@ -113,13 +113,13 @@ impl Config {
 
 struct UniCoil {
     reader: Reader<PerToken>,
-    /// `[CLS]`, which is no term.
+    /// The id of `[CLS]`, which is no term.
     first: u32,
     query_weighting: QueryWeighting,
     quantisation: Option<Quantisation>,
 }
 
-/// The weights of a text's terms, by rising term.
+/// The weights of a text's terms, in ascending order of the terms.
 ///
 /// - `terms`: for each place `i` of the text its term, and what the head gives there: `v · h_i + b`
 ///

@@ -26,7 +26,7 @@ use crate::reader::{Side, Texts, per_token};
 pub(super) struct WeightedWords(pub(super) BTreeMap<String, f32>);
 
 impl WeightedWords {
-    /// A text as weighted words, all of them its own.
+    /// A text as weighted words, all of which occur in the text.
     pub(super) fn shown(self, tokens: Vec<String>) -> Encoding {
         let own = |(term, weight)| EncodedTerm { term, weight, is_expansion: false };
         Encoding { tokens, form: Form::Terms(self.0.into_iter().map(own).collect()) }
@@ -40,7 +40,7 @@ impl FromIterator<(String, f32)> for WeightedWords {
 }
 
 const WORDS: &str = "words.tsv";
-/// Of the file of that name.
+/// The version of the format of the file with that name.
 pub(crate) const FORMAT: Version = Version::new("methods::weighted words", 1);
 
 /// The weighted words of consecutive documents, in a file: a line for each document, `word ⇥ weight ⇥ word ⇥ weight`. No
@@ -68,7 +68,7 @@ impl Stored for WeightedWords {
 }
 
 impl WordShard {
-    /// Gives the words of each document, in order.
+    /// Calls `take` with the words of each document, in order.
     fn each(&self, mut take: impl FnMut(WeightedWords) -> Result<()>) -> Result<()> {
         BufReader::new(File::open(&self.0)?).lines().try_for_each(|line| take(read(&line?)?))
     }
@@ -85,9 +85,9 @@ fn read(line: &str) -> Result<WeightedWords> {
 
 /// An index of words, where each word of a document has an impact that may depend on the whole collection.
 pub(super) struct WordStructure<'a> {
-    /// Decides how impacts are searched.
+    /// The structure in which impacts are searched.
     pub(super) impacts: &'a SparseStructure,
-    /// Names what `weigh` does, with its parameters.
+    /// The name of what `weigh` does, with its parameters.
     pub(super) weighing: String,
     /// The impacts of a document's words, which are given by number with their weights.
     pub(super) weigh: &'a dyn Fn(&Collection, SparseVector) -> SparseVector,
@@ -129,7 +129,7 @@ impl Structure for WordStructure<'_> {
     }
 }
 
-/// An index whose dimensions are words, open.
+/// An open index whose dimensions are words.
 pub(super) struct WordIndex {
     /// Sorted; the number of a dimension is the place of its word.
     words: Vec<String>,
@@ -186,11 +186,11 @@ impl Index for WordIndex {
 /// The words of a collection, and what the weights of documents say of it as a whole.
 #[derive(Debug, PartialEq)]
 pub(super) struct Collection {
-    /// Sorted; a word's number is its place.
+    /// The words, sorted; the number of a word is its position.
     words: Vec<String>,
-    /// How many documents have each word.
+    /// The number of documents that have each word.
     document_frequencies: Vec<u32>,
-    /// How many documents have a word at all.
+    /// The number of documents that have at least one word.
     documents: u32,
     /// The sum of all weights.
     weight: f64,
@@ -211,12 +211,12 @@ impl Collection {
         Ok(Self { words, document_frequencies, documents: with_words, weight })
     }
 
-    /// How many documents have a word at all.
+    /// The number of documents that have at least one word.
     pub(super) fn documents(&self) -> u32 {
         self.documents
     }
 
-    /// How many documents have the word of this number.
+    /// The number of documents that have the word with this number.
     pub(super) fn document_frequency(&self, word: u32) -> u32 {
         self.document_frequencies[word as usize]
     }

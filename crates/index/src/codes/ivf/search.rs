@@ -12,12 +12,12 @@ use crate::codes::kmeans::Centroids;
 use crate::dense::{Matrix, Rows, Strided};
 use crate::ranking::scored;
 
-/// What an inverted file is made with.
+/// The parts that an inverted file is made with.
 #[derive(Debug, Clone)]
 pub struct Layout<C> {
     /// The centroids of the lists.
     pub coarse: Centroids,
-    /// How rows are coded.
+    /// The code of the rows in the lists.
     pub code: C,
     /// Whether codes stand for what is left of a row without its centroid.
     pub residual: bool,
@@ -29,41 +29,41 @@ pub struct Ivf<C> {
     layout: Layout<C>,
     lists: Vec<List>,
     rows: usize,
-    /// Where document numbers begin in the file.
+    /// The position in the file at which document numbers begin.
     documents: usize,
 }
 
 /// Where a list lies. A slot is a place in the order of lists.
 #[derive(Clone, Copy)]
 struct List {
-    /// The slot of its first row.
+    /// The slot of the list's first row.
     first: usize,
     rows: usize,
-    /// Where its codes begin in the file.
+    /// The position in the file at which the list's codes begin.
     codes: usize,
 }
 
-/// How much of an inverted file is read.
+/// How much of an inverted file a search reads.
 #[derive(Clone, Copy)]
 pub struct Probe<'m> {
-    /// How many lists.
+    /// The number of lists that are read.
     pub nprobe: usize,
-    /// What the candidates are scored with in the end.
+    /// How the candidates of the scan are scored in the end.
     pub rescore: Rescore<'m>,
 }
 
 /// What the best candidates are scored with in the end.
 #[derive(Clone, Copy)]
 pub enum Rescore<'m> {
-    /// Nothing: the scores of the scan are final.
+    /// They are not scored again: the scores of the scan are final.
     None,
     /// So many candidates: the code and the unrounded query.
     Codes(usize),
-    /// So many candidates: their rows of this matrix.
+    /// The best candidates, this many, are scored by their rows of this matrix.
     Rows(usize, &'m Matrix),
 }
 
-/// Queries that share a read of the coarse centroids.
+/// The number of queries that share a read of the coarse centroids.
 const BATCH: usize = 48;
 
 /// The positions of the `count` largest products, in their order; of equal ones the first.
@@ -109,32 +109,32 @@ impl<C: Code> Ivf<C> {
         (next.first == rows && next.codes == file.len()).then_some((coarse, code, all, documents))
     }
 
-    /// Reads all of it and compares it with its checksum.
+    /// Reads the whole file and compares it with its checksum. Fails if it is damaged.
     pub fn verify(&self) -> Result<(), IndexError> {
         Ok(self.file.verify()?)
     }
 
-    /// How many documents there are.
+    /// The number of documents.
     pub fn len(&self) -> usize {
         self.rows
     }
 
-    /// Whether there is no document.
+    /// Whether there are no documents.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    /// How many lists there are.
+    /// The number of lists.
     pub fn lists(&self) -> usize {
         self.lists.len()
     }
 
-    /// The size of its file.
+    /// The size of the file in bytes.
     pub fn bytes(&self) -> u64 {
         self.file.bytes()
     }
 
-    /// How rows are coded.
+    /// The code of the rows.
     pub fn code(&self) -> &C {
         &self.layout.code
     }
@@ -220,7 +220,7 @@ impl<C: Code> Ivf<C> {
         best.hits().into_iter().map(scored).collect()
     }
 
-    /// The slots of the best `count` codes.
+    /// The slots of the best `count` codes of the lists that the query reads.
     fn candidates(&self, query: &Query<C>, count: usize, scratch: &mut Vec<f32>) -> Vec<usize> {
         let mut candidates = Top::new(count);
         for &list in &query.lists {
@@ -229,7 +229,7 @@ impl<C: Code> Ivf<C> {
         candidates.rows()
     }
 
-    /// The scores of all rows of a list.
+    /// Scores all rows of a list.
     fn scan<'s>(&self, query: &Query<C>, list: usize, scores: &'s mut Vec<f32>) -> &'s [f32] {
         scores.resize(self.lists[list].rows, 0.0);
         self.layout.code.scan(query.code, self.codes(list), scores);
@@ -275,17 +275,17 @@ impl<C: Code> Ivf<C> {
     }
 }
 
-/// A query on its way through the lists.
+/// The state of one query during a search.
 struct Query<'q, C: Code> {
     vector: &'q [f32],
-    /// With the centroid of each list.
+    /// The products with the centroids of all lists.
     products: &'q [f32],
     code: &'q C::Query,
-    /// The lists it reads.
+    /// The numbers of the lists that the query reads.
     lists: Vec<usize>,
 }
 
-/// Products of a query with some rows, four at a time.
+/// The inner products of a query with some rows, four at a time.
 fn dots<E: Element>(query: &[f32], docs: &[u32], rows: Strided<E>) -> Vec<f32> {
     let (simd, row) = (Simd::get(), |doc: u32| rows.row(doc as usize));
     let (fours, rest) = docs.as_chunks::<4>();

@@ -18,13 +18,13 @@ pub struct IvfWriter<C> {
     codes: FrameWriter,
     /// The list of each row so far.
     assigned: Vec<u32>,
-    /// Rows that are not coded yet.
+    /// The rows that are not encoded yet.
     pending: Vec<f32>,
 }
 
-/// Rows that are coded at a time.
+/// The number of rows that are encoded at a time.
 const PENDING: usize = 8192;
-/// Kind of the file in which codes wait.
+/// The kind of the temporary file that holds codes until all lists are known.
 const WAITING: &str = "nir-codes 1";
 
 impl<C: Code> IvfWriter<C> {
@@ -41,7 +41,7 @@ impl<C: Code> IvfWriter<C> {
         Ok(Self { layout, file, codes, assigned: Vec::new(), pending: Vec::new() })
     }
 
-    /// Adds the vector of the next document.
+    /// Adds the vector of the next document. Fails if it has another length or cannot be stored.
     pub fn push(&mut self, row: &[f32]) -> Result<(), IndexError> {
         let (expected, found) = (self.layout.coarse.dim(), row.len());
         if found != expected {

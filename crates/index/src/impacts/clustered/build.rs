@@ -22,7 +22,7 @@ pub struct ClusteredBuilder {
 }
 
 impl ClusteredBuilder {
-    /// Begins a new file, in place of whatever is there.
+    /// Begins a new file; a file of that name is replaced.
     ///
     /// # Panics
     /// If a parameter of `clustering` has no meaning.
@@ -37,7 +37,7 @@ impl ClusteredBuilder {
         self.gathered.push(document, &mut self.file)
     }
 
-    /// Clusters the lists, and opens what was written.
+    /// Clusters the lists, completes the file and opens it.
     pub fn finish(self) -> Result<Clustered, IndexError> {
         let Self { clustering, gathered, mut file } = self;
         file.end_section()?;
@@ -72,7 +72,7 @@ impl Clustered {
     }
 }
 
-/// What the documents leave in memory.
+/// What is kept in memory of all documents until the lists are built.
 struct Gathered {
     most: usize,
     numbers: FxHashMap<u32, u32>,
@@ -118,7 +118,7 @@ impl Gathered {
         self.write_row(file)
     }
 
-    /// Returns the number of the dimension.
+    /// Adds a posting to its list; returns the number of its dimension.
     fn posting(&mut self, dimension: u32, weight: f32, doc: usize) -> Result<u32, IndexError> {
         let next = self.names.len();
         let number = *self.numbers.entry(dimension).or_insert(next as u32);
@@ -153,7 +153,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// Dimensions by name.
+    /// The dimensions in the order of their names.
     fn dimensions(&self) -> Vec<Dimension> {
         let named = (0..).zip(&self.names).zip(&self.max);
         let mut all: Vec<Dimension> =
@@ -163,7 +163,7 @@ impl Gathered {
     }
 }
 
-/// Refuses what an index cannot hold.
+/// Refuses a document that an index cannot store.
 fn check(row: &mut [(u32, f32)], document: usize) -> Result<(), IndexError> {
     row.sort_unstable_by_key(|&(dimension, _)| dimension);
     let wrong = |dimension, what| Err(IndexError::Posting { document, dimension, what });

@@ -18,14 +18,14 @@ pub(super) const SUMMARY_CODES: usize = 10;
 pub(super) const SECTIONS: usize = 11;
 
 pub(super) const MOST_CLUSTERS: usize = 256;
-/// Dimensions are numbered in 16 bits.
+/// The largest number of dimensions, as they are numbered in 16 bits.
 pub(super) const MOST_DIMENSIONS: usize = 1 << 16;
 /// Dimensions of a summary of which only the first says where its entries begin.
 pub(super) const GROUP: usize = 32;
 /// Bytes of a posting in a row: 4 for the weight, 2 for the dimension.
 pub(super) const POSTING: u64 = 6;
 
-/// A dimension, by its name in the documents.
+/// A dimension, with its name in the documents.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Dimension {
@@ -63,7 +63,7 @@ pub(super) struct Rows<'i> {
     pub(super) starts: &'i [u64],
 }
 
-/// One document.
+/// The weights of one document.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'i> {
     pub(super) weights: &'i [f32],
@@ -108,7 +108,7 @@ impl Row<'_> {
     }
 }
 
-/// A dimension of the query, by number.
+/// A dimension of the query, with its number in the index.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QueryTerm {
     pub(super) number: u16,
@@ -118,9 +118,9 @@ pub(super) struct QueryTerm {
 /// The summaries of a list's clusters, by dimension.
 pub(super) struct Summaries<'i> {
     pub(super) dimensions: &'i [u16],
-    /// How many entries each dimension has, less one.
+    /// The number of entries of each dimension, minus one.
     pub(super) counts: &'i [u8],
-    /// Where the entries of each 32nd dimension begin.
+    /// The positions at which the entries of every 32nd dimension begin.
     pub(super) groups: &'i [u32],
     pub(super) clusters: &'i [u8],
     pub(super) codes: &'i [u8],

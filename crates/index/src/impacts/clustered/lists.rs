@@ -8,19 +8,19 @@ use crate::IndexError;
 
 /// How many heaviest dimensions of a document decide its cluster; as in the authors' code.
 const DOCUMENT_CUT: usize = 15;
-/// Lists that are built before any is written.
+/// The number of lists that are built before they are written.
 const BATCH: usize = 2048;
 
-/// How lists are cut, clustered and summarised.
+/// The parameters by which lists are cut, clustered and summarised.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Clustering {
     /// How many documents a list keeps: those with the largest weights.
     pub postings: usize,
     /// How many clusters a list has, as a part of its documents.
     pub cluster_fraction: f32,
-    /// How much of its sum a summary keeps.
+    /// The share of the sum of its weights that a summary keeps, from 0 to 1.
     pub summary_energy: f32,
-    /// What centroids are drawn from.
+    /// The seed of the random choice of centroids.
     pub seed: u64,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn heaviest_documents(list: &mut Vec<(f32, u32)>, most: usize) {
     }
 }
 
-/// All lists, as the sections of the file have them.
+/// The data of all lists, in the form of the file's sections.
 #[derive(Default)]
 pub(super) struct Body {
     lists: Vec<List>,
@@ -113,11 +113,11 @@ struct SummaryColumns {
     codes: Vec<u8>,
 }
 
-/// Builds one list after another.
+/// Builds one list after another, with buffers that it keeps.
 struct ListBuilder<'i> {
     clustering: Clustering,
     rows: Rows<'i>,
-    /// The summary under way, by dimension.
+    /// The largest weight of each dimension in the current summary.
     max: Vec<f32>,
     touched: Vec<u16>,
 }
@@ -247,7 +247,7 @@ impl SummaryColumns {
     }
 }
 
-/// Centroids by dimension.
+/// The centroids' weights by dimension.
 struct Inverted {
     starts: Vec<u32>,
     postings: Vec<(u8, f32)>,

@@ -18,7 +18,7 @@ use crate::impacts::format::LEAST;
 /// How many rows a search asks memory for before it needs them; half of its time went into waiting.
 const AHEAD: usize = 4;
 
-/// How far a search goes.
+/// The parameters that decide how much of the lists a search reads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effort {
     /// How many of the query's dimensions have their lists searched.
@@ -56,23 +56,23 @@ impl Clustered {
             .ok_or_else(|| self.file.damaged("its parts do not fit each other").into())
     }
 
-    /// Reads the whole file and compares every checksum.
+    /// Reads the whole file and compares every checksum. Fails if it is damaged.
     pub fn verify(&self) -> Result<(), IndexError> {
         Ok(self.file.verify()?)
     }
 
-    /// How many documents there are, empty ones included.
+    /// The number of documents, including empty ones.
     pub fn documents(&self) -> usize {
         self.file.numbers::<u64>(STARTS).len() - 1
     }
 
-    /// How many weights of documents there are.
+    /// The number of weights of all documents.
     pub fn postings(&self) -> u64 {
         let starts = self.file.numbers::<u64>(STARTS);
         starts.windows(2).map(|row| (row[1] - row[0]) / POSTING).sum()
     }
 
-    /// What the index takes on disk.
+    /// The size of the index on disk in bytes.
     pub fn bytes(&self) -> u64 {
         self.file.bytes()
     }
@@ -296,7 +296,7 @@ impl Scratch {
         }
     }
 
-    /// Whether this is the first visit.
+    /// Marks a document as visited; returns whether this is the first visit.
     fn visit(&mut self, doc: u32) -> bool {
         let (word, bit) = (&mut self.seen[doc as usize / 64], 1 << (doc % 64));
         let first = *word & bit == 0;

@@ -6,7 +6,7 @@
 
 use super::{Analyzer, porter, uax29};
 
-/// Anserini's default for English, stemmer `porter`.
+/// Anserini's default chain for English, with its stemmer `porter`.
 pub(crate) struct LuceneEnglish;
 
 impl Analyzer for LuceneEnglish {
@@ -30,7 +30,7 @@ fn without_possessive(word: &str) -> &str {
     stripped.and_then(|rest| rest.strip_suffix(['\'', '\u{2019}', '\u{ff07}'])).unwrap_or(word)
 }
 
-/// Room for one term, used again for the next.
+/// A buffer for one term, used again for the next.
 #[derive(Default)]
 struct Term {
     bytes: Vec<u8>,

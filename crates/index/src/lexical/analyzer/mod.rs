@@ -27,14 +27,14 @@ pub trait Analyzer: Send + Sync {
     }
 }
 
-/// The names that [`analyzer`] knows.
+/// The names that [`analyzer`] accepts.
 pub const ANALYZERS: [&str; 3] = ["lucene-english", "tantivy-english", "whitespace"];
 
-/// There is no analyzer of this name.
+/// The error for a name that no analyzer has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown analyzer `{name}`: expected one of {}", ANALYZERS.join(", "))]
 pub struct UnknownAnalyzer {
-    /// What was asked for.
+    /// The name that was asked for.
     pub name: String,
 }
 

@@ -89,7 +89,7 @@ impl<L: Copy + Eq + From<u8>> Word<'_, L> {
         }
     }
 
-    /// One of the five; y is looked at elsewhere.
+    /// Whether the letter is a, e, i, o or u; whether y is a vowel is decided elsewhere.
     fn is_vowel(&self, i: usize) -> bool {
         b"aeiou".iter().any(|&vowel| self.is(i, vowel))
     }
@@ -109,7 +109,7 @@ impl<L: Copy + Eq + From<u8>> Word<'_, L> {
         self.consonants().take(len).any(|consonant| !consonant)
     }
 
-    /// `*d`: the word ends in a doubled consonant.
+    /// Whether the word ends in a doubled consonant: `*d` in the paper.
     fn ends_doubled(&self) -> bool {
         let n = self.0.len();
         n >= 2 && self.letter(n - 1) == self.letter(n - 2) && self.is_consonant(n - 1)
@@ -131,7 +131,7 @@ impl<L: Copy + Eq + From<u8>> Word<'_, L> {
         matches.then_some(len)
     }
 
-    /// The last letters go, these come.
+    /// Replaces the letters from `len` on by `ending`.
     fn replace_from(&mut self, len: usize, ending: &str) {
         self.0.truncate(len);
         self.0.extend(ending.bytes().map(L::from));
@@ -179,7 +179,7 @@ impl<L: Copy + Eq + From<u8>> Word<'_, L> {
         }
     }
 
-    /// `happy -> happi`, but `sky` stays.
+    /// Step 1c: `happy` becomes `happi`, but `sky` stays.
     fn step_1c(&mut self) {
         if let Some(len) = self.before("y")
             && self.has_vowel(len)

@@ -9,7 +9,7 @@ use tantivy::tokenizer::{
 
 use super::Analyzer;
 
-/// tantivy's own filters, in the order of `en_stem`.
+/// The filters of tantivy's `en_stem`, in the same order.
 pub(crate) struct TantivyEnglish(TextAnalyzer);
 
 impl Default for TantivyEnglish {

@@ -24,7 +24,7 @@ const MAX_UNITS: usize = 255;
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
 const KEYCAP: char = '\u{20e3}';
 
-/// What a character does at the edge of a word.
+/// The class of a character, which decides whether a word ends beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
     Other,
@@ -40,11 +40,11 @@ enum Class {
     DoubleQuote,
     /// Extend, Format and the zero width joiner: part of the character before.
     Extend,
-    /// A script without spaces.
+    /// A character of a script without spaces.
     Complex,
     /// A mark of such a script: extends, and begins a run where there is nothing to extend.
     ComplexMark,
-    /// Han or Hiragana: one character, one word.
+    /// A Han or Hiragana character, which is a word of its own.
     Ideograph,
     Pictograph,
     /// The colour of an emoji's skin: extends, and is a word where there is nothing to extend.
@@ -88,7 +88,7 @@ impl Class {
         })
     }
 
-    /// Part of the character before it.
+    /// Whether the character belongs to the one before it.
     fn extends(self) -> bool {
         matches!(self, Self::Extend | Self::ComplexMark | Self::Modifier)
     }
@@ -141,14 +141,14 @@ impl Class {
     }
 }
 
-/// Characters of one class.
+/// A range of characters of one class.
 struct Range {
     first: u32,
     last: u32,
     class: Class,
 }
 
-/// Sorted.
+/// The ranges of all classes, sorted.
 static UNICODE: LazyLock<Vec<Range>> = LazyLock::new(|| {
     let mut ranges = ranges(include_str!("word_break.txt")).expect("the table is well formed");
     ranges.sort_unstable_by_key(|range| range.first);
@@ -213,7 +213,7 @@ struct Window<'t> {
     text: &'t str,
     start: usize,
     end: usize,
-    /// How long it is in UTF-16.
+    /// Its length in UTF-16 units.
     units: usize,
 }
 
@@ -236,9 +236,9 @@ fn units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// Characters without a boundary between them.
+/// Characters without a word boundary between them.
 struct Run {
-    /// In bytes, at least one character.
+    /// The length in bytes; at least one character.
     len: usize,
     is_word: bool,
     /// How many bytes from its start on are known to be underscores and what extends them, and so no word by themselves.

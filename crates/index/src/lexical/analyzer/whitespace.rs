@@ -2,7 +2,7 @@
 
 use super::Analyzer;
 
-/// Cuts at Unicode white space and changes nothing.
+/// Splits at Unicode white space and changes nothing else.
 pub(crate) struct Whitespace;
 
 impl Analyzer for Whitespace {
