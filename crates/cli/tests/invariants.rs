@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -96,6 +96,107 @@ fn nothing_points_up_or_sideways() {
             "crate `{name}` imports {found:?}, may import {allowed:?}"
         );
     }
+}
+
+/// The files of a crate by their modules (`cpu::linear`), with their text before the tests.
+fn modules(name: &str) -> BTreeMap<String, String> {
+    let folder = root().join("crates").join(name).join("src");
+    let module = |(path, text): (PathBuf, String)| {
+        let path = path.strip_prefix(&folder).unwrap().with_extension("");
+        let parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap()).collect();
+        let name = parts.join("::");
+        let name = name.strip_suffix("::mod").unwrap_or(&name);
+        let name = if ["lib", "main"].contains(&name) { "" } else { name };
+        (name.to_owned(), text.split("#[cfg(test)]").next().unwrap().to_owned())
+    };
+    files(&folder, "rs").into_iter().map(module).collect()
+}
+
+/// The paths that a tree of imports names: `a::{b, c::{d, e}}` is `a::b`, `a::c::d` and `a::c::e`.
+fn paths(tree: &str) -> Vec<String> {
+    let Some((before, inner)) = tree.split_once('{') else { return vec![tree.trim().to_owned()] };
+    let (before, inner) = (before.trim(), inner.trim_end().trim_end_matches('}'));
+    let (mut depth, mut parts) = (0, vec![String::new()]);
+    for c in inner.chars() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        match (c, depth) {
+            (',', 0) => parts.push(String::new()),
+            _ => parts.last_mut().unwrap().push(c),
+        }
+    }
+    let parts = parts.iter().filter(|part| !part.trim().is_empty());
+    parts.flat_map(|part| paths(part)).map(|path| format!("{before}{path}")).collect()
+}
+
+/// The module of a crate that a path in `from` leads into; none where it leads into another crate.
+fn target(path: &str, from: &str, modules: &BTreeMap<String, String>) -> Option<String> {
+    let mut base: Vec<&str> = from.split("::").filter(|part| !part.is_empty()).collect();
+    let mut parts = path.split("::").map(str::trim).peekable();
+    match parts.next()? {
+        "crate" => base.clear(),
+        "self" => {}
+        "super" => {
+            base.pop();
+            while parts.next_if_eq(&"super").is_some() {
+                base.pop();
+            }
+        }
+        _ => return None,
+    }
+    let mut found = base.join("::");
+    for part in parts {
+        let below = if found.is_empty() { part.to_owned() } else { format!("{found}::{part}") };
+        if !modules.contains_key(&below) {
+            break;
+        }
+        found = below;
+    }
+    Some(found)
+}
+
+/// Which modules each one imports; a module and the folder that it is in are one thing, and do not count.
+fn imports(modules: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<String>> {
+    let of = |(name, text): (&str, &String)| {
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let uses = code.split("use ").skip(1).filter_map(|rest| rest.split(';').next());
+        let targets = uses.flat_map(paths).filter_map(|path| target(&path, name, modules));
+        let is_apart = |other: &String| {
+            let within =
+                |a: &str, b: &str| a == b || b.is_empty() || a.starts_with(&format!("{b}::"));
+            !within(name, other) && !within(other, name)
+        };
+        targets.filter(is_apart).collect()
+    };
+    modules.iter().map(|(name, text)| (name.as_str(), of((name, text)))).collect()
+}
+
+#[test]
+fn files_import_one_another_in_no_circle() {
+    for (name, _) in IMPORTS {
+        let modules = modules(name);
+        let mut open = imports(&modules);
+        // Modules that import nothing that is left are taken away, until all are gone or a circle is left.
+        loop {
+            let left: BTreeSet<&str> = open.keys().copied().collect();
+            let before = open.len();
+            open.retain(|_, imported| imported.iter().any(|one| left.contains(one.as_str())));
+            if open.len() == before {
+                break;
+            }
+        }
+        assert!(open.is_empty(), "crate `{name}` has a circle among {:?}", open.keys());
+    }
+}
+
+#[test]
+fn a_tree_of_imports_is_taken_apart() {
+    assert_eq!(paths("a::{b, c::{d, e}}"), ["a::b", "a::c::d", "a::c::e"]);
+    let modules: BTreeMap<String, String> =
+        ["cpu", "cpu::head", "cpu::math"].map(|name| (name.to_owned(), String::new())).into();
+    assert_eq!(target("super::math::exp2", "cpu::head", &modules).unwrap(), "cpu::math");
+    assert_eq!(target("crate::cpu::Simd", "cpu::head", &modules).unwrap(), "cpu");
+    assert_eq!(target("std::fs", "cpu", &modules), None);
 }
 
 #[test]

@@ -4,12 +4,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use nir_cache::{CacheError, Found, Name};
 use nir_core::Digest;
 
-use crate::engine::Tell;
+/// A function that receives a sentence for the user.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The folders of everything that is kept between runs.
 #[derive(Clone)]

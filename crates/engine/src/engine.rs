@@ -10,7 +10,7 @@ use nir_data::Dataset;
 use nir_eval::Measure;
 use nir_nn::{Backend, Precision};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Tell};
 use crate::home::Home;
 use crate::models::{Models, Sought};
 use crate::progress::Hushable;
@@ -72,9 +72,6 @@ pub struct Options {
     /// Receives sentences that a user should read, for example that a damaged entry of the cache is made again.
     pub tell: Tell,
 }
-
-/// A function that receives a sentence for the user.
-pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Default for Options {
     fn default() -> Self {

@@ -74,8 +74,8 @@ mod workshop;
 
 pub use anew::{Fresh, Work};
 pub use ask::{Answer, Hit};
-pub use cache::{Cache, KINDS, Kind, RUN};
-pub use engine::{Engine, Options, Target, Tell, official_measures};
+pub use cache::{Cache, KINDS, Kind, RUN, Tell};
+pub use engine::{Engine, Options, Target, official_measures};
 pub use home::Home;
 pub use kept::MADE_WITH;
 pub use keys::versions;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::checkpoint::Checkpoint;
 use crate::contract::{Overrides, contradiction};
-use crate::tokens::read_json;
+use crate::json::read_json;
 use crate::{Input, Result};
 
 const FILE: &str = "artifact.metadata";

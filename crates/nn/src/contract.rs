@@ -20,10 +20,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::checkpoint::{Checkpoint, Weights};
-use crate::heads::vector::{Layer, NORM_EPS, Residual};
-use crate::heads::{LogitPooling, Projection};
+use crate::heads::LogitPooling;
+use crate::heads::layer::{Layer, NORM_EPS, Projection, Residual};
+use crate::json::read_json;
 use crate::layers::{LayerNorm, Linear};
-use crate::tokens::read_json;
 use crate::{Activation, Backend, Error, Pooling, Poolings, Result, Similarity, Tensors};
 
 /// The names that a card's `overrides` may list: each is a setting in which a config may contradict its checkpoint.

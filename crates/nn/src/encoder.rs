@@ -1,49 +1,10 @@
 //! Token sequences to hidden states, in whichever form is fastest where it runs.
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
+use crate::hidden::{lengths, numbers};
 use crate::packed::Packed;
-use crate::{Backend, Error, Padded, Result, Rows, Tokens, Trunk, batches};
-
-/// The hidden states of a batch of sequences, without padding.
-#[derive(Debug)]
-pub struct Hidden {
-    /// `[rows, hidden]`: the states of the sequences, one after the other.
-    pub states: Tensor,
-    /// The number of rows of each sequence.
-    pub lengths: Vec<usize>,
-}
-
-impl Hidden {
-    /// Takes the first `lengths` rows of each sequence of `[batch, seq, hidden]`.
-    pub(crate) fn cut(states: &Tensor, lengths: Vec<usize>) -> Result<Self> {
-        let first =
-            |(sequence, &length): (usize, &usize)| states.get(sequence)?.narrow(0, 0, length);
-        let rows = lengths.iter().enumerate().map(first);
-        let rows = rows.collect::<candle_core::Result<Vec<_>>>()?;
-        Ok(Self { states: Tensor::cat(&rows, 0)?, lengths })
-    }
-
-    /// The row at which each sequence begins.
-    pub fn firsts(&self) -> Vec<u32> {
-        let mut next = 0;
-        let begin = |&length: &usize| {
-            next += length as u32;
-            next - length as u32
-        };
-        self.lengths.iter().map(begin).collect()
-    }
-
-    /// The rows of each sequence separately, `[length, hidden]`.
-    pub fn sequences(&self) -> Result<Vec<Tensor>> {
-        let mut next = 0;
-        let mut rows = |length: usize| {
-            next += length;
-            Ok(self.states.narrow(0, next - length, length)?)
-        };
-        self.lengths.iter().map(|&length| rows(length)).collect()
-    }
-}
+use crate::{Backend, Error, Hidden, Padded, Result, Rows, Tokens, Trunk, batches};
 
 /// An encoder that is ready to run on a backend, in the fastest form that the backend has.
 pub struct Encoder {
@@ -144,26 +105,12 @@ impl Encoder {
     }
 }
 
-/// All numbers of a tensor as f32, in row order.
-pub fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
-    Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
-}
-
 /// Fails if a number of `row` is infinite or not a number; `text` gives the text that the error names.
 pub fn check_finite(row: &[f32], text: impl FnOnce() -> String) -> Result<()> {
     match row.iter().find(|value| !value.is_finite()) {
         None => Ok(()),
         Some(&value) => Err(Error::NotFinite { value, text: text().chars().take(80).collect() }),
     }
-}
-
-/// How many rows of hidden states each sequence of a batch has.
-pub(crate) fn lengths(batch: &[Tokens], rows: Rows) -> Vec<usize> {
-    let kept = |tokens: &Tokens| match rows {
-        Rows::All => tokens.len(),
-        Rows::First => 1,
-    };
-    batch.iter().map(kept).collect()
 }
 
 /// Computes hidden states with candle on padded sequences, and removes the rows of padding.

@@ -10,7 +10,7 @@ use crate::cpu::{
     self, Arithmetic, Dense, Disentangled, Distances, Layers, Norm, Rotary, Rows, RowsByDistance,
     Shape, Simd, Tables,
 };
-use crate::encoder::lengths;
+use crate::hidden::lengths;
 use crate::layers::{LayerNorm, Linear};
 use crate::trunk::{Block, Embeddings};
 use crate::{Hidden, Result, Tokens, Trunk, numbers};

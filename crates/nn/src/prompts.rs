@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::checkpoint::{Checkpoint, Location};
 use crate::contract::{Contract, Overrides};
-use crate::tokens::read_json;
+use crate::json::read_json;
 use crate::{Error, Input, Result};
 
 /// Whether a text is a query or a document.

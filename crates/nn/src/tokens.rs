@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokenizers::models::ModelWrapper;
-use tokenizers::normalizers::Precompiled;
 use tokenizers::{Encoding, Model as _, TruncationParams, TruncationStrategy, truncate_encodings};
 
 use crate::checkpoint::Checkpoint;
@@ -243,7 +242,7 @@ impl Tokenizer {
     /// Reads a `tokenizer.json` without a checkpoint, for a model that is yet to be trained; returns it with the number
     /// of its tokens.
     pub fn in_file(path: &Path, positions: usize) -> Result<(Self, usize)> {
-        let mut inner = tokenizer_json(path)?;
+        let mut inner = vocabulary::tokenizer_json(path)?;
         inner.with_padding(None);
         let vocab = inner.get_vocab_size(true);
         Ok((Self { inner, name: path.display().to_string(), positions, skipped: None }, vocab))
@@ -458,39 +457,6 @@ impl Bound {
 fn added(tokenizer: &tokenizers::Tokenizer, pair: bool) -> usize {
     let post = tokenizer.get_post_processor();
     post.map_or(0, |post| tokenizers::PostProcessor::added_tokens(post, pair))
-}
-
-/// Reads a `tokenizer.json`. The library's reader panics if a decoder is no JSON or a compiled normalizer is damaged
-/// (tokenizers 0.23.2), so both are checked before.
-pub(crate) fn tokenizer_json(path: &Path) -> Result<tokenizers::Tokenizer> {
-    let no_tokenizer =
-        |error: &dyn std::fmt::Display| Error::file(path, format!("no tokenizer ({error})"));
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    let json: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| no_tokenizer(&error))?;
-    check_compiled(&json["normalizer"]).map_err(|error| no_tokenizer(&error))?;
-    text.parse().map_err(|error: tokenizers::Error| no_tokenizer(&error))
-}
-
-/// Checks every compiled normalizer, in a sequence or by itself.
-fn check_compiled(normalizer: &serde_json::Value) -> serde_json::Result<()> {
-    if let Some(normalizers) = normalizer["normalizers"].as_array() {
-        normalizers.iter().try_for_each(check_compiled)?;
-    }
-    match normalizer["type"].as_str() {
-        Some("Precompiled") => {
-            // From text, as it borrows.
-            serde_json::from_str::<Precompiled>(&normalizer.to_string()).map(drop)
-        }
-        _ => Ok(()),
-    }
-}
-
-pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes =
-        std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::file(path, error.to_string()))
 }
 
 /// Groups sequences of similar length, the longest first, so that a batch padded to its longest sequence has at most

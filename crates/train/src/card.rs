@@ -1,7 +1,7 @@
 //! The model card that is written beside the weights.
 
 use crate::recipe::{Head, Recipe};
-use crate::trainer::Outcome;
+use crate::watch::Outcome;
 
 /// The text of the model card: what the model is, how it was made, and what it was measured at.
 pub(crate) fn write(recipe: &Recipe, vocab: usize, outcome: &Outcome) -> String {

@@ -96,11 +96,13 @@ pub mod parameters;
 pub mod recipe;
 pub mod state;
 pub mod student;
+mod tensor_file;
 pub mod texts;
 pub mod trainer;
 mod validation;
 pub mod vectors;
 pub mod vocabulary;
+mod watch;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -109,7 +111,8 @@ use nir_core::Progress;
 
 pub use error::{Error, Result};
 pub use recipe::{Kind, Recipe, Task};
-pub use trainer::{Outcome, Step, Watch, train};
+pub use trainer::train;
+pub use watch::{Outcome, Step, Watch};
 
 /// Where a recipe reads and writes, and where it announces what takes long.
 #[derive(Clone, Copy)]

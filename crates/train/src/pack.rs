@@ -10,7 +10,7 @@ use nir_nn::tensors::{SCALE, ZERO};
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::Task;
-use crate::{Error, Folders, Result, state};
+use crate::{Error, Folders, Result, tensor_file};
 
 /// The name of the file that the recipe writes, in the recipe's folder.
 const FILE: &str = "model.safetensors";
@@ -33,7 +33,7 @@ impl Recipe {
     pub fn make(&self, folders: &Folders<'_>) -> Result<PathBuf> {
         let from = folders.models.join(&self.model);
         let mut packed = HashMap::new();
-        for (name, tensor) in state::read(&from.join(FILE), &Device::Cpu)? {
+        for (name, tensor) in tensor_file::read(&from.join(FILE), &Device::Cpu)? {
             if tensor.rank() == 2 {
                 let (bytes, scales) = pack(&tensor)?;
                 packed.insert(format!("{name}{SCALE}"), scales);
@@ -47,7 +47,7 @@ impl Recipe {
         for name in ["config.json", "tokenizer.json", "README.md"] {
             copy_whole(&from.join(name), &output.join(name))?;
         }
-        state::write(&output.join(FILE), &packed)?;
+        tensor_file::write(&output.join(FILE), &packed)?;
         Ok(output.join(FILE))
     }
 }

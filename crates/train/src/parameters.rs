@@ -10,7 +10,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::recipe::{Head, Model};
-use crate::{Error, Result, state};
+use crate::{Error, Result, tensor_file};
 
 /// The prefix of the trunk's tensors in a larger model, as `transformers` writes it.
 const TRUNK: &str = "bert.";
@@ -120,7 +120,7 @@ fn load(folder: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
     let checkpoint = Checkpoint::in_folder(folder)?;
     let mut all = BTreeMap::new();
     for path in checkpoint.weights().paths() {
-        all.extend(state::read(path, device)?);
+        all.extend(tensor_file::read(path, device)?);
     }
     Ok(all)
 }

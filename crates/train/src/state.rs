@@ -3,16 +3,14 @@
 //! Random numbers are a function of seed and step ([`crate::order`]), so the step is all of their state.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
 use nir_core::{Digest, Hasher};
-use nir_data::unfinished::Guard;
 
 use crate::optimiser::AdamW;
 use crate::parameters::Parameters;
-use crate::{Error, Result};
+use crate::{Error, Result, tensor_file};
 
 /// The name of the tensor with the digest of all other tensors.
 const CONTENT: &str = "content";
@@ -66,7 +64,7 @@ impl State {
         }
         let content = content(&all)?.hex().into_bytes();
         all.insert(CONTENT.to_owned(), Tensor::new(content, &Device::Cpu)?);
-        write(&folder.join(FILE), &all)
+        tensor_file::write(&folder.join(FILE), &all)
     }
 
     /// Reads the file and restores weights and optimiser; `None` if there is no file. Fails if the file is damaged, or
@@ -82,7 +80,7 @@ impl State {
         if !path.exists() {
             return Ok(None);
         }
-        let saved = Saved { path: &path, all: read(&path, device)? };
+        let saved = Saved { path: &path, all: tensor_file::read(&path, device)? };
         let text = |name: &str, digest: &Digest| {
             let digits = digest.hex().into_bytes();
             let saved = saved.of(name, &[digits.len()], DType::U8)?.to_vec1::<u8>()?;
@@ -153,16 +151,6 @@ impl Saved<'_> {
     }
 }
 
-/// Reads the tensors of a file that a recipe wrote.
-pub(crate) fn read(path: &Path, device: &Device) -> Result<HashMap<String, Tensor>> {
-    candle_core::safetensors::load(path, device).map_err(|error| {
-        let error = error.to_string();
-        let first = error.lines().next().unwrap_or_default();
-        let path = path.display();
-        Error::Unfit(format!("{path}: no complete safetensors file ({first}); make it anew"))
-    })
-}
-
 /// The digest of all tensors with their names, which does not depend on their order in the file.
 fn content(all: &HashMap<String, Tensor>) -> Result<Digest> {
     let sorted: BTreeMap<&String, &Tensor> =
@@ -181,17 +169,4 @@ fn bytes(flat: &Tensor) -> candle_core::Result<Vec<u8>> {
         DType::F64 => flat.to_vec1::<f64>()?.into_iter().flat_map(f64::to_le_bytes).collect(),
         _ => flat.to_vec1::<f32>()?.into_iter().flat_map(f32::to_le_bytes).collect(),
     })
-}
-
-/// Writes tensors under a temporary name, waits until they are on disk, and renames the file. The temporary file is
-/// removed if that fails.
-pub(crate) fn write(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<()> {
-    let temporary = Guard::new(path.with_extension("safetensors.tmp"));
-    candle_core::safetensors::save(tensors, temporary.path())?;
-    File::open(temporary.path())
-        .and_then(|file| file.sync_all())
-        .and_then(|()| fs::rename(temporary.path(), path))
-        .map_err(|source| Error::io(path, source))?;
-    temporary.keep();
-    Ok(())
 }

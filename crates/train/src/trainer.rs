@@ -18,59 +18,9 @@ use crate::state::{self, Best, State};
 use crate::student::{self, Student};
 use crate::texts::Texts;
 use crate::validation::Pool;
+use crate::watch::{Outcome, Step, Watch};
 use crate::work::{Work, Writer};
-use crate::{Error, Folders, Result, card};
-
-/// What a step has done.
-#[derive(Debug, Clone, Copy)]
-pub struct Step {
-    /// The number of steps that were taken, including this one.
-    pub taken: usize,
-    /// The number of steps of the whole training.
-    pub steps: usize,
-    /// The loss of the batch, before the weights changed.
-    pub loss: f32,
-    /// The learning rate.
-    pub rate: f64,
-    /// The norm of the gradients before clipping.
-    pub norm: f64,
-    /// The number of tokens that were read.
-    pub tokens: usize,
-    /// The duration of the step in seconds.
-    pub seconds: f64,
-}
-
-/// Receives the progress of a training.
-pub trait Watch {
-    /// Called after each step. `Break` ends the training at once, as killing the process would: the next run continues
-    /// from the last checkpoint.
-    fn step(&mut self, step: &Step) -> ControlFlow<()>;
-
-    /// Called after a validation: the number of steps taken, the value of the measure, and whether it is the best so
-    /// far.
-    fn validated(&mut self, taken: usize, value: f64, is_best: bool);
-}
-
-impl Watch for () {
-    fn step(&mut self, _: &Step) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn validated(&mut self, _: usize, _: f64, _: bool) {}
-}
-
-/// The outcome of a training.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
-    /// The number of weights of the model.
-    pub parameters: usize,
-    /// The number of steps that this process took.
-    pub taken: usize,
-    /// The value of the kept weights, and the number of steps after which they were reached; `None` without validation.
-    pub best: Option<(f64, usize)>,
-    /// The seconds that this process took.
-    pub seconds: f64,
-}
+use crate::{Error, Folders, Result, card, tensor_file};
 
 /// Trains a model, or continues a training that was begun in the folder of output, and writes the model there. Returns
 /// `None` if `watch` stopped it.
@@ -234,7 +184,7 @@ impl Training<'_> {
         written("README.md", card::write(self.recipe, vocab, outcome))?;
         copy_whole(tokenizer, &folder.join("tokenizer.json"))?;
         let weights: HashMap<String, _> = weights.into_iter().collect();
-        state::write(&folder.join("model.safetensors"), &weights)?;
+        tensor_file::write(&folder.join("model.safetensors"), &weights)?;
         let rest = folder.join(state::FILE);
         match rest.exists() {
             true => fs::remove_file(&rest).map_err(|source| Error::io(&rest, source)),

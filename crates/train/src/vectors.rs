@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::recipe::{Data, Task};
 use crate::texts::Texts;
-use crate::{Error, Folders, Result, state};
+use crate::{Error, Folders, Result, tensor_file};
 
 /// The name of the file that the recipe writes, in the recipe's folder.
 pub const FILE: &str = "vectors.safetensors";
@@ -116,13 +116,13 @@ impl Stored {
         }
         std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;
         let path = folder.join(FILE);
-        state::write(&path, &all)?;
+        tensor_file::write(&path, &all)?;
         Ok(path)
     }
 
     /// Reads a file that [`save`](Self::save) wrote.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let mut all = state::read(path, device)?;
+        let mut all = tensor_file::read(path, device)?;
         let unfit = |problem: &str| {
             let path = path.display();
             Error::Unfit(format!("{path}: {problem}: make it with a recipe of the task `vectors`"))

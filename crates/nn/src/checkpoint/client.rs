@@ -6,8 +6,8 @@ use std::time::Instant;
 use ureq::http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use ureq::{Agent, Body};
 
+use super::error::CheckpointError;
 use super::promise;
-use super::remote::Stop;
 use super::settings::{Pace, Patience, Settings};
 
 /// An HTTP client for the hub. It sends the token to the hub's own address only.
@@ -75,6 +75,20 @@ impl<'a> Client<'a> {
 
 /// A response, or the reason why there is none; a later attempt may succeed.
 pub(super) type Answer = Result<Response<Body>, String>;
+
+/// Why an attempt did not succeed.
+pub(super) enum Stop {
+    /// Another attempt may succeed; the text says what happened.
+    Again(String),
+    /// No other attempt can succeed.
+    Fatal(CheckpointError),
+}
+
+impl From<CheckpointError> for Stop {
+    fn from(error: CheckpointError) -> Self {
+        Self::Fatal(error)
+    }
+}
 
 fn agent(patience: &Patience) -> Agent {
     Agent::config_builder()

@@ -9,10 +9,10 @@ use ureq::http::Response;
 use ureq::http::header::CONTENT_RANGE;
 
 use super::cache::remove;
-use super::client::each_piece;
+use super::client::{Stop, each_piece};
 use super::error::{CheckpointError, io_at};
 use super::promise::{Promise, header};
-use super::remote::{Remote, Stop};
+use super::remote::Remote;
 
 /// The download of one file.
 pub(super) struct Download<'a> {

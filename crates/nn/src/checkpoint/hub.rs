@@ -3,6 +3,7 @@
 use super::Checkpoint;
 use super::cache::RepoCache;
 use super::error::{Asked, CheckpointError};
+use super::fetch::fetch;
 use super::location::{Revision, Wanted};
 use super::remote::Remote;
 use super::report::Report;
@@ -68,7 +69,8 @@ impl Hub {
             return as_it_is()
                 .ok_or_else(|| CheckpointError::Offline(Asked::new(wanted, &self.settings)));
         }
-        match Remote::new(&self.settings, wanted, repo, &cache, report)?.fetch(revision) {
+        let remote = Remote::new(&self.settings, wanted, repo, report)?;
+        match fetch(&remote, &cache, wanted, revision) {
             Ok(commit) => open(&commit),
             Err(error @ CheckpointError::Unreachable { .. }) => as_it_is().ok_or(error),
             Err(error) => Err(error),

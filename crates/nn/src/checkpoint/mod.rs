@@ -19,6 +19,7 @@ mod cache;
 mod client;
 mod download;
 mod error;
+mod fetch;
 mod files;
 mod hub;
 mod location;

@@ -1,4 +1,4 @@
-//! One repository at the hub: what a revision has, and downloads that end in the right file.
+//! One repository at the hub: requests for what a revision has, with errors that name it.
 //!
 //! Of hf-hub only the names in the cache are used, in a release that brings neither a client nor a storage protocol. Its
 //! clients bring a second HTTP client and a second TLS library (from 1.0 on also the protocol of the hub's storage), and
@@ -16,11 +16,9 @@ use serde::Deserialize;
 use ureq::Body;
 use ureq::http::{HeaderMap, Response, StatusCode, Uri};
 
-use super::cache::{RepoCache, make_folder_of};
-use super::client::{Client, each_piece, is_passing};
-use super::download::{Download, length};
+use super::client::{Client, Stop, each_piece, is_passing};
 use super::error::{Asked, CheckpointError};
-use super::files::{self, Layout};
+use super::files;
 use super::location::{Revision, Wanted};
 use super::promise::{Promise, header};
 use super::report::Report;
@@ -35,7 +33,6 @@ pub(super) struct Remote<'a> {
     wanted: &'a Wanted,
     repo: &'a str,
     client: Client<'a>,
-    cache: &'a RepoCache,
     pub(super) report: &'a dyn Report,
 }
 
@@ -53,33 +50,18 @@ struct Sibling {
     rfilename: String,
 }
 
-/// Why an attempt did not succeed.
-pub(super) enum Stop {
-    /// Another attempt may succeed; the text says what happened.
-    Again(String),
-    /// No other attempt can succeed.
-    Fatal(CheckpointError),
-}
-
-impl From<CheckpointError> for Stop {
-    fn from(error: CheckpointError) -> Self {
-        Self::Fatal(error)
-    }
-}
-
 impl<'a> Remote<'a> {
     pub(super) fn new(
         settings: &'a Settings,
         wanted: &'a Wanted,
         repo: &'a str,
-        cache: &'a RepoCache,
         report: &'a dyn Report,
     ) -> Result<Self, CheckpointError> {
         let client = Client::new(settings).map_err(|problem| CheckpointError::Endpoint {
             endpoint: settings.endpoint.clone(),
             problem,
         })?;
-        Ok(Self { settings, wanted, repo, client, cache, report })
+        Ok(Self { settings, wanted, repo, client, report })
     }
 
     pub(super) fn patience(&self) -> &Patience {
@@ -91,25 +73,11 @@ impl<'a> Remote<'a> {
         std::thread::sleep(self.patience().backoff * 2u32.pow(fruitless.min(6)) / 2);
     }
 
-    /// Brings all files that belong to the checkpoint into the cache; returns the commit.
-    pub(super) fn fetch(&self, revision: &Revision) -> Result<String, CheckpointError> {
-        let (commit, names) = self.list(revision)?;
-        let layout = Layout::check(&names, &self.wanted.to_string())?;
-        for name in files::beside_weights(&names) {
-            self.fetch_file(&commit, &name)?;
-        }
-        // The index of shards is here by now.
-        let folder = self.cache.snapshot(&commit);
-        for name in files::weights(&layout, &folder, |name| names.contains(name))? {
-            self.fetch_file(&commit, &name)?;
-        }
-        self.cache.settle(&commit)?;
-        self.cache.remember(revision, &commit)?;
-        Ok(commit)
-    }
-
     /// Asks the hub for the commit of a revision and the names of its files.
-    fn list(&self, revision: &Revision) -> Result<(String, BTreeSet<String>), CheckpointError> {
+    pub(super) fn list(
+        &self,
+        revision: &Revision,
+    ) -> Result<(String, BTreeSet<String>), CheckpointError> {
         let url = self.url(&["api", "models", self.repo, "revision"], &[revision.as_str()])?;
         // Fewer attempts than at a file: what the cache has can take its place.
         let json = self.again(2.min(self.patience().attempts), || self.read_listing(&url))?;
@@ -139,25 +107,13 @@ impl<'a> Remote<'a> {
         Ok(json)
     }
 
-    /// Brings one file into the snapshot of the commit.
-    fn fetch_file(&self, commit: &str, name: &str) -> Result<(), CheckpointError> {
-        if self.cache.snapshot(commit).join(name).exists() {
-            return Ok(());
-        }
-        let promise = self.again(self.patience().attempts, || self.promised(commit, name))?;
-        let target = self.cache.blob(&promise.etag);
-        let _lock = self.cache.lock(&promise.etag)?;
-        // A content that several commits share is there once.
-        if length(&target) != Some(promise.size) {
-            make_folder_of(&target)?;
-            Download::new(self, commit, name, &promise, target).run()?;
-        }
-        self.cache.link(commit, name, &promise.etag)
-    }
-
     /// Asks the hub for the hash and length of a file. Follows the redirect of a renamed repository, but not the one to
     /// the storage, as the hub's headers are missing there.
-    fn promised(&self, commit: &str, name: &str) -> Result<Promise, Stop> {
+    pub(super) fn promised(&self, commit: &str, name: &str) -> Result<Promise, CheckpointError> {
+        self.again(self.patience().attempts, || self.ask_for_promise(commit, name))
+    }
+
+    fn ask_for_promise(&self, commit: &str, name: &str) -> Result<Promise, Stop> {
         let url = self.file_url(commit, name)?;
         let read = |response: &Response<Body>| {
             Promise::read(response.headers(), response.status().is_redirection())

@@ -15,19 +15,10 @@ use nir_kernels::tiles::{Block, Panel, Strided, byte_tile, float_tile, pack, reg
 use nir_kernels::{Job, Lanes, Simd};
 use rayon::prelude::*;
 
+use super::arithmetic::Arithmetic;
 use super::math::{Activation, Function};
 use super::quantise::Quantised;
 use super::{Dense, Rows, ShapeError, groups};
-
-/// The number format in which products are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arithmetic {
-    /// Weights and activations in 32-bit floats.
-    F32,
-    /// Weights are signed bytes with one scale for each output; activations are unsigned bytes with a scale and a zero
-    /// for each row. Sums, norms, attention and activation functions are in 32-bit floats.
-    Int8,
-}
 
 /// A linear layer `y = W x + b` with packed weights.
 pub struct Linear {

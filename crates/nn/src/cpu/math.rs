@@ -5,7 +5,7 @@
 
 use nir_kernels::Lanes;
 
-use super::linear::Arithmetic;
+use super::arithmetic::Arithmetic;
 
 /// The activation function after the first linear layer of a feed-forward block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,9 +22,11 @@
 // A kernel that is not inlined into a function with wide instructions is compiled without them.
 #![allow(clippy::inline_always)]
 
+mod arithmetic;
 mod attention;
 mod embeddings;
 pub(crate) mod gradients;
+mod head;
 mod linear;
 mod math;
 mod norm;
@@ -41,8 +43,9 @@ use linear::Finish;
 use math::Function;
 use quantise::Quantised;
 
+pub use arithmetic::Arithmetic;
 pub use embeddings::{Embeddings, Tables};
-pub use linear::{Arithmetic, Linear};
+pub use linear::Linear;
 pub use math::Activation;
 pub use nir_kernels::Simd;
 pub use norm::LayerNorm;
@@ -270,7 +273,7 @@ impl Layers {
 
     /// The layer of queries, with the factor of attention multiplied into its weights, where it costs nothing.
     fn scaled(&self, query: &Dense<'_>, terms: usize) -> Owned {
-        let scale = attention::query_scale(self.shape.hidden / self.shape.heads, terms);
+        let scale = head::query_scale(self.shape.hidden / self.shape.heads, terms);
         let scaled = |values: &[f32]| values.iter().map(|value| value * scale).collect();
         Owned { weight: scaled(query.weight), bias: scaled(query.bias) }
     }

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use nir_kernels::{Job, Lanes, Simd};
 
-use super::attention::{Head, query_scale};
-use super::linear::{Arithmetic, Linear};
+use super::arithmetic::Arithmetic;
+use super::head::{Head, query_scale};
+use super::linear::Linear;
 use super::math::Activation;
 use super::{Dense, ShapeError};
 

@@ -3,30 +3,16 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
 use crate::contract::Chain;
-use crate::layers::{LayerNorm, Linear};
+use crate::heads::layer::{Layer, Projection};
+use crate::layers::Linear;
 use crate::pooling::Counted;
 use crate::{
-    Activation, Architecture, Backend, Encoder, Error, Hidden, Pooling, Poolings, Result, Rows,
-    Similarity, Table, Tensors, Tokens, check_finite, normalise, numbers,
+    Architecture, Backend, Encoder, Error, Hidden, Pooling, Poolings, Result, Rows, Similarity,
+    Table, Tensors, Tokens, check_finite, normalise, numbers,
 };
-
-/// The names of the layers after pooling.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Projection {
-    /// The name of a linear layer.
-    pub linear: String,
-    /// The name of a layer norm after it, as in ANCE.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub norm: Option<String>,
-}
-
-/// The epsilon of the layer norms of projections: PyTorch's default, which their authors used.
-pub(crate) const NORM_EPS: f64 = 1e-5;
 
 /// The head that makes one vector of a text: pooling, BERT's pooler if it is asked for, and further layers.
 #[derive(Debug, Clone)]
@@ -37,41 +23,6 @@ pub struct Vector {
     /// The weight of each token of the vocabulary in pooling; `None` if all weigh the same.
     weights: Option<Arc<[f32]>>,
     dim: usize,
-}
-
-/// A layer after pooling.
-#[derive(Debug, Clone)]
-pub(crate) enum Layer {
-    /// `activation(W x + b)`; with a residual, `x` or `R x` is added to it.
-    Dense { linear: Linear, activation: Activation, residual: Option<Residual> },
-    /// A layer norm.
-    Norm(LayerNorm),
-    /// Divides the vector by its length.
-    Normalise,
-}
-
-/// The form in which a layer's input is added to its output.
-#[derive(Debug, Clone)]
-pub(crate) enum Residual {
-    Same,
-    Projected(Linear),
-}
-
-impl Layer {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        match self {
-            Self::Norm(norm) => norm.forward(x),
-            Self::Normalise => normalise(x),
-            Self::Dense { linear, activation, residual } => {
-                let y = activation.forward(&linear.forward(x)?)?;
-                Ok(match residual {
-                    None => y,
-                    Some(Residual::Same) => (y + x)?,
-                    Some(Residual::Projected(linear)) => (y + linear.forward(x)?)?,
-                })
-            }
-        }
-    }
 }
 
 impl Vector {
@@ -92,7 +43,7 @@ impl Vector {
             false => None,
         };
         let pooled = hidden * pooling.iter().count();
-        let layers = projection.map(|names| load(names, tensors, pooled)).transpose()?;
+        let layers = projection.map(|names| names.load(tensors, pooled)).transpose()?;
         let (layers, dim) = layers.unwrap_or((Vec::new(), pooled));
         Ok(Self { pooling, pooler, layers, weights: None, dim })
     }
@@ -240,16 +191,4 @@ impl Vector {
         let x = self.layers.iter().try_fold(x, |x, layer| layer.forward(&x))?;
         Ok(x.narrow(1, 0, self.dim)?.contiguous()?)
     }
-}
-
-fn load(names: &Projection, tensors: &mut Tensors, width: usize) -> Result<(Vec<Layer>, usize)> {
-    let linear = Linear::load_head(tensors, &names.linear, width)?;
-    let dim = linear.outputs();
-    let norm = names
-        .norm
-        .as_deref()
-        .map(|name| LayerNorm::load(tensors, &tensors.head(name)?, dim, NORM_EPS))
-        .transpose()?;
-    let linear = Layer::Dense { linear, activation: Activation::Identity, residual: None };
-    Ok((std::iter::once(linear).chain(norm.map(Layer::Norm)).collect(), dim))
 }

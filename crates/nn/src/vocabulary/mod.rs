@@ -17,12 +17,13 @@ mod word_piece;
 
 use std::path::Path;
 
-use tokenizers::normalizers::{BertNormalizer, Lowercase, NormalizerWrapper, Sequence};
+use tokenizers::normalizers::{
+    BertNormalizer, Lowercase, NormalizerWrapper, Precompiled, Sequence,
+};
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
 use crate::checkpoint::Checkpoint;
-use crate::tokens::tokenizer_json;
 use crate::{Error, Result};
 use sentence_piece::Pieces;
 use settings::Settings;
@@ -207,6 +208,33 @@ fn of_file(
     check_ends(checkpoint, settings, family, &tokenizer)?;
     tokenizer.add_tokens(settings.added_tokens()).map_err(broken)?;
     Ok(tokenizer)
+}
+
+/// Reads a `tokenizer.json`. The library's reader panics if a decoder is no JSON or a compiled normalizer is damaged
+/// (tokenizers 0.23.2), so both are checked before.
+pub(crate) fn tokenizer_json(path: &Path) -> Result<tokenizers::Tokenizer> {
+    let no_tokenizer =
+        |error: &dyn std::fmt::Display| Error::file(path, format!("no tokenizer ({error})"));
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| no_tokenizer(&error))?;
+    check_compiled(&json["normalizer"]).map_err(|error| no_tokenizer(&error))?;
+    text.parse().map_err(|error: tokenizers::Error| no_tokenizer(&error))
+}
+
+/// Checks every compiled normalizer, in a sequence or by itself.
+fn check_compiled(normalizer: &serde_json::Value) -> serde_json::Result<()> {
+    if let Some(normalizers) = normalizer["normalizers"].as_array() {
+        normalizers.iter().try_for_each(check_compiled)?;
+    }
+    match normalizer["type"].as_str() {
+        Some("Precompiled") => {
+            // From text, as it borrows.
+            serde_json::from_str::<Precompiled>(&normalizer.to_string()).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn alike(a: BertNormalizer, b: BertNormalizer) -> bool {

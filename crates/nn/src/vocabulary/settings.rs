@@ -9,7 +9,7 @@ use tokenizers::AddedToken;
 use tokenizers::normalizers::BertNormalizer;
 
 use crate::checkpoint::Checkpoint;
-use crate::tokens::read_json;
+use crate::json::read_json;
 use crate::{Error, Result};
 
 /// The keys of the special tokens that have a function.
