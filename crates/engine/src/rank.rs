@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use indexmap::IndexMap;
 use nir_cache::Found;
 use nir_catalogue::{Cost, StageCost};
-use nir_core::{Digest, Queries};
+use nir_core::{Digest, Key, Queries};
 use serde::{Deserialize, Serialize};
 
 use crate::bind::Bound;
@@ -56,7 +56,7 @@ impl Engine {
         let key = self.final_key(pipeline, target)?;
         let found = match self.cache.get("runs", key.digest())? {
             Some(found) => found,
-            None => self.make(pipeline, &self.bind(pipeline, target)?, target)?,
+            None => self.make(pipeline, &key, &self.bind(pipeline, target)?, target)?,
         };
         let record: Record = read_json(&found.file(COST))?;
         let made_with = made_with(pipeline, &key);
@@ -83,22 +83,22 @@ impl Engine {
         Made::here(if without_model { "cpu".to_owned() } else { device(&self.backend) })
     }
 
-    /// Runs a pipeline whose stages are built already. Vectors and indexes are made before the run is claimed, so that
-    /// several processes share that work and only one of them ranks.
+    /// Runs a pipeline whose stages are built already, and keeps the ranking under `key`. Vectors and indexes are made
+    /// before the run is claimed, so that several processes share that work and only one of them ranks.
     pub(crate) fn make(
         &self,
         pipeline: &Pipeline,
+        key: &Key,
         bound: &Bound,
         target: &Target,
     ) -> Result<Found> {
-        let (key, recipe) = (self.final_key(pipeline, target)?, recipe_text(&pipeline.steps));
-        self.cache.make("runs", key.digest(), &recipe, |folder| {
-            let journal = Journal::of(&self.cache, &key);
-            let ran = self.execute(pipeline, bound, target)?;
+        self.cache.make("runs", key.digest(), &recipe_text(&pipeline.steps), |folder| {
+            let journal = Journal::of(&self.cache, key);
+            let ran = self.execute(pipeline, key, bound, target)?;
             let made = Some(self.made(self.weights(pipeline)?.is_empty()));
             let record = Record { cost: self.cost(bound, &ran, target)?, facts: ran.facts, made };
             write_run(folder, &ran.run, target)?;
-            write_made_with(folder, &key)?;
+            write_made_with(folder, key)?;
             cache::write(&folder.join(COST), serde_json::to_vec_pretty(&record)?)?;
             journal.remove()
         })

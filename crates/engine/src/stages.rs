@@ -42,10 +42,11 @@ pub(crate) struct Ran {
 }
 
 impl Engine {
-    /// Runs every stage over all queries; rankings between stages are kept in the cache.
+    /// Runs every stage over all queries; rankings between stages are kept in the cache. `key` is that of the last one.
     pub(crate) fn execute(
         &self,
         pipeline: &Pipeline,
+        key: &Key,
         bound: &Bound,
         target: &Target,
     ) -> Result<Ran> {
@@ -57,14 +58,17 @@ impl Engine {
         let last = pipeline.steps.len() - 1;
         for (i, step) in pipeline.steps.iter().enumerate() {
             let stage = &bound.stages[i];
+            let key = match (i == last, gives_run(step.shape)) {
+                (false, true) => &self.stage_key(pipeline, i, target)?,
+                _ => key,
+            };
             let mut slow = None;
             let work = || {
                 note_recall(stage, &queries, &target.cutoffs, &mut ran.facts)?;
                 let Stage::Reranker(reranker) = stage else {
                     return step_once(stage, &mut queries, &ran.run, &inputs, target);
                 };
-                let key = self.stage_key(pipeline, i, target)?;
-                let mut journal = Journal::of(&self.cache, &key);
+                let mut journal = Journal::of(&self.cache, key);
                 let (reranker, corpus) = (&**reranker, &*target.corpus);
                 let work = Reranking { reranker, queries: &queries, run: &ran.run, corpus };
                 let reranked = work.all(&mut journal, &*self.progress)?;
@@ -74,7 +78,7 @@ impl Engine {
             let (seconds, found) = match (i == last, gives_run(step.shape)) {
                 (false, true) => {
                     let recipe = recipe_text(&pipeline.steps[..=i]);
-                    self.kept(&self.stage_key(pipeline, i, target)?, &recipe, target, work)?
+                    self.kept(key, &recipe, target, work)?
                 }
                 _ => timed_result(work)?,
             };
@@ -93,7 +97,7 @@ impl Engine {
         let key = self.final_key(input, target)?;
         let found = match self.cache.get("runs", key.digest())? {
             Some(found) => found,
-            None => self.make(input, bound, target)?,
+            None => self.make(input, &key, bound, target)?,
         };
         read_run(&found.file(RUN), target)
     }

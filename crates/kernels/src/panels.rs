@@ -68,6 +68,17 @@ impl Panels {
         self.simd.run_fused(Largest { panels: self, rows, best });
     }
 
+    /// Every tile of a product with `rows` rows: a panel, and the first row and the number of rows that meet it at once.
+    /// A panel meets all rows before the next, so that it stays in the cache.
+    #[inline(always)]
+    fn tiles<V: Lanes>(&self, rows: usize) -> impl Iterator<Item = (Panel, (usize, usize))> {
+        let of = move |panel| {
+            let firsts = (0..rows).step_by(V::ROWS);
+            firsts.map(move |first| (panel, (first, (rows - first).min(V::ROWS))))
+        };
+        Panel::cut(self.vectors, V::LANES).flat_map(of)
+    }
+
     /// The products of `height` rows from row `first` on with one panel; rows of `out` are `stride` apart.
     #[inline(always)]
     fn tile<V: Lanes>(
@@ -97,23 +108,20 @@ impl Job for Products<'_> {
     #[inline(always)]
     fn run<V: Lanes>(self) {
         let Self { panels, rows: values, out } = self;
-        let (rows, len) = (values.len() / panels.dim, panels.vectors);
+        let len = panels.vectors;
         let mut block: Block = [0.0; _];
-        for panel in Panel::cut(len, V::LANES) {
+        for (panel, tile) in panels.tiles::<V>(values.len() / panels.dim) {
             let width = panel.across * V::LANES;
-            for first in (0..rows).step_by(V::ROWS) {
-                let tile = (first, (rows - first).min(V::ROWS));
-                let out = &mut out[first * len + panel.first..];
-                if panel.first + width <= len {
-                    panels.tile::<V>(values, tile, panel, out, len);
-                    continue;
-                }
-                // The last panel is filled up with zeros, for which there is no room in `products`.
-                panels.tile::<V>(values, tile, panel, &mut block, width);
-                let kept = len - panel.first;
-                let lines = out.chunks_mut(len).zip(block.chunks_exact(width)).take(tile.1);
-                lines.for_each(|(line, sums)| line[..kept].copy_from_slice(&sums[..kept]));
+            let out = &mut out[tile.0 * len + panel.first..];
+            if panel.first + width <= len {
+                panels.tile::<V>(values, tile, panel, out, len);
+                continue;
             }
+            // The last panel is filled up with zeros, for which there is no room in `products`.
+            panels.tile::<V>(values, tile, panel, &mut block, width);
+            let kept = len - panel.first;
+            let lines = out.chunks_mut(len).zip(block.chunks_exact(width)).take(tile.1);
+            lines.for_each(|(line, sums)| line[..kept].copy_from_slice(&sums[..kept]));
         }
     }
 }
@@ -130,19 +138,15 @@ impl Job for Largest<'_> {
     #[inline(always)]
     fn run<V: Lanes>(self) {
         let Self { panels, rows: values, best } = self;
-        let rows = values.len() / panels.dim;
         let mut block: Block = [0.0; _];
-        for panel in Panel::cut(panels.vectors, V::LANES) {
+        for (panel, tile) in panels.tiles::<V>(values.len() / panels.dim) {
             let width = panel.across * V::LANES;
             let end = (panel.first + width).min(panels.vectors);
             let best = &mut best[panel.first..end];
-            for first in (0..rows).step_by(V::ROWS) {
-                let height = (rows - first).min(V::ROWS);
-                panels.tile::<V>(values, (first, height), panel, &mut block, width);
-                for sums in block.chunks_exact(width).take(height) {
-                    for (best, sums) in best.chunks_mut(V::LANES).zip(sums.chunks_exact(V::LANES)) {
-                        V::load(sums).max(V::load(best)).store(best);
-                    }
+            panels.tile::<V>(values, tile, panel, &mut block, width);
+            for sums in block.chunks_exact(width).take(tile.1) {
+                for (best, sums) in best.chunks_mut(V::LANES).zip(sums.chunks_exact(V::LANES)) {
+                    V::load(sums).max(V::load(best)).store(best);
                 }
             }
         }

@@ -47,6 +47,14 @@ impl Weights {
         }
     }
 
+    /// The size of a stored number in bytes.
+    pub(super) fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::U8 { .. } => 1,
+        }
+    }
+
     /// The factor that turns a stored number into a weight.
     pub(super) fn step(self) -> f32 {
         match self {
@@ -133,6 +141,17 @@ pub(super) struct Postings<'i> {
 pub(super) enum Values<'i> {
     F32(&'i [f32]),
     U8(&'i [u8]),
+}
+
+impl Values<'_> {
+    /// The stored number of a posting.
+    #[inline]
+    pub(super) fn get(self, posting: usize) -> f32 {
+        match self {
+            Self::F32(weights) => weights[posting],
+            Self::U8(codes) => f32::from(codes[posting]),
+        }
+    }
 }
 
 impl<'i> Postings<'i> {

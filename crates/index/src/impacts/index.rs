@@ -6,8 +6,8 @@ use nir_core::DocNo;
 use nir_kernels::Sections;
 
 use super::format::{
-    CARD, CHUNKS, Card, Chunk, KIND, POSTINGS, Postings, SECTIONS, TERMS, Term, Values, WINDOW,
-    WINDOWS, Weights, WindowStart,
+    CARD, CHUNKS, Card, Chunk, KIND, POSTINGS, Postings, SECTIONS, TERMS, Term, WINDOW, WINDOWS,
+    Weights, WindowStart,
 };
 use crate::IndexError;
 
@@ -34,7 +34,7 @@ impl ImpactIndex {
         let windows = self.file.check::<WindowStart>(WINDOWS)?;
         let terms = self.file.check::<Term>(TERMS)?;
         let chunks = self.file.check::<Chunk>(CHUNKS)?;
-        let (size, weight) = (self.file.section(POSTINGS).len() as u64, self.weight_bytes());
+        let (size, weight) = (self.file.section(POSTINGS).len() as u64, self.weights().bytes());
         let inside = |window: &WindowStart| {
             window.offsets + 2 * window.postings <= size
                 && window.weights + weight * window.postings <= size
@@ -46,13 +46,6 @@ impl ImpactIndex {
             && listed == chunks.len() as u64;
         fits.then_some(())
             .ok_or_else(|| self.file.damaged("its parts do not fit each other").into())
-    }
-
-    fn weight_bytes(&self) -> u64 {
-        match self.card.weights() {
-            Weights::F32 => 4,
-            Weights::U8 { .. } => 1,
-        }
     }
 
     /// Reads the whole file and compares every checksum. Fails if it is damaged.
@@ -91,11 +84,7 @@ impl ImpactIndex {
         let chunks = self.term(dimension)?.list(self.chunks());
         let chunk = chunks.binary_search_by_key(&(window as u32), |chunk| chunk.window).ok()?;
         let at = self.lists().offsets(&chunks[chunk]).binary_search(&offset).ok()?;
-        let value = match self.lists().values(&chunks[chunk]) {
-            Values::F32(weights) => weights[at],
-            Values::U8(codes) => f32::from(codes[at]),
-        };
-        Some(value * self.weights().step())
+        Some(self.lists().values(&chunks[chunk]).get(at) * self.weights().step())
     }
 
     /// The number format of the weights.

@@ -328,10 +328,7 @@ impl Window {
 impl List<'_> {
     /// The part of the score that a posting adds.
     fn part(&self, posting: usize) -> f32 {
-        match self.values {
-            Values::F32(weights) => self.weight * weights[posting],
-            Values::U8(codes) => self.weight * f32::from(codes[posting]),
-        }
+        self.weight * self.values.get(posting)
     }
 }
 

@@ -50,17 +50,4 @@ impl Sharded {
     pub fn search(&self, query: &[(u32, f32)], depth: usize, corpus: &dyn Corpus) -> Ranking {
         maxscore::search(&self.0, query, depth, corpus)
     }
-
-    /// The same for many queries, on all threads of the current pool.
-    ///
-    /// # Panics
-    /// As [`ImpactIndex::search`].
-    pub fn search_many<Q: AsRef<[(u32, f32)]> + Sync>(
-        &self,
-        queries: &[Q],
-        depth: usize,
-        corpus: &dyn Corpus,
-    ) -> Vec<Ranking> {
-        queries.par_iter().map(|query| self.search(query.as_ref(), depth, corpus)).collect()
-    }
 }
