@@ -96,7 +96,7 @@ impl Entry {
     /// is followed by its own keys, `model.weights` and so on.
     pub fn parameters(&self) -> Vec<(String, String)> {
         let mut parameters = Vec::new();
-        for Field { name, of, doc } in fields(self.declaration(), "pub struct Config {") {
+        for Field { name, of, doc } in fields(self.declared, "pub struct Config {") {
             parameters.push((name.to_owned(), doc));
             if of.contains("ModelSource") {
                 let inner = fields(include_str!("model.rs"), "pub struct ModelSource {");
@@ -106,14 +106,6 @@ impl Entry {
             }
         }
         parameters
-    }
-
-    /// The source that declares the parameters: `max_sim` takes those of `colbert`.
-    fn declaration(&self) -> &'static str {
-        match self.source.contains("pub struct Config(pub(super) colbert::Config);") {
-            true => include_str!("late/colbert.rs"),
-            false => self.source,
-        }
     }
 }
 

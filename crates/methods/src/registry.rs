@@ -4,57 +4,73 @@ use nir_core::Version;
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
-use crate::{
-    Algorithm, Recipe, Shape, cross_encoder, dense, efficient, feedback, hybrid, late, lexical,
-    run_file, sparse, stored_expansions, stored_texts, texts_read, weighting,
-};
+use crate::{Algorithm, Recipe, Shape, texts_read, weighting};
 
-/// An algorithm of this crate, by its config, its family and its file.
-macro_rules! algorithm {
-    ($config:ty, $family:literal, $file:literal) => {
+/// The algorithms of this crate by the paths of their modules, which are those of their files: `late::colbert` is
+/// `late/colbert.rs` in the family `late`. A file behind `=` declares the parameters in its place.
+macro_rules! algorithms {
+    ($($($part:ident)::+ $(= $declared:literal)?,)*) => {
+        &[$(algorithms!(@one $($part)::+ $(= $declared)?)),*]
+    };
+    (@one $name:ident) => {
+        algorithms!(@entry crate::$name, "", concat!(stringify!($name), ".rs"))
+    };
+    (@one $family:ident::$name:ident) => {
+        algorithms!(@one $family::$name = concat!(stringify!($family), "/", stringify!($name), ".rs"))
+    };
+    (@one $family:ident::$name:ident = $declared:expr) => {
+        Entry {
+            declared: include_str!($declared),
+            ..algorithms!(
+                @entry
+                crate::$family::$name,
+                stringify!($family),
+                concat!(stringify!($family), "/", stringify!($name), ".rs")
+            )
+        }
+    };
+    (@entry $module:path, $family:expr, $file:expr) => {{
+        use $module as module;
         Entry {
             family: $family,
             file: $file,
             source: include_str!($file),
+            declared: include_str!($file),
             is_own: false,
-            ..Entry::of::<$config>()
+            ..Entry::of::<module::Config>()
         }
-    };
+    }};
 }
 
 /// Every algorithm that a config can name in `use`, by family.
-pub const ALGORITHMS: &[Entry] = &[
-    algorithm!(lexical::bm25::Config, "lexical", "lexical/bm25.rs"),
-    algorithm!(lexical::bm25_impacts::Config, "lexical", "lexical/bm25_impacts.rs"),
-    algorithm!(lexical::tantivy_bm25::Config, "lexical", "lexical/tantivy_bm25.rs"),
-    algorithm!(feedback::rm3::Config, "feedback", "feedback/rm3.rs"),
-    algorithm!(feedback::rocchio::Config, "feedback", "feedback/rocchio.rs"),
-    algorithm!(feedback::vector_prf::Config, "feedback", "feedback/vector_prf.rs"),
-    algorithm!(dense::bi_encoder::Config, "dense", "dense/bi_encoder.rs"),
-    algorithm!(dense::fast_forward::Config, "dense", "dense/fast_forward.rs"),
-    algorithm!(sparse::splade::Config, "sparse", "sparse/splade.rs"),
-    algorithm!(weighting::unicoil::Config, "weighting", "weighting/unicoil.rs"),
-    algorithm!(weighting::deepct::Config, "weighting", "weighting/deepct.rs"),
-    algorithm!(weighting::deepimpact::Config, "weighting", "weighting/deepimpact.rs"),
-    algorithm!(weighting::coil::Config, "weighting", "weighting/coil.rs"),
-    algorithm!(late::colbert::Config, "late", "late/colbert.rs"),
-    algorithm!(late::max_sim::Config, "late", "late/max_sim.rs"),
-    algorithm!(cross_encoder::pointwise::Config, "cross_encoder", "cross_encoder/pointwise.rs"),
-    algorithm!(cross_encoder::bert_qe::Config, "cross_encoder", "cross_encoder/bert_qe.rs"),
-    algorithm!(
-        cross_encoder::representation::Config,
-        "cross_encoder",
-        "cross_encoder/representation.rs"
-    ),
-    algorithm!(efficient::tilde::Config, "efficient", "efficient/tilde.rs"),
-    algorithm!(hybrid::rrf::Config, "hybrid", "hybrid/rrf.rs"),
-    algorithm!(hybrid::linear::Config, "hybrid", "hybrid/linear.rs"),
-    algorithm!(hybrid::comb_sum::Config, "hybrid", "hybrid/comb_sum.rs"),
-    algorithm!(hybrid::comb_mnz::Config, "hybrid", "hybrid/comb_mnz.rs"),
-    algorithm!(hybrid::product::Config, "hybrid", "hybrid/product.rs"),
-    algorithm!(run_file::Config, "", "run_file.rs"),
-    algorithm!(stored_expansions::Config, "", "stored_expansions.rs"),
-    algorithm!(stored_texts::Config, "", "stored_texts.rs"),
+pub const ALGORITHMS: &[Entry] = algorithms![
+    lexical::bm25,
+    lexical::bm25_impacts,
+    lexical::tantivy_bm25,
+    feedback::rm3,
+    feedback::rocchio,
+    feedback::vector_prf,
+    dense::bi_encoder,
+    dense::fast_forward,
+    sparse::splade,
+    weighting::unicoil,
+    weighting::deepct,
+    weighting::deepimpact,
+    weighting::coil,
+    late::colbert,
+    late::max_sim = "late/colbert.rs",
+    cross_encoder::pointwise,
+    cross_encoder::bert_qe,
+    cross_encoder::representation,
+    efficient::tilde,
+    hybrid::rrf,
+    hybrid::linear,
+    hybrid::comb_sum,
+    hybrid::comb_mnz,
+    hybrid::product,
+    run_file,
+    stored_expansions,
+    stored_texts,
 ];
 
 /// Reads the parameters of a stage.
@@ -77,6 +93,8 @@ pub struct Entry {
     pub file: &'static str,
     /// The source code, whose first comment explains the algorithm.
     pub source: &'static str,
+    /// The source code that declares its parameters, in a struct `Config`; usually the same.
+    pub(crate) declared: &'static str,
     /// The version of its code.
     pub version: Version,
     parse: Parse,
@@ -92,6 +110,7 @@ impl Entry {
             is_own: true,
             file: "",
             source: A::SOURCE,
+            declared: A::SOURCE,
             version: Version::new(A::NAME, A::VERSION),
             parse: parse::<A>,
         }
@@ -105,8 +124,19 @@ impl Entry {
 
 fn parse<A: Algorithm>(table: Spanned<DeValue<'_>>) -> Result<Box<dyn Recipe>, toml::de::Error> {
     let config = A::deserialize(ValueDeserializer::from(table))?;
-    config.check().map_err(<toml::de::Error as serde::de::Error>::custom)?;
+    let checked = check_inputs(A::SHAPE, config.inputs()).and_then(|()| config.check());
+    checked.map_err(<toml::de::Error as serde::de::Error>::custom)?;
     Ok(Box::new(config))
+}
+
+/// Checks that a fuser has at least two runs to fuse.
+fn check_inputs(shape: Shape, inputs: &[String]) -> Result<(), String> {
+    match (shape, inputs) {
+        (Shape::Fuser, [] | [_]) => {
+            Err(format!("`inputs` must name at least two methods, found {}", inputs.len()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The error for a name in `use` that no algorithm has.
@@ -177,6 +207,17 @@ mod tests {
     fn an_unknown_algorithm_lists_the_known_ones() {
         let error = Registry::builtin().find("bm52").unwrap_err().to_string();
         assert!(error.starts_with("unknown algorithm `bm52`: expected one of bm25, "), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_named_after_what_configs_use() {
+        for entry in ALGORITHMS {
+            let folder = match entry.family {
+                "" => String::new(),
+                family => format!("{family}/"),
+            };
+            assert_eq!(entry.file, format!("{folder}{}.rs", entry.name.replace('-', "_")));
+        }
     }
 
     #[test]

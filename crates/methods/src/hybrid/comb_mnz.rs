@@ -19,12 +19,10 @@
 //!
 //! Try it: `nir run hybrid/combmnz-bm25-rm3 --on pocket`
 
-use std::sync::Arc;
-
-use nir_core::{Contribution, Corpus, DocNo, Fuser, Ranking, Result, Run};
+use nir_core::{Ranking, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Normalise, check_inputs, explain, fuse};
+use super::{Normalise, Parts, sum};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters of the method.
@@ -46,12 +44,7 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Fuser;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let corpus = Arc::clone(&context.corpus);
-        Ok(Stage::Fuser(Box::new(CombMnz { normalise: self.normalise, depth: self.depth, corpus })))
-    }
-
-    fn check(&self) -> std::result::Result<(), String> {
-        check_inputs(&self.inputs)
+        Ok(sum(self, context))
     }
 
     fn inputs(&self) -> &[String] {
@@ -59,46 +52,36 @@ impl Algorithm for Config {
     }
 }
 
-struct CombMnz {
-    normalise: Normalise,
-    depth: usize,
-    corpus: Arc<dyn Corpus>,
-}
+impl Parts for Config {
+    fn depth(&self) -> usize {
+        self.depth
+    }
 
-impl CombMnz {
-    /// What each document of a run adds to its fused score.
     fn parts(&self, _: usize, ranking: &Ranking) -> Vec<f64> {
         self.normalise.scores(ranking)
     }
-}
 
-impl Fuser for CombMnz {
-    fn fuse(&self, runs: &[Run]) -> Result<Run> {
-        Ok(fuse(
-            runs,
-            self.depth,
-            &*self.corpus,
-            |number, ranking| self.parts(number, ranking),
-            |parts| f64::from(parts.runs) * parts.sum,
-        ))
-    }
-
-    fn explain(&self, rankings: &[Ranking], doc: DocNo) -> Vec<Contribution> {
-        explain(rankings, doc, |number, ranking| self.parts(number, ranking), |runs| runs as f64)
+    fn factor(&self, runs: usize) -> f64 {
+        runs as f64
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use nir_core::{DocNo, Fuser as _};
+
     use super::*;
-    use crate::hybrid::testing::{corpus, hits, run};
+    use crate::hybrid::testing::{fuser, hits, run};
+
+    fn config(normalise: Normalise) -> Config {
+        Config { inputs: Vec::new(), normalise, depth: 9 }
+    }
 
     #[test]
     fn matches_the_hand_computed_example() {
         // a: 1 · 4; b: 2 · (3 + 2) = 10; c: 1 · 1
         let runs = [run(&[('a', 4.0), ('b', 3.0)]), run(&[('b', 2.0), ('c', 1.0)])];
-        let fused =
-            CombMnz { normalise: Normalise::None, depth: 9, corpus: corpus() }.fuse(&runs).unwrap();
+        let fused = fuser(config(Normalise::None)).fuse(&runs).unwrap();
         assert_eq!(hits(&fused), [('b', 10.0), ('a', 4.0), ('c', 1.0)]);
     }
 
@@ -109,7 +92,7 @@ mod tests {
             run(&[('c', 0.9), ('a', 0.5), ('e', 0.1)]),
         ];
         let rankings: Vec<Ranking> = runs.iter().map(|run| run[0].clone()).collect();
-        let fuser = CombMnz { normalise: Normalise::MinMax, depth: 5, corpus: corpus() };
+        let fuser = fuser(config(Normalise::MinMax));
         for hit in fuser.fuse(&runs).unwrap()[0].iter() {
             let parts = fuser.explain(&rankings, hit.doc);
             let sum: f32 = parts.iter().map(|part| part.score).sum();

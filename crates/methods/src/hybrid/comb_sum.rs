@@ -18,12 +18,10 @@
 //!
 //! Try it: `nir run hybrid/combsum-bm25-rm3 --on pocket`
 
-use std::sync::Arc;
-
-use nir_core::{Contribution, Corpus, DocNo, Fuser, Ranking, Result, Run};
+use nir_core::{Ranking, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Normalise, check_inputs, explain, fuse};
+use super::{Normalise, Parts, sum};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters of the method.
@@ -45,12 +43,7 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Fuser;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let corpus = Arc::clone(&context.corpus);
-        Ok(Stage::Fuser(Box::new(CombSum { normalise: self.normalise, depth: self.depth, corpus })))
-    }
-
-    fn check(&self) -> std::result::Result<(), String> {
-        check_inputs(&self.inputs)
+        Ok(sum(self, context))
     }
 
     fn inputs(&self) -> &[String] {
@@ -58,46 +51,29 @@ impl Algorithm for Config {
     }
 }
 
-struct CombSum {
-    normalise: Normalise,
-    depth: usize,
-    corpus: Arc<dyn Corpus>,
-}
+impl Parts for Config {
+    fn depth(&self) -> usize {
+        self.depth
+    }
 
-impl CombSum {
-    /// What each document of a run adds to its fused score.
     fn parts(&self, _: usize, ranking: &Ranking) -> Vec<f64> {
         self.normalise.scores(ranking)
     }
 }
 
-impl Fuser for CombSum {
-    fn fuse(&self, runs: &[Run]) -> Result<Run> {
-        Ok(fuse(
-            runs,
-            self.depth,
-            &*self.corpus,
-            |number, ranking| self.parts(number, ranking),
-            |parts| parts.sum,
-        ))
-    }
-
-    fn explain(&self, rankings: &[Ranking], doc: DocNo) -> Vec<Contribution> {
-        explain(rankings, doc, |number, ranking| self.parts(number, ranking), |_| 1.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use nir_core::Fuser as _;
+
     use super::*;
-    use crate::hybrid::testing::{corpus, hits, run};
+    use crate::hybrid::testing::{fuser, hits, run};
 
     #[test]
     fn matches_the_hand_computed_example() {
         // a: 4; b: 3 + 2 = 5; c: 1
         let runs = [run(&[('a', 4.0), ('b', 3.0)]), run(&[('b', 2.0), ('c', 1.0)])];
-        let fused =
-            CombSum { normalise: Normalise::None, depth: 9, corpus: corpus() }.fuse(&runs).unwrap();
+        let config = Config { inputs: Vec::new(), normalise: Normalise::None, depth: 9 };
+        let fused = fuser(config).fuse(&runs).unwrap();
         assert_eq!(hits(&fused), [('b', 5.0), ('a', 4.0), ('c', 1.0)]);
     }
 }

@@ -18,12 +18,10 @@
 //!
 //! Try it: `nir run hybrid/linear-bm25-rm3 --on pocket`
 
-use std::sync::Arc;
-
-use nir_core::{Contribution, Corpus, DocNo, Fuser, Ranking, Result, Run};
+use nir_core::{Ranking, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Normalise, check_inputs, explain, fuse};
+use super::{Normalise, Parts, sum};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters of the method.
@@ -47,13 +45,10 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Fuser;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        let (weights, normalise) = (self.weights.clone(), self.normalise);
-        let corpus = Arc::clone(&context.corpus);
-        Ok(Stage::Fuser(Box::new(Linear { weights, normalise, depth: self.depth, corpus })))
+        Ok(sum(self, context))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_inputs(&self.inputs)?;
         match (
             self.weights.len() == self.inputs.len(),
             self.weights.iter().all(|weight| weight.is_finite()),
@@ -73,41 +68,23 @@ impl Algorithm for Config {
     }
 }
 
-struct Linear {
-    weights: Vec<f64>,
-    normalise: Normalise,
-    depth: usize,
-    corpus: Arc<dyn Corpus>,
-}
+impl Parts for Config {
+    fn depth(&self) -> usize {
+        self.depth
+    }
 
-impl Linear {
-    /// What each document of a run adds to its fused score.
     fn parts(&self, number: usize, ranking: &Ranking) -> Vec<f64> {
         let weight = self.weights[number];
         self.normalise.scores(ranking).into_iter().map(|score| weight * score).collect()
     }
 }
 
-impl Fuser for Linear {
-    fn fuse(&self, runs: &[Run]) -> Result<Run> {
-        Ok(fuse(
-            runs,
-            self.depth,
-            &*self.corpus,
-            |number, ranking| self.parts(number, ranking),
-            |parts| parts.sum,
-        ))
-    }
-
-    fn explain(&self, rankings: &[Ranking], doc: DocNo) -> Vec<Contribution> {
-        explain(rankings, doc, |number, ranking| self.parts(number, ranking), |_| 1.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use nir_core::Fuser as _;
+
     use super::*;
-    use crate::hybrid::testing::{corpus, hits, run};
+    use crate::hybrid::testing::{fuser, hits, run};
 
     #[test]
     fn matches_the_hand_computed_example() {
@@ -115,9 +92,8 @@ mod tests {
         // a: .75 · 1 = .75; b: .75 · .5 + .25 · 1 = .625; c: 0; d: 0, and the tie goes to d
         let runs = [run(&[('a', 8.0), ('b', 5.0), ('c', 2.0)]), run(&[('b', 0.9), ('d', 0.1)])];
         let weights = vec![0.75, 0.25];
-        let fused = Linear { weights, normalise: Normalise::MinMax, depth: 4, corpus: corpus() }
-            .fuse(&runs)
-            .unwrap();
+        let (inputs, normalise) = (Vec::new(), Normalise::MinMax);
+        let fused = fuser(Config { inputs, weights, normalise, depth: 4 }).fuse(&runs).unwrap();
         assert_eq!(hits(&fused), [('a', 0.75), ('b', 0.625), ('d', 0.0), ('c', 0.0)]);
     }
 }

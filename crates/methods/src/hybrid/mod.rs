@@ -12,69 +12,70 @@ pub mod rrf;
 mod normalise;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use nir_core::{Contribution, Corpus, DocNo, Match, Ranking, Run, Scored};
+use nir_core::{Contribution, Corpus, DocNo, Fuser, Match, Ranking, Result, Run, Scored};
+
+use crate::{Context, Stage};
 
 pub use normalise::Normalise;
 
-/// What the runs say of one document of one query: a part from each run that found it.
-#[derive(Debug, Default, Clone, Copy)]
-struct Parts {
-    sum: f64,
-    runs: u32,
+/// A fusion that adds up a part of a document's score for each run that found it. An algorithm's config implements it, and is
+/// a [`Fuser`] as [`Sum`].
+pub(crate) trait Parts: Clone + Send + Sync + 'static {
+    /// The number of documents that are kept for each query.
+    fn depth(&self) -> usize;
+
+    /// What each document of the run with this number adds, in the order of `ranking`.
+    fn parts(&self, number: usize, ranking: &Ranking) -> Vec<f64>;
+
+    /// The factor of the sum of a document that so many runs found.
+    fn factor(&self, _runs: usize) -> f64 {
+        1.0
+    }
 }
 
-/// Fuses query by query: `parts` gives a run's ranking as one number for each of its documents, `score` makes a score
-/// of what was added up.
-fn fuse(
-    runs: &[Run],
-    depth: usize,
-    corpus: &dyn Corpus,
-    parts: impl Fn(usize, &Ranking) -> Vec<f64>,
-    score: impl Fn(Parts) -> f64,
-) -> Run {
-    let queries = runs.first().map_or(0, |run| run.len());
-    let fused = |query: usize| {
-        let mut added: HashMap<DocNo, Parts> = HashMap::new();
-        for (number, run) in runs.iter().enumerate() {
-            for (hit, part) in run[query].iter().zip(parts(number, &run[query])) {
-                let parts = added.entry(hit.doc).or_default();
-                parts.sum += part;
-                parts.runs += 1;
+/// The fuser of a [`Parts`].
+struct Sum<P> {
+    parts: P,
+    corpus: Arc<dyn Corpus>,
+}
+
+/// The stage of a fusion over the collection of `context`.
+pub(crate) fn sum<P: Parts>(parts: &P, context: &Context<'_>) -> Stage {
+    Stage::Fuser(Box::new(Sum { parts: parts.clone(), corpus: Arc::clone(&context.corpus) }))
+}
+
+impl<P: Parts> Fuser for Sum<P> {
+    fn fuse(&self, runs: &[Run]) -> Result<Run> {
+        let queries = runs.first().map_or(0, |run| run.len());
+        let fused = |query: usize| {
+            let mut sums: HashMap<DocNo, (f64, usize)> = HashMap::new();
+            for (number, run) in runs.iter().enumerate() {
+                for (hit, part) in run[query].iter().zip(self.parts.parts(number, &run[query])) {
+                    let (sum, found) = sums.entry(hit.doc).or_default();
+                    *sum += part;
+                    *found += 1;
+                }
             }
-        }
-        let scored =
-            added.into_iter().map(|(doc, parts)| Scored { doc, score: score(parts) as f32 });
-        Ranking::top(depth, scored.collect(), corpus)
-    };
-    (0..queries).map(fused).collect()
-}
+            let score = |(sum, found)| (self.parts.factor(found) * sum) as f32;
+            let scored = sums.into_iter().map(|(doc, parts)| Scored { doc, score: score(parts) });
+            Ranking::top(self.parts.depth(), scored.collect(), &*self.corpus)
+        };
+        Ok((0..queries).map(fused).collect())
+    }
 
-/// What each ranking of one query adds for a document: its part, times what `factor` makes of the number of rankings that
-/// found it.
-fn explain(
-    rankings: &[Ranking],
-    doc: DocNo,
-    parts: impl Fn(usize, &Ranking) -> Vec<f64>,
-    factor: impl Fn(usize) -> f64,
-) -> Vec<Contribution> {
-    let place = |ranking: &Ranking| ranking.iter().position(|hit| hit.doc == doc);
-    let found = rankings.iter().enumerate();
-    let found = found.filter_map(|(number, ranking)| Some((number, ranking, place(ranking)?)));
-    let found: Vec<(usize, &Ranking, usize)> = found.collect();
-    let factor = factor(found.len());
-    let one = |(number, ranking, place): (usize, &Ranking, usize)| Contribution {
-        of: Match::Input { number, rank: place + 1 },
-        score: (factor * parts(number, ranking)[place]) as f32,
-    };
-    found.into_iter().map(one).collect()
-}
-
-/// Checks that a fuser has at least two runs to fuse.
-fn check_inputs(inputs: &[String]) -> Result<(), String> {
-    match inputs {
-        [] | [_] => Err(format!("`inputs` must name at least two methods, found {}", inputs.len())),
-        _ => Ok(()),
+    fn explain(&self, rankings: &[Ranking], doc: DocNo) -> Vec<Contribution> {
+        let place = |ranking: &Ranking| ranking.iter().position(|hit| hit.doc == doc);
+        let found = rankings.iter().enumerate();
+        let found = found.filter_map(|(number, ranking)| Some((number, ranking, place(ranking)?)));
+        let found: Vec<(usize, &Ranking, usize)> = found.collect();
+        let factor = self.parts.factor(found.len());
+        let one = |(number, ranking, place): (usize, &Ranking, usize)| Contribution {
+            of: Match::Input { number, rank: place + 1 },
+            score: (factor * self.parts.parts(number, ranking)[place]) as f32,
+        };
+        found.into_iter().map(one).collect()
     }
 }
 
@@ -83,6 +84,13 @@ mod testing {
     use std::sync::Arc;
 
     use nir_core::{Corpus, DocNo, Document, Documents, Ranking, Run, Scored};
+
+    use super::{Parts, Sum};
+
+    /// A fusion over [`corpus`].
+    pub(super) fn fuser<P: Parts>(parts: P) -> Sum<P> {
+        Sum { parts, corpus: corpus() }
+    }
 
     /// Documents `a`, `b`, `c`, … as rows 0, 1, 2, …
     pub(super) fn corpus() -> Arc<dyn Corpus> {

@@ -26,7 +26,6 @@ use std::sync::Arc;
 use nir_core::{Corpus, DocNo, Fuser, Ranking, Result, Run, Scored};
 use serde::{Deserialize, Serialize};
 
-use super::check_inputs;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters of the method.
@@ -48,10 +47,6 @@ impl Algorithm for Config {
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let corpus = Arc::clone(&context.corpus);
         Ok(Stage::Fuser(Box::new(Product { depth: self.depth, corpus })))
-    }
-
-    fn check(&self) -> std::result::Result<(), String> {
-        check_inputs(&self.inputs)
     }
 
     fn inputs(&self) -> &[String] {

@@ -15,12 +15,10 @@
 //!
 //! Try it: `nir run hybrid/rrf-bm25-rm3 --on pocket`
 
-use std::sync::Arc;
-
-use nir_core::{Contribution, Corpus, DocNo, Fuser, Ranking, Result, Run};
+use nir_core::{Ranking, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{check_inputs, explain, fuse};
+use super::{Parts, sum};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters of the method.
@@ -42,15 +40,10 @@ impl Algorithm for Config {
     const SHAPE: Shape = Shape::Fuser;
 
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
-        Ok(Stage::Fuser(Box::new(Rrf {
-            k: self.k,
-            depth: self.depth,
-            corpus: Arc::clone(&context.corpus),
-        })))
+        Ok(sum(self, context))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        check_inputs(&self.inputs)?;
         if self.k > -1.0 { Ok(()) } else { Err(format!("`k` must be above -1, found {}", self.k)) }
     }
 
@@ -59,32 +52,13 @@ impl Algorithm for Config {
     }
 }
 
-struct Rrf {
-    k: f64,
-    depth: usize,
-    corpus: Arc<dyn Corpus>,
-}
+impl Parts for Config {
+    fn depth(&self) -> usize {
+        self.depth
+    }
 
-impl Rrf {
-    /// What each document of a run adds to its fused score.
     fn parts(&self, _: usize, ranking: &Ranking) -> Vec<f64> {
         reciprocal_ranks(self.k, ranking.len())
-    }
-}
-
-impl Fuser for Rrf {
-    fn fuse(&self, runs: &[Run]) -> Result<Run> {
-        Ok(fuse(
-            runs,
-            self.depth,
-            &*self.corpus,
-            |number, ranking| self.parts(number, ranking),
-            |parts| parts.sum,
-        ))
-    }
-
-    fn explain(&self, rankings: &[Ranking], doc: DocNo) -> Vec<Contribution> {
-        explain(rankings, doc, |number, ranking| self.parts(number, ranking), |_| 1.0)
     }
 }
 
@@ -95,8 +69,10 @@ fn reciprocal_ranks(k: f64, n: usize) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use nir_core::Fuser as _;
+
     use super::*;
-    use crate::hybrid::testing::{corpus, hits, run};
+    use crate::hybrid::testing::{fuser, hits, run};
 
     #[test]
     fn matches_the_hand_computed_example() {
@@ -105,7 +81,8 @@ mod tests {
             run(&[('a', 9.0), ('b', 8.0), ('d', 7.0)]),
             run(&[('c', 0.9), ('a', 0.8), ('b', 0.7)]),
         ];
-        let fused = Rrf { k: 60.0, depth: 3, corpus: corpus() }.fuse(&runs).unwrap();
+        let config = Config { inputs: Vec::new(), k: 60.0, depth: 3 };
+        let fused = fuser(config).fuse(&runs).unwrap();
         let expected = [('a', 0.032_522_473), ('b', 0.032_002_047), ('c', 0.016_393_442)];
         for ((doc, score), (expected_doc, expected_score)) in hits(&fused).into_iter().zip(expected)
         {

@@ -144,6 +144,19 @@ impl Encoder for DeepImpact {
     }
 }
 
+/// The impact of a word piece: `ReLU(W2 · ReLU(W1 · h_t + b1) + b2)`, for one layer or more.
+///
+/// - `state`: `h_t`, `[hidden]`
+/// - `layers`: the rows of `W`, `[outputs][inputs]`, and `b`, `[outputs]`, of each layer; the last has one output
+pub fn impact(state: &[f32], layers: &[(Vec<Vec<f32>>, Vec<f32>)]) -> f32 {
+    let relu = |x: f32| x.max(0.0);
+    let layer = |h: Vec<f32>, (w, b): &(Vec<Vec<f32>>, Vec<f32>)| {
+        let product = |row: &Vec<f32>| row.iter().zip(&h).map(|(w, h)| w * h).sum::<f32>();
+        w.iter().zip(b).map(|(row, b)| relu(product(row) + b)).collect()
+    };
+    layers.iter().fold(state.to_vec(), layer)[0]
+}
+
 /// The first number of each word that is one, not below zero.
 fn impacts(words: Vec<Word>) -> WeightedWords {
     let mut impacts = WeightedWords::default();
@@ -159,6 +172,9 @@ fn is_punctuation(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use nir_core::DocNo;
+    use nir_nn::Rows;
+
     use super::*;
     use crate::testing::{Lent, assert_ranked, fixture, sentence_and_word};
 
@@ -191,6 +207,38 @@ mod tests {
             "#
         ))
         .unwrap()
+    }
+
+    #[test]
+    fn a_word_is_worth_what_two_layers_make_of_its_state() {
+        // ReLU(1 - 2 + 0) = 0 and ReLU(1 + 2 + 1) = 4; then ReLU(3 · 0 + 0.5 · 4 - 1) = 1.
+        let first = (vec![vec![1.0, -1.0], vec![1.0, 1.0]], vec![0.0, 1.0]);
+        let second = (vec![vec![3.0, 0.5]], vec![-1.0]);
+        assert_eq!(impact(&[1.0, 2.0], &[first, second]), 1.0);
+    }
+
+    #[test]
+    fn the_head_of_a_checkpoint_computes_the_equation() {
+        let (folder, _) = fixture("deepimpact");
+        let lent = Lent::new(sentence_and_word());
+        let reader = config(&folder, "f32").load(&lent.context()).unwrap().reader;
+        let tokens = reader.document.tokens(Texts::Documents(lent.corpus(), &[DocNo(0)])).unwrap();
+        let model = &reader.document.model;
+        let hidden = model.encoder.hidden(&tokens, Rows::All).unwrap();
+        let found = nir_nn::numbers(&model.head.forward(&hidden).unwrap()).unwrap();
+        let file = std::path::Path::new(&folder).join("model.safetensors");
+        let tensors = candle_core::safetensors::load(file, &candle_core::Device::Cpu).unwrap();
+        let layer = |name: &str| {
+            let of = |part: &str| &tensors[&format!("impact_score_encoder.{name}.{part}")];
+            (of("weight").to_vec2::<f32>().unwrap(), of("bias").to_vec1::<f32>().unwrap())
+        };
+        let layers = ["0", "3"].map(layer);
+        let states = hidden.states.to_vec2::<f32>().unwrap();
+        assert!(found.iter().any(|&impact| impact > 0.0), "{found:?}");
+        for (state, found) in states.iter().zip(found) {
+            let expected = impact(state, &layers);
+            assert!((found.max(0.0) - expected).abs() < 1e-5, "{found} is not {expected}");
+        }
     }
 
     #[test]
