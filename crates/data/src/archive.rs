@@ -20,7 +20,7 @@ type Reader = Box<dyn BufRead + Send>;
 
 const ZIP: &[u8] = b"PK\x03\x04";
 const EMPTY_ZIP: &[u8] = b"PK\x05\x06";
-/// Where a tar header says that it is one.
+/// The position and the bytes by which a tar header is recognised.
 const TAR: (usize, &[u8]) = (257, b"ustar");
 
 /// Opens one member; what it is compressed with is told by its own first bytes.

@@ -14,9 +14,9 @@ use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The longest line of judgements or of a run.
+/// The largest length of a line of judgements or of a run, in bytes.
 pub(crate) const JUDGEMENT_LINE: usize = 16 << 20;
-/// The longest line or record of a collection.
+/// The largest length of a line or a record of a collection, in bytes.
 pub(crate) const DOCUMENT: usize = 256 << 20;
 /// The largest dictionary that an xz file may ask for, in KiB.
 pub(crate) const XZ_DICTIONARY_KIB: u32 = 257 << 10; // with what the decoder itself needs
@@ -24,21 +24,21 @@ pub(crate) const XZ_DICTIONARY_KIB: u32 = 257 << 10; // with what the decoder it
 /// A limit that was exceeded; inside an [`io::Error`] where a reader stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Exceeded {
-    /// A line.
+    /// A line is longer than this many bytes.
     #[error("a line of more than {} MiB; is this a text file with line ends?", .0 >> 20)]
     Line(usize),
-    /// A record of several lines.
+    /// A record of several lines is longer than this many bytes.
     #[error("a record of more than {} MiB; is its end missing?", .0 >> 20)]
     Record(usize),
-    /// A packed file.
+    /// A packed file unpacks to more than it may.
     #[error(
         "it unpacks to more than {plain} bytes out of {packed}; if the file is what it should be, unpack it yourself \
          and name the plain file"
     )]
     Expansion {
-        /// How much was unpacked.
+        /// The number of bytes that were unpacked.
         plain: u64,
-        /// How much was read for it.
+        /// The number of bytes of the packed file that were read for it.
         packed: u64,
     },
 }
@@ -54,28 +54,28 @@ pub(crate) fn is_exceeded(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Exceeded>)
 }
 
-/// How much a packed file may hold.
+/// The limit on how much a packed file may unpack to, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Expansion {
-    /// However small the file, this is fine.
+    /// The size that is always accepted, however small the packed file is.
     pub(crate) always: u64,
-    /// Beyond that, so many bytes for each of the file.
+    /// The number of bytes that are accepted for each byte of the packed file.
     pub(crate) ratio: u64,
-    /// And never more.
+    /// The size that is never exceeded.
     pub(crate) most: u64,
 }
 
 impl Expansion {
     pub(crate) const USUAL: Self = Self { always: 256 << 20, ratio: 100, most: 1 << 40 };
 
-    /// Refuses `plain` bytes that came out of `packed`.
+    /// Refuses `plain` bytes that were unpacked from `packed` bytes if they exceed the limit.
     pub(crate) fn check(&self, plain: u64, packed: u64) -> Result<(), Exceeded> {
         let allowed = packed.saturating_mul(self.ratio).clamp(self.always, self.most);
         if plain > allowed { Err(Exceeded::Expansion { plain, packed }) } else { Ok(()) }
     }
 }
 
-/// A packed stream that counts what is taken from it.
+/// A packed stream that counts the bytes that are read from it.
 pub(crate) struct Counted<R> {
     inner: R,
     taken: Arc<AtomicU64>,

@@ -27,7 +27,7 @@ pub struct Cache {
     folders: nir_cache::Cache,
 }
 
-/// The environment does not say where the cache is.
+/// The environment does not tell where the cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no folder for the cache: set NIR_CACHE to one")]
 pub struct NoCacheFolder;
@@ -97,12 +97,12 @@ impl Cache {
         nir_cache::Cache::at(root).into()
     }
 
-    /// The cache of the user, in [`cache_folder`].
+    /// The cache of the user, in [`cache_folder`]. Fails if the environment does not tell where that is.
     pub fn of_user() -> Result<Self, NoCacheFolder> {
         cache_folder().map(Self::at)
     }
 
-    /// Its folder.
+    /// The path of the cache.
     pub fn root(&self) -> &Path {
         self.folders.root()
     }
@@ -112,7 +112,7 @@ impl Cache {
         &self.folders
     }
 
-    /// Where official files are kept.
+    /// The folder in which official files are kept.
     pub fn downloads(&self) -> PathBuf {
         self.root().join("downloads")
     }
@@ -143,7 +143,7 @@ impl Cache {
         kept.is_some_and(|kept| kept == Accepted::of(licence))
     }
 
-    /// Records that a licence was accepted.
+    /// Records that the user accepted a licence.
     pub fn accept(&self, licence: &Licence) -> Result<(), CacheError> {
         write_json(&self.acceptance(licence), &Accepted::of(licence))
     }
@@ -155,12 +155,12 @@ impl Cache {
     }
 }
 
-/// Attaches the path to what the system said.
+/// Turns an error of the file system into an error that names `path`.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> CacheError {
     CacheError::at(path)
 }
 
-/// Writes a file as a whole or not at all.
+/// Writes a file of JSON; it is complete or does not exist.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CacheError> {
     write_whole(path, |file| Ok(serde_json::to_writer_pretty(file, value)?))
         .map_err(|OpenError { path, source }| CacheError { path, source })
@@ -223,7 +223,7 @@ pub(crate) fn lock(path: &Path) -> Result<File, CacheError> {
     Ok(file)
 }
 
-/// `.name.end` beside `target`.
+/// The path `.name.end` beside `target`.
 fn sibling(target: &Path, end: &str) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!(".{name}.{end}"))

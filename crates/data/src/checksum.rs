@@ -10,32 +10,32 @@ use sha2::Digest;
 
 use crate::manifest::RemoteFile;
 
-/// What a file on disk is.
+/// The size and the checksums of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sums {
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
     /// Its MD5 sum: what older collections publish. It tells a broken download, not a forged one.
     pub md5: String,
-    /// Its SHA-256 sum.
+    /// The SHA-256 checksum, in hexadecimal.
     pub sha256: String,
 }
 
-/// A file that is not what its manifest says.
+/// A file is not the one that its manifest describes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("its {what} is {actual}, the manifest says {expected}")]
 pub struct Mismatch {
-    /// `size`, `md5` or `sha256`.
+    /// What differs: `size`, `md5` or `sha256`.
     pub what: &'static str,
-    /// What the file has.
+    /// The value of the file.
     pub actual: String,
-    /// What the manifest says.
+    /// The value in the manifest.
     pub expected: String,
 }
 
 impl Sums {
-    /// Reads a file once for all of its sums.
+    /// Reads a file once and computes all of its sums.
     pub fn of(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let (mut md5, mut sha256) = (md5::Md5::new(), sha2::Sha256::new());

@@ -24,24 +24,24 @@ use crate::store::{Store, content_hasher};
 use crate::topics::{TopicSet, dataset_digest};
 use crate::{Malformed, NoOverlap, ReadError};
 
-/// A dataset ready to be run over.
+/// A dataset that is ready to be run over.
 #[derive(Clone)]
 pub struct Dataset {
-    /// Its name.
+    /// The name of the dataset.
     pub name: String,
-    /// What it is.
+    /// The description of the dataset.
     pub card: Card,
-    /// What is searched.
+    /// The documents.
     pub corpus: Arc<dyn Corpus>,
     /// The digest of the documents: an index built over the same digest fits.
     pub corpus_digest: Digest,
     /// Where the documents came from.
     pub corpus_origin: OriginSource,
-    /// What is asked.
+    /// The queries.
     pub queries: Queries,
-    /// What answers it; empty where nobody judged.
+    /// The judgements; empty if there are none.
     pub qrels: Qrels,
-    /// Labels of queries, empty where there are none.
+    /// The labels of queries; empty if there are none.
     pub labels: Labels,
     /// Where queries and judgements came from.
     pub origin: OriginSource,
@@ -51,55 +51,55 @@ pub struct Dataset {
     pub notes: Vec<String>,
 }
 
-/// The labels of each query: `hard`, `one word`.
+/// The labels of each query by its `query_id`, such as `hard` or `one word`.
 pub type Labels = BTreeMap<String, Vec<String>>;
 
-/// A dataset that could not be opened.
+/// Why a dataset could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
-    /// It was never fetched.
+    /// The dataset was never fetched.
     #[error("`{name}` is not here yet; run `nir fetch {name}`")]
     NotHere {
-        /// The dataset.
+        /// The name of the dataset.
         name: String,
     },
-    /// It was fetched under another manifest.
+    /// The dataset was fetched under another version of its manifest.
     #[error("the manifest of `{name}` has changed since it was fetched; run `nir fetch {name}`")]
     Stale {
-        /// The dataset.
+        /// The name of the dataset.
         name: String,
     },
-    /// What the cache holds cannot be read.
+    /// The data in the cache cannot be read.
     #[error("{folder}: {error}; delete the folder and run `nir fetch {name}`")]
     Damaged {
         /// The folder in the cache.
         folder: PathBuf,
-        /// The dataset.
+        /// The name of the dataset.
         name: String,
-        /// What is wrong.
+        /// What is wrong with the data.
         error: BoxError,
     },
-    /// Its manifest, or a file beside it, is wrong.
+    /// The manifest, or a file beside it, is wrong.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// A line of an embedded file is wrong.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// Two embedded documents have one name.
+    /// Two embedded documents have the same id.
     #[error(transparent)]
     Document(#[from] DuplicateDocId),
-    /// Two queries have one name.
+    /// Two queries have the same id.
     #[error(transparent)]
     Query(#[from] nir_core::DuplicateQueryId),
     /// The judgements are about something else.
     #[error(transparent)]
     NoOverlap(#[from] Box<NoOverlap>),
-    /// There is nothing to search, or nothing to ask.
+    /// There are no documents or no queries.
     #[error("{of}: there are no {what} in it: expected at least one")]
     Nothing {
-        /// The file of a user, or the dataset.
+        /// The file of the user, or the name of the dataset.
         of: String,
-        /// `documents` or `queries`.
+        /// What is missing: `documents` or `queries`.
         what: &'static str,
     },
     /// A file of the user cannot be read.
@@ -116,13 +116,13 @@ pub enum DatasetError {
 /// Whether a dataset can be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// It came with the program.
+    /// The dataset comes with the program.
     Embedded,
-    /// It is in the cache.
+    /// The dataset is in the cache.
     Fetched(OriginSource),
     /// It is in the cache, but its manifest has changed since.
     Stale,
-    /// It has to be fetched.
+    /// The dataset has to be fetched first.
     NotFetched,
 }
 
@@ -133,7 +133,7 @@ impl State {
 }
 
 impl Dataset {
-    /// Opens a dataset that is embedded or was fetched.
+    /// Opens a dataset that is embedded or was fetched. Fails if it was not fetched or is damaged.
     pub fn open(cache: &Cache, manifest: &Manifest) -> Result<Self, DatasetError> {
         let opened = open_corpus(cache, &manifest.name, &manifest.corpus)?;
         let (corpus, corpus_digest, corpus_origin) = opened;
@@ -247,7 +247,7 @@ fn state_at(origin: Option<Origin>, recipe: Digest) -> State {
     }
 }
 
-/// Opens a corpus for the dataset `name`.
+/// Opens the corpus of the dataset `name`.
 pub(crate) fn open_corpus(
     cache: &Cache,
     name: &str,
@@ -266,7 +266,7 @@ pub(crate) fn open_corpus(
     Ok((Arc::new(store), digest, origin))
 }
 
-/// The digest a store of these documents would have.
+/// The digest that a store of these documents would have.
 fn corpus_digest(corpus: &dyn Corpus) -> Digest {
     let mut content = content_hasher();
     for row in 0..corpus.len() {

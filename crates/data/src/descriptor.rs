@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Something that a process has open.
+/// An open file of a process, as a path below `/proc` or `/dev/fd` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Descriptor {
-    /// By its number in this process.
+    /// An open file of this process, by its number.
     Own(u32),
-    /// Of another process.
+    /// An open file of another process.
     Foreign,
 }
 
@@ -44,7 +44,7 @@ pub fn is_standard_output(path: &Path) -> bool {
     path.as_os_str() == "-" || Descriptor::of(path) == Some(Descriptor::STANDARD_OUTPUT)
 }
 
-/// As many links as Linux follows.
+/// The number of symbolic links that are followed, as Linux does.
 const MOST_LINKS: usize = 40;
 
 /// The path that the last name of `path` leads to, link by link. It stops at a descriptor, whose link names what is

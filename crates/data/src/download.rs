@@ -25,31 +25,31 @@ use crate::manifest::RemoteFile;
 pub struct Patience {
     /// For a connection, and again for the first byte of an answer.
     pub answer: Duration,
-    /// For the next bytes of a file.
+    /// The longest wait for the next bytes of a file.
     pub silence: Duration,
-    /// The slowest that a server may be.
+    /// The lowest speed that is accepted.
     pub pace: Pace,
     /// Attempts at one mirror in a row that each bring fewer bytes than the pace asks of one window.
     pub attempts: u32,
-    /// Between the first two of them; doubled after each.
+    /// The wait before the second attempt; it doubles with each further one.
     pub backoff: Duration,
     /// Bytes of a file whose length the manifest does not say.
     pub longest: u64,
-    /// Bytes of the disk that stay free.
+    /// The number of bytes on the disk that must remain free.
     pub spare: u64,
 }
 
 /// At least so many bytes in each window of time: else a server that sends a byte now and then is never done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// How many bytes.
+    /// The number of bytes in each window.
     pub bytes: u64,
     /// The length of a window.
     pub within: Duration,
 }
 
 impl Patience {
-    /// For servers on the internet.
+    /// The limits for servers on the internet.
     pub const INTERNET: Self = Self {
         answer: Duration::from_secs(30),
         silence: Duration::from_mins(1),
@@ -63,50 +63,50 @@ impl Patience {
     };
 }
 
-/// A download that did not end in the right file.
+/// Why a file could not be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// No mirror gave it.
+    /// No mirror gave the file.
     #[error("could not download `{file}`:{}", list(attempts))]
     Mirrors {
-        /// Its name.
+        /// The name of the file.
         file: String,
-        /// What each mirror answered last.
+        /// Each mirror with its last answer.
         attempts: Vec<(String, Answer)>,
     },
-    /// There is no address to download it from.
+    /// The file has no address; the user must obtain it in person.
     #[error("`{file}` must be obtained in person; then name its folder with `--from`")]
     Manual {
-        /// Its name.
+        /// The name of the file.
         file: String,
     },
-    /// The disk has less room than the file needs.
+    /// The disk has less free space than the file needs.
     #[error(
         "{path}: {needed} more bytes are to come, and the disk has {free} free, of which {spare} stay so; free some space \
          and start again, or let `NIR_CACHE` name a folder on another disk"
     )]
     NoRoom {
-        /// The part that was to be written.
+        /// The path of the partial file.
         path: PathBuf,
-        /// How many bytes were to come.
+        /// The number of bytes still to be downloaded.
         needed: u64,
-        /// How many the disk has.
+        /// The number of free bytes on the disk.
         free: u64,
-        /// How many of them stay free.
+        /// The number of bytes that must remain free.
         spare: u64,
     },
-    /// The disk is full.
+    /// The disk became full while the file was written.
     #[error("{path}: the disk is full; free some space and start again, what is there is kept")]
     DiskFull {
-        /// The part that was being written.
+        /// The path of the partial file.
         path: PathBuf,
     },
-    /// The file system failed.
+    /// An operation on a file failed.
     #[error("{path}: {source}")]
     Io {
-        /// The file it failed on.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -114,23 +114,23 @@ pub enum DownloadError {
 /// Why a mirror did not give the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Answer {
-    /// It refused.
+    /// It refused with this HTTP status.
     #[error("answered {0}")]
     Status(u16),
     /// It offers a file of another size.
     #[error("offers {offered} bytes, the manifest says {expected}")]
     Size {
-        /// The size it offers.
+        /// The size that it offers.
         offered: u64,
         /// The size in the manifest.
         expected: u64,
     },
-    /// It ended too soon, each time.
+    /// The connection ended too early, in every attempt.
     #[error("ended after {received} of {total} bytes")]
     Cut {
-        /// How many came.
+        /// The number of bytes that arrived.
         received: u64,
-        /// How many it promised.
+        /// The number of bytes that it announced.
         total: u64,
     },
     /// It does not say how long the file is, and goes on and on.
@@ -139,26 +139,26 @@ pub enum Answer {
          add `bytes` to the file in the manifest"
     )]
     Endless {
-        /// As many as were waited for.
+        /// The number of bytes that were waited for.
         longest: u64,
     },
-    /// It sends too little at a time, each time.
+    /// It sent too slowly, in every attempt.
     #[error("sent {received} bytes in {within:?}, fewer than {fewest}; what came is kept")]
     Slow {
-        /// How many came in the last window of time.
+        /// The number of bytes that arrived in the last window of time.
         received: u64,
-        /// How long that is.
+        /// The length of the window.
         within: Duration,
-        /// How many there should have been.
+        /// The smallest number of bytes that was accepted.
         fewest: u64,
     },
-    /// It resumed somewhere else than asked.
+    /// It resumed at another place than was asked.
     #[error("resumed at another place than asked")]
     Resumed,
     /// It gave another file.
     #[error("gave another file: {0}")]
     Wrong(#[from] Mismatch),
-    /// It gave no archive where the name says one.
+    /// It gave a file that is no archive although the name says so; the text is the expected kind.
     #[error("gave something that is no {0} file, perhaps a web page")]
     Kind(&'static str),
     /// It could not be reached or stopped answering.
@@ -239,9 +239,9 @@ fn agent(patience: &Patience) -> Agent {
 
 /// Why an attempt ended without the file.
 enum Stop {
-    /// This mirror cannot help.
+    /// This mirror cannot give the file.
     Mirror(Answer),
-    /// No mirror can.
+    /// No mirror can give the file.
     Fatal(DownloadError),
 }
 
@@ -257,23 +257,23 @@ impl From<DownloadError> for Stop {
     }
 }
 
-/// Where a part came from, for a later process.
+/// The origin of a partial file, kept for a later process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct PartState {
     url: String,
-    /// A strong `ETag`, or the `Last-Modified` date.
+    /// A strong `ETag`, or the `Last-Modified` date; `None` if the server sent neither.
     validator: Option<String>,
 }
 
-/// A file on its way from one mirror.
+/// A file that is being downloaded from one mirror.
 struct Part<'a> {
     file: &'a RemoteFile,
     url: &'a str,
     target: &'a Path,
     patience: &'a Patience,
-    /// What is there so far.
+    /// The path of what has arrived so far.
     bytes: PathBuf,
-    /// What is known of it.
+    /// The path of the record of its origin.
     state: PathBuf,
 }
 
@@ -361,7 +361,7 @@ impl<'a> Part<'a> {
         }))
     }
 
-    /// Where the server's bytes belong.
+    /// The position at which the bytes of a response belong.
     fn start(
         &self,
         response: &Response<Body>,
@@ -489,7 +489,7 @@ impl<'a> Part<'a> {
         Ok(wrong.map(|(_, kind, _)| Answer::Kind(kind)))
     }
 
-    /// How many bytes of the part can be kept.
+    /// The number of bytes that have arrived already and can be kept.
     fn resumable(&self) -> Result<u64, DownloadError> {
         let known = self.file.md5.is_some() || self.file.sha256.is_some();
         let len = self.len();
@@ -537,10 +537,10 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Bytes after which the disk is looked at again.
+/// The number of bytes after which the free space is checked again.
 const LOOK: u64 = 16 << 20;
 
-/// Watches that bytes come fast enough.
+/// Measures how fast bytes arrive.
 struct Meter {
     pace: Pace,
     since: Instant,
@@ -581,7 +581,7 @@ fn number(response: &Response<Body>, name: &str) -> Option<u64> {
     text(response, name).and_then(|value| value.trim().parse().ok())
 }
 
-/// The first byte of `Content-Range: bytes 10-99/100`.
+/// The first byte of a range in `Content-Range: bytes 10-99/100`.
 fn range_start(response: &Response<Body>) -> Option<u64> {
     let range = text(response, header::CONTENT_RANGE.as_str())?.trim().strip_prefix("bytes ")?;
     range.split('-').next()?.trim().parse().ok()

@@ -19,30 +19,30 @@ use crate::manifests::Manifests;
 use crate::origin::{OriginFile, OriginSource};
 use crate::{DocumentFormat, Source};
 
-/// How to fetch.
+/// The settings with which datasets are fetched.
 pub struct Fetch<'a> {
-    /// A folder that holds official files, or plain ones.
+    /// A folder that holds official or plain files; `None` to use the cache and servers only.
     pub from: Option<&'a Path>,
     /// Whether nothing may be downloaded.
     pub offline: bool,
-    /// Whether to import again what is there.
+    /// Whether a dataset is imported again although it is there.
     pub again: bool,
     /// Asked once for each licence that was not accepted before.
     pub accept: &'a dyn Fn(&Licence) -> bool,
-    /// How long to wait for servers.
+    /// The limits on waiting for servers.
     pub patience: Patience,
-    /// Where to say how far it is.
+    /// Receives the progress.
     pub progress: &'a dyn Progress,
 }
 
-/// What fetching a dataset came to.
+/// The outcome of fetching a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
-    /// It came with the program.
+    /// The dataset comes with the program.
     Embedded,
-    /// It was there already.
+    /// The dataset was in the cache already.
     AlreadyHere,
-    /// It is there now.
+    /// The dataset was imported now.
     Imported,
 }
 
@@ -50,7 +50,7 @@ const PLAIN_DOCUMENTS: [&str; 4] =
     ["docs.tsv", "docs.tsv.gz", "collection.tsv", "collection.tsv.gz"];
 
 impl Fetch<'_> {
-    /// Brings a dataset into the cache.
+    /// Brings a dataset into the cache. Fails if a file cannot be had, is damaged, or the licence was not accepted.
     pub fn dataset(
         &self,
         manifests: &Manifests,
@@ -75,7 +75,7 @@ impl Fetch<'_> {
     }
 }
 
-/// One dataset being fetched.
+/// A dataset that is being fetched.
 struct Job<'a> {
     fetch: &'a Fetch<'a>,
     manifests: &'a Manifests,
@@ -249,7 +249,7 @@ impl PlainFolder {
     }
 }
 
-/// The record of the plain files that were read.
+/// The origin of plain files, with the sums of those that were read.
 fn plain_origin(manifest: &Manifest, files: &[&Path]) -> Result<OriginSource, ImportError> {
     let mut used = Vec::new();
     for path in files {
@@ -263,7 +263,7 @@ fn first_in(folder: &Path, names: &[String]) -> Option<PathBuf> {
     names.iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
-/// The names a plain file may have, best first.
+/// The names that a plain file may have, the preferred one first.
 fn twins(name: &str, usual: &str) -> Vec<String> {
     let mut names = vec![name.to_owned(), format!("{name}.gz")];
     if name != usual {

@@ -11,11 +11,11 @@ use crate::manifest::{PartSource, RemoteFile};
 use crate::origin::OriginFile;
 use crate::{OpenError, Source};
 
-/// Where official files may be taken from.
+/// The places from which official files may be taken.
 pub(crate) struct Places<'a> {
     /// A folder of the user.
     pub(crate) from: Option<&'a Path>,
-    /// The downloads of the cache.
+    /// The folder of downloads in the cache.
     pub(crate) downloads: PathBuf,
     /// Whether nothing may be downloaded.
     pub(crate) offline: bool,
@@ -23,7 +23,7 @@ pub(crate) struct Places<'a> {
     pub(crate) progress: &'a dyn Progress,
 }
 
-/// The files of one import so far.
+/// The files that one import has used so far.
 pub(crate) struct Files<'a> {
     places: Places<'a>,
     used: Vec<OriginFile>,
@@ -35,7 +35,7 @@ impl<'a> Files<'a> {
         Self { places, used: Vec::new(), paths: Vec::new() }
     }
 
-    /// The sources of a part, with their files in place.
+    /// The sources of a part, after all of their files were brought into place.
     pub(crate) fn sources<'f>(
         &mut self,
         sources: &[PartSource],
@@ -53,12 +53,12 @@ impl<'a> Files<'a> {
         Ok(found)
     }
 
-    /// How many bytes all of them have.
+    /// The size of all of these files in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.used.iter().map(|file| file.sums.bytes).sum()
     }
 
-    /// What was used, for the record.
+    /// The files that were used, with their sums.
     pub(crate) fn used(self) -> Vec<OriginFile> {
         self.used
     }
@@ -107,7 +107,7 @@ pub(crate) fn official_in(folder: &Path, file: &RemoteFile) -> Option<PathBuf> {
     names.find_map(|name| Some(folder.join(name)).filter(|path| path.is_file()))
 }
 
-/// The sums of a file that is there.
+/// The sums of a file on disk.
 pub(crate) fn sums(path: &Path) -> Result<Sums, ImportError> {
     Sums::of(path)
         .map_err(|source| ImportError::Read(OpenError { path: path.to_owned(), source }.into()))

@@ -21,7 +21,7 @@ pub fn embedded_files(folder: &str) -> Vec<(&'static str, &'static [u8])> {
 /// Where manifests and the files beside them are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Folder {
-    /// The copy in the program.
+    /// The copy inside the program.
     Embedded,
     /// A folder of the user.
     Disk(PathBuf),

@@ -17,7 +17,7 @@ fn whole(text: &str) -> Option<i32> {
     }
 }
 
-/// A whole number that a file holds as a float.
+/// The whole number of a grade that a file holds as a float; `None` if it is not whole.
 pub(crate) fn of_f64(value: f64) -> Option<i32> {
     let range = f64::from(i32::MIN)..=f64::from(i32::MAX);
     (value.fract() == 0.0 && range.contains(&value)).then_some(value as i32)

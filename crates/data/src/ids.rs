@@ -9,7 +9,7 @@ use crate::manifest_error::ManifestError;
 use crate::names::check_id;
 use crate::open::decompressed;
 
-/// Reads a list beside a manifest.
+/// Reads a list of ids beside a manifest.
 pub(crate) fn read(folder: &Folder, file: &str) -> Result<Vec<String>, ManifestError> {
     let bytes = folder.read(file)?;
     let text = plain(bytes)
@@ -26,7 +26,7 @@ pub(crate) fn read(folder: &Folder, file: &str) -> Result<Vec<String>, ManifestE
     ))
 }
 
-/// The same as a set.
+/// Reads a list of ids beside a manifest, as a set.
 pub(crate) fn read_set(folder: &Folder, file: &str) -> Result<HashSet<String>, ManifestError> {
     Ok(read(folder, file)?.into_iter().collect())
 }

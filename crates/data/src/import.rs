@@ -20,16 +20,16 @@ use crate::{
 
 /// Text has never been seen packed better than 1 to 20; an archive that holds more is an attack or an accident.
 const MOST_EXPANSION: u64 = 100;
-/// Small files may pack better.
+/// The size in bytes that the documents of a small file may always unpack to.
 const ALWAYS_FINE: u64 = 64 << 20;
 
-/// Where the store is in the folder of a corpus.
+/// The folder of the store inside the folder of a corpus.
 pub(crate) const STORE: &str = "store";
 
-/// Files to import and what is known of them.
+/// Files that are to be imported, with what is known of them.
 pub(crate) struct Incoming {
     pub(crate) sources: Vec<Source>,
-    /// How large their files are in all.
+    /// The size of all of these files in bytes.
     pub(crate) bytes: u64,
     pub(crate) origin: OriginSource,
 }
@@ -168,7 +168,7 @@ pub(crate) fn read_plain_topics(
     Ok(Read { value, notes })
 }
 
-/// The part of `parent` that a sample names.
+/// The queries and judgements of `parent` that a sample names.
 pub(crate) fn sampled_topics(
     manifest: &Manifest,
     sample: &QuerySample,

@@ -11,13 +11,13 @@ use crate::manifest::Licence;
 use crate::manifest_error::ManifestError;
 use crate::{Malformed, ReadError, StoreError};
 
-/// A dataset that could not be brought into the cache.
+/// Why a dataset could not be brought into the cache.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// A manifest is wrong.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// The cache failed.
+    /// An operation of the cache failed.
     #[error(transparent)]
     Cache(#[from] CacheError),
     /// A file could not be downloaded.
@@ -26,7 +26,7 @@ pub enum ImportError {
     /// A file could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Files repeat a query.
+    /// Two files have the same query.
     #[error(transparent)]
     Query(#[from] DuplicateQueryId),
     /// A line of an embedded file is wrong.
@@ -35,9 +35,9 @@ pub enum ImportError {
     /// Documents could not be stored.
     #[error("the documents of `{corpus}` could not be stored: {error}")]
     Store {
-        /// The corpus.
+        /// The name of the corpus.
         corpus: String,
-        /// Why not.
+        /// The error of the store.
         error: StoreError,
     },
     /// The dataset that is sampled could not be opened.
@@ -49,30 +49,30 @@ pub enum ImportError {
         licence.name, licence.url, licence.note
     )]
     Licence {
-        /// The dataset.
+        /// The name of the dataset.
         dataset: String,
-        /// Its licence, or that of its documents.
+        /// The licence of the dataset, or that of its documents.
         licence: Licence,
     },
-    /// A download is needed and was forbidden.
+    /// A file would have to be downloaded, which was not allowed.
     #[error("`{file}` is not here and --offline forbids to download it; get it from {} and name its folder with --from", urls.join(" or "))]
     Offline {
-        /// The file.
+        /// The name of the file.
         file: String,
-        /// Where it is.
+        /// The addresses of the file.
         urls: Vec<String>,
     },
     /// A file on disk is not the official one.
     #[error("{path}: not the official `{file}`: {mismatch}")]
     NotOfficial {
-        /// The file on disk.
+        /// The path of the file on disk.
         path: PathBuf,
-        /// The file it should be.
+        /// The name of the official file.
         file: String,
-        /// In what it differs.
+        /// How it differs.
         mismatch: Mismatch,
     },
-    /// A folder holds nothing of the dataset.
+    /// A folder holds no file of the dataset.
     #[error(
         "{folder}: neither an official file of `{dataset}` ({}) nor a plain folder ({})",
         official.join(", "), plain.join(", ")
@@ -80,11 +80,11 @@ pub enum ImportError {
     NothingThere {
         /// The folder.
         folder: PathBuf,
-        /// The dataset.
+        /// The name of the dataset.
         dataset: String,
-        /// The official files.
+        /// The names of the official files.
         official: Vec<String>,
-        /// The plain files.
+        /// The names of the plain files.
         plain: Vec<String>,
     },
     /// A plain folder lacks a file.
@@ -92,79 +92,79 @@ pub enum ImportError {
     PlainFile {
         /// The folder.
         folder: PathBuf,
-        /// The dataset.
+        /// The name of the dataset.
         dataset: String,
-        /// The names that would do.
+        /// The names that the file may have.
         expected: Vec<String>,
     },
-    /// The counts are not those of the manifest.
+    /// The counts differ from those of the manifest.
     #[error(
         "`{name}` has {found} {what}, its manifest says {expected}: the files are not what they should be"
     )]
     Count {
-        /// The dataset or corpus.
+        /// The name of the dataset or corpus.
         name: String,
         /// What was counted.
         what: &'static str,
-        /// How many there are.
+        /// The number that was found.
         found: usize,
-        /// How many there must be.
+        /// The number in the manifest.
         expected: usize,
     },
     /// A sample is not complete, or a plain folder is not the sample.
     #[error("`{name}` should hold {what} `{first}`, and {missing} more that are not there either")]
     Missing {
-        /// The sample.
+        /// The name of the sample.
         name: String,
-        /// `document` or `query`.
+        /// What is missing: `document` or `query`.
         what: &'static str,
-        /// The first that is missing.
+        /// The first id that is missing.
         first: String,
-        /// How many more are missing.
+        /// The number of further missing ids.
         missing: usize,
     },
     /// A plain folder holds more than the sample.
     #[error("`{name}` should not hold {what} `{first}`")]
     Foreign {
-        /// The sample.
+        /// The name of the sample.
         name: String,
-        /// `document` or `query`.
+        /// What does not belong there: `document` or `query`.
         what: &'static str,
-        /// The first that does not belong there.
+        /// The first id that does not belong there.
         first: String,
     },
-    /// Two files judge one pair differently.
+    /// Two files judge the same pair differently.
     #[error(
         "query `{query_id}` and document `{doc_id}` are judged {before} in one file and {grade} in another"
     )]
     TwoGrades {
-        /// The query.
+        /// The id of the query.
         query_id: String,
-        /// The document.
+        /// The id of the document.
         doc_id: String,
-        /// The grade of the first file.
+        /// The grade in the first file.
         before: i32,
-        /// The grade of the second.
+        /// The grade in the second file.
         grade: i32,
     },
     /// A judgement has a code that the manifest does not know.
     #[error("query `{query_id}` has a judgement with code {code}: the manifest knows {known:?}")]
     Code {
-        /// The code.
+        /// The label code.
         code: i32,
-        /// The query.
+        /// The id of the query.
         query_id: String,
-        /// The codes of the manifest.
+        /// The codes that the manifest describes.
         known: Vec<i32>,
     },
-    /// Files unpack to more than any collection does.
+    /// Files unpack to more bytes than is plausible for their size.
     #[error(
         "the documents of `{corpus}` are more than {most} bytes, a hundred times the size of their files: refused"
     )]
     TooLarge {
-        /// The corpus.
+        /// The name of the corpus.
         corpus: String,
-        /// The most that was expected.
+        /// The largest number of bytes that is accepted.
         most: u64,
     },
 }

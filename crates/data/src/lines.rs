@@ -8,24 +8,24 @@ use crate::bounds::Exceeded;
 /// What some editors put at the start of a file in UTF-8.
 pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// What stops a pass over lines.
+/// Why a pass over lines stopped.
 pub(crate) enum Stop<E> {
-    /// Reading broke off.
+    /// Reading failed.
     Read(io::Error),
-    /// The line of this number is not UTF-8.
+    /// The line with this number is not UTF-8.
     Text(u64),
-    /// The line of this number holds a control character.
+    /// The line with this number has a control character.
     Control(u64, char),
-    /// The line of this number does not end in time.
+    /// The line with this number is too long.
     Long(u64, Exceeded),
-    /// What `each` said.
+    /// The error that `each` returned.
     Line(E),
 }
 
 /// A line of text, without its line feed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TextLine<'l> {
-    /// From 1.
+    /// The number of the line, counted from 1.
     pub(crate) number: u64,
     pub(crate) text: &'l str,
     /// Whether all lines around it are ASCII, so that nobody needs to look for other white space.
@@ -101,7 +101,7 @@ fn lines<E>(
     if wrong { Err(Stop::Text(*number + 1)) } else { Ok(()) }
 }
 
-/// The lines of `text` before the one that `at` is in.
+/// The lines of `text` before the line that contains `at`.
 fn until(text: &[u8], at: usize) -> &str {
     let end = memchr::memrchr(b'\n', &text[..at]).map_or(0, |line| line + 1);
     str::from_utf8(&text[..end]).expect("the text is valid up to `at`")

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{line}: found {found}, expected {expected}", path.display())]
 pub struct Malformed {
-    /// The file as the user named it.
+    /// The path of the file, as the user gave it.
     pub path: PathBuf,
-    /// The line, counted from 1.
+    /// The number of the line, counted from 1.
     pub line: u64,
-    /// What stands there.
+    /// The text that was found.
     pub found: String,
     /// What should stand there, and where it helps, what to do.
     pub expected: String,

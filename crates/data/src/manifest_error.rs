@@ -2,99 +2,99 @@
 
 use std::io;
 
-/// A manifest that cannot be used.
+/// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// It is not the TOML of a manifest.
+    /// The file is not the TOML of a manifest.
     #[error("{path}:{line}: {message}")]
     Toml {
-        /// The manifest.
+        /// The path of the manifest.
         path: String,
-        /// The line.
+        /// The number of the line.
         line: usize,
         /// What is wrong there, with the known keys.
         message: String,
     },
-    /// Its parts do not fit together.
+    /// The parts of the manifest do not fit together.
     #[error("{path}: {rule}")]
     Rule {
-        /// The manifest.
+        /// The path of the manifest.
         path: String,
-        /// What it breaks.
+        /// The rule that it breaks.
         rule: &'static str,
     },
-    /// It names a corpus that no manifest describes.
+    /// The manifest names a corpus that has no manifest.
     #[error("{path}: unknown corpus `{corpus}`: expected one of {}", known.join(", "))]
     UnknownCorpus {
-        /// The manifest.
+        /// The path of the manifest.
         path: String,
-        /// The name.
+        /// The name that it gives.
         corpus: String,
-        /// The corpora there are.
+        /// The names of all corpora.
         known: Vec<String>,
     },
-    /// It reads from a file that it does not list.
+    /// The manifest reads from a file that it does not list.
     #[error("{path}: no `[[file]]` is called `{file}`: expected one of {}", known.join(", "))]
     UnknownFile {
-        /// The manifest.
+        /// The path of the manifest.
         path: String,
-        /// The name.
+        /// The name that it gives.
         file: String,
-        /// The files it lists.
+        /// The names of the files that it lists.
         known: Vec<String>,
     },
-    /// A file's name would leave the cache.
+    /// The name of a file would lead out of the cache.
     #[error("{path}: `{file}` is not a plain file name: leave out folders and a leading dot")]
     FileName {
-        /// The manifest.
+        /// The path of the manifest.
         path: String,
-        /// The name.
+        /// The name of the file.
         file: String,
     },
-    /// Two files have one name.
+    /// Two files have the same name.
     #[error("{path}: two `[[file]]` are called `{file}`: a name must be unique")]
     TwoFiles {
-        /// The manifest.
+        /// The path of the manifest.
         path: String,
-        /// The name.
+        /// The name of the files.
         file: String,
     },
-    /// A checksum is not one.
+    /// A checksum is not well-formed.
     #[error("{path}: `{found}` is no {kind} of `{file}`: expected {digits} digits 0-9 a-f")]
     Checksum {
-        /// The manifest.
+        /// The path of the manifest.
         path: String,
-        /// The file it is about.
+        /// The name of the file that it belongs to.
         file: String,
-        /// `md5` or `sha256`.
+        /// The kind of checksum: `md5` or `sha256`.
         kind: &'static str,
-        /// How many digits it needs.
+        /// The number of digits that it needs.
         digits: usize,
-        /// What stands there.
+        /// The text that was found.
         found: String,
     },
-    /// A sample leads back to itself or to nothing.
+    /// A sample is taken from itself, or from a dataset that does not exist.
     #[error("{name} samples `{of}`, which no manifest describes or which samples it in turn")]
     Sample {
-        /// The dataset or corpus.
+        /// The name of the dataset or corpus.
         name: String,
-        /// What it samples.
+        /// The name of the one that it samples.
         of: String,
     },
-    /// Nothing has this name.
+    /// No dataset has this name.
     #[error("unknown dataset `{name}`: {}", expected(known))]
     UnknownDataset {
-        /// The name.
+        /// The name that was asked for.
         name: String,
-        /// The datasets that come close.
+        /// The names of datasets that are similar.
         known: Vec<String>,
     },
     /// A file beside a manifest could not be read.
     #[error("{path}: {source}")]
     Read {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

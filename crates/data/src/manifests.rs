@@ -8,7 +8,7 @@ use crate::folder::Folder;
 use crate::manifest::{CorpusManifest, Documents, Draft, Manifest, RemoteFile, Topics};
 use crate::manifest_error::ManifestError;
 
-/// Every dataset and corpus there is a manifest for.
+/// All datasets and corpora that have a manifest.
 #[derive(Debug, Clone)]
 pub struct Manifests {
     datasets: BTreeMap<String, Manifest>,
@@ -31,7 +31,7 @@ impl Manifests {
         Ok(manifests)
     }
 
-    /// The manifest of a dataset.
+    /// The manifest of a dataset. Fails if there is none of this name.
     pub fn get(&self, name: &str) -> Result<&Manifest, ManifestError> {
         self.datasets.get(name).ok_or_else(|| ManifestError::UnknownDataset {
             name: name.to_owned(),
@@ -59,7 +59,7 @@ impl Manifests {
         Ok(name)
     }
 
-    /// All datasets by name.
+    /// The manifests of all datasets, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
         self.datasets.values()
     }
@@ -103,7 +103,7 @@ impl Manifests {
         self.datasets.keys().filter(close).cloned().collect()
     }
 
-    /// Finishes drafts, each after the dataset it samples.
+    /// Completes the manifests, each after the dataset that it samples.
     fn finish(&mut self, mut drafts: BTreeMap<String, Draft>) -> Result<(), ManifestError> {
         while !drafts.is_empty() {
             let ready: Vec<String> = drafts

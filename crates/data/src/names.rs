@@ -14,12 +14,12 @@ pub(crate) fn check_id<'i>(what: &str, id: &'i str) -> Result<&'i str, String> {
     Ok(id)
 }
 
-/// The rule that [`check_id`] holds to.
+/// The rule that [`check_id`] enforces, in words.
 pub(crate) fn id_rule(what: &str) -> String {
     format!("a {what} without white space or control characters (run files are split at them)")
 }
 
-/// A character that no name holds.
+/// Whether a character may not occur in an id.
 fn is_odd(letter: char) -> bool {
     letter.is_whitespace() || letter.is_control() || letter == '\u{feff}'
 }
@@ -37,7 +37,7 @@ pub(crate) fn visible(text: &str) -> String {
     shown
 }
 
-/// Enough of a text to recognise it in its file.
+/// The beginning of a text, long enough to recognise it in its file.
 pub(crate) fn start(text: &str) -> String {
     const SHOWN: usize = 80;
     let start: String = text.chars().take(SHOWN).collect();

@@ -21,12 +21,12 @@ use crate::Source;
 #[must_use = "notes are for the user: print them"]
 pub struct Notes(Vec<Note>);
 
-/// A value that was read, and what was met on the way.
+/// A value that was read, with notes on what was unusual.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Read<T> {
-    /// What was read.
+    /// The value.
     pub value: T,
-    /// What was met.
+    /// The notes.
     pub notes: Notes,
 }
 
@@ -38,25 +38,25 @@ struct Note {
     count: u64,
 }
 
-/// The kinds of things that are said.
+/// The kinds of notes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remark {
-    /// A line without anything on it.
+    /// A blank line.
     BlankLine,
     /// A first line that names columns.
     Header,
-    /// Half of a character in JSON.
+    /// Half of a surrogate pair in JSON.
     Surrogate,
-    /// A document without a word.
+    /// A document without any words.
     EmptyDocument,
-    /// A query without a word.
+    /// A query without any words.
     EmptyQuery,
     /// A topic without a title, of which the description was read.
     NoTitle,
 }
 
 impl Notes {
-    /// Counts something; `first` says where it was first.
+    /// Counts a note; `first` is the place of its first occurrence.
     pub(crate) fn add(
         &mut self,
         from: &Source,
@@ -71,12 +71,12 @@ impl Notes {
         }
     }
 
-    /// Takes what was met elsewhere, too.
+    /// Adds the notes of another file.
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
     }
 
-    /// Whether there is nothing to say.
+    /// Whether there are no notes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

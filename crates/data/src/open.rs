@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 use crate::bounds::{Counted, Expansion, Unpacked, XZ_DICTIONARY_KIB};
 
-/// A file that could not be opened.
+/// A file could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
 pub struct OpenError {
-    /// The file as the user named it.
+    /// The path of the file, as the user gave it.
     pub path: PathBuf,
-    /// What the system said.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
-/// How files are packed.
+/// The ways in which files are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
     Gzip,
@@ -25,7 +25,7 @@ enum Packing {
     Xz,
 }
 
-/// The first bytes of each.
+/// The first bytes of each kind of compressed file.
 const MAGIC: [(&[u8], Packing); 4] = [
     (&[0x1f, 0x8b], Packing::Gzip),
     (&[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd),

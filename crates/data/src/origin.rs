@@ -15,11 +15,11 @@ const FILE: &str = "origin.json";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// What kind of source.
+    /// The kind of source.
     pub source: OriginSource,
     /// The digest of what the manifest said about the content when it was imported.
     pub recipe: String,
-    /// The version of this program that imported it.
+    /// The version of the program that imported it.
     pub nir: String,
     /// What there was to say of the files when they were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -30,7 +30,7 @@ pub struct Origin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
 pub enum OriginSource {
-    /// Texts that came with the program.
+    /// Texts that come with the program.
     Embedded,
     /// The official files.
     Official {
@@ -39,23 +39,23 @@ pub enum OriginSource {
     },
     /// A folder of plain files, verified by counts and names only.
     Plain {
-        /// Each with its sums.
+        /// The files with their sums.
         files: Vec<OriginFile>,
         /// In what the contents differ from the official files.
         note: String,
     },
-    /// Part of another corpus or dataset.
+    /// A part of another corpus or dataset.
     Sample {
-        /// Its name.
+        /// The name of that corpus or dataset.
         of: String,
         /// Where that came from.
         parent: Box<OriginSource>,
-        /// How the part was chosen.
+        /// How the part was chosen, in words.
         rule: String,
     },
     /// Files of the user, without a manifest.
     Own {
-        /// Each with its sums.
+        /// The files with their sums.
         files: Vec<OriginFile>,
     },
 }
@@ -64,9 +64,9 @@ pub enum OriginSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OriginFile {
-    /// Its name.
+    /// The name of the file.
     pub name: String,
-    /// What it was.
+    /// Its size and checksums.
     pub sums: Sums,
 }
 
@@ -76,7 +76,7 @@ impl Origin {
         Self { source, recipe, nir, notes: Vec::new() }
     }
 
-    /// With what there was to say of the files.
+    /// Adds the notes on the files.
     pub(crate) fn noting(mut self, notes: &Notes) -> Self {
         self.notes.extend(notes.sentences());
         self
@@ -92,7 +92,7 @@ impl Origin {
 }
 
 impl OriginSource {
-    /// One word for a table.
+    /// The kind of source in one word, for a table.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Embedded => "embedded",

@@ -14,15 +14,15 @@ use nir_core::{Corpus, Qrels, Queries};
      {there}); are these files of one collection?"
 )]
 pub struct NoOverlap {
-    /// The judgements.
+    /// The file of judgements.
     qrels: String,
-    /// How many queries or documents are judged.
+    /// The number of judged queries or documents.
     count: usize,
-    /// `queries` or `documents`.
+    /// What does not overlap: `queries` or `documents`.
     what: &'static str,
-    /// The queries or documents.
+    /// The file of the queries or documents.
     other: String,
-    /// The first of the judged ones.
+    /// The first judged id.
     judged: String,
     /// The first of the others, in backticks, or that there is none.
     there: String,
@@ -36,7 +36,7 @@ pub(crate) struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    /// What does not fit, a sentence each.
+    /// What does not fit, in one sentence each. Fails if nothing fits.
     pub(crate) fn misfits(&self) -> Result<Vec<String>, NoOverlap> {
         if self.qrels.1.is_empty() {
             return Ok(Vec::new());
@@ -53,7 +53,7 @@ impl Judged<'_> {
         Ok([self.queries()?, self.documents()?].into_iter().flatten().collect())
     }
 
-    /// Judged queries that nobody asks.
+    /// Judged queries that are not among the queries.
     fn queries(&self) -> Result<Option<String>, NoOverlap> {
         let asked: BTreeSet<&str> =
             self.queries.1.iter().map(|query| query.query_id.as_str()).collect();
@@ -64,7 +64,7 @@ impl Judged<'_> {
         Ok(missing.map(|said| said + ": each counts 0"))
     }
 
-    /// Queries that nobody judged.
+    /// Queries without a judgement.
     fn unjudged(&self) -> Option<String> {
         let queries = self.queries.1;
         let mut left = queries.iter().filter(|query| self.qrels.1.get(&query.query_id).is_none());
@@ -76,7 +76,7 @@ impl Judged<'_> {
         ))
     }
 
-    /// Judged documents that cannot be found.
+    /// Judged documents that are not in the collection.
     fn documents(&self) -> Result<Option<String>, NoOverlap> {
         let (name, corpus) = self.corpus;
         let docs = self.qrels.1.iter().flat_map(|(_, docs)| docs.keys().map(String::as_str));

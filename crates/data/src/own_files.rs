@@ -34,7 +34,7 @@ pub struct Own {
 pub(crate) struct OwnFiles {
     /// As the user named them.
     pub(crate) named: Source,
-    /// In the order in which they are read.
+    /// The files in the order in which they are read.
     pub(crate) documents: Vec<Source>,
     /// None where only documents are searched.
     pub(crate) queries: Option<Source>,

@@ -12,46 +12,46 @@ use crate::{Malformed, OpenError, Source};
 /// A file that could not be read as the format it should have.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file is not there or not readable.
+    /// The file does not exist or cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A line is not what the format says.
+    /// A line does not have the form that the format asks for.
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// Reading stopped: a disk, a truncated or a damaged archive.
     #[error("{from}:{line}: {error}{}", next_step(.error))]
     Io {
-        /// What was being read.
+        /// The file that was read.
         from: Source,
-        /// The line at which it stopped.
+        /// The number of the line at which reading stopped.
         line: u64,
-        /// What the system or the decompressor said.
+        /// The error of the operating system or the decompressor.
         error: std::io::Error,
     },
-    /// The archive does not hold what was asked for.
+    /// The archive does not have the member that was asked for.
     #[error("{archive}: no member `{member}`: expected one of {}", listed(.members))]
     NoMember {
-        /// The archive.
+        /// The path of the archive.
         archive: PathBuf,
-        /// The member asked for.
+        /// The name of the member that was asked for.
         member: String,
-        /// What it holds.
+        /// The names of the members that it has.
         members: Vec<String>,
     },
-    /// An archive stands where a file is needed.
+    /// An archive was given where a file is needed.
     #[error("{archive}: an archive holds several files: name one as `{archive}!{member}`")]
     NeedsMember {
-        /// The archive.
+        /// The path of the archive.
         archive: PathBuf,
-        /// One of its members.
+        /// The name of one of its members.
         member: String,
     },
     /// The archive cannot be read.
     #[error("{archive}: {error}")]
     Archive {
-        /// The archive.
+        /// The path of the archive.
         archive: PathBuf,
-        /// Why not.
+        /// The error of the reader.
         error: BoxError,
     },
     /// The file is not parquet, or not the parquet that was expected.
@@ -67,10 +67,10 @@ pub enum ReadError {
     UnknownFormat {
         /// The file.
         from: Source,
-        /// The names or endings that tell.
+        /// The names or endings by which the format is recognised.
         expected: &'static str,
     },
-    /// Whoever was reading wanted no more.
+    /// The caller stopped reading, with this error.
     #[error(transparent)]
     Stopped(BoxError),
 }
@@ -94,7 +94,7 @@ fn next_step(error: &std::io::Error) -> &'static str {
 
 const LISTED: usize = 10;
 
-/// The first few names in backticks.
+/// The first few names, in backticks.
 fn listed(names: &[String]) -> String {
     let mut list: Vec<String> =
         names.iter().take(LISTED).map(|name| format!("`{}`", start(name))).collect();

@@ -15,78 +15,78 @@ use crate::dataset::Dataset;
 use crate::manifest::{Citation, Licence, Manifest};
 use crate::unfinished::Guard;
 
-/// Which names a sample holds.
+/// The rule by which a sample is drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleRule {
-    /// How many queries; `None` for all.
+    /// The number of queries; `None` for all of them.
     pub queries: Option<usize>,
-    /// Whether it holds every document judged for them.
+    /// Whether the sample holds every document that is judged for its queries.
     pub judged: bool,
-    /// How many documents are added by chance.
+    /// The number of further documents that are drawn at random.
     pub random: usize,
-    /// What chance depends on.
+    /// The seed of all random choices.
     pub seed: u64,
 }
 
 /// A run whose best documents belong to a sample.
 #[derive(Debug, Clone)]
 pub struct SampleRun {
-    /// Its name, for the rule.
+    /// The name of the run, for the description of the rule.
     pub name: String,
-    /// How many documents of each query.
+    /// The number of documents of each query.
     pub depth: usize,
-    /// What it found.
+    /// The run.
     pub run: TrecRun,
 }
 
-/// The names of a sample, sorted by bytes.
+/// The ids of a sample, sorted by bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drawn {
-    /// The documents.
+    /// The ids of the documents.
     pub documents: Vec<String>,
-    /// The queries.
+    /// The ids of the queries.
     pub queries: Vec<String>,
-    /// Pairs judged for these queries.
+    /// The number of pairs that are judged for these queries.
     pub judgements: usize,
-    /// Queries among them with a judgement.
+    /// The number of these queries that have a judgement.
     pub judged_queries: usize,
     /// Documents judged for these queries that the sample does not hold.
     pub judged_outside: usize,
-    /// The rule, in words.
+    /// The rule in words.
     pub rule: String,
 }
 
-/// A sample that cannot be drawn.
+/// Why a sample cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// There are fewer queries than asked for.
+    /// There are fewer queries than were asked for.
     #[error("`{dataset}` has {found} queries, {asked} were asked for")]
     Queries {
-        /// The dataset.
+        /// The name of the dataset.
         dataset: String,
-        /// How many it has.
+        /// The number of queries that it has.
         found: usize,
-        /// How many were asked for.
+        /// The number of queries that were asked for.
         asked: usize,
     },
     /// A run was made over another collection.
     #[error("`{run}` found `{doc_id}`, which `{dataset}` does not hold")]
     Run {
-        /// The run.
+        /// The name of the run.
         run: String,
-        /// The document.
+        /// The id of a document that the dataset does not have.
         doc_id: String,
-        /// The dataset.
+        /// The name of the dataset.
         dataset: String,
     },
-    /// It would hold nothing.
+    /// The sample would hold no documents.
     #[error(
         "the sample would hold no document: name judged documents, a run or a number of random ones"
     )]
     Empty,
 }
 
-/// Draws a sample of `dataset`.
+/// Draws a sample of `dataset`. Fails if the rule cannot be met.
 pub fn draw(
     dataset: &Dataset,
     rule: &SampleRule,
@@ -132,7 +132,7 @@ fn draw_queries<'d>(
     Ok(smallest(all(), asked, "query", rule.seed).into_iter().collect())
 }
 
-/// Documents by chance from those not chosen yet.
+/// Random documents that have not been chosen yet.
 fn draw_documents<'d>(
     dataset: &'d Dataset,
     rule: &SampleRule,

@@ -24,11 +24,11 @@ use crate::{ReadError, archive, open};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source {
-    /// The file or archive; `-` is standard input.
+    /// The path of the file or archive; `-` is standard input.
     pub path: PathBuf,
-    /// The member of the archive.
+    /// The name of a member of the archive.
     pub member: Option<String>,
-    /// What the user calls it, where that is not the path.
+    /// The name that the user knows it by, if that is not the path.
     shown: Option<String>,
 }
 
@@ -47,7 +47,7 @@ const ARCHIVES: [&str; 10] = [
 ];
 
 impl Source {
-    /// A file of its own.
+    /// A file that is no archive.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), member: None, shown: None }
     }
@@ -57,12 +57,12 @@ impl Source {
         Self { path: archive.into(), member: Some(member.into()), shown: None }
     }
 
-    /// The same under the name by which the user knows it.
+    /// The same source, under the name that the user knows it by.
     pub(crate) fn shown_as(self, name: String) -> Self {
         Self { shown: Some(name), ..self }
     }
 
-    /// Opens it, decompressed.
+    /// Opens the source and decompresses it. Fails if it cannot be opened or the archive lacks the member.
     pub fn open(&self) -> Result<Box<dyn BufRead + Send>, ReadError> {
         match &self.member {
             Some(member) => archive::open_member(&self.path, member),

@@ -18,7 +18,7 @@ use crate::{
 const QUERIES: &str = "queries.jsonl";
 const QRELS: &str = "qrels.txt";
 
-/// What is asked, and what answers it.
+/// Queries and judgements.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct TopicSet {
     pub(crate) queries: Queries,
@@ -50,7 +50,7 @@ impl TopicSet {
         write_file(&qrels, |out| write_qrels(out, &self.qrels)).map_err(at(&qrels))
     }
 
-    /// Reads what [`TopicSet::write`] wrote.
+    /// Reads the files that [`TopicSet::write`] wrote.
     pub(crate) fn read(folder: &Path) -> Result<Self, ReadError> {
         Ok(Self {
             // What there was to say of them was said when they were written.
@@ -60,7 +60,7 @@ impl TopicSet {
         })
     }
 
-    /// What tells this set from every other.
+    /// Adds everything that distinguishes this set from any other to a digest.
     pub(crate) fn add_to(&self, hasher: &mut Hasher) {
         for query in self.queries.iter() {
             hasher.part(&query.query_id).part(&query.text);
@@ -107,7 +107,7 @@ pub(crate) fn queries_of(
     Ok(Read { value: Queries::new(all)?, notes: said })
 }
 
-/// Reads judgements from several files.
+/// Reads judgements from several files; a pair may be judged twice only with the same grade.
 pub(crate) fn qrels_of(sources: &[Source], format: QrelsFormat) -> Result<Qrels, ImportError> {
     let mut all = Qrels::default();
     for source in sources {
@@ -145,7 +145,7 @@ pub(crate) fn translate(
     Ok(translated)
 }
 
-/// All judgements by query and document.
+/// All judgements, sorted by query and document.
 pub(crate) fn sorted(qrels: &Qrels) -> Vec<(&str, &str, i32)> {
     let mut all: Vec<_> = qrels.iter().flat_map(of_query).collect();
     all.sort_unstable();

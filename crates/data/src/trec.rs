@@ -25,10 +25,10 @@ pub use write::{write_msmarco_run, write_qrels, write_run, write_run_lines};
 /// A file of judgements or results that could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TrecError {
-    /// It could not be opened, or reading it broke off.
+    /// The file could not be opened, or reading it failed.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A line is not what the format says.
+    /// A line does not have the form that the format asks for.
     #[error(transparent)]
     Malformed(#[from] Malformed),
 }
@@ -40,7 +40,7 @@ struct Wrong {
     expected: String,
 }
 
-/// A line that is wrong.
+/// The error for a line that has another form.
 fn wrong<T>(line: u64, found: impl Into<String>, expected: impl Into<String>) -> Result<T, Wrong> {
     Err(Wrong { line, found: found.into(), expected: expected.into() })
 }
@@ -86,7 +86,7 @@ fn read_lines(
 const NOT_UTF8: &str =
     "text in UTF-8 (`iconv -f UTF-16 -t UTF-8` or `iconv -f LATIN1 -t UTF-8` makes it of others)";
 
-/// What is expected where a control character stands.
+/// What is expected in place of a control character.
 fn expected_for(control: char) -> &'static str {
     match control {
         '\r' => "lines that end with LF or CR LF (`tr '\\r' '\\n'` makes them)",

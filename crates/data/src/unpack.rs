@@ -13,55 +13,55 @@ use nir_core::BoxError;
 use crate::OpenError;
 use crate::cache::{CacheError, Unfinished};
 
-/// An archive that was not unpacked.
+/// Why an archive was not unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// An entry would be written outside of the target.
+    /// An entry would be written outside of the target folder.
     #[error(
         "{archive}: refused: `{entry}` leads out of the folder; this archive was made to do harm"
     )]
     LeadsOut {
-        /// The archive.
+        /// The path of the archive.
         archive: PathBuf,
-        /// The entry.
+        /// The name of the entry.
         entry: String,
     },
     /// An entry is a link, a device or something else that is no file.
     #[error("{archive}: refused: `{entry}` is neither a file nor a folder")]
     NoFile {
-        /// The archive.
+        /// The path of the archive.
         archive: PathBuf,
-        /// The entry.
+        /// The name of the entry.
         entry: String,
     },
-    /// Two entries have one name.
+    /// Two entries have the same name.
     #[error("{archive}: refused: `{entry}` comes twice")]
     Twice {
-        /// The archive.
+        /// The path of the archive.
         archive: PathBuf,
-        /// The entry.
+        /// The name of the entries.
         entry: String,
     },
-    /// It holds more than it may.
+    /// The archive unpacks to more than it may.
     #[error("{archive}: refused: it unpacks to more than {most} bytes")]
     TooLarge {
-        /// The archive.
+        /// The path of the archive.
         archive: PathBuf,
-        /// The most that was allowed.
+        /// The largest number of bytes that was allowed.
         most: u64,
     },
-    /// It cannot be read.
+    /// The archive cannot be read.
     #[error("{archive}: {error}")]
     Archive {
-        /// The archive.
+        /// The path of the archive.
         archive: PathBuf,
-        /// Why not.
+        /// The error of the reader.
         error: BoxError,
     },
-    /// It cannot be opened.
+    /// The archive cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The target cannot be written.
+    /// The target folder cannot be written.
     #[error(transparent)]
     Target(#[from] CacheError),
 }

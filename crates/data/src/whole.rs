@@ -19,7 +19,7 @@ use crate::descriptor::{Descriptor, followed, is_standard_output, parent};
 use crate::open::BUFFER;
 use crate::unfinished::Guard;
 
-/// Where the content of an output goes.
+/// The writer that receives the content of an output.
 pub type Output<'a> = BufWriter<&'a mut dyn Write>;
 
 /// Writes `content` to `path`, as the table of this module says. A reader of a file sees the old one or the new one,
@@ -34,7 +34,7 @@ pub fn write_whole(
         .map_err(|source| OpenError { path: path.to_owned(), source })
 }
 
-/// Copies a file as [`write_whole`] writes one.
+/// Copies a file; the copy is complete or does not exist, as with [`write_whole`].
 pub fn copy_whole(from: &Path, to: &Path) -> Result<(), OpenError> {
     let bytes = fs::read(from).map_err(|source| OpenError { path: from.to_owned(), source })?;
     write_whole(to, |file| file.write_all(&bytes))
@@ -50,7 +50,7 @@ enum Target {
     StandardOutput,
     /// Written to where it is: a device, a FIFO, or an open descriptor.
     Stream(PathBuf),
-    /// Replaced whole.
+    /// A file, which is replaced as a whole.
     File {
         path: PathBuf,
         before: Option<Metadata>,
@@ -183,7 +183,7 @@ fn resemble(file: &File, before: &Metadata) -> io::Result<()> {
     file.set_permissions(before.permissions())
 }
 
-/// Makes the names in a folder durable.
+/// Makes the entries of a folder durable on disk.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     // Other systems do not open folders as files.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }

@@ -5,7 +5,7 @@ use crate::{GradedRanking, Policy};
 /// A measure: one file in `measures/`, one line in the table of `measures/mod.rs`. Names, parsing, errors, documentation and
 /// trec_eval's names follow from what is declared here.
 pub(crate) trait Definition: Sync {
-    /// The name that it prints: `nDCG`.
+    /// The name that it is printed with, such as `nDCG`.
     fn name(&self) -> &'static str;
 
     /// Other names that are read and print as [`Definition::name`].
@@ -18,7 +18,7 @@ pub(crate) trait Definition: Sync {
         &[]
     }
 
-    /// What may follow an `@`.
+    /// What may follow the `@` in its name.
     fn at(&self) -> At {
         At::Nothing
     }
@@ -48,7 +48,7 @@ pub(crate) trait Definition: Sync {
         None
     }
 
-    /// The rank after which documents no longer count.
+    /// The rank after which documents have no effect on the value; `None` if all have.
     fn last_rank(&self, _ranking: &GradedRanking, given: &Given) -> Option<u32> {
         given.cutoff
     }
@@ -68,19 +68,19 @@ pub(crate) fn total(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, |sum, value| sum + value)
 }
 
-/// What may stand in the brackets of a measure's name.
+/// A parameter that may stand in the brackets of a measure's name.
 pub(crate) struct Parameter {
-    /// The name: `rel`.
+    /// The name of the parameter, such as `rel`.
     pub(crate) name: &'static str,
-    /// The value where none is given.
+    /// The value if none is given.
     pub(crate) usual: f64,
     /// Whether the usual value is printed too.
     pub(crate) is_always_printed: bool,
-    /// The values that are right, in words.
+    /// The values that are accepted, in words.
     pub(crate) expected: &'static str,
-    /// The number of a text.
+    /// Reads the value from a text.
     pub(crate) read: fn(&str) -> Option<f64>,
-    /// The text of a number.
+    /// Prints the value as a text.
     pub(crate) print: fn(f64) -> String,
 }
 
@@ -106,41 +106,41 @@ pub(crate) const fn persistence(usual: f64) -> Parameter {
     }
 }
 
-/// What may follow an `@`.
+/// What may follow the `@` in a measure's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum At {
-    /// Nothing.
+    /// Nothing: the name has no `@`.
     Nothing,
-    /// A cut-off, or nothing for all documents.
+    /// A cutoff; without one, all documents are counted.
     Cutoff,
-    /// A cut-off.
+    /// A cutoff, which must be given.
     CutoffNeeded,
-    /// A level of recall, from 0 to 1.
+    /// A level of recall from 0 to 1.
     Recall,
 }
 
 /// The names that trec_eval has for a measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TrecNames {
-    /// Without a cut-off: `map`.
+    /// The name without a cutoff, such as `map`.
     pub(crate) alone: Option<&'static str>,
-    /// Before a cut-off or a level of recall: `map_cut`.
+    /// The name before a cutoff or a level of recall, such as `map_cut`.
     pub(crate) before_at: Option<&'static str>,
 }
 
-/// What a name says besides the measure.
+/// The values that a measure's name gives.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Given {
-    /// How many documents are looked at; all if absent.
+    /// The number of documents that are counted; `None` for all.
     pub(crate) cutoff: Option<u32>,
-    /// The level of recall, where one is asked for.
+    /// The level of recall, if the measure asks for one.
     pub(crate) recall: f64,
     /// The values of [`Definition::parameters`], in that order; 0 beyond them.
     pub(crate) values: [f64; 2],
 }
 
 impl Given {
-    /// What is given by a name alone.
+    /// The values of a name without brackets and `@`.
     pub(crate) fn usual(definition: &dyn Definition) -> Self {
         let mut values = [0.0; 2];
         for (value, parameter) in values.iter_mut().zip(definition.parameters()) {
@@ -149,12 +149,12 @@ impl Given {
         Self { cutoff: None, recall: 0.0, values }
     }
 
-    /// The cut-off of a measure that needs one.
+    /// The cutoff of a measure that must have one.
     pub(crate) fn needed_cutoff(&self) -> u32 {
         self.cutoff.expect("the parser refuses a measure that needs a cut-off without one")
     }
 
-    /// The first parameter as a grade.
+    /// The first parameter, read as a grade.
     pub(crate) fn first_as_grade(&self) -> i32 {
         self.values[0] as i32
     }

@@ -4,10 +4,10 @@ macro_rules! sources {
     ($($path:literal),* $(,)?) => { &[$(($path, include_str!($path))),*] };
 }
 
-/// One file for each measure.
+/// The path and the source of every measure.
 pub const MEASURES: &[(&str, &str)] = crate::measures::SOURCES;
 
-/// One file for each test, correction and effect size.
+/// The path and the source of every test, correction and effect size.
 pub const SIGNIFICANCE: &[(&str, &str)] = sources![
     "significance/across.rs",
     "significance/bootstrap.rs",

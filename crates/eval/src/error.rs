@@ -8,23 +8,23 @@ pub enum EvalError {
         "query `{query_id}`: document `{doc_id}` has rank {rank}, the msmarco policy needs ranks from 1 to 1000; use trec_eval-9 to rank by score"
     )]
     Rank {
-        /// The query.
+        /// The id of the query.
         query_id: String,
-        /// The document.
+        /// The id of the document.
         doc_id: String,
         /// Its rank in the file; 0 where the file had no whole number.
         rank: u32,
     },
-    /// A grade that a measure has no value for.
+    /// A measure is not defined for a grade.
     #[error(
         "query `{query_id}`: grade {grade} is above {highest}, the highest that {measure} is defined for"
     )]
     Grade {
-        /// The query.
+        /// The id of the query.
         query_id: String,
         /// The grade.
         grade: i32,
-        /// The highest grade that the measure has a value for.
+        /// The highest grade that the measure is defined for.
         highest: i32,
         /// The name of the measure, without its parameters.
         measure: &'static str,

@@ -8,44 +8,44 @@ use crate::error::EvalError;
 use crate::order::Ordered;
 use crate::policy::{Average, Policy};
 
-/// A run's values under a policy.
+/// The values of a run under a policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// What decided the values besides qrels, run and measures.
     pub policy: Policy,
     /// The queries that the values are over, in byte order of their names.
     pub queries: Vec<EvaluatedQuery>,
-    /// Judged queries that the run has no results for.
+    /// The number of judged queries that the run has no results for.
     pub missing: usize,
     /// Queries of the run without judgements; they count nowhere.
     pub unjudged: usize,
-    /// One for each measure asked for, in that order.
+    /// The values of each measure that was asked for, in the same order.
     pub measured: Vec<Measured>,
 }
 
-/// A query that values are over.
+/// A query that is part of the means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvaluatedQuery {
-    /// Its name.
+    /// The id of the query.
     pub query_id: String,
-    /// Whether the run has results for it.
+    /// Whether the run has results for the query.
     pub returned: bool,
 }
 
 /// The values of one measure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// Which measure.
+    /// The measure.
     pub measure: Measure,
     /// One value for all queries: the mean, for counts the sum, for GMAP the geometric mean.
     pub value: f64,
-    /// `per_query[i]` belongs to `queries[i]`.
+    /// The value of each query: `per_query[i]` belongs to `queries[i]`.
     pub per_query: Vec<f64>,
-    /// How much of the value is the policy's choice.
+    /// How much the order of tied documents could change the value.
     pub ties: Ties,
 }
 
-/// What equal scores leave open.
+/// The effect of documents with equal scores on a measure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ties {
     /// Queries in which the documents just inside and just outside the cut-off have one score.
@@ -53,14 +53,14 @@ pub struct Ties {
     /// Queries whose value ties can change, and those of `crossing`: at the cut-off, documents of one score may also be
     /// worth the same.
     pub open: usize,
-    /// The value if every tie fell the best way.
+    /// The value if every tie were ordered in the most favourable way.
     pub best: f64,
-    /// The value if every tie fell the worst way.
+    /// The value if every tie were ordered in the least favourable way.
     pub worst: f64,
 }
 
 impl Evaluation {
-    /// The values of `measure`, if it was asked for.
+    /// The values of `measure`; `None` if it was not asked for.
     pub fn get(&self, measure: Measure) -> Option<&Measured> {
         self.measured.iter().find(|measured| measured.measure == measure)
     }
@@ -68,14 +68,9 @@ impl Evaluation {
 
 /// Measures `run` against `qrels`.
 ///
-/// ```
-/// use nir_core::{Qrels, TrecRun};
-/// use nir_eval::{Measure, Policy, evaluate};
+/// # Errors
 ///
-/// let qrels: Qrels = [("q1", "tea", 2), ("q1", "milk", 1), ("q2", "rice", 1)].into_iter().collect();
-/// let mut run = TrecRun::default();
-/// run.list_mut("q1").push("milk", 1.5, 1);
-/// run.list_mut("q1").push("tea", 0.5, 2);
+/// If the run and the judgements do not fit a measure.
 ///
 /// let measures: Vec<Measure> = vec!["RR@10".parse()?, "R(rel=2)@1".parse()?];
 /// let evaluation = evaluate(&qrels, &run, &measures, Policy::TREC_EVAL_9)?;
@@ -133,7 +128,7 @@ fn check(measure: Measure, query_id: &str, ranking: &GradedRanking) -> Result<()
     }
 }
 
-/// The values of one measure while they come in.
+/// The values of one measure, collected query by query.
 struct Column {
     measure: Measure,
     per_query: Vec<f64>,

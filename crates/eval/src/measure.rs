@@ -6,7 +6,7 @@ use crate::definition::{At, Definition, Given};
 use crate::measures::ALL;
 use crate::{GradedRanking, Policy};
 
-/// A measure with its cut-off and parameters.
+/// A measure with its cutoff and parameters.
 ///
 /// It is read from its name and prints as it: those of ir_measures, such as `nDCG@10`, `RR(rel=2)@10`,
 /// `nDCG(dcg='exp-log2')@20`, `RBP(p=0.8)` and `IPrec@0.5`, and trec_eval's, such as `ndcg_cut_10`.
@@ -60,7 +60,7 @@ impl Measure {
         self.definition.parameters().iter().position(|parameter| parameter.name == name)
     }
 
-    /// How many documents are looked at, if not all.
+    /// The number of documents that are counted; `None` for all.
     pub fn cutoff(&self) -> Option<u32> {
         self.given.cutoff
     }
@@ -80,7 +80,7 @@ impl Measure {
         self.definition.of(ranking, &self.given, policy)
     }
 
-    /// One value for many queries.
+    /// The value over many queries, which is their mean unless the measure says otherwise.
     pub fn summarise(&self, values: &[f64]) -> f64 {
         self.definition.summarise(values)
     }

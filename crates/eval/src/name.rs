@@ -9,13 +9,13 @@ use crate::definition::{At, Definition};
 use crate::measure::Measure;
 use crate::measures::ALL;
 
-/// A text that names no measure.
+/// Why a text is no measure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MeasureError {
-    /// No family has this name.
+    /// No measure has this name.
     #[error("unknown measure `{name}`: expected one of {}", Measure::names().join(", "))]
     Unknown {
-        /// The name as written.
+        /// The name as it was written.
         name: String,
     },
     /// The family exists and the rest of the text is wrong.
@@ -25,7 +25,7 @@ pub enum MeasureError {
         text: String,
         /// What is wrong.
         found: String,
-        /// What would be right.
+        /// What is expected.
         expected: String,
     },
 }
@@ -72,7 +72,7 @@ impl Parser<'_> {
         })
     }
 
-    /// `key=value, key=value)`
+    /// Reads the parameters `key=value, key=value)`.
     fn parameters(&mut self, list: Option<&str>) -> Result<(), MeasureError> {
         let Some(list) = list else { return Ok(()) };
         let Some(list) = list.strip_suffix(')') else {

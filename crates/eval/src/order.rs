@@ -8,12 +8,12 @@ use crate::error::EvalError;
 use crate::policy::{Order, Policy};
 use crate::ranking::{GradedRanking, Hit};
 
-/// The last rank the MS MARCO script has room for.
+/// The last rank that the MS MARCO script reads.
 const MSMARCO_DEPTH: u32 = 1000;
 
-/// One query under a policy.
+/// The ranking of one query, ordered as a policy says.
 pub(crate) struct Ordered {
-    /// The ranking as the policy orders it.
+    /// The ranking in the policy's order.
     pub(crate) ranking: GradedRanking,
     /// The best and the worst order that the scores allow, where they differ for some measure.
     pub(crate) bounds: Option<Box<(GradedRanking, GradedRanking)>>,
@@ -75,7 +75,7 @@ fn by_score(list: &RankedList, judgements: &Judgements, policy: Policy) -> Order
     Ordered { ranking, bounds, tied, depth: policy.depth }
 }
 
-/// Scores as wide as the policy reads them.
+/// The scores in the precision in which the policy reads them.
 fn scores(list: &RankedList, order: Order) -> Vec<f64> {
     let wide = list.entries().iter().map(|entry| entry.score);
     match order {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::measures::Rounding;
 
-/// How documents are put in order.
+/// How documents of a run are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Order {
     /// trec_eval 9: scores as `f32`, descending; ties to the larger `doc_id` in byte order; the rank column unread.
@@ -31,9 +31,9 @@ pub enum Average {
 /// when any value could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Policy {
-    /// How documents are put in order.
+    /// How documents are ordered.
     pub order: Order,
-    /// Which queries a mean is over.
+    /// The queries that a mean is taken over.
     pub average: Average,
     /// How many documents of each ranking are kept before anything is measured (`trec_eval -M`); all without.
     pub depth: Option<u32>,
@@ -59,7 +59,7 @@ impl Policy {
     /// The official MS MARCO passage script.
     pub const MSMARCO: Self = Self { order: Order::MsMarco, average: Average::Judged, depth: None };
 
-    /// The names that parse.
+    /// The names that can be parsed.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|&(_, name)| name)
     }
@@ -69,7 +69,7 @@ impl Policy {
         if self.order == Order::TrecEval10 { Rounding::Nearest } else { Rounding::Up }
     }
 
-    /// The same with means over queries that have results.
+    /// The same policy, with means over the queries that have results.
     #[must_use]
     pub fn returned_only(self) -> Self {
         Self { average: Average::Returned, ..self }
@@ -94,11 +94,11 @@ impl Display for Policy {
     }
 }
 
-/// A text that names no policy.
+/// The error for a name that no policy has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown policy `{name}`: expected one of trec_eval-9, trec_eval-10, msmarco")]
 pub struct UnknownPolicy {
-    /// The name as written.
+    /// The name as it was written.
     pub name: String,
 }
 

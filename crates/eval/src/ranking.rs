@@ -3,9 +3,9 @@
 /// A judged document that was retrieved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hit {
-    /// Its rank, from 1.
+    /// The rank, counted from 1.
     pub rank: u32,
-    /// Its grade.
+    /// The grade.
     pub grade: i32,
 }
 
@@ -30,24 +30,24 @@ impl GradedRanking {
         Self::from_hits(hits, grades.len() as u32, judged.to_vec())
     }
 
-    /// `hits` by ascending rank.
+    /// A ranking from its judged documents, `hits`, in ascending order of rank.
     pub(crate) fn from_hits(hits: Vec<Hit>, retrieved: u32, mut judged: Vec<i32>) -> Self {
         debug_assert!(hits.is_sorted_by_key(|hit| hit.rank));
         judged.sort_unstable_by(|a, b| b.cmp(a));
         Self { hits, retrieved, judged }
     }
 
-    /// The same query with its hits elsewhere.
+    /// The same query, with its judged documents at other ranks.
     pub(crate) fn with_hits(&self, hits: Vec<Hit>) -> Self {
         Self { hits, retrieved: self.retrieved, judged: self.judged.clone() }
     }
 
-    /// How many documents were retrieved, judged or not.
+    /// The number of documents that were retrieved, judged or not.
     pub fn retrieved(&self) -> u32 {
         self.retrieved
     }
 
-    /// The judged documents that were retrieved, by rank.
+    /// The judged documents that were retrieved, in ascending order of rank.
     pub fn hits(&self) -> &[Hit] {
         &self.hits
     }

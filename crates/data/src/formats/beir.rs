@@ -35,7 +35,7 @@ struct Object<'l> {
     contents: Value<'l>,
 }
 
-/// What stands under a key.
+/// The value of a key.
 #[derive(Default)]
 enum Value<'l> {
     #[default]
@@ -43,7 +43,7 @@ enum Value<'l> {
     Null,
     Text(Cow<'l, str>),
     Whole(String),
-    /// By its kind.
+    /// A value of another kind, which the text names.
     Other(&'static str),
 }
 
@@ -149,7 +149,7 @@ fn without_lone_surrogates(json: &str) -> (String, u64) {
     (text, count)
 }
 
-/// The half of a pair whose escape `text` begins with.
+/// The half of a surrogate pair whose escape `text` begins with.
 fn surrogate(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     let code = u32::from_str_radix(digits, 16).ok()?;
@@ -157,7 +157,7 @@ fn surrogate(text: &str) -> Option<u32> {
 }
 
 impl<'l> Object<'l> {
-    /// The name: `_id`, or `id` where there is none.
+    /// The document's or query's id: `_id`, or `id` if there is no `_id`.
     fn id(&mut self, line: &Line<'_>, expected: &str) -> Result<Cow<'l, str>, ReadError> {
         let (key, value) = match std::mem::take(&mut self.beir_id) {
             Value::Missing => ("id", std::mem::take(&mut self.id)),
@@ -175,7 +175,7 @@ impl<'l> Object<'l> {
 
 const NAME: &str = "a string or a whole number";
 
-/// The text under the first of two keys that is there.
+/// The text of the first of two keys that the object has.
 fn required<'l>(
     line: &Line<'_>,
     [first, second]: [(&str, Value<'l>); 2],
@@ -196,7 +196,7 @@ fn optional<'l>(line: &Line<'_>, key: &str, value: Value<'l>) -> Result<Cow<'l, 
     }
 }
 
-/// A key that is not there, told with those that are.
+/// The error for a missing key, which lists the keys of the object.
 fn missing(line: &Line<'_>, key: &str, expected: &str) -> ReadError {
     let keys: Keys = serde_json::from_str(line.text).unwrap_or_default();
     let keys: Vec<String> = keys.0.iter().map(|key| format!("`{key}`")).collect();
@@ -204,7 +204,7 @@ fn missing(line: &Line<'_>, key: &str, expected: &str) -> ReadError {
     line.malformed(format!("no {key} among {there}"), expected)
 }
 
-/// The first few keys of an object.
+/// The first few keys of an object, for messages.
 #[derive(Default)]
 struct Keys(Vec<String>);
 

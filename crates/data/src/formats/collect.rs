@@ -9,7 +9,7 @@ use crate::names::{check_id, id_rule};
 use crate::notes::Remark;
 use crate::{Notes, Read, ReadError, Source, grade};
 
-/// Queries so far, and the line of each.
+/// The queries that were read so far, and the line of each.
 pub(super) struct QuerySet<'s> {
     from: &'s Source,
     queries: Vec<Query>,
@@ -31,12 +31,12 @@ impl<'s> QuerySet<'s> {
         Ok(())
     }
 
-    /// How many there are.
+    /// The number of queries.
     pub(super) fn len(&self) -> usize {
         self.queries.len()
     }
 
-    /// All of them, with what else was met in their file.
+    /// All queries, with the notes on their file.
     pub(super) fn finish(self, mut notes: Notes) -> Read<Queries> {
         let mut empty = self.queries.iter().filter(|query| query.text.trim().is_empty());
         if let Some(first) = empty.next() {
@@ -49,7 +49,7 @@ impl<'s> QuerySet<'s> {
     }
 }
 
-/// Judgements so far.
+/// The judgements that were read so far.
 pub(super) struct Judgements<'s> {
     from: &'s Source,
     qrels: Qrels,
@@ -84,12 +84,12 @@ impl<'s> Judgements<'s> {
     }
 }
 
-/// Refuses a name that cannot stand in a run.
+/// Refuses an id that a run file could not hold.
 pub(super) fn named(from: &Source, line: u64, what: &str, id: &str) -> Result<(), ReadError> {
     check_id(what, id).map(|_| ()).map_err(|found| malformed(from, line, found, id_rule(what)))
 }
 
-/// A grade: a whole number, perhaps negative.
+/// Reads a grade: a whole number, which may be negative.
 pub(super) fn grade_of(line: &Line<'_>, text: &str) -> Result<i32, ReadError> {
     grade::parse(text).ok_or_else(|| line.malformed(format!("grade `{text}`"), grade::EXPECTED))
 }

@@ -5,15 +5,15 @@ use super::{DocumentFormat, QrelsFormat, QueryFormat};
 use crate::ReadError;
 use crate::lines::BYTE_ORDER_MARK;
 
-/// What a file looks like.
+/// The format that a file seems to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
     Parquet,
     Json,
     Smart,
-    /// Mark-up of TREC.
+    /// The mark-up of TREC.
     Tags,
-    /// Columns between tabs.
+    /// Columns separated by tabs.
     Tabs,
 }
 
@@ -35,7 +35,7 @@ impl Look {
     }
 }
 
-/// `{"` or `[{`, with any white space between.
+/// Whether a text begins with `{"` or `[{`, with any white space in between.
 fn is_json(head: &[u8]) -> bool {
     let after = |open: &u8| {
         head.strip_prefix(&[*open]).and_then(|rest| rest.trim_ascii_start().first().copied())
@@ -121,7 +121,7 @@ impl QrelsFormat {
     }
 }
 
-/// What follows the last dot.
+/// The text after the last dot of a name.
 fn ending(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or_default()
 }

@@ -71,7 +71,7 @@ pub(super) const QUERIES: Names = Names {
     expected: "columns named `id` and `text`",
 };
 
-/// Where the columns are that a header names.
+/// The positions of the columns that a header names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     id: usize,
@@ -80,7 +80,7 @@ pub(super) struct Header {
     columns: usize,
 }
 
-/// The columns of a row that are read.
+/// The columns of a row that are used.
 pub(super) struct Fields<'l> {
     pub(super) id: &'l str,
     pub(super) title: &'l str,
@@ -121,7 +121,7 @@ impl Header {
         column == self.id || column == self.text || Some(column) == self.title
     }
 
-    /// The fields of a row below it.
+    /// The values of a row below the header.
     pub(super) fn fields<'l>(&self, line: &Line<'l>) -> Result<Fields<'l>, ReadError> {
         let mut fields = Fields { id: "", title: "", text: "" };
         let mut count = 0;

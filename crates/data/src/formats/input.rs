@@ -4,10 +4,10 @@ use std::io::{BufRead, Cursor, Read};
 
 use crate::{ReadError, Source};
 
-/// Enough to hold the beginning of a first line.
+/// The number of bytes that are kept to recognise the format: enough for the beginning of a first line.
 const HEAD: u64 = 64 << 10;
 
-/// An open source.
+/// An open source whose first bytes are known.
 pub(crate) struct Input<'s> {
     pub(crate) source: &'s Source,
     head: Vec<u8>,
@@ -26,12 +26,12 @@ impl<'s> Input<'s> {
         Ok(Self { source, head, rest })
     }
 
-    /// How it begins; all of it, if it is short.
+    /// The first bytes; the whole content if it is short.
     pub(crate) fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// All of it, from the first byte.
+    /// A reader of the whole content, from the first byte.
     pub(crate) fn into_reader(self) -> Box<dyn BufRead + Send> {
         Box::new(Cursor::new(self.head).chain(self.rest))
     }

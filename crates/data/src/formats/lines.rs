@@ -19,19 +19,19 @@ pub(crate) struct Lines<'s> {
     from: &'s Source,
     reader: Box<dyn BufRead + Send>,
     buffer: Vec<u8>,
-    /// `buffer[start..end]` is read and not yet given out.
+    /// `buffer[start..end]` has been read and not been returned yet.
     start: usize,
     end: usize,
     /// No line may be longer: a file without line ends must not fill the memory.
     longest: usize,
-    /// Lines given out so far.
+    /// The number of lines that were returned so far.
     number: u64,
     /// Lines that [`Lines::next_row`] passed over, and the first of them.
     blank: u64,
     first_blank: u64,
 }
 
-/// One line without its end.
+/// A line without its line break.
 #[derive(Clone, Copy)]
 pub(crate) struct Line<'l> {
     pub(crate) text: &'l str,
@@ -76,7 +76,7 @@ impl<'s> Lines<'s> {
         Ok(None)
     }
 
-    /// Says how many lines were passed over.
+    /// Notes how many blank lines were skipped.
     pub(crate) fn note(&self, notes: &mut Notes) {
         if self.blank > 0 {
             let first = format!("at line {}", self.first_blank);
@@ -84,7 +84,7 @@ impl<'s> Lines<'s> {
         }
     }
 
-    /// The next line, less `\n` or `\r\n`.
+    /// The next line, without `\n` or `\r\n`; `None` at the end.
     pub(crate) fn next_line(&mut self) -> Result<Option<Line<'_>>, ReadError> {
         let Some((start, end)) = self.next_range().map_err(|error| self.io(error))? else {
             return Ok(None);
@@ -103,7 +103,7 @@ impl<'s> Lines<'s> {
         if all && text.contains('\r') { Err(line.carriage_return()) } else { Ok(line) }
     }
 
-    /// Where the next line is in the buffer.
+    /// The place of the next line in the buffer.
     fn next_range(&mut self) -> io::Result<Option<(usize, usize)>> {
         let mut seen = 0;
         loop {
@@ -169,7 +169,7 @@ impl<'l> Line<'l> {
         malformed(self.from, self.number, found, expected)
     }
 
-    /// The columns between tabs, exactly `N` of them.
+    /// The columns between tabs; an error unless there are exactly `N`.
     pub(crate) fn columns<const N: usize>(
         &self,
         expected: &str,

@@ -25,18 +25,18 @@ use input::Input;
 /// One document while its file is read: everything is borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DocumentRef<'a> {
-    /// Its name: not empty, no white space.
+    /// The id of the document: not empty and without white space.
     pub doc_id: &'a str,
-    /// Its title, or nothing.
+    /// The title; empty if there is none.
     pub title: &'a str,
-    /// Its text; may be empty.
+    /// The text; may be empty.
     pub text: &'a str,
 }
 
 /// What is done with each document; an error ends the reading as [`ReadError::Stopped`].
 pub type Visit<'v> = dyn FnMut(DocumentRef<'_>) -> Result<(), BoxError> + 'v;
 
-/// How a file holds documents.
+/// The formats of files of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentFormat {
@@ -55,20 +55,20 @@ pub enum DocumentFormat {
     Parquet,
 }
 
-/// How a file holds queries.
+/// The formats of files of queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueryFormat {
-    /// `query_id TAB text`.
+    /// Lines of `query_id TAB text`.
     Tsv,
-    /// One JSON object a line with `_id` and `text`: BEIR.
+    /// One JSON object on each line, with `_id` and `text`, as BEIR writes it.
     BeirJsonl,
     /// `<top>`, `<num>`, `<title>`, or `<topic number=…>`, `<query>`: the text is the title or query; the description, where
     /// a topic has no title (TREC-4).
     TrecTopics,
     /// `.I`, `.W`. The query_id is the position from 1, as the judgements of these collections count.
     Smart,
-    /// Columns `_id` and `text`: NanoBEIR.
+    /// Parquet with the columns `_id` and `text`, as NanoBEIR writes it.
     Parquet,
 }
 
@@ -99,7 +99,7 @@ impl FromStr for TopicField {
     }
 }
 
-/// How a file holds judgements.
+/// The formats of files of judgements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QrelsFormat {
@@ -116,7 +116,7 @@ pub enum QrelsFormat {
 /// What a file of candidates holds (`query_id TAB doc_id TAB query TAB passage`, MS MARCO's top-1000 files).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Candidates {
-    /// The queries in the order of their first line.
+    /// The queries, in the order of their first line.
     pub queries: Queries,
     /// The candidates of each query in the order of the file, with scores that fall by one.
     pub run: TrecRun,
@@ -156,7 +156,7 @@ fn documents(
     }
 }
 
-/// Documents without a word so far.
+/// The documents without any text so far.
 #[derive(Default)]
 struct Empty {
     count: u64,
@@ -242,7 +242,7 @@ fn qrels(input: Input<'_>, format: QrelsFormat) -> Result<Qrels, ReadError> {
     }
 }
 
-/// Reads a file of candidates.
+/// Reads a file of candidates. Fails at the first line that has another form.
 pub fn read_candidates(source: &Source) -> Result<Read<Candidates>, ReadError> {
     candidates::candidates(source)
 }

@@ -74,7 +74,7 @@ struct Table<'s> {
     source: &'s Source,
     reader: SerializedFileReader<File>,
     columns: Vec<&'static str>,
-    /// How large the file is.
+    /// The size of the file in bytes.
     bytes: u64,
 }
 
@@ -115,7 +115,7 @@ impl<'s> Table<'s> {
         Ok(())
     }
 
-    /// The schema less the columns that nobody reads.
+    /// The schema without the columns that are not used.
     fn projection(&self) -> Type {
         let schema = self.reader.metadata().file_metadata().schema();
         let known = |name: &str| self.columns.contains(&name);
@@ -127,10 +127,10 @@ impl<'s> Table<'s> {
     }
 }
 
-/// A row whose columns are asked for by name.
+/// A row whose columns are found by name.
 struct NamedRow<'s> {
     source: &'s Source,
-    /// From 1.
+    /// The number of the row, counted from 1.
     number: u64,
     row: Row,
 }
@@ -144,7 +144,7 @@ impl NamedRow<'_> {
         column.iter().find_map(in_row).expect("asked for in the projection")
     }
 
-    /// A name: a string, or a whole number by its digits.
+    /// An id: a string, or the digits of a whole number.
     fn name(&self, column: Names) -> Result<Cow<'_, str>, ReadError> {
         let (name, field) = self.field(column);
         match field {
@@ -157,7 +157,7 @@ impl NamedRow<'_> {
         }
     }
 
-    /// A text; null is none.
+    /// A text; empty for null.
     fn text(&self, column: Names) -> Result<&str, ReadError> {
         match self.field(column) {
             (_, Field::Str(text)) => Ok(text),
@@ -167,7 +167,7 @@ impl NamedRow<'_> {
         }
     }
 
-    /// What writers without string types leave.
+    /// The text of a column of bytes, which writers without a string type leave.
     fn utf8<'b>(&self, column: &str, bytes: &'b [u8]) -> Result<&'b str, ReadError> {
         std::str::from_utf8(bytes).map_err(|_| {
             let found = format!("other bytes in column `{column}` of row {}", self.number);
@@ -192,7 +192,7 @@ impl NamedRow<'_> {
     }
 }
 
-/// A whole number of any width.
+/// A whole number of any width; `None` for another type.
 fn whole(field: &Field) -> Option<i128> {
     match *field {
         Field::Byte(number) => Some(number.into()),

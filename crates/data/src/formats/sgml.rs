@@ -65,7 +65,7 @@ fn pieces<'r>(
     Ok(pieces)
 }
 
-/// What an element is to a document.
+/// The function of an element in a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Name,
@@ -75,7 +75,7 @@ enum Role {
     Text,
     /// Not what the document says: numbers, dates, headers of protocols.
     Apart,
-    /// Anything else.
+    /// An element without a function of its own.
     Other,
 }
 
@@ -104,7 +104,7 @@ fn role(name: &str) -> Role {
     known.map_or(Role::Other, |(_, role)| *role)
 }
 
-/// A document taken apart.
+/// The parts of a document.
 #[derive(Default)]
 struct Parts {
     name: String,
@@ -151,9 +151,9 @@ impl Parts {
 struct OpenElements {
     /// Those with a role, from the outermost; where they end.
     with_role: Vec<(Role, u32)>,
-    /// Those of `with_role` before this have ended.
+    /// The number of entries of `with_role` that have ended.
     first: usize,
-    /// How many others there are.
+    /// The number of other open elements.
     others: usize,
     /// Where those of `with_role` end that do not lie within one another.
     ended: FxHashSet<u32>,
@@ -178,7 +178,7 @@ impl OpenElements {
         }
     }
 
-    /// The outermost role decides.
+    /// The role of the outermost open element that has one.
     fn role(&self) -> Option<Role> {
         let outermost = self.with_role.get(self.first).map(|(role, _)| *role);
         outermost.or((self.others > 0).then_some(Role::Other))
@@ -224,7 +224,7 @@ pub(super) fn topics(input: Input<'_>, fields: &[TopicField]) -> Result<Read<Que
     Ok(queries.finish(notes))
 }
 
-/// A topic taken apart.
+/// The parts of a topic.
 struct Topic<'t> {
     pieces: Vec<Piece<'t>>,
     partners: Vec<Option<u32>>,
@@ -266,7 +266,7 @@ impl<'t> Topic<'t> {
         (!words.is_empty()).then(|| words.join(" "))
     }
 
-    /// All of a topic without fields.
+    /// The whole text of a topic that has no fields.
     fn bare(&self) -> Option<String> {
         let opens = |piece: &Piece<'_>| matches!(piece, Piece::Open(_));
         let words = self.words(0, self.pieces.len());
@@ -284,7 +284,7 @@ impl<'t> Topic<'t> {
     }
 }
 
-/// The words behind `label`, if they begin with it.
+/// The words after `label`; all words if they do not begin with it.
 fn without_label<'w>(words: &'w str, label: &str) -> &'w str {
     match words.split_at_checked(label.len()) {
         Some((start, rest)) if start.eq_ignore_ascii_case(label) => rest.trim_start(),

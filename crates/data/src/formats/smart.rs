@@ -17,7 +17,7 @@ use super::{DocumentRef, Visit, push_words};
 use crate::bounds::{DOCUMENT, Exceeded};
 use crate::{Notes, Read, ReadError};
 
-/// One record: its number and the words of its fields.
+/// A record: its number and the words of its fields.
 #[derive(Default)]
 struct Record {
     number: String,
@@ -69,7 +69,7 @@ pub(super) fn qrels(input: Input<'_>) -> Result<Qrels, ReadError> {
     Ok(judgements.finish())
 }
 
-/// Passes over the file record by record.
+/// Calls `visit` with each record of the file.
 fn records(
     input: Input<'_>,
     visit: &mut dyn FnMut(&Record) -> Result<(), ReadError>,
@@ -121,7 +121,7 @@ fn add(line: &Line<'_>, record: Option<&mut Record>, field: char) -> Result<(), 
     Ok(())
 }
 
-/// A number as a name, less its leading zeros.
+/// A number as an id, without leading zeros.
 fn number<'l>(line: &Line<'_>, text: &'l str) -> Result<&'l str, ReadError> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(line.malformed(format!("`{text}`"), "a number"));

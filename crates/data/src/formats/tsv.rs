@@ -13,7 +13,7 @@ use super::{DocumentRef, Visit};
 use crate::notes::Remark;
 use crate::{Notes, Read, ReadError, Source};
 
-/// `doc_id TAB text`, or what a header names.
+/// Reads documents: `doc_id TAB text`, or the columns that a header names.
 pub(super) fn documents(input: Input<'_>, visit: &mut Visit<'_>) -> Result<Notes, ReadError> {
     let expected = "`doc_id TAB text`; if there are more columns, a first line must name them: `id TAB text TAB title`";
     rows(input, &header::DOCUMENTS, expected, &mut |line, Fields { id, title, text }| {
@@ -22,7 +22,7 @@ pub(super) fn documents(input: Input<'_>, visit: &mut Visit<'_>) -> Result<Notes
     })
 }
 
-/// `doc_id TAB url TAB title TAB body`
+/// Reads MS MARCO documents: `doc_id TAB url TAB title TAB body`.
 pub(super) fn ms_marco_docs(input: Input<'_>, visit: &mut Visit<'_>) -> Result<Notes, ReadError> {
     let (source, mut notes) = (input.source, Notes::default());
     let mut lines = Lines::of(input)?;
@@ -40,7 +40,7 @@ pub(super) fn ms_marco_docs(input: Input<'_>, visit: &mut Visit<'_>) -> Result<N
     Ok(notes)
 }
 
-/// `query_id TAB text`, or what a header names.
+/// Reads queries: `query_id TAB text`, or the columns that a header names.
 pub(super) fn queries(input: Input<'_>) -> Result<Read<Queries>, ReadError> {
     let mut queries = QuerySet::new(input.source);
     let expected = "`query_id TAB text`";

@@ -6,19 +6,19 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
-    /// Its name in a table.
+    /// The name in tables.
     pub name: String,
-    /// What it holds and how it was made.
+    /// What the dataset holds and how it was made.
     pub description: String,
-    /// The language of the texts: an IETF tag.
+    /// The language of the texts, as an IETF tag.
     pub language: String,
-    /// The page of its makers.
+    /// The address of its makers' page.
     pub homepage: String,
     /// Whether its figures compare with those published for it, or only among themselves.
     pub scope: Scope,
     /// The dataset it is a sample of, where others drew the sample; where we did, `[sample]` says it.
     pub sample_of: Option<String>,
-    /// Which queries: `train`, `dev`, `test`, `dl19`.
+    /// The split that the queries belong to: `train`, `dev`, `test`, `dl19`.
     pub split: String,
     /// The measures its makers or the literature report, the main one first.
     pub measures: Vec<String>,
@@ -26,17 +26,17 @@ pub struct Card {
     pub exclude_query_id: bool,
 }
 
-/// What a corpus is.
+/// The description of a corpus.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusCard {
-    /// Its name in a table.
+    /// The name in tables.
     pub name: String,
-    /// What it holds and how it was made.
+    /// What the corpus holds and how it was made.
     pub description: String,
-    /// The language of the texts: an IETF tag.
+    /// The language of the texts, as an IETF tag.
     pub language: String,
-    /// The page of its makers.
+    /// The address of its makers' page.
     pub homepage: String,
 }
 
@@ -50,26 +50,26 @@ pub enum Scope {
     Sample,
 }
 
-/// What may be done with the texts.
+/// The licence of the texts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Licence {
-    /// Its usual short name, or that none is stated.
+    /// The usual short name of the licence, or that none is stated.
     pub name: String,
-    /// Where it can be read.
+    /// The address of the licence.
     pub url: String,
     /// What a user must know before the download: non-commercial, mixed sources, what is not stated.
     pub note: String,
 }
 
-/// What to cite.
+/// The publication to cite.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Citation {
-    /// A BibTeX key.
+    /// The BibTeX key.
     pub key: String,
-    /// Authors, title, venue and year in one line.
+    /// Authors, title, venue and year, in one line.
     pub text: String,
-    /// A DOI or a page.
+    /// The DOI or the address of a page.
     pub url: String,
 }

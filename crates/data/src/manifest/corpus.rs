@@ -13,11 +13,11 @@ use crate::manifest_error::ManifestError;
 pub struct CorpusManifest {
     /// Its name: that of its dataset where only one searches it.
     pub name: String,
-    /// What it is.
+    /// The description of the corpus.
     pub card: CorpusCard,
-    /// What may be done with it.
+    /// The licence of the texts.
     pub licence: Licence,
-    /// What to cite.
+    /// The publication to cite.
     pub citation: Citation,
     /// The official files.
     pub files: Vec<RemoteFile>,

@@ -13,24 +13,24 @@ use crate::folder::Folder;
 use crate::formats::{QrelsFormat, QueryFormat};
 use crate::manifest_error::ManifestError;
 
-/// A dataset: a column of the results.
+/// The manifest of a dataset, which is a column of the results.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// Its name, which is its file's: `beir-scifact`.
+    /// The name, which is the name of its file: `beir-scifact`.
     pub name: String,
-    /// What it is.
+    /// The description of the dataset.
     pub card: Card,
-    /// What may be done with it.
+    /// The licence of the texts.
     pub licence: Licence,
-    /// What to cite.
+    /// The publication to cite.
     pub citation: Citation,
     /// The official files that are its own; those of the documents are the corpus's.
     pub files: Vec<RemoteFile>,
-    /// What is searched.
+    /// The documents.
     pub corpus: Arc<CorpusManifest>,
     /// Where queries and judgements come from.
     pub topics: Topics,
-    /// How many of each there must be after import.
+    /// The numbers of documents, queries and judgements that there must be after the import.
     pub counts: Counts,
     /// The names of its files in a plain folder.
     pub plain: Plain,
@@ -41,13 +41,13 @@ pub struct Manifest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
-    /// Documents.
+    /// The number of documents.
     pub documents: Option<usize>,
-    /// Queries of this dataset.
+    /// The number of queries of this dataset.
     pub queries: Option<usize>,
-    /// Judged pairs, each counted once.
+    /// The number of judged pairs; each is counted once.
     pub judgements: Option<usize>,
-    /// Queries with a judgement.
+    /// The number of queries with a judgement.
     pub judged_queries: Option<usize>,
 }
 
@@ -55,9 +55,9 @@ pub struct Counts {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plain {
-    /// The queries: `query_id TAB text`.
+    /// The file of queries, `query_id TAB text`.
     pub queries: String,
-    /// The judgements, as TREC writes them.
+    /// The file of judgements, in TREC's format.
     pub qrels: String,
     /// In what its contents differ from the official files, for the record of where they came from.
     pub note: String,
@@ -95,7 +95,7 @@ impl Manifest {
         self.files.iter().chain(&self.corpus.files).find(|file| file.name == name)
     }
 
-    /// The dataset it is a sample of, whoever drew it.
+    /// The name of the dataset that this is a sample of, whoever drew it.
     pub fn sample_of(&self) -> Option<&str> {
         match &self.topics {
             Topics::Sample(sample) => Some(&sample.of),

@@ -11,32 +11,32 @@ use crate::manifest_error::ManifestError;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteFile {
-    /// Its name in the cache; a plain file name.
+    /// The name of the file in the cache, without folders.
     pub name: String,
     /// Where it is, best first. Empty where a user must obtain it in person.
     pub urls: Vec<String>,
-    /// Its size, where known.
+    /// The size in bytes, if it is known.
     pub bytes: Option<u64>,
-    /// Its MD5 sum, where known.
+    /// The MD5 checksum, if it is known.
     pub md5: Option<String>,
-    /// Its SHA-256 sum, where known.
+    /// The SHA-256 checksum, if it is known.
     pub sha256: Option<String>,
 }
 
 impl RemoteFile {
-    /// Whether a user must obtain it in person.
+    /// Whether a user must obtain the file in person.
     pub fn is_manual(&self) -> bool {
         self.urls.is_empty()
     }
 }
 
-/// One file, or one member of an archive.
+/// A file, or a member of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartSource {
     /// The name of a `[[file]]`, or a path in the folder of the manifest where the dataset is embedded.
     pub file: String,
-    /// The member, where the file is an archive.
+    /// The name of the member, if the file is an archive.
     pub member: Option<String>,
 }
 

@@ -12,26 +12,26 @@ use crate::formats::{DocumentFormat, QrelsFormat, QueryFormat, TopicField};
 pub enum Documents {
     /// From official files.
     Files(DocumentsPart),
-    /// From texts that came with the program.
+    /// From texts that come with the program.
     Embedded(DocumentsPart),
     /// From another corpus.
     Sample(DocumentSample),
 }
 
 impl Documents {
-    /// All of it as one text, for digests.
+    /// Everything that decides the documents, as one text for digests.
     pub(super) fn recipe(&self) -> String {
         serde_json::to_string(self).expect("names and formats are JSON")
     }
 }
 
-/// Documents in files.
+/// Files of documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentsPart {
-    /// The files, read one after the other.
+    /// The files, which are read one after the other.
     pub sources: Vec<PartSource>,
-    /// How they are written.
+    /// The format of the files.
     pub format: DocumentFormat,
     /// How a doc_id is made of the number in the files, where it does not stand there as it is.
     pub doc_id: Option<DocIdPattern>,
@@ -40,11 +40,11 @@ pub struct DocumentsPart {
 /// Some documents of another corpus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DocumentSample {
-    /// The corpus they are taken from.
+    /// The name of the corpus that they are taken from.
     pub of: String,
     /// The file of their names beside the manifest, one a line.
     pub documents: String,
-    /// How they were chosen.
+    /// How they were chosen, in words.
     pub rule: String,
 }
 
@@ -53,53 +53,53 @@ pub struct DocumentSample {
 pub enum Topics {
     /// From official files.
     Files(TopicParts),
-    /// From texts that came with the program.
+    /// From texts that come with the program.
     Embedded(TopicParts),
     /// From another dataset.
     Sample(QuerySample),
 }
 
 impl Topics {
-    /// All of it as one text, for digests.
+    /// Everything that decides queries and judgements, as one text for digests.
     pub(super) fn recipe(&self) -> String {
         serde_json::to_string(self).expect("names and formats are JSON")
     }
 }
 
-/// Queries and judgements in files.
+/// Files of queries and judgements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TopicParts {
-    /// The queries.
+    /// The files of queries.
     pub queries: QueriesPart,
-    /// The judgements.
+    /// The files of judgements.
     pub qrels: QrelsPart,
-    /// The labels of queries, where there are any.
+    /// The labels of queries, if there are any.
     pub labels: Option<LabelsPart>,
 }
 
 /// Some queries of another dataset, with their judgements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QuerySample {
-    /// The dataset they are taken from.
+    /// The name of the dataset that they are taken from.
     pub of: String,
     /// The file of their names beside the manifest, one a line.
     pub queries: String,
-    /// How they were chosen.
+    /// How they were chosen, in words.
     pub rule: String,
 }
 
-/// Queries in files.
+/// Files of queries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueriesPart {
-    /// The files, read one after the other.
+    /// The files, which are read one after the other.
     pub sources: Vec<PartSource>,
-    /// How they are written.
+    /// The format of the files.
     pub format: QueryFormat,
     /// The fields of TREC topics that make the text of a query; the title where none are named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<TopicField>,
-    /// Which of them belong to the dataset.
+    /// Which of the queries belong to the dataset.
     pub select: Select,
 }
 
@@ -107,21 +107,21 @@ pub struct QueriesPart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Select {
-    /// All of them.
+    /// All queries.
     All,
-    /// Those with a judgement, relevant or not.
+    /// Queries with a judgement, relevant or not.
     Judged,
 }
 
-/// Judgements in files.
+/// Files of judgements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QrelsPart {
-    /// The files, read one after the other.
+    /// The files, which are read one after the other.
     pub sources: Vec<PartSource>,
-    /// How they are written.
+    /// The format of the files.
     pub format: QrelsFormat,
-    /// How a doc_id is made, as for the documents.
+    /// How a `doc_id` is made from a number, as for the documents.
     pub doc_id: Option<DocIdPattern>,
     /// The grade for each code of the file, where its codes are not grades. Codes left out are errors.
     #[serde(default, deserialize_with = "grades")]
@@ -132,7 +132,7 @@ pub struct QrelsPart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelsPart {
-    /// The file, a path in the folder of the manifest.
+    /// The file, as a path in the folder of the manifest.
     pub file: String,
 }
 
@@ -140,14 +140,14 @@ pub struct LabelsPart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DocIdPattern {
-    /// What stands before the number.
+    /// The text before the number.
     pub prefix: String,
-    /// How many digits the number has at least.
+    /// The smallest number of digits of the number.
     pub digits: usize,
 }
 
 impl DocIdPattern {
-    /// The doc_id.
+    /// The `doc_id` for a number.
     pub fn apply(&self, number: &str) -> String {
         format!("{}{number:0>digits$}", self.prefix, digits = self.digits)
     }

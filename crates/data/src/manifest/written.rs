@@ -17,7 +17,7 @@ use super::parts::{
 use crate::folder::Folder;
 use crate::manifest_error::ManifestError;
 
-/// A dataset's file as it is written.
+/// The content of a dataset's file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DatasetToml {
@@ -38,7 +38,7 @@ struct DatasetToml {
     plain: Option<Plain>,
 }
 
-/// A corpus's file as it is written.
+/// The content of a corpus's file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CorpusToml {
@@ -124,7 +124,7 @@ impl Draft {
         &self.name
     }
 
-    /// The dataset whose queries this one samples.
+    /// The name of the dataset whose queries this one samples.
     pub(crate) fn parent(&self) -> Option<&str> {
         self.toml.sample.as_ref().map(|sample| sample.of.as_str())
     }

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use nir_core::BoxError;
 
-/// A store that could not be imported or opened.
+/// Why a store could not be imported or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The system could not read or write a file.
+    /// A file could not be read or written.
     #[error("{path}: {error}")]
     Io {
-        /// The file or folder.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         error: std::io::Error,
     },
     /// There is nothing, or something else, where a store should be.
@@ -20,7 +20,7 @@ pub enum StoreError {
         "{dir}: not a store: {reason}; if an import should have made it, delete the folder and import again"
     )]
     NotAStore {
-        /// The folder.
+        /// The path of the folder.
         dir: PathBuf,
         /// What is missing.
         reason: String,
@@ -28,35 +28,35 @@ pub enum StoreError {
     /// Part of the store is missing, cut off or of another version.
     #[error("{path}: found {found}, expected {expected}; delete {dir} and import again")]
     Damaged {
-        /// The store.
+        /// The path of the store.
         dir: PathBuf,
-        /// The file in it.
+        /// The path of the file in it.
         path: PathBuf,
         /// What was found.
         found: String,
-        /// What a good store has.
+        /// What was expected.
         expected: String,
     },
     /// Import makes a new folder, and there is one already.
     #[error("{dir}: exists already; open it, or delete it to import again")]
     Exists {
-        /// The folder.
+        /// The path of the folder.
         dir: PathBuf,
     },
-    /// Two documents have one name.
+    /// Two documents have the same id.
     #[error(
         "`{doc_id}` names two documents, number {first} and number {second} (lines, where a document is a line): \
          a doc_id must be unique"
     )]
     DuplicateDocId {
-        /// The name they share.
+        /// The id that they share.
         doc_id: String,
-        /// Which document had it first, from 1.
+        /// The number of the first document with this id, counted from 1.
         first: u64,
-        /// Which had it again.
+        /// The number of the second one.
         second: u64,
     },
-    /// A `DocNo` has 32 bits.
+    /// There are more documents than a `DocNo` of 32 bits can number.
     #[error("a collection has at most {} documents; split it", u32::MAX)]
     TooManyDocuments,
     /// The documents could not be read.

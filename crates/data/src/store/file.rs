@@ -13,11 +13,11 @@ pub(super) struct FileWriter {
     name: &'static str,
     path: PathBuf,
     file: BufWriter<File>,
-    /// How many bytes were written.
+    /// The number of bytes that were written.
     pub(super) written: u64,
 }
 
-/// Begins a file that is not there yet.
+/// Creates a file that does not exist yet.
 pub(super) fn create(dir: &Path, name: &'static str) -> Result<FileWriter, StoreError> {
     let path = dir.join(name);
     let file = File::create_new(&path).map_err(|error| StoreError::io(&path, error))?;

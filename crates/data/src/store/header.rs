@@ -10,30 +10,30 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 
-/// The name of the header in the folder.
+/// The name of the header in the folder of the store.
 pub(super) const FILE: &str = "store.json";
 const FORMAT: &str = "nir store";
-/// Counts up with every change to the files.
+/// The version of the files' format.
 const VERSION: u32 = 1;
 
-/// What a store says of itself.
+/// The description of a store.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) documents: u64,
     pub(super) empty_texts: u64,
     pub(super) digest: Digest,
-    /// The length of every other file, by name.
+    /// The length of every other file in bytes, by name.
     pub(super) files: BTreeMap<String, u64>,
 }
 
-/// What every version has.
+/// The part of a header that all versions share.
 #[derive(Deserialize)]
 struct Kind {
     format: String,
     version: u32,
 }
 
-/// The header as the file holds it.
+/// The header in the form in which the file holds it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Json {
@@ -66,7 +66,7 @@ impl Header {
         Ok(Self { documents, empty_texts, digest, files })
     }
 
-    /// The header as text.
+    /// The header as JSON.
     pub(super) fn to_json(&self) -> String {
         let json = Json {
             format: FORMAT.to_owned(),

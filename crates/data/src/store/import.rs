@@ -12,7 +12,7 @@ use super::rows::Row;
 use super::{StoreError, content_hasher};
 use crate::DocumentRef;
 
-/// Progress is told for so many documents at a time.
+/// The number of documents between two reports of progress.
 const STEP: u64 = 1024;
 
 /// A store being written; [`Store::import`](super::Store::import) hands it to whoever has the documents.
@@ -83,7 +83,7 @@ impl Import {
         StoreError::io(&self.dir, error)
     }
 
-    /// Completes all files, the header last.
+    /// Completes all files; the header is written last.
     pub(super) fn finish(self) -> Result<(), StoreError> {
         self.task.advance(u64::from(self.documents) % STEP);
         let documents = u64::from(self.documents);

@@ -112,7 +112,7 @@ impl Store {
         self.header.empty_texts
     }
 
-    /// Where it is.
+    /// The folder of the store.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -131,7 +131,7 @@ impl Store {
         Err(StoreError::damaged(&self.dir, &self.dir, found, format!("{}", self.header.digest)))
     }
 
-    /// The lengths that depend on each other.
+    /// Checks the lengths of files that depend on each other.
     fn check_counts(&self) -> Result<(), StoreError> {
         let documents = self.header.documents;
         self.check("rows.bin", self.rows.len(), documents * ROW as u64)?;

@@ -43,7 +43,7 @@ fn hash(doc_id: &str) -> u64 {
     hash ^ (hash >> 33)
 }
 
-/// How many first bits of the hash number the bucket.
+/// The number of leading bits of a hash that number its bucket.
 fn bucket_bits(documents: u64) -> u32 {
     (documents / PER_BUCKET).checked_ilog2().unwrap_or(0)
 }
@@ -57,7 +57,7 @@ pub(super) fn buckets_len(documents: u64) -> u64 {
     ((1 << bucket_bits(documents)) + 1) * BUCKET as u64
 }
 
-/// `names.bin` and `buckets.bin`, mapped.
+/// The mapped files `names.bin` and `buckets.bin`.
 #[derive(Debug)]
 pub(super) struct Names {
     entries: Mmap,
@@ -94,7 +94,7 @@ fn word(bytes: &[u8]) -> u32 {
     u32::from_le_bytes(*bytes.first_chunk().expect("entries have whole words"))
 }
 
-/// The names of an import, dealt out by hash.
+/// The names of an import, distributed by their hashes.
 pub(super) struct NameSpill {
     parts: Vec<Part>,
     path: PathBuf,
@@ -102,10 +102,10 @@ pub(super) struct NameSpill {
     blocks: u32,
 }
 
-/// The names whose hashes share their first bits.
+/// The names whose hashes have the same leading bits.
 #[derive(Default)]
 struct Part {
-    /// The block being filled.
+    /// The block that is being filled.
     block: Vec<u8>,
     /// The full blocks, by their number in the file.
     spilled: Vec<u32>,
@@ -166,7 +166,7 @@ impl NameSpill {
 }
 
 impl Part {
-    /// All names of the part in order of hash and row.
+    /// All names of the part, sorted by hash and row.
     fn sorted(self, file: &mut File) -> io::Result<Vec<Hashed>> {
         let per_block = BLOCK / SPILLED;
         let mut names = Vec::with_capacity((self.spilled.len() + 1) * per_block);
@@ -240,7 +240,7 @@ impl Repeats {
         Ok(Self { names: NameReader::new(dir)?, found: None })
     }
 
-    /// Compares the names behind equal hashes.
+    /// Compares the names that have equal hashes; fails if two are the same.
     fn look_in(&mut self, names: &[Hashed]) -> Result<(), StoreError> {
         for same in names.chunk_by(|a, b| a.hash == b.hash).filter(|same| same.len() > 1) {
             let mut seen = Vec::with_capacity(2);

@@ -20,7 +20,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Waits until nobody else imports here.
+    /// Waits until no other process imports into this folder.
     pub(super) fn reserve(dir: &Path) -> Result<Self, StoreError> {
         let dir = std::path::absolute(dir).map_err(|error| StoreError::io(dir, error))?;
         let parent = dir.parent().unwrap_or(&dir).to_owned();
@@ -67,12 +67,12 @@ fn remove(dir: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the names in a folder durable.
+/// Makes the entries of a folder durable on disk.
 fn sync(dir: &Path) -> Result<(), StoreError> {
     File::open(dir).and_then(|folder| folder.sync_all()).map_err(|error| StoreError::io(dir, error))
 }
 
-/// `.name<suffix>` beside `dir`.
+/// The path `.name<suffix>` beside `dir`.
 fn sibling(dir: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(dir.file_name().unwrap_or_default());

@@ -1,6 +1,6 @@
 //! `rows.bin`: where each document is.
 
-/// The bytes of one row.
+/// The size of a row in bytes.
 pub(super) const ROW: usize = 20;
 
 /// Where the contents and the name of a document end. They begin where those of the row before end.
@@ -8,7 +8,7 @@ pub(super) const ROW: usize = 20;
 pub(super) struct Row {
     pub(super) contents_end: u64,
     pub(super) doc_id_end: u64,
-    /// 0 for a document without a title.
+    /// The length of the title in bytes; 0 for a document without a title.
     pub(super) title_len: u32,
 }
 
@@ -21,7 +21,7 @@ impl Row {
         bytes
     }
 
-    /// Reads the row that `bytes` begin with.
+    /// Reads the row at the beginning of `bytes`.
     pub(super) fn read(bytes: &[u8]) -> Self {
         let (contents_end, rest) = bytes.split_first_chunk().expect("a row has 20 bytes");
         let (doc_id_end, rest) = rest.split_first_chunk().expect("a row has 20 bytes");

@@ -28,18 +28,18 @@ pub(crate) fn qrels_from(reader: &mut dyn BufRead, path: &Path) -> Result<Qrels,
 #[derive(Default)]
 struct Reader {
     qrels: Qrels,
-    /// Told by the first line that is not blank.
+    /// The layout, which the first line that is not blank decides.
     layout: Option<Layout>,
 }
 
-/// Where the columns are.
+/// The positions of the columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Layout {
     query: usize,
     doc: usize,
     grade: usize,
     columns: usize,
-    /// As an error says it.
+    /// The layout in the words of an error.
     expected: String,
 }
 
@@ -63,7 +63,7 @@ const GRADE: [&str; 8] =
     ["score", "grade", "relevance", "rel", "label", "judgement", "judgment", "relevancy"];
 
 impl Layout {
-    /// TREC's own.
+    /// TREC's own layout.
     fn trec() -> Self {
         let expected = "four columns (`query_id 0 doc_id grade`), or on the first line a header such as \
                         `query-id corpus-id score`";

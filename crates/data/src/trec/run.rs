@@ -24,7 +24,7 @@ pub fn read_run(path: &Path) -> Result<TrecRun, TrecError> {
     Ok(reader.finish())
 }
 
-/// One line, as either format has it.
+/// A line of a run in either format.
 struct Line<'a> {
     query_id: &'a str,
     doc_id: &'a str,
@@ -45,7 +45,7 @@ struct Reader {
 
 #[derive(Clone, Copy, Default)]
 enum Format {
-    /// No line was read yet.
+    /// No line has been read yet.
     #[default]
     Unknown,
     Trec,
@@ -116,12 +116,12 @@ impl Reader {
 struct Block {
     list: RankedList,
     seen: Seen,
-    /// Whether other queries came in between.
+    /// Whether lines of other queries came in between.
     parted: bool,
 }
 
 impl Block {
-    /// The lines of a query that comes back after others.
+    /// The lines of a query that appears again after others.
     fn again(list: RankedList) -> Self {
         let mut block = Self { parted: true, ..Self::default() };
         for (doc_id, _) in list.iter() {

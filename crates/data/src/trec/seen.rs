@@ -9,7 +9,7 @@ use rustc_hash::FxBuildHasher;
 /// Only hashes are kept: "met before" means that another name may have the same one.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// 0 is an empty place.
+    /// The places of the table; 0 is an empty one.
     places: Vec<u32>,
     taken: usize,
 }
@@ -30,7 +30,7 @@ impl Seen {
         new
     }
 
-    /// Where `hash` is, or where it belongs.
+    /// The place of `hash`, or the empty place where it belongs.
     fn place(&mut self, hash: u32) -> &mut u32 {
         let mask = self.places.len() - 1;
         let mut at = hash as usize & mask;
@@ -48,7 +48,7 @@ impl Seen {
         }
     }
 
-    /// Forgets all names and keeps the memory.
+    /// Forgets all names, but keeps the memory.
     pub(super) fn clear(&mut self) {
         self.places.fill(0);
         self.taken = 0;

@@ -103,7 +103,7 @@ impl Definition for NumRelRet {
     }
 }
 
-/// How many documents were retrieved.
+/// The number of documents that were retrieved.
 pub fn retrieved(ranking: &GradedRanking) -> f64 {
     f64::from(ranking.retrieved())
 }
@@ -113,7 +113,7 @@ pub fn relevant(ranking: &GradedRanking, rel: i32) -> f64 {
     ranking.relevant(rel) as f64
 }
 
-/// How many of those were retrieved.
+/// The number of relevant documents that were retrieved.
 pub fn relevant_retrieved(ranking: &GradedRanking, rel: i32) -> f64 {
     ranking.relevant_ranks(rel, None).count() as f64
 }

@@ -41,7 +41,7 @@ impl Definition for Gmap {
     }
 }
 
-/// What a query with AP 0 counts.
+/// The value that replaces an AP below it, as in trec_eval.
 pub const FLOOR: f64 = 0.000_01;
 
 /// The geometric mean of `values`, each raised to [`FLOOR`] at least.

@@ -38,12 +38,12 @@ impl Definition for IPrec {
     }
 }
 
-/// From a level of recall to a number of documents.
+/// How a level of recall becomes a number of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {
     /// `⌊x · R + 0.9⌋`, almost always up: trec_eval 9 and all before it.
     Up,
-    /// The nearest whole number, halves up: trec_eval 10.
+    /// To the nearest whole number, halves up, as in trec_eval 10.
     Nearest,
 }
 

@@ -40,12 +40,12 @@ pub use success::success;
 
 macro_rules! measures {
     ($($file:literal: $($measure:expr),+;)*) => {
-        /// All measures, in the order of documentation.
+        /// All measures, in the order of the documentation.
         pub(crate) const ALL: &[&dyn Definition] = &[$($(&$measure),+),*];
         /// The file in which each measure is defined, with its source.
         pub(crate) const DEFINED: &[(&dyn Definition, &str, &str)] =
             &[$($((&$measure, concat!("measures/", $file), include_str!($file))),+),*];
-        /// The file of each measure.
+        /// The path and the source of each measure.
         pub(crate) const SOURCES: &[(&str, &str)] =
             &[$((concat!("measures/", $file), include_str!($file))),*];
     };

@@ -60,7 +60,7 @@ const DCG: Parameter = Parameter {
     print: |gain| if gain == 0.0 { "'log2'".to_owned() } else { "'exp-log2'".to_owned() },
 };
 
-/// What a grade is worth.
+/// The gain of a grade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Gain {
     /// The grade itself.
@@ -80,7 +80,7 @@ impl Gain {
     }
 }
 
-/// nDCG of the first `cutoff` documents, or of all.
+/// The nDCG of the first `cutoff` documents, or of all.
 pub fn ndcg(ranking: &GradedRanking, cutoff: Option<u32>, gain: Gain) -> f64 {
     let ideal = (1..=cutoff.unwrap_or(u32::MAX)).zip(ranking.judged().iter().copied());
     let ideal = dcg(ideal, gain);

@@ -40,7 +40,7 @@ impl Definition for Precision {
     }
 }
 
-/// The relevant part of the first `cutoff` documents.
+/// The share of relevant documents among the first `cutoff`.
 pub fn precision(ranking: &GradedRanking, rel: i32, cutoff: u32) -> f64 {
     ranking.relevant_ranks(rel, Some(cutoff)).count() as f64 / f64::from(cutoff)
 }

@@ -39,7 +39,7 @@ impl Definition for Rprec {
     }
 }
 
-/// Precision after as many documents as are relevant.
+/// The precision after as many documents as are relevant.
 pub fn r_precision(ranking: &GradedRanking, rel: i32) -> f64 {
     match ranking.relevant(rel) {
         0 => 0.0,

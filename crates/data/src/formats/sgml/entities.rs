@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Those of HTML for U+00A0 to U+00FF, in their order.
+/// The entities of HTML for U+00A0 to U+00FF, in order.
 const LATIN: [&str; 96] = [
     "nbsp", "iexcl", "cent", "pound", "curren", "yen", "brvbar", "sect", "uml", "copy", "ordf",
     "laquo", "not", "shy", "reg", "macr", "deg", "plusmn", "sup2", "sup3", "acute", "micro",
@@ -16,7 +16,7 @@ const LATIN: [&str; 96] = [
     "uuml", "yacute", "thorn", "yuml",
 ];
 
-/// Others in common use.
+/// Other entities in common use.
 const OTHERS: [(&str, char); 48] = [
     ("amp", '&'),
     ("lt", '<'),

@@ -3,14 +3,14 @@
 use memchr::{memchr2, memmem};
 use rustc_hash::FxHashMap;
 
-/// A part of a text.
+/// A piece of a marked-up text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Piece<'t> {
-    /// What stands between tags; entities are left.
+    /// The text between two tags; entities are not replaced.
     Text(&'t str),
-    /// `<name …>`
+    /// An opening tag `<name …>`.
     Open(Tag<'t>),
-    /// `</name>`
+    /// A closing tag `</name>`; the name.
     Close(&'t str),
 }
 
@@ -18,7 +18,7 @@ pub(super) enum Piece<'t> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tag<'t> {
     pub(super) name: &'t str,
-    /// All of its attributes as they stand.
+    /// The text of all attributes.
     pub(super) attributes: &'t str,
 }
 
@@ -31,7 +31,7 @@ impl<'t> Tag<'t> {
     }
 }
 
-/// Names and values of `name="value" name=value`.
+/// The names and values of `name="value" name=value`.
 fn attributes(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -50,11 +50,11 @@ fn attributes(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The pieces of a text.
+/// Splits a text into its pieces.
 pub(super) struct Markup<'t> {
     text: &'t str,
     at: usize,
-    /// Where nothing ends a comment any more.
+    /// The position after which no comment ends.
     no_comment_from: usize,
 }
 
@@ -72,7 +72,7 @@ impl<'t> Markup<'t> {
         }
     }
 
-    /// Where the comment or declaration at `at` ends.
+    /// The end of the comment or declaration at `at`.
     fn declaration(&mut self, at: usize) -> Option<usize> {
         let rest = &self.text[at..];
         if !rest.starts_with("<!--") {

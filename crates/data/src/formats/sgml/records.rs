@@ -7,25 +7,25 @@ use crate::bounds::{DOCUMENT, Exceeded};
 use crate::names::start;
 use crate::{ReadError, Source};
 
-/// The records of a source.
+/// The records of a source, one after the other.
 pub(super) struct Records<'s> {
     source: &'s Source,
     lines: Lines<'s>,
-    /// The tags of which each is one.
+    /// The names of the tags that enclose a record.
     tags: &'static [&'static str],
-    /// The line that is being read, and how far.
+    /// The line that is being read.
     line: String,
     at: usize,
     number: u64,
-    /// No record may be longer.
+    /// The largest length of a record in bytes.
     longest: usize,
 }
 
-/// What stands between the tags.
+/// The text between the tags of a record.
 pub(super) struct Record {
-    /// The line of the first tag.
+    /// The number of the line with the opening tag.
     pub(super) line: u64,
-    /// The name of the tag as it stands.
+    /// The name of the tag as the file writes it.
     pub(super) tag: String,
     pub(super) text: String,
     attributes: String,
@@ -81,7 +81,7 @@ impl<'s> Records<'s> {
         self.more()
     }
 
-    /// Adds the next line to this one, after a space.
+    /// Appends the next line to the current one, after a space; returns whether there was one.
     fn more(&mut self) -> Result<bool, ReadError> {
         let Some(line) = self.lines.next_line()? else { return Ok(false) };
         if !self.line.is_empty() {
@@ -110,7 +110,7 @@ impl<'s> Records<'s> {
         }
     }
 
-    /// Makes one line of those that a tag stands on.
+    /// Joins the lines that a tag stands on to one line.
     fn complete_tag(&mut self) -> Result<(), ReadError> {
         const LONGEST_TAG: usize = 4096;
         let open =
@@ -190,7 +190,7 @@ impl<'s> Records<'s> {
     }
 }
 
-/// The length of `</name>`, if `text` begins with it.
+/// The length of `</name>` if `text` begins with it.
 fn closes(text: &str, name: &str) -> Option<usize> {
     let rest = text.strip_prefix("</")?;
     let (found, rest) = rest.split_at_checked(name.len())?;
