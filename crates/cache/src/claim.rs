@@ -48,7 +48,7 @@ pub(crate) fn try_claim(path: &Path) -> Result<Claimed, CacheError> {
     }
 }
 
-/// What came of asking for a claim.
+/// The outcome of asking for a claim.
 pub(crate) enum Claimed {
     /// The caller may work, under this lock or beside an owner that fell silent.
     Free(Option<Lock>),

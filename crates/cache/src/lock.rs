@@ -17,14 +17,14 @@ use crate::unfinished::Guard;
 /// How often an owner touches its locks.
 pub(crate) const BEAT: Duration = Duration::from_secs(15);
 
-/// Who holds a lock.
+/// The process that holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The name of its machine or container.
     pub host: String,
     /// Tells one start of one machine from every other; empty where the system has no such thing.
     pub boot: String,
-    /// Its number on that machine.
+    /// The number of the process on that machine.
     pub process: u32,
 }
 
@@ -55,7 +55,7 @@ impl std::fmt::Display for Owner {
 /// A held lock; given up, and its file removed, when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    /// None once it is given up.
+    /// The path of the lock's file; `None` once the lock was released.
     path: Option<Guard>,
     file: Arc<File>,
 }
@@ -63,9 +63,9 @@ pub(crate) struct Lock {
 /// Somebody else holds the lock.
 #[derive(Debug)]
 pub(crate) struct Held {
-    /// Who, if the file says so.
+    /// The owner, if the file names one.
     pub(crate) by: Option<Owner>,
-    /// For how long its owner has not touched it.
+    /// The time since its owner last touched the lock.
     pub(crate) silent: Duration,
 }
 

@@ -94,12 +94,12 @@ impl FileRecord {
         Ok(Self { bytes, blake3: digest(path, bytes)? })
     }
 
-    /// What is wrong with the file's length, if anything.
+    /// Describes how the file's length differs from the recorded one; `None` if it does not.
     pub(crate) fn wrong_length(&self, found: u64) -> Option<String> {
         (found != self.bytes).then(|| format!("{found} bytes, and {} were written", self.bytes))
     }
 
-    /// What is wrong with the file's content, if anything.
+    /// Describes how the file's content differs from the recorded one; `None` if it does not.
     pub(crate) fn wrong_content(&self, path: &Path) -> io::Result<Option<String>> {
         let found = digest(path, self.bytes)?;
         let short = |digest: &str| digest[..16.min(digest.len())].to_owned();

@@ -46,7 +46,7 @@ impl Verified {
         Self { boot: Owner::this().boot, key: key.to_owned(), stamps: BTreeMap::new() }
     }
 
-    /// What was kept for this key since the machine started; nothing otherwise.
+    /// The stamps that were stored for this key since the machine started; none otherwise.
     pub(crate) fn read(path: &Path, key: &str) -> Self {
         let new = Self::new(key);
         let kept: Option<Self> =
@@ -73,7 +73,7 @@ impl Verified {
     }
 }
 
-/// Where the stamps of a folder are kept.
+/// The path at which the stamps of a folder are stored.
 pub(crate) fn place(root: &Path, kind: &str, folder: &str) -> PathBuf {
     root.join("verified").join(format!("{kind}-{folder}"))
 }

@@ -49,12 +49,12 @@ impl Guard {
         step()
     }
 
-    /// What is being made.
+    /// The path that is being written.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// It is finished, and stays.
+    /// Marks the path as finished, so that it is not removed.
     pub fn keep(self) {
         being_made().remove(&self.path);
         std::mem::forget(self);

@@ -12,9 +12,9 @@ use crate::unfinished::Guard;
 /// An owner that cannot be asked is given up after so long without a sign of life.
 const ABANDONED: Duration = Duration::from_hours(24);
 const LOCK: &str = "lock";
-/// Holds folders that are being made, each with its lock.
+/// The folder of what is being made; each entry has a lock.
 pub(crate) const WORK: &str = "work";
-/// Holds the locks of things that are being made.
+/// The folder of the locks of what is being made.
 pub(crate) const CLAIMS: &str = "claims";
 
 /// A folder under construction; removed when it is dropped before it got its name.

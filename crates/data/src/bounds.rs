@@ -107,7 +107,7 @@ impl<R: BufRead> BufRead for Counted<R> {
     }
 }
 
-/// What a decoder makes of a [`Counted`] stream, up to the limit.
+/// The output of a decoder over a [`Counted`] stream, up to the limit.
 pub(crate) struct Unpacked<R> {
     inner: R,
     packed: Arc<AtomicU64>,

@@ -32,7 +32,8 @@ pub struct Cache {
 #[error("no folder for the cache: set NIR_CACHE to one")]
 pub struct NoCacheFolder;
 
-/// Where fetched and computed things of the user are kept: `NIR_CACHE`, else `nir` in the platform's cache folder.
+/// The folder of what the user has fetched and computed: `NIR_CACHE`, else `nir` in the cache folder of the platform.
+/// Fails if there is neither.
 pub fn cache_folder() -> Result<PathBuf, NoCacheFolder> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     folder_from(&|name| variable(name).map(PathBuf::from)).ok_or(NoCacheFolder)
@@ -127,12 +128,12 @@ impl Cache {
         self.folders.get(&dataset_name(name))
     }
 
-    /// Where a corpus is, if it was fetched; its files are not looked at.
+    /// The folder of a corpus, which exists if it was fetched; its files are not read.
     pub(crate) fn corpus_place(&self, name: &str) -> PathBuf {
         self.folders.place(&corpus_name(name))
     }
 
-    /// Where queries and judgements of a dataset are, in the same way.
+    /// The folder of the queries and judgements of a dataset, which exists if they were fetched.
     pub(crate) fn dataset_place(&self, name: &str) -> PathBuf {
         self.folders.place(&dataset_name(name))
     }
@@ -197,7 +198,7 @@ impl Unfinished {
         &self.folder
     }
 
-    /// Gives it its name; what had that name before is moved away first and then removed.
+    /// Gives the folder its name; a folder that had the name before is moved away first and then removed.
     pub(crate) fn finish(self) -> Result<(), CacheError> {
         let old = sibling(&self.target, "old");
         remove(&old)?;

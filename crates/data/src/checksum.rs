@@ -16,7 +16,8 @@ use crate::manifest::RemoteFile;
 pub struct Sums {
     /// The size in bytes.
     pub bytes: u64,
-    /// Its MD5 sum: what older collections publish. It tells a broken download, not a forged one.
+    /// The MD5 checksum, in hexadecimal, which older collections publish. It detects a broken download, not a forged
+    /// one.
     pub md5: String,
     /// The SHA-256 checksum, in hexadecimal.
     pub sha256: String,

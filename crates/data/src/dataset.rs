@@ -47,7 +47,7 @@ pub struct Dataset {
     pub origin: OriginSource,
     /// The digest of all of it: results with the same digest compare.
     pub digest: Digest,
-    /// What there is to say of its files and of how they fit each other, a sentence each: for the user.
+    /// What the user should know about the files and about how they fit together, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -120,7 +120,7 @@ pub enum State {
     Embedded,
     /// The dataset is in the cache.
     Fetched(OriginSource),
-    /// It is in the cache, but its manifest has changed since.
+    /// The dataset is in the cache, but its manifest has changed since.
     Stale,
     /// The dataset has to be fetched first.
     NotFetched,
@@ -178,8 +178,8 @@ impl Dataset {
         }
     }
 
-    /// What of the judgements can count for nothing; an error where that is all of them. A sample leaves judged documents
-    /// out by its rule, so of those nothing is said.
+    /// Describes the judgements that cannot count, and fails if none can. A sample leaves judged documents out by its
+    /// rule, so those are not mentioned.
     fn misfits(&self) -> Result<Vec<String>, DatasetError> {
         let judged = Judged {
             qrels: (&self.name, &self.qrels),
@@ -218,7 +218,7 @@ impl Dataset {
     }
 }
 
-/// What there was to say of the files when they were imported.
+/// The notes that were made when the files were imported.
 fn notes(cache: &Cache, manifest: &Manifest) -> Result<Vec<String>, CacheError> {
     let found = [cache.corpus(&manifest.corpus.name)?, cache.dataset(&manifest.name)?];
     let origins = found.into_iter().flatten().filter_map(|found| Origin::read(found.path()));

@@ -20,10 +20,10 @@ use ureq::{Agent, Body};
 use crate::checksum::{Mismatch, Sums};
 use crate::manifest::RemoteFile;
 
-/// What a download may take: how long it waits, how often it tries, how much it writes.
+/// The limits of a download: how long it waits, how often it is tried, how much it writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// For a connection, and again for the first byte of an answer.
+    /// The longest wait for a connection, and again for the first byte of an answer.
     pub answer: Duration,
     /// The longest wait for the next bytes of a file.
     pub silence: Duration,
@@ -39,7 +39,8 @@ pub struct Patience {
     pub spare: u64,
 }
 
-/// At least so many bytes in each window of time: else a server that sends a byte now and then is never done.
+/// The lowest speed of a download: at least `bytes` in each window. Without it, a server that sends a byte now and then
+/// would never time out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// The number of bytes in each window.
@@ -133,7 +134,7 @@ pub enum Answer {
         /// The number of bytes that it announced.
         total: u64,
     },
-    /// It does not say how long the file is, and goes on and on.
+    /// The server does not announce the length of the file, and sends more than is plausible.
     #[error(
         "sends more than {longest} bytes, and neither it nor the manifest says how many there are; if they are right, \
          add `bytes` to the file in the manifest"
@@ -431,7 +432,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// So many more bytes must leave the disk what it is to keep.
+    /// Fails if `needed` more bytes would leave less free space on the disk than must remain.
     fn check_room(&self, needed: u64) -> Result<(), DownloadError> {
         let folder = self.target.parent().unwrap_or(Path::new("."));
         let free = fs4::available_space(folder).map_err(io_at(folder))?;
@@ -469,7 +470,7 @@ impl<'a> Part<'a> {
         Ok(Ok(sums))
     }
 
-    /// Without a checksum, at least an archive must be one.
+    /// Checks, for a file without a checksum, that an archive is one.
     fn wrong_kind(&self) -> Result<Option<Answer>, DownloadError> {
         if self.file.md5.is_some() || self.file.sha256.is_some() {
             return Ok(None);
@@ -512,7 +513,7 @@ impl<'a> Part<'a> {
         std::fs::write(&self.state, json).map_err(io_at(&self.state))
     }
 
-    /// What the part's state says, if it came from this mirror.
+    /// The validator in the record of the partial file, if it came from this mirror.
     fn validator(&self) -> Option<String> {
         let json = std::fs::read(&self.state).ok()?;
         let state: PartState = serde_json::from_slice(&json).ok()?;
@@ -552,7 +553,7 @@ impl Meter {
         Self { pace, since: Instant::now(), bytes: 0 }
     }
 
-    /// So many more came; an answer if those of a whole window were too few.
+    /// Counts `bytes` more; returns an answer if too few arrived within a whole window of time.
     fn slow(&mut self, bytes: u64) -> Option<Answer> {
         self.bytes += bytes;
         if self.since.elapsed() < self.pace.within {
@@ -587,7 +588,7 @@ fn range_start(response: &Response<Body>) -> Option<u64> {
     range.split('-').next()?.trim().parse().ok()
 }
 
-/// What `If-Range` may hold: a weak `ETag` may not (RFC 9110, section 13.1.5).
+/// The value for `If-Range`; a weak `ETag` must not be used (RFC 9110, section 13.1.5).
 fn validator(response: &Response<Body>) -> Option<String> {
     let etag = text(response, header::ETAG.as_str()).filter(|etag| !etag.starts_with("W/"));
     etag.or_else(|| text(response, header::LAST_MODIFIED.as_str())).map(str::to_owned)

@@ -18,7 +18,7 @@ pub fn embedded_files(folder: &str) -> Vec<(&'static str, &'static [u8])> {
     files.filter_map(named).collect()
 }
 
-/// Where manifests and the files beside them are read from.
+/// The folder from which manifests and the files beside them are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Folder {
     /// The copy inside the program.

@@ -5,7 +5,7 @@ use std::str;
 
 use crate::bounds::Exceeded;
 
-/// What some editors put at the start of a file in UTF-8.
+/// The mark that some editors put at the start of a file in UTF-8.
 pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Why a pass over lines stopped.
@@ -107,7 +107,7 @@ fn until(text: &[u8], at: usize) -> &str {
     str::from_utf8(&text[..end]).expect("the text is valid up to `at`")
 }
 
-/// Whether there is a byte that [`control`] has to look at: one pass without a branch, for many lines at once.
+/// Whether a text has a byte that [`control`] must look at, found in one pass without branches over many lines at once.
 fn may_hold_controls(text: &[u8]) -> bool {
     let odd = |byte: u8| byte >= 0x7f || (byte < b' ' && byte != b'\n' && byte != b'\t');
     text.iter().fold(false, |found, &byte| found | odd(byte))
@@ -125,7 +125,7 @@ fn control(line: &str) -> Option<char> {
 pub(crate) struct Columns<'a>(pub(crate) &'a str);
 
 impl Columns<'_> {
-    /// Whether there is another column; cheaper than to find its end.
+    /// Whether there is another column, which is cheaper than finding its end.
     pub(crate) fn any_left(&mut self) -> bool {
         let blanks = self.0.bytes().take_while(|&byte| is_blank(byte)).count();
         self.0 = &self.0[blanks..];
@@ -151,7 +151,7 @@ fn is_blank(byte: u8) -> bool {
     byte <= b' '
 }
 
-/// Where the first blank is; the length if there is none.
+/// The position of the first blank; the length if there is none.
 ///
 /// Columns are short and of changing length, so that a loop over bytes spends most of its time on the branch it could
 /// not foresee. Eight bytes at once make that one branch for most columns.

@@ -12,7 +12,7 @@ pub struct Malformed {
     pub line: u64,
     /// The text that was found.
     pub found: String,
-    /// What should stand there, and where it helps, what to do.
+    /// What was expected, and where it helps, what to do.
     pub expected: String,
 }
 

@@ -93,7 +93,7 @@ impl Manifests {
         files.into_iter().map(|file| (file.name.as_str(), file)).collect()
     }
 
-    /// Names that share a part with `name`, or are nearly it.
+    /// The names that share a part with `name`, or are nearly the same.
     fn close_to(&self, name: &str) -> Vec<String> {
         let parts: Vec<&str> = name.split('-').filter(|part| part.len() > 2).collect();
         let close = |known: &&String| {

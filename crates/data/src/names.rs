@@ -1,6 +1,6 @@
 //! Names of documents and queries: what may be one.
 
-/// What is wrong with a name, if anything, in the words of an error's `found`.
+/// Checks an id; the error describes what was found, in the words of an error's `found`.
 ///
 /// A name is not empty and holds no white space, no control character and no byte order mark, wherever it stands: run
 /// files are split at white space, and two names that look the same must be the same.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::Source;
 
-/// What its user should hear of a file that could be read: counted, each with the first place.
+/// What a user should know about a file that could be read: notes that are counted, each with the place of its first
+/// occurrence.
 ///
 /// ```
 /// # use nir_data::{DocumentFormat, Source, read_documents};
@@ -81,7 +82,7 @@ impl Notes {
         self.0.is_empty()
     }
 
-    /// All of it, a sentence each: the file, how often, and where first.
+    /// The notes in one sentence each: the file, how often, and where first.
     pub fn sentences(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(Note::to_string)
     }

@@ -21,7 +21,7 @@ pub struct Origin {
     pub recipe: String,
     /// The version of the program that imported it.
     pub nir: String,
-    /// What there was to say of the files when they were read.
+    /// The notes that were made when the files were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -41,7 +41,7 @@ pub enum OriginSource {
     Plain {
         /// The files with their sums.
         files: Vec<OriginFile>,
-        /// In what the contents differ from the official files.
+        /// How the contents differ from the official files.
         note: String,
     },
     /// A part of another corpus or dataset.

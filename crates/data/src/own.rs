@@ -90,7 +90,7 @@ fn own_dataset(
     }
 }
 
-/// What is measured where nobody says what: the head and the depth of a ranking.
+/// The measures if the user names none: they cover the head and the depth of a ranking.
 const MEASURES: [&str; 4] = ["nDCG@10", "RR@10", "AP", "R@100"];
 
 /// What can be said of files that nobody described.
@@ -157,7 +157,7 @@ fn origin_files(sources: &[&Source]) -> Result<Vec<OriginFile>, ImportError> {
     sources.iter().map(file).collect()
 }
 
-/// What documents are made of a file, where this program and an earlier one do not agree.
+/// The version of the code that makes documents of a file; raised when the same file gives other documents.
 const READERS: &str = "readers 2";
 
 /// The digest of the files' bytes, and of what is read from them and how.

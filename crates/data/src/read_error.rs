@@ -84,7 +84,7 @@ impl From<TrecError> for ReadError {
     }
 }
 
-/// What to do about a file that broke off; a limit says so itself.
+/// What to do about a file that ended too early; the error of a limit says so itself.
 fn next_step(error: &std::io::Error) -> &'static str {
     match is_exceeded(error) {
         true => "",

@@ -82,7 +82,7 @@ fn read_lines(
     })
 }
 
-/// What is expected in place of other bytes, and how to get there.
+/// What is expected in place of bytes that are not UTF-8, and how to convert them.
 const NOT_UTF8: &str =
     "text in UTF-8 (`iconv -f UTF-16 -t UTF-8` or `iconv -f LATIN1 -t UTF-8` makes it of others)";
 

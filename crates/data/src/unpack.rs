@@ -146,7 +146,7 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Where an entry is written, if that is inside the folder on every system.
+    /// The path to which an entry is written; an error unless it is inside the folder on every system.
     fn place(&self, name: &str) -> Result<PathBuf, UnpackError> {
         let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
         let safe = !name.is_empty()

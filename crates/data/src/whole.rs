@@ -169,7 +169,7 @@ fn buffered(
     buffer.flush()
 }
 
-/// Gives a file the mode of the one that it replaces, and its owner where the system allows that.
+/// Gives a file the mode of the one that it replaces, and its owner if the system allows that.
 fn resemble(file: &File, before: &Metadata) -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -13,7 +13,7 @@ pub(crate) trait Definition: Sync {
         &[]
     }
 
-    /// What may stand in brackets, in the order in which it is printed; at most two.
+    /// The parameters that may stand in brackets, in the order in which they are printed; at most two.
     fn parameters(&self) -> &'static [Parameter] {
         &[]
     }

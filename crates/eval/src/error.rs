@@ -12,7 +12,7 @@ pub enum EvalError {
         query_id: String,
         /// The id of the document.
         doc_id: String,
-        /// Its rank in the file; 0 where the file had no whole number.
+        /// The rank in the file; 0 if the file had no whole number.
         rank: u32,
     },
     /// A measure is not defined for a grade.

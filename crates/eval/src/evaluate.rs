@@ -11,7 +11,7 @@ use crate::policy::{Average, Policy};
 /// The values of a run under a policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// What decided the values besides qrels, run and measures.
+    /// The policy, which decided the values together with judgements, run and measures.
     pub policy: Policy,
     /// The queries that the values are over, in byte order of their names.
     pub queries: Vec<EvaluatedQuery>,

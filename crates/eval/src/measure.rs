@@ -47,7 +47,7 @@ impl Measure {
         Some(self.given.values[self.place_of("rel")?] as i32)
     }
 
-    /// The same measure at another relevance level; itself where it has none.
+    /// The same measure at another relevance level; unchanged if it has none.
     #[must_use]
     pub fn with_relevance_level(mut self, rel: i32) -> Self {
         if let Some(place) = self.place_of("rel") {
@@ -70,7 +70,7 @@ impl Measure {
         self.definition.is_effectiveness()
     }
 
-    /// Whether it counts documents or queries, so that values are whole and are summed.
+    /// Whether the measure counts documents or queries, so that its values are whole numbers and are summed.
     pub fn is_count(&self) -> bool {
         self.definition.is_count()
     }

@@ -140,7 +140,7 @@ const TREC_DEFAULTS: [&str; 9] =
 const TREC_CUTOFFS: [u32; 9] = [5, 10, 15, 20, 30, 100, 200, 500, 1000];
 
 impl Measure {
-    /// What trec_eval run with `-l rel` calls this measure, if it has it.
+    /// The name that trec_eval, run with `-l rel`, gives this measure; `None` if it does not have it.
     pub fn trec_name(&self, rel: i32) -> Option<String> {
         let names = self.definition.trec_names();
         let parameters = self.definition.parameters().iter().zip(self.given.values);
@@ -175,7 +175,7 @@ impl Measure {
         })
     }
 
-    /// What trec_eval prints when it is not told what to print, in its order.
+    /// The measures that trec_eval prints by default, in its order.
     pub fn trec_defaults() -> Vec<Self> {
         let curve = (0..=10).map(|tenth| format!("iprec_at_recall_{}", f64::from(tenth) / 10.0));
         let cuts = TREC_CUTOFFS.map(|cutoff| format!("P_{cutoff}"));

@@ -75,7 +75,7 @@ impl Policy {
         Self { average: Average::Returned, ..self }
     }
 
-    /// The same with only the first `depth` documents of each ranking.
+    /// The same policy, which reads only the first `depth` documents of each ranking.
     #[must_use]
     pub fn to_depth(self, depth: u32) -> Self {
         Self { depth: Some(depth), ..self }

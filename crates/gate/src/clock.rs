@@ -65,7 +65,7 @@ impl<'w, E> Clock<'w, E> {
         Ok(())
     }
 
-    /// What each piece of work costs, in the order they were given; NaN before the first round.
+    /// The cost of each piece of work, in the order in which they were given; NaN before the first round.
     pub fn ratios(&self) -> Vec<f64> {
         self.timed.iter().map(|timed| timed.least / timed.reference).collect()
     }

@@ -16,7 +16,7 @@ use crate::clock::REFERENCE;
 /// A difference of exactly the tolerance is within it, though decimal fractions are not exact in binary.
 const ROUNDING: f64 = 1e-9;
 
-/// What is allowed between two instruction sets.
+/// The tolerances that apply where two instruction sets computed the numbers of a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Nearness {
     /// Between a document's two scores, as a share of the largest score of the ranking.
@@ -26,7 +26,7 @@ pub struct Nearness {
 }
 
 impl Nearness {
-    /// By the precision of the model: rounding a number to 8 or 16 bits makes a step of what was a last digit.
+    /// The tolerances for a precision: rounding to 8 or 16 bits turns a difference in the last digit into a whole step.
     pub fn of(precision: &str) -> Self {
         let scores = if precision == "f32" { 1e-5 } else { 1e-2 };
         Self { scores, measures: 0.005 }
@@ -36,23 +36,23 @@ impl Nearness {
 /// One thing that was held against the baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// On which dataset.
+    /// The name of the dataset.
     pub dataset: String,
-    /// Of which method.
+    /// The name of the method.
     pub method: String,
     /// What was compared.
     pub what: What,
-    /// What the baseline has.
+    /// The value in the baseline.
     pub was: String,
-    /// What there is now.
+    /// The value now.
     pub now: String,
-    /// What would have been allowed.
+    /// The difference that would have been allowed.
     pub allowed: String,
-    /// How it went.
+    /// The outcome.
     pub verdict: Verdict,
 }
 
-/// What is compared.
+/// What a check compares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// Documents, queries and judgements, by their digest.
@@ -63,27 +63,27 @@ pub enum What {
     Measure(String),
     /// The rankings of all queries.
     Rankings,
-    /// What a stage costs: its number from 1 and its algorithm.
+    /// The cost of a stage: its number, counted from 1, and its algorithm.
     Cost(usize, String),
     /// Which stages there are.
     Stages,
 }
 
-/// How a check went.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// As it was, or within what is allowed.
+    /// The value is the same, or the difference is allowed.
     Held,
-    /// Changed; that is allowed, and explains what moved.
+    /// An input has changed; that is allowed, and explains what else changed.
     Noted,
-    /// Changed more than is allowed.
+    /// The value changed by more than is allowed.
     Moved,
 }
 
 /// A baseline that does not fit what runs. The caller knows the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
-    /// It lacks a row.
+    /// The baseline has no row for a method and a dataset.
     #[error("holds no `{method}` on {dataset}; add it with --update --reason \"…\"")]
     NoRow {
         /// The method.
@@ -91,7 +91,7 @@ pub enum GateError {
         /// The dataset.
         dataset: String,
     },
-    /// It has a row that nothing was run for.
+    /// The baseline has a row that the comparison no longer names.
     #[error(
         "holds `{method}` on {dataset}, which the comparison no longer names; name it again, or --update --reason \"…\""
     )]
@@ -101,7 +101,7 @@ pub enum GateError {
         /// The dataset.
         dataset: String,
     },
-    /// It lacks a measure.
+    /// The baseline has no value of a measure.
     #[error(
         "holds no {measure} of `{method}` on {dataset}, only {known}; add it with --update --reason \"…\""
     )]
@@ -115,7 +115,7 @@ pub enum GateError {
         /// The measures there are.
         known: String,
     },
-    /// It was not timed in a build like this one.
+    /// The baseline has no costs of a build like this one.
     #[error(
         "holds no costs of `{method}` on {dataset} in a build for {build}, only for {known}; run such a build, leave costs out with --no-costs, or add this build with --update --reason \"…\""
     )]
@@ -129,7 +129,7 @@ pub enum GateError {
         /// The builds there are.
         known: String,
     },
-    /// Its rankings were computed by another instruction set, and it has no scores of them.
+    /// The rankings were computed by another instruction set, and the baseline has no scores to compare.
     #[error(
         "holds no scores of `{method}` on {dataset}, which {was} computed and {now} does now; --update --reason \"…\""
     )]
@@ -138,23 +138,23 @@ pub enum GateError {
         method: String,
         /// The dataset.
         dataset: String,
-        /// What computed the baseline.
+        /// The arithmetic that computed the baseline.
         was: String,
-        /// What computes now.
+        /// The arithmetic that computes now.
         now: String,
     },
-    /// Its costs are ratios to another workload.
+    /// The costs of the baseline are ratios to another reference workload.
     #[error(
         "holds costs beside the reference {found}, this program has {REFERENCE}; --update --reason \"…\""
     )]
     OtherReference {
-        /// What the file names.
+        /// The reference that the file names.
         found: String,
     },
 }
 
-/// Holds every row of now, under its gate, against the row of the same method and dataset. Costs are compared where the
-/// row of now has some for `build`.
+/// Compares every current row, under its gate, with the baseline's row of the same method and dataset. Costs are
+/// compared if the current row has some for `build`. Fails if the baseline lacks something that is needed.
 pub fn compare(
     baseline: &Baseline,
     now: &[(Row, &Gate)],
@@ -210,7 +210,7 @@ impl Pair<'_> {
         self.check(What::Dataset, moved(was != now), words)
     }
 
-    /// What decides a row and has changed.
+    /// Checks of the inputs that have changed.
     fn inputs(&self) -> Vec<Check> {
         let [was, now] = [self.was, self.now].map(inputs);
         let mut names: Vec<&String> = was.keys().chain(now.keys()).collect();
@@ -245,7 +245,7 @@ impl Pair<'_> {
         Ok(self.check(What::Measure(name.to_owned()), moved(!is_held), words))
     }
 
-    /// What is allowed because another instruction set computed the numbers of a model; none where that is not so.
+    /// The tolerances if another instruction set computed the numbers of a model; `None` if they apply to nothing.
     fn nearness(&self) -> Option<Nearness> {
         let precision = self.now.precision.as_ref()?;
         (self.was.computed_by() != self.now.computed_by()).then(|| Nearness::of(precision))
@@ -356,7 +356,7 @@ fn known<'a>(names: impl Iterator<Item = &'a String>) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// What decides a row, by name.
+/// The inputs that decide a row, by name.
 fn inputs(row: &Row) -> IndexMap<String, String> {
     let source = &row.provenance;
     let mut inputs = IndexMap::from([

@@ -34,8 +34,8 @@ fn case(check: &Check) -> TestCase {
     case
 }
 
-/// What moved as annotations of GitHub's, one line each: errors at the file that `file` gives for a method.
-/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
+/// Every change as an annotation of GitHub Actions, one on each line: an error at the file that `file` gives for a
+/// method. See <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 pub fn annotations(checks: &[Check], file: impl Fn(&str) -> String) -> String {
     let moved = checks.iter().filter(|check| check.verdict == Verdict::Moved);
     moved

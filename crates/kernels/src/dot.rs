@@ -175,7 +175,7 @@ fn add_products<V: Register, E: Element, const Q: usize, const R: usize>(
     }
 }
 
-/// What is left of a vector behind its last whole chunk, and zeros.
+/// The numbers after a vector's last whole chunk, filled up with zeros.
 #[inline(always)]
 fn last_chunk<E: Element>(vector: &[E]) -> [E; SUMS] {
     padded(vector.as_chunks::<SUMS>().1)

@@ -25,7 +25,7 @@ use memmap2::Mmap;
 
 const HEADER: usize = 128;
 const KIND: usize = 16;
-/// Where the numbers of the kind stand.
+/// The position of the five numbers in the header.
 const FIELDS: std::ops::Range<usize> = 24..64;
 const SIGNED: usize = 96;
 
@@ -58,7 +58,7 @@ pub enum FrameError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// Which part of the file is wrong.
         what: String,
     },
 }
@@ -106,7 +106,7 @@ impl Frame {
         Ok(Self { path: path.to_owned(), map })
     }
 
-    /// Its path.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }

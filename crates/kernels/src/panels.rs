@@ -48,12 +48,12 @@ impl Panels {
         pack_into(vectors, self.dim, self.simd.lanes(), &mut self.packed);
     }
 
-    /// How many vectors there are.
+    /// The number of vectors.
     pub fn len(&self) -> usize {
         self.vectors
     }
 
-    /// Whether there is no vector.
+    /// Whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.vectors == 0
     }

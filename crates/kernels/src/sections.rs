@@ -33,7 +33,7 @@ struct Section {
 pub struct SectionsWriter {
     file: FrameWriter,
     sections: Vec<Section>,
-    /// Where the section under way begins.
+    /// The position at which the current section begins.
     start: u64,
     digest: blake3::Hasher,
 }
@@ -120,7 +120,7 @@ impl Sections {
         Ok(Self { file, table })
     }
 
-    /// Its path.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         self.file.path()
     }

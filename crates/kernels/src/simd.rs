@@ -31,7 +31,7 @@ pub(crate) enum Level {
     Neon,
 }
 
-/// Names of all levels of this architecture, from the narrowest to the widest.
+/// The names of all levels of this architecture, from the narrowest to the widest.
 const LEVELS: &[(&str, Level)] = &[
     ("scalar", Level::Scalar),
     #[cfg(target_arch = "x86_64")]

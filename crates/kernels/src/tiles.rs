@@ -55,7 +55,7 @@ pub fn pack(weights: &[f32], inputs: usize, lanes: usize) -> Vec<f32> {
     packed
 }
 
-/// The same into a buffer, whose content is replaced.
+/// Packs weights into a buffer, whose content is replaced.
 pub(crate) fn pack_into(weights: &[f32], inputs: usize, lanes: usize, packed: &mut Vec<f32>) {
     let outputs = weights.len() / inputs.max(1);
     packed.clear();
@@ -78,7 +78,7 @@ pub struct Strided<'a, T = f32> {
     pub values: &'a [T],
     /// The row to begin with.
     pub first: usize,
-    /// From the beginning of a row to that of the next.
+    /// The distance from the beginning of a row to that of the next, in values.
     pub stride: usize,
     /// Values of a row that are used.
     pub width: usize,
@@ -176,7 +176,7 @@ pub fn registers<V: Lanes, const N: usize>(from: &[f32]) -> [V; N] {
     registers
 }
 
-/// As [`float_tile`], over bytes, four inputs together; rows of `out` follow one another.
+/// Like [`float_tile`], over bytes, four inputs together; rows of `out` follow one another.
 #[inline(always)]
 pub fn byte_tile<V: Lanes>(
     activations: Strided<'_, [u8; 4]>,

@@ -5,7 +5,7 @@
 pub struct Hit {
     /// The number of the row.
     pub row: u32,
-    /// Its score; never -0.
+    /// The score of the row; never -0.
     pub score: f32,
 }
 
@@ -110,7 +110,7 @@ impl Top {
         self.keys.retain(|key| key >> 32 >= last);
     }
 
-    /// What is kept so far, in no order.
+    /// The rows that are kept so far, in no order.
     pub fn so_far(&self) -> impl Iterator<Item = Hit> + '_ {
         self.keys.iter().map(|&key| hit(key))
     }

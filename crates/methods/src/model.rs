@@ -21,7 +21,8 @@ use crate::Context;
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSource {
-    /// Where the weights are: `hf:org/name` on the hub, `file:FOLDER` on this machine, `pocket:NAME` inside the program.
+    /// The place of the weights: `hf:org/name` on the hub, `file:FOLDER` on this machine, `pocket:NAME` inside the
+    /// program.
     pub weights: Location,
     /// The commit of the weights on the hub, or a branch; no other place has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +59,8 @@ fn wanted(location: &Location, revision: Option<&String>) -> std::result::Result
 }
 
 impl ModelSource {
-    /// What is wrong with a location and its revision together, if anything; `key` is the table's name in the config.
+    /// Checks that a location and its revision fit together; the error says what is wrong. `key` is the name of the
+    /// table in the config.
     pub(crate) fn check(&self, key: &str) -> std::result::Result<(), String> {
         wanted(&self.weights, self.revision.as_ref())
             .map_err(|problem| format!("`{key}`: {problem}"))?;

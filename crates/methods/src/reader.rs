@@ -21,7 +21,7 @@ pub enum Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    /// What they are: a model may read queries and documents in different ways.
+    /// The role of the texts: a model may read queries and documents in different ways.
     pub fn role(self) -> Role {
         match self {
             Self::Queries(_) => Role::Query,
@@ -55,7 +55,7 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// What is wrong with the ways in which a config writes queries and documents, if anything.
+/// Checks how a config turns queries and documents into tokens; the error says what is wrong.
 pub(crate) fn check_inputs(query: &Input, document: &Input) -> std::result::Result<(), String> {
     query.check(&["text"]).map_err(|problem| format!("`query`: {problem}"))?;
     document.check(&["title", "text"]).map_err(|problem| format!("`document`: {problem}"))

@@ -15,7 +15,7 @@ use nir_nn::checkpoint::{Checkpoint, Wanted};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What a stage reads and gives (see [`nir_core`]'s traits of the same names).
+/// The input and the output of a stage (see the traits of the same names in [`nir_core`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// Reads documents, gives documents.
@@ -68,12 +68,12 @@ pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + '
     /// Binds the recipe to a collection. Fails if a model, an index or a file cannot be opened.
     fn build(&self, context: &Context<'_>) -> Result<Stage>;
 
-    /// What it turns single texts into, if anything; the collection of the context is not looked at.
+    /// The encoder of single texts; `None` if the algorithm has none. The collection of the context is not read.
     fn encoder(&self, _context: &Context<'_>) -> Result<Option<Box<dyn Encode>>> {
         Ok(None)
     }
 
-    /// What is wrong with the values, if anything: `k1 must be at least 0, found -1`.
+    /// Checks the parameters; the error says what is wrong, such as `k1 must be at least 0, found -1`.
     fn check(&self) -> std::result::Result<(), String> {
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Retriever for Nothing {
     }
 }
 
-/// What the harness lends to a stage that is being built.
+/// What the engine gives a stage that is being built: the cache and files.
 pub trait Resources: Sync {
     /// A folder that `make` filled, now or in an earlier run: the same `key` is made once.
     fn artifact(
@@ -189,7 +189,7 @@ pub trait Resources: Sync {
         make: &mut dyn FnMut(&Path) -> Result<()>,
     ) -> Result<PathBuf>;
 
-    /// The same, but nobody is waited for: none where another process makes it at this moment.
+    /// Like `artifact`, but without waiting: `None` if another process is making the artifact at this moment.
     fn artifact_unless_claimed(
         &self,
         kind: &str,
@@ -226,7 +226,7 @@ pub struct Context<'a> {
     pub backend: Backend,
     /// The name of the part of the backend that decides bits.
     pub arithmetic: String,
-    /// What of a checkpoint's own words the config may contradict: the `overrides` of its card.
+    /// The settings in which the config may contradict its checkpoint: the `overrides` of its card.
     pub overrides: &'a [String],
     /// The retriever before this stage, which found what the stage reads; none where there is no such stage.
     pub found_by: Option<Arc<dyn Retriever>>,
@@ -235,8 +235,8 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Names what the step's encoders make of texts: by their code, by the arithmetic in which they compute, and by
-    /// `recipe`, which holds everything else that decides it.
+    /// The key of what the step's encoders make of texts. It contains their code, the arithmetic in which they compute,
+    /// and `recipe`, which holds everything else that decides the output.
     pub fn encoding(&self, recipe: &str) -> Key {
         Key::of(&self.made_with).param(&self.arithmetic).param(recipe)
     }

@@ -87,9 +87,9 @@ pub struct Entry {
     pub paper: &'static str,
     /// The shape of its input and output.
     pub shape: Shape,
-    /// Whether it came by [`Registry::with`], and is none of this crate's.
+    /// Whether it was added by [`Registry::with`], and so is not one of this crate's algorithms.
     pub is_own: bool,
-    /// Its file, below `crates/methods/src`; empty for one of somebody else's.
+    /// The path of its file below `crates/methods/src`; empty if it is not one of this crate's algorithms.
     pub file: &'static str,
     /// The source code, whose first comment explains the algorithm.
     pub source: &'static str,
@@ -168,7 +168,7 @@ impl Registry {
         Self(ALGORITHMS.to_vec())
     }
 
-    /// The same with one more. One of the same name takes the place of the one that there was.
+    /// The same registry with one more algorithm, which replaces one of the same name.
     #[must_use]
     pub fn with<A: Algorithm>(mut self) -> Self {
         self.0.retain(|entry| entry.name != A::NAME);

@@ -236,7 +236,7 @@ impl<V: Stored, I: Index<Vector = V>> Search for Prepared<'_, V, I> {
     }
 }
 
-/// Names the vectors that a model makes of documents; `parts` are the parameters of the config that decide them.
+/// The key of the vectors that a model makes of documents; `parts` are the parameters of the config that decide them.
 pub(crate) fn encoding(
     context: &Context<'_>,
     model: &ModelSource,

@@ -12,7 +12,8 @@ use crate::{Context, texts_read};
 /// Multiplications of an encoder that are kept in one shard: what a killed run loses. One core does 2 · 10^10 (AVX2) to 7 ·
 /// 10^10 (AVX-512, measured) of them a second in f32, so this is less than a minute's work.
 const SHARD_ON_CPU: u64 = 1_000_000_000_000;
-/// The same on a GPU, which does a hundred times as many, and wants more texts at once.
+/// The multiplications of a shard on a GPU, which does a hundred times as many in the same time and needs more texts at
+/// once.
 const SHARD_ON_GPU: u64 = 64 * SHARD_ON_CPU;
 /// Documents in a shard at most, as all of their vectors are in memory together.
 const SHARD_DOCUMENTS: usize = 4096;
@@ -32,13 +33,14 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// Of an encoder over documents that are written as `document` has it.
+    /// The effort of an encoder for documents that are tokenized by `document`.
     pub fn new(encoder: &Encoder, document: &Bound) -> Self {
         let multiplications = encoder.multiplications();
         Self { multiplications, max_length: document.max_length(), tally: document.tally() }
     }
 
-    /// Of a text of so many bytes, with four bytes to a token: an estimate that needs no tokenizer.
+    /// The multiplications for a text of this many bytes, estimated as four bytes for each token, so that no tokenizer
+    /// is needed.
     fn of(&self, bytes: usize) -> u64 {
         self.multiplications * bytes.div_ceil(4).clamp(1, self.max_length.max(1)) as u64
     }

@@ -3,7 +3,7 @@
 use super::lines::Line;
 use crate::ReadError;
 
-/// What columns are called, in lower case and with `-` written `_`.
+/// The names that a column may have, in lower case and with `-` written as `_`.
 pub(super) struct Names {
     ids: &'static [&'static str],
     texts: &'static [&'static str],

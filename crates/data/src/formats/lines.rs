@@ -44,7 +44,7 @@ impl<'s> Lines<'s> {
         Self::bounded(input, DOCUMENT)
     }
 
-    /// With lines of at most about `longest` bytes: the buffer doubles until it is larger.
+    /// Reads lines of at most about `longest` bytes: the buffer doubles until it is larger.
     pub(crate) fn bounded(input: Input<'s>, longest: usize) -> Result<Self, ReadError> {
         let (from, buffer) = (input.source, vec![0; FIRST_BUFFER.min(longest)]);
         let reader = input.into_reader();

@@ -33,7 +33,7 @@ pub struct DocumentRef<'a> {
     pub text: &'a str,
 }
 
-/// What is done with each document; an error ends the reading as [`ReadError::Stopped`].
+/// A function that is called with each document; its error ends the reading as [`ReadError::Stopped`].
 pub type Visit<'v> = dyn FnMut(DocumentRef<'_>) -> Result<(), BoxError> + 'v;
 
 /// The formats of files of documents.
@@ -113,7 +113,7 @@ pub enum QrelsFormat {
     Parquet,
 }
 
-/// What a file of candidates holds (`query_id TAB doc_id TAB query TAB passage`, MS MARCO's top-1000 files).
+/// The content of a file of candidates (`query_id TAB doc_id TAB query TAB passage`, MS MARCO's top-1000 files).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Candidates {
     /// The queries, in the order of their first line.

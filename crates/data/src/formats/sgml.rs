@@ -133,7 +133,7 @@ impl Parts {
         parts
     }
 
-    /// Where the words go that stand in an element of that role, or in none.
+    /// The text to which words in an element of that role, or in none, are appended.
     fn place(&mut self, role: Option<Role>) -> Option<&mut String> {
         match role {
             Some(Role::Name) => Some(&mut self.name),
@@ -149,13 +149,13 @@ impl Parts {
 /// The elements around a place in a document that a tag behind it closes.
 #[derive(Default)]
 struct OpenElements {
-    /// Those with a role, from the outermost; where they end.
+    /// The open elements that have a role, from the outermost, each with the position of its end.
     with_role: Vec<(Role, u32)>,
     /// The number of entries of `with_role` that have ended.
     first: usize,
     /// The number of other open elements.
     others: usize,
-    /// Where those of `with_role` end that do not lie within one another.
+    /// The ends of the elements of `with_role` that do not lie within one another.
     ended: FxHashSet<u32>,
 }
 

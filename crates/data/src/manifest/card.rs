@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// What a dataset is, for people and for the results table.
+/// The description of a dataset, for people and for the table of results.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
@@ -14,7 +14,7 @@ pub struct Card {
     pub language: String,
     /// The address of its makers' page.
     pub homepage: String,
-    /// Whether its figures compare with those published for it, or only among themselves.
+    /// Whether its figures can be compared with published ones, or only among themselves.
     pub scope: Scope,
     /// The dataset it is a sample of, where others drew the sample; where we did, `[sample]` says it.
     pub sample_of: Option<String>,
@@ -58,7 +58,7 @@ pub struct Licence {
     pub name: String,
     /// The address of the licence.
     pub url: String,
-    /// What a user must know before the download: non-commercial, mixed sources, what is not stated.
+    /// What a user must know before the download, such as non-commercial use, mixed sources, or missing statements.
     pub note: String,
 }
 

@@ -11,7 +11,7 @@ use crate::manifest_error::ManifestError;
 /// The documents that one or several datasets search; stored once under its name.
 #[derive(Debug, Clone)]
 pub struct CorpusManifest {
-    /// Its name: that of its dataset where only one searches it.
+    /// The name of the corpus, which is that of its dataset if only one searches it.
     pub name: String,
     /// The description of the corpus.
     pub card: CorpusCard,

@@ -59,7 +59,7 @@ pub struct Plain {
     pub queries: String,
     /// The file of judgements, in TREC's format.
     pub qrels: String,
-    /// In what its contents differ from the official files, for the record of where they came from.
+    /// How its contents differ from the official files, for the record of where they came from.
     pub note: String,
 }
 
@@ -103,7 +103,7 @@ impl Manifest {
         }
     }
 
-    /// Whether it came with the program and needs no fetching.
+    /// Whether the dataset comes with the program and needs no fetching.
     pub fn is_embedded(&self) -> bool {
         matches!(self.topics, Topics::Embedded(_))
     }

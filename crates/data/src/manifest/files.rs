@@ -13,7 +13,7 @@ use crate::manifest_error::ManifestError;
 pub struct RemoteFile {
     /// The name of the file in the cache, without folders.
     pub name: String,
-    /// Where it is, best first. Empty where a user must obtain it in person.
+    /// The addresses of the file, the best first. Empty if a user must obtain it in person.
     pub urls: Vec<String>,
     /// The size in bytes, if it is known.
     pub bytes: Option<u64>,

@@ -154,7 +154,7 @@ impl Store {
         Row::read(&self.rows[row * ROW..])
     }
 
-    /// Where the row before ends, which is where this one begins.
+    /// The row before, whose end is where this row begins.
     fn row_before(&self, doc: DocNo) -> Row {
         doc.row().checked_sub(1).map_or(Row::default(), |before| self.row(before))
     }
@@ -208,7 +208,7 @@ fn import_into(
     place.publish()
 }
 
-/// What the digest of a collection is made of: name, title and text of each document.
+/// Begins the digest of a collection, which covers id, title and text of each document.
 pub(crate) fn content_hasher() -> Hasher {
     Hasher::new("nir collection")
 }

@@ -37,7 +37,7 @@ impl Place {
         &self.building
     }
 
-    /// Gives the finished folder its name, for good: it is there after a power cut too.
+    /// Gives the finished folder its name durably, so that it survives a power failure.
     pub(super) fn publish(&self) -> Result<(), StoreError> {
         sync(&self.building)?;
         fs::rename(&self.building, &self.dir)

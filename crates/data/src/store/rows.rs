@@ -3,7 +3,7 @@
 /// The size of a row in bytes.
 pub(super) const ROW: usize = 20;
 
-/// Where the contents and the name of a document end. They begin where those of the row before end.
+/// The ends of a document's contents and id. They begin where those of the row before end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) contents_end: u64,
@@ -33,7 +33,7 @@ impl Row {
         }
     }
 
-    /// Where the text begins in the contents: behind the title and a space, if there is a title.
+    /// The position in the contents at which the text begins: after the title and a space, if there is a title.
     pub(super) fn text_start(self) -> u64 {
         if self.title_len == 0 { 0 } else { u64::from(self.title_len) + 1 }
     }

@@ -43,7 +43,7 @@ struct Layout {
     expected: String,
 }
 
-/// Names that the columns have in headers, with `-` written `_`.
+/// The names that a column may have in a header, with `-` written as `_`.
 const QUERY: [&str; 6] = ["query_id", "qid", "queryid", "query", "topic", "topic_id"];
 const DOC: [&str; 12] = [
     "corpus_id",
@@ -70,7 +70,7 @@ impl Layout {
         Self { query: 0, doc: 2, grade: 3, columns: 4, expected: expected.into() }
     }
 
-    /// What a header names; none where the line is no header.
+    /// The layout that a header describes; `None` if the line is no header.
     fn named(line: &str) -> Option<Self> {
         let names: Vec<String> =
             Columns(line).map(|name| name.to_lowercase().replace('-', "_")).collect();

@@ -172,7 +172,7 @@ impl Centroids {
 pub(super) struct Members {
     /// All rows, centroid by centroid.
     pub(super) rows: Vec<u32>,
-    /// Where the rows of each centroid begin, and where the last ones end.
+    /// The position at which the rows of each centroid begin, and the end of the last ones.
     starts: Vec<usize>,
 }
 
@@ -210,7 +210,7 @@ impl Members {
     }
 }
 
-/// Gives each centroid without rows one of the rows that are farthest from theirs.
+/// Gives each centroid without rows one of the rows that are farthest from their centroids.
 fn repair(means: &mut [f32], members: &Members, nearest: &[Nearest], rows: &[f32], dim: usize) {
     let lost: Vec<usize> =
         (0..means.len() / dim).filter(|&centroid| members.of(centroid).is_empty()).collect();

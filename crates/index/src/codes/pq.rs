@@ -149,7 +149,7 @@ impl ProductQuantiser {
         self.rotation.as_ref().map_or(rows.into(), |rotation| rotation.apply(rows).into())
     }
 
-    /// What codes, `[n, m]`, stand for, after the rotation: `[n, turned]`.
+    /// The vectors that codes, `[n, m]`, stand for, after the rotation: `[n, turned]`.
     pub fn decode(&self, codes: &[u8]) -> Vec<f32> {
         let point = |codes: &[u8]| {
             let pieces = self.pieces.iter().zip(codes.to_vec());

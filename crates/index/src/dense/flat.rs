@@ -120,7 +120,7 @@ impl Flat {
         rankings.pop().expect("there is a ranking for each query")
     }
 
-    /// The same for many queries, faster than one after the other.
+    /// Searches for many queries, faster than one after the other.
     ///
     /// - `queries`: `[n, dim]`
     ///

@@ -46,7 +46,7 @@ pub struct Graph {
     simd: Simd,
 }
 
-/// Where the parts of a file begin and end, in bytes of its payload.
+/// The ranges of the parts of a file, in bytes of its payload.
 struct Parts {
     rows: std::ops::Range<usize>,
     /// The range of each layer in the file, and its degree.
@@ -78,7 +78,7 @@ impl Built {
         Self { rows, layers: (0..=top).map(layer).collect(), vectors: Vec::new() }
     }
 
-    /// Gives a node these neighbours in a layer, and no others.
+    /// Replaces the neighbours of a node in a layer.
     pub(super) fn set(&mut self, level: usize, node: u32, links: &[u32]) {
         let (all, degree) = &mut self.layers[level];
         let places = &mut all[node as usize * *degree..][..*degree];
@@ -376,7 +376,7 @@ fn order(built: &Built) -> Vec<u32> {
 }
 
 impl Built {
-    /// The same graph, where node `i` is what was `order[i]`.
+    /// The same graph with its nodes renumbered: node `i` is the former `order[i]`.
     fn renumbered(&self, order: &[u32]) -> Self {
         let mut number = vec![0; order.len()];
         (0..).zip(order).for_each(|(new, &old): (u32, _)| number[old as usize] = new);

@@ -18,7 +18,7 @@ use super::matrix::{Matrix, quantise};
 #[derive(Clone, Copy)]
 pub(super) struct Space<'v> {
     pub(super) bytes: &'v [i8],
-    /// From one row to the next; what a row leaves is zero.
+    /// The distance from one row to the next in bytes; what a row does not fill is zero.
     pub(super) stride: usize,
     pub(super) simd: Simd,
 }

@@ -38,7 +38,8 @@ pub(super) struct Hit {
 }
 
 impl Hit {
-    /// Whether it comes first: the nearer, then the smaller number, so that an order never depends on a path.
+    /// Whether this hit comes first: the larger score, then the smaller number, so that an order never depends on the
+    /// path of a search.
     pub(super) fn before(self, other: Self) -> bool {
         (self.score, other.node) > (other.score, self.node)
     }

@@ -26,7 +26,7 @@ pub struct Builder {
     dimensions: Dimensions,
     window: Window,
     windows: Vec<WindowStart>,
-    /// For each chunk the number of its dimension, in order of windows.
+    /// For each chunk the number of its dimension, in the order of windows.
     chunks: Vec<(u32, Chunk)>,
 }
 
@@ -49,7 +49,7 @@ struct Window {
 
 /// The postings of a window, dimension after dimension.
 struct Sorted {
-    /// Where the postings of each dimension begin; one more than there are dimensions.
+    /// The position at which the postings of each dimension begin, and the end of the last ones.
     starts: Vec<u32>,
     offsets: Vec<u16>,
     weights: Vec<f32>,

@@ -13,9 +13,9 @@ pub(super) const CHUNKS: usize = 4;
 /// The number of documents in a window: as many as 16 bits can number.
 pub(super) const WINDOW: usize = 1 << 16;
 pub(super) const MOST_DOCUMENTS: usize = i32::MAX as usize;
-/// For which depths a list knows what its best documents reach.
-/// The least score above zero, which a result has at least.
+/// The smallest score above zero, which every result reaches.
 pub(super) const LEAST: f32 = f32::from_bits(1);
+/// The depths for which a list records the weight that its best documents reach.
 pub(super) const THRESHOLD_DEPTHS: [usize; 3] = [10, 100, 1000];
 
 /// The number format of the weights of documents.
@@ -23,7 +23,7 @@ pub(super) const THRESHOLD_DEPTHS: [usize; 3] = [10, 100, 1000];
 pub enum Weights {
     /// 32-bit floats.
     F32,
-    /// In one byte: `round(weight / step)`, at most 255, halves away from zero; what rounds to zero is left out.
+    /// One byte: `round(weight / step)`, at most 255, halves away from zero. A weight that rounds to zero is left out.
     ///
     /// Anserini's `round(w / 5 * 256)` is a step of `5 / 256`. A step of 1 takes integers as they are; with integers
     /// in the query too, scores are integers, and exact below 2^24.
@@ -108,7 +108,7 @@ pub(super) struct Term {
     pub(super) first_chunk: u32,
     pub(super) chunks: u32,
     pub(super) max: f32,
-    /// What as many documents reach as [`THRESHOLD_DEPTHS`] say; zero where the list is shorter.
+    /// The weight that as many documents reach as [`THRESHOLD_DEPTHS`] says; zero if the list is shorter.
     pub(super) thresholds: [f32; THRESHOLD_DEPTHS.len()],
 }
 

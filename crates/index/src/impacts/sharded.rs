@@ -15,7 +15,7 @@ impl ImpactIndex {
         maxscore::search(std::slice::from_ref(self), query, depth, corpus)
     }
 
-    /// The same for many queries, on all threads of the current pool.
+    /// Searches for many queries, on all threads of the current pool.
     ///
     /// # Panics
     /// As [`ImpactIndex::search`].

@@ -33,7 +33,8 @@ const KIND: &str = "nir-plaid 1";
 pub struct Plaid {
     file: Frame,
     tokens: TokenMatrix,
-    /// Where the documents of each centroid begin, in numbers from `start`, and where the last ones end.
+    /// The position, in numbers from `start`, at which the documents of each centroid begin, and the end of the last
+    /// ones.
     starts: Vec<usize>,
     /// The position in the file at which document numbers begin.
     start: usize,

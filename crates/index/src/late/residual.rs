@@ -18,11 +18,11 @@ use crate::codes::{Centroids, Reader};
 pub struct ResidualCode {
     centroids: Centroids,
     bits: usize,
-    /// Where a bucket ends and the next begins: `2^bits - 1`, rising.
+    /// The values at which a bucket ends and the next begins: `2^bits - 1` of them, ascending.
     borders: Vec<f32>,
     /// The value that each of the `2^bits` buckets stands for.
     weights: Vec<f32>,
-    /// What a byte of buckets stands for, `8 / bits` components.
+    /// The components that a byte of buckets stands for, `8 / bits` of them.
     bytes: Vec<[f32; 8]>,
 }
 

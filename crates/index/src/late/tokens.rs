@@ -109,7 +109,7 @@ pub struct TokenMatrix {
     dim: usize,
     documents: usize,
     tokens: usize,
-    /// Where the first tokens of documents stand in the file.
+    /// The position in the file of the numbers of the documents' first tokens.
     firsts: usize,
     /// The position in the file at which tokens begin.
     start: usize,

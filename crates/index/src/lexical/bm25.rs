@@ -40,7 +40,7 @@ pub struct Bm25 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lengths {
-    /// As Lucene keeps them, in one byte: exact up to 40, then rounded down.
+    /// Lengths as Lucene stores them, in one byte: exact up to 40, then rounded down.
     LuceneByte,
     /// Exact lengths.
     Exact,

@@ -81,7 +81,7 @@ impl IndexTerm {
 struct Blocks {
     /// The number of blocks before those of each term.
     first: Vec<u32>,
-    /// Where each begins among its term's postings, in units of 16 bytes.
+    /// The position at which each block begins among its term's postings, in units of 16 bytes.
     offsets: Vec<u32>,
     file: Frame,
     /// The position in the file at which the skylines begin.
@@ -233,7 +233,8 @@ impl LexicalIndex {
         self.blocks.first[term.number] as usize
     }
 
-    /// For each block the largest `value(tf, length)` of its postings; `value` grows with `tf` and falls with `length`.
+    /// For each block, the largest `value(tf, length)` of its postings; `value` must grow with `tf` and fall with
+    /// `length`.
     pub(crate) fn block_maxima(&self, value: impl Fn(u32, u32) -> f32) -> Vec<f32> {
         skyline::maxima(numbers(&self.blocks.file[self.blocks.skylines..]), value)
     }
@@ -306,7 +307,7 @@ fn write_blocks(dir: &Path, blocks: &segment::Blocks) -> Result<(), IndexError> 
     write(&dir.join(BLOCKS.0), BLOCKS.1, &payload(numbers.copied()))
 }
 
-/// Where all blocks begin, read back from what tantivy wrote.
+/// The positions of all blocks, read from the files that tantivy wrote.
 fn offsets(segment: &Segment) -> tantivy::Result<Vec<u32>> {
     let bytes = segment::postings(segment)?;
     let inverted = inverted(segment)?;
@@ -331,7 +332,8 @@ fn open_segment(dir: &Path) -> Result<Segment, IndexError> {
     only.ok_or_else(|| IndexError::damaged(dir, "it has not one segment"))
 }
 
-/// Gives every file the mode of the card, which is the umask's: tantivy makes files that no other user can read.
+/// Gives every file the mode of the card, which is the umask's, because tantivy makes files that no other user can
+/// read.
 fn share(dir: &Path) -> Result<(), IndexError> {
     let mode = std::fs::metadata(dir.join(CARD)).map_err(IndexError::io(dir))?.permissions();
     for entry in std::fs::read_dir(dir).map_err(IndexError::io(dir))? {

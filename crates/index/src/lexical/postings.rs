@@ -26,7 +26,7 @@ pub(crate) struct PostingList<'i> {
     pub(crate) doc_freq: u32,
     skips: &'i [u8],
     packed: &'i [u8],
-    /// Where each full block begins in `packed`, in units of 16 bytes.
+    /// The position at which each full block begins in `packed`, in units of 16 bytes.
     offsets: &'i [u32],
 }
 
@@ -159,7 +159,7 @@ impl Block {
     }
 }
 
-/// Where the blocks of a list begin, in units of 16 bytes; the last is the rest.
+/// The positions at which the blocks of a list begin, in units of 16 bytes; the last block is the incomplete one.
 pub(crate) fn offsets(doc_freq: u32, bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
     let list = PostingList::new(doc_freq, bytes, &[]);
     let sizes = (0..list.full_blocks()).map(move |block| {

@@ -54,7 +54,7 @@ impl Searcher {
         }
     }
 
-    /// The same, with every document scored: the oracle of [`Searcher::search`].
+    /// Like `search`, but scores every document: the reference that [`Searcher::search`] is tested against.
     ///
     /// # Panics
     /// If a weight is not finite.

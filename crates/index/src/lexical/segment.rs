@@ -24,7 +24,7 @@ const SEGMENT: &str = "00000000000000000000000000000001";
 /// The number of postings in a block of tantivy's lists.
 pub(crate) const BLOCK: usize = 128;
 
-/// What a build knows of the blocks of all postings, term after term.
+/// What a build records of the blocks of all postings, term after term.
 #[derive(Default)]
 pub(crate) struct Blocks {
     /// The number of blocks before those of each term.

@@ -97,7 +97,7 @@ pub trait Index: Send + Sync {
         true
     }
 
-    /// What [`Index::search`] would find if it missed nothing.
+    /// What [`Index::search`] would find if it compared every document.
     fn exhaust(&self, queries: &[Self::Vector], depth: usize, corpus: &dyn Corpus) -> Vec<Ranking> {
         self.search(queries, depth, corpus)
     }
@@ -107,7 +107,7 @@ pub trait Index: Send + Sync {
         None
     }
 
-    /// What it takes on disk, with the vectors that it reads.
+    /// The size on disk in bytes, with the vectors that it reads.
     fn bytes(&self) -> u64;
 
     /// The properties of the structure by name, for the provenance of a result.

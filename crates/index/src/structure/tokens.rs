@@ -121,8 +121,9 @@ impl CentroidCount {
     }
 }
 
-/// As ColBERT's code has it (`colbert/indexing/collection_indexer.py`), with the tokens counted where it estimates them.
-/// Below 256 tokens, where that would be more than there are tokens, the largest power of two that is not.
+/// The rule of ColBERT's code (`colbert/indexing/collection_indexer.py`), with tokens counted where that code estimates
+/// them. Below 256 tokens, where the rule would give more centroids than tokens, the largest power of two that is not
+/// larger.
 fn auto_centroids(tokens: usize) -> usize {
     let rule = 16.0 * (tokens as f64).sqrt();
     let most = rule.min(tokens as f64).max(1.0);
@@ -183,7 +184,7 @@ fn documents(shards: &[TokenMatrix]) -> impl Iterator<Item = Vec<f32>> {
     shards.iter().flat_map(of)
 }
 
-/// At least `most` tokens where there are as many, of documents spread evenly over the collection.
+/// At least `most` tokens if there are as many, from documents that are spread evenly over the collection.
 fn sample(shards: &[TokenMatrix], most: usize) -> Vec<f32> {
     documents(shards).step_by((tokens(shards) / most.max(1)).max(1)).flatten().collect()
 }

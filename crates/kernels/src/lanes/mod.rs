@@ -26,7 +26,7 @@ pub(crate) use portable::{Fused, Portable};
 /// `run` and all it calls must be `#[inline(always)]`: a function that stays apart is compiled without the wide
 /// instructions and passes its registers through memory.
 pub trait Job {
-    /// What the work gives.
+    /// The result of the work.
     type Output;
     /// Does the work with registers of this kind.
     fn run<V: Lanes>(self) -> Self::Output;
@@ -77,7 +77,7 @@ fn halved<V: Register>(sums: &mut [V]) -> f32 {
 
 /// A number as a row stores it. Each of them is an `f32` exactly.
 pub trait Element: Copy + Default + Into<f32> + sealed::Sealed {
-    /// As many numbers as a register has lanes.
+    /// Loads as many numbers as a register has lanes.
     #[doc(hidden)]
     fn load<V: Register>(from: &[Self]) -> V;
 }
@@ -112,9 +112,9 @@ pub trait Register: Copy + Add<Output = Self> {
     fn splat(value: f32) -> Self;
     /// The first floats of a slice, and zeros if it is shorter than a register.
     fn load(from: &[f32]) -> Self;
-    /// As many half-precision floats as a register has lanes, each converted exactly.
+    /// Loads as many half-precision floats as a register has lanes; each is converted exactly.
     fn load_f16(from: &[f16]) -> Self;
-    /// As [`Register::load_f16`], from little-endian bytes.
+    /// Loads half-precision floats like [`Register::load_f16`], from little-endian bytes.
     #[inline(always)]
     fn load_f16_bytes(from: &[u8]) -> Self {
         let mut halves = [f16::ZERO; SUMS];
@@ -124,9 +124,9 @@ pub trait Register: Copy + Add<Output = Self> {
         Self::load_f16(&halves[..Self::LANES])
     }
 
-    /// As many brain floats as a register has lanes, each converted exactly.
+    /// Loads as many brain floats as a register has lanes; each is converted exactly.
     fn load_bf16(from: &[bf16]) -> Self;
-    /// As many signed bytes as a register has lanes, each converted exactly.
+    /// Loads as many signed bytes as a register has lanes; each is converted exactly.
     fn load_i8(from: &[i8]) -> Self;
     /// `self · factor + term`.
     #[must_use]
@@ -187,7 +187,7 @@ impl<V: Register, const N: usize> RunningSums for Sixteen<V, N> {
 pub trait Lanes: Register + Sub<Output = Self> + Mul<Output = Self> {
     /// Rows of a tile of a product: as many as leave its sums in registers.
     const ROWS: usize;
-    /// What is subtracted from a quantised activation before it is stored in a byte.
+    /// The number that is subtracted from a quantised activation before it is stored in a byte.
     const BYTE_OFFSET: i32;
 
     /// A register of `i32` sums.

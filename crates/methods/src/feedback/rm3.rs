@@ -38,7 +38,8 @@ use crate::{Algorithm, Context, Shape, Stage};
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What a term is; the same chain as the retriever's that follows.
+    /// The name of an analyzer in `nir_index::analyzer`, which cuts texts into terms; it must be that of the retriever
+    /// that follows.
     pub analyzer: String,
     /// The number of documents that are assumed to be relevant.
     pub documents: usize,

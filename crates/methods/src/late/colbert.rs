@@ -117,7 +117,7 @@ impl Algorithm for Config {
 }
 
 impl Config {
-    /// Holds what the checkpoint's `artifact.metadata` says against this config.
+    /// Compares the checkpoint's `artifact.metadata` with this config. Fails at the first setting that differs.
     fn hold(&self, context: &Context<'_>, dim: usize) -> Result<()> {
         let checkpoint = self.model.checkpoint(context)?;
         let Some(artifact) = Artifact::read(&checkpoint)? else { return Ok(()) };

@@ -42,7 +42,7 @@ use crate::{Algorithm, Context, Shape, Stage};
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What a term is: the name of a chain in `nir_index::analyzer`.
+    /// The name of an analyzer in `nir_index::analyzer`, which cuts texts into terms.
     pub analyzer: String,
     /// How soon occurrences saturate; 0 counts only presence.
     pub k1: f32,

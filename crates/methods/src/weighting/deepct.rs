@@ -59,7 +59,7 @@ pub struct Config {
     pub document: Input,
     /// The term frequency that a prediction of 1 becomes.
     pub scale: f32,
-    /// What becomes of words before they are counted: the name of a chain in `nir_index::analyzer`.
+    /// The name of an analyzer in `nir_index::analyzer`, which words pass through before they are counted.
     pub analyzer: String,
     /// How soon occurrences saturate; 0 counts only presence.
     pub k1: f32,
@@ -169,7 +169,7 @@ impl Encoder for DeepCt {
         self.documents.effort()
     }
 
-    /// What BM25 makes of a document's words depends on the collection, and is not shown.
+    /// The words with their frequencies. The weights of BM25 depend on the collection and are not shown.
     fn show(&self, text: Texts<'_>, words: WeightedWords) -> Result<Encoding> {
         let pieces = match text.role() {
             Role::Query => Vec::new(),
@@ -210,7 +210,7 @@ struct Bm25 {
 }
 
 impl Bm25 {
-    /// What each word of a document adds to the score of a query that has it once.
+    /// What each word of a document adds to the score of a query that has the word once.
     fn impacts(&self, collection: &Collection, document: SparseVector) -> SparseVector {
         let length = document.iter().map(|&(_, tf)| tf).sum::<f32>() / collection.mean_length();
         let one = |(word, tf)| {

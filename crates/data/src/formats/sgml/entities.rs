@@ -101,7 +101,8 @@ fn character(text: &str) -> Option<(char, usize)> {
     letter.map(|letter| (letter, end + 1))
 }
 
-/// By number, decimal or `x` and hexadecimal; control characters stay as they are written.
+/// The character of a numbered entity, decimal or hexadecimal after `x`; control characters are left as they are
+/// written.
 fn numbered(number: &str) -> Option<char> {
     let code = match number.strip_prefix(['x', 'X']) {
         Some(digits) => u32::from_str_radix(digits, 16).ok()?,

@@ -117,7 +117,7 @@ impl<'t> Iterator for Markup<'t> {
     }
 }
 
-/// For each piece that is a tag, the tag at the other end of its element; none where there is no such tag.
+/// For each piece that is a tag, the index of the tag at the other end of its element; `None` if there is no such tag.
 pub(super) fn partners(pieces: &[Piece<'_>]) -> Vec<Option<u32>> {
     let mut partners = vec![None; pieces.len()];
     let mut open: FxHashMap<String, Vec<u32>> = FxHashMap::default();

@@ -33,7 +33,7 @@ pub struct Ivf<C> {
     documents: usize,
 }
 
-/// Where a list lies. A slot is a place in the order of lists.
+/// The place of a list. A slot is a position in the order of lists.
 #[derive(Clone, Copy)]
 struct List {
     /// The slot of the list's first row.
@@ -52,12 +52,12 @@ pub struct Probe<'m> {
     pub rescore: Rescore<'m>,
 }
 
-/// What the best candidates are scored with in the end.
+/// How the best candidates are scored in the end.
 #[derive(Clone, Copy)]
 pub enum Rescore<'m> {
     /// They are not scored again: the scores of the scan are final.
     None,
-    /// So many candidates: the code and the unrounded query.
+    /// The best candidates, this many, are scored by their codes and the unrounded query.
     Codes(usize),
     /// The best candidates, this many, are scored by their rows of this matrix.
     Rows(usize, &'m Matrix),
@@ -154,7 +154,7 @@ impl<C: Code> Ivf<C> {
         rankings.pop().expect("there is a ranking for each query")
     }
 
-    /// The same for many queries, `[n, dim]`, faster than one after the other.
+    /// Searches for many queries, `[n, dim]`, faster than one after the other.
     ///
     /// # Panics
     /// As [`Ivf::search`].

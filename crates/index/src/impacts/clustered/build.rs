@@ -78,7 +78,7 @@ struct Gathered {
     numbers: FxHashMap<u32, u32>,
     names: Vec<u32>,
     max: Vec<f32>,
-    /// For each dimension the documents with the largest weights, and some others.
+    /// For each dimension, the documents with the largest weights, and some others.
     lists: Vec<Vec<(f32, u32)>>,
     starts: Vec<u64>,
     row: Vec<(u32, f32)>,

@@ -47,7 +47,7 @@ pub(super) struct List {
     pub(super) first_code: u64,
 }
 
-/// Where a cluster's documents end, and what one is worth in its summary.
+/// The end of a cluster's documents, and the weight of a step in its summary.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Cluster {

@@ -297,7 +297,7 @@ impl Inverted {
     }
 }
 
-/// So many different documents, by the first steps of a Fisher-Yates shuffle.
+/// `wanted` different documents, drawn by the first steps of a Fisher-Yates shuffle.
 fn sample(docs: &[u32], wanted: usize, random: &mut SplitMix64) -> Vec<u32> {
     let mut docs = docs.to_vec();
     for i in 0..wanted {

@@ -106,7 +106,7 @@ impl Clustered {
         })
     }
 
-    /// The same for many queries, on all threads of the current pool.
+    /// Searches for many queries, on all threads of the current pool.
     ///
     /// # Panics
     /// As [`Clustered::search`].
@@ -138,7 +138,7 @@ impl Clustered {
         })
     }
 
-    /// The same for many queries, on all threads of the current pool.
+    /// Compares every document with many queries, on all threads of the current pool.
     ///
     /// # Panics
     /// As [`Clustered::search`].

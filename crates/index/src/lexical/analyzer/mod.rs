@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Turns a text into terms. The same name gives the same terms, always: a change is a new version.
 pub trait Analyzer: Send + Sync {
-    /// What it is called in an index and in a result, with its version: `lucene-english@1`.
+    /// The name in an index and in a result, with its version: `lucene-english@1`.
     fn name(&self) -> &str;
 
     /// Calls `emit` with each term of `text`, in order.

@@ -164,7 +164,8 @@ impl<L: Copy + Eq + From<u8>> Word<'_, L> {
         }
     }
 
-    /// What step 1b left may need its `e` back, or lose a doubled letter: `conflat -> conflate`, `hopp -> hop`.
+    /// Adds an `e` to what step 1b left, or removes a doubled letter: `conflat` becomes `conflate`, `hopp` becomes
+    /// `hop`.
     fn mend(&mut self) {
         let n = self.0.len();
         let wants_e = ["at", "bl", "iz"].iter().any(|suffix| self.before(suffix).is_some());

@@ -208,7 +208,7 @@ pub(crate) fn words<'t>(text: &'t str, mut emit: impl FnMut(&'t str)) {
     }
 }
 
-/// As many characters from `start` on as [`MAX_UNITS`] allow.
+/// The characters from `start` on, as many as [`MAX_UNITS`] allow.
 struct Window<'t> {
     text: &'t str,
     start: usize,
@@ -278,7 +278,7 @@ fn line(text: &str, end: usize) -> Run {
     }
 }
 
-/// What begins no word: one character, or marks that have nothing to extend.
+/// The length of what begins no word: one character, or marks that have nothing to extend.
 fn between_words(text: &str, first: Class) -> usize {
     let mut chars = text.chars();
     chars.next();
@@ -289,7 +289,7 @@ fn between_words(text: &str, first: Class) -> usize {
     text.len() - chars.as_str().len()
 }
 
-/// Where a character ends with all that extends it (WB4), if it ends at `end` without.
+/// The end of a character with everything that extends it (WB4), if the character itself ends at `end`.
 fn extended(text: &str, mut end: usize) -> usize {
     while let Some(next) = first_char(text, end)
         && !next.is_ascii()
@@ -326,7 +326,8 @@ fn core_run(text: &str, first: Class, mut end: usize) -> (usize, bool) {
     (end, is_word)
 }
 
-/// What joins a run that ends at `end` in a character of class `before`: the class it then ends in, and where.
+/// The end of a run after what joins it, and the class that it then ends in; the run ends at `end` in a character of
+/// class `before`.
 fn joined(text: &str, before: Class, end: usize) -> Option<(Class, usize)> {
     let joins = |class: Class| before.joins(class) || class.is_mark();
     let (class, class_end) = character(text, end, joins)?;
