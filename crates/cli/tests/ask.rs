@@ -338,10 +338,6 @@ fn a_skeleton_can_be_like_any_method() {
         let name = format!("{}/mine", like.split('/').next().unwrap());
         nir.run(&["new", "method", &name, "--like", like]).ok();
         let text = fs::read_to_string(nir.path(&format!("configs/{name}.toml"))).unwrap();
-        assert!(
-            text.contains("# How many documents are kept")
-                || text.contains("# How many candidates"),
-            "{text}"
-        );
+        assert!(text.contains("# The number of documents that are kept"), "{text}");
     }
 }

@@ -93,7 +93,7 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     let nir = Nir::new();
     nir.write("mine/src/notes.md", "mine");
     let error = nir.run(&["book", "--out", "mine"]).error();
-    assert!(error.contains("mine: holds no book of ours"), "{error}");
+    assert!(error.contains("mine: holds files and no book that nir made"), "{error}");
     assert_eq!(fs::read_to_string(nir.path("mine/src/notes.md")).unwrap(), "mine");
     nir.run(&["book", "--out", "book"]).ok();
     nir.write("book/src/stale.md", "");

@@ -87,7 +87,7 @@ impl Expansion<'_> {
         let same = documents.iter().map(|document| document.doc_id.as_str()).eq(names());
         same.then_some(()).with_context(|| {
             format!(
-                "the expander made {} documents of rows {rows:?}, under other names",
+                "the expander gave {} documents for rows {rows:?}, or gave them other ids: it must give one for each row under its id",
                 documents.len()
             )
         })

@@ -46,9 +46,13 @@ impl Engine {
         let [step] = &pipeline.steps[..] else { bail!("`{name}` has more than one stage") };
         let mut searched = bind::Searched::new(Arc::clone(&target.corpus), target.corpus_digest);
         let opened = self.bind_step(step, &mut searched).with_context(|| name.clone())?;
-        let Stage::Retriever(retriever) = &opened.stage else { bail!("`{name}` searches nothing") };
+        let Stage::Retriever(retriever) = &opened.stage else {
+            bail!("`{name}` is no retriever: a sweep searches the vectors of one")
+        };
         let search = retriever.prepare(&target.queries).map_err(Error::from_boxed)?;
-        let search = search.with_context(|| format!("`{name}` searches no vectors"))?;
+        let search = search.with_context(|| {
+            format!("`{name}` searches without vectors, and a sweep is over structures of vectors")
+        })?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
         let (run, round) = pool.install(|| measured(&*search, target.queries.len(), rounds));
         Ok(Searched {

@@ -268,7 +268,10 @@ fn write(out: &Path, chapters: &[Chapter]) -> Result<()> {
     let settings = out.join("book.toml");
     if out.exists() && !fs::read_to_string(&settings).is_ok_and(|text| text.starts_with(MADE_HERE))
     {
-        bail!("{}: holds no book of ours; name a folder that is not there", out.display());
+        bail!(
+            "{}: holds files and no book that nir made; name a folder that does not exist",
+            out.display()
+        );
     }
     let src = out.join("src");
     let new = Guard::new(out.join(format!(".src-{}", std::process::id())));

@@ -69,7 +69,7 @@ fn encode(args: &Args, engine: &Engine, pipeline: &Pipeline) -> Result<Encoding>
     let corpus: Arc<dyn Corpus> = Arc::new(Documents::new([document])?);
     let encoder = engine.encoder(pipeline, &corpus)?.with_context(|| {
         let name = pipeline.method.argument();
-        format!("`{name}` makes nothing of one text alone; `nir search {name}` shows what it makes of a query with documents")
+        format!("`{name}` does not encode single texts; `nir search {name}` shows how it scores documents for a query")
     })?;
     let encoding = match args.role {
         Role::Query => encoder.query(&Query::new("", args.text.trim())),

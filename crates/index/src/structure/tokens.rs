@@ -263,8 +263,8 @@ impl TokenIndex {
         Ranking::top(depth, scored.collect(), corpus)
     }
 
-    /// The vectors of a document as they are compared, `[tokens, dim]`.
-    fn stored(&self, doc: DocNo) -> Vec<f32> {
+    /// The vectors of a document as they are compared, `[tokens, dim]`: what another interaction than MaxSim reads.
+    pub fn document(&self, doc: DocNo) -> Vec<f32> {
         if let Some((plaid, _)) = &self.plaid {
             return plaid.tokens().document(doc);
         }
@@ -313,7 +313,7 @@ impl Index for TokenIndex {
 
     /// For each token of the query, the document's token that is most like it.
     fn parts(&self, query: &TokenVectors, doc: DocNo) -> Vec<Part> {
-        let (stored, dim) = (self.stored(doc), query.rows.len() / query.ids.len().max(1));
+        let (stored, dim) = (self.document(doc), query.rows.len() / query.ids.len().max(1));
         let best = |(query, row): (usize, &[f32])| {
             let similar = stored.chunks_exact(dim).map(|token| Simd::get().dot(row, token));
             let (score, document) = similar.zip(0..).max_by(|a, b| a.0.total_cmp(&b.0))?;
