@@ -179,7 +179,7 @@ fn add_pairs(page: &mut String, outcomes: &[Outcome]) {
             })
         };
         let cells = (0..rows.len() - 1).map(cell);
-        table.row(std::iter::once(format!("{} {name}", row + 1)).chain(cells));
+        table.row(std::iter::once(format!("{name} ({})", row + 1)).chain(cells));
     }
     let (measure, sentence) = (&pairs.measure, &pairs.verdict);
     let _ = writeln!(

@@ -1,12 +1,12 @@
 //! Means over several datasets, each of which counts once, and the test of their differences from the baseline's.
 
 use nir_catalogue::Scope;
-use nir_eval::Measure;
-use nir_eval::significance::{Across, LEVEL, Settings, across};
+use nir_eval::significance::{Across, LEVEL, across, detectable_by_dataset};
 use serde::Serialize;
 
 use crate::Question;
 use crate::measured::Measured;
+use crate::significance::six_digits;
 use crate::verdict::{Judged, verdict};
 
 /// Methods beside each other over several datasets.
@@ -65,6 +65,8 @@ pub struct AgainstMean {
     pub corrected_p: f64,
     /// Whether that is below [`LEVEL`].
     pub is_significant: bool,
+    /// The smallest true difference that the queries of all datasets show with a chance of 80 %; `None` where no query differs.
+    pub detectable: Option<f64>,
 }
 
 /// A method, its results dataset by dataset in their order.
@@ -103,26 +105,32 @@ impl Means {
             measures,
             verdict: String::new(),
         };
-        means.compare(&rows, &question.settings);
+        means.compare(&rows, question);
         Some(means)
     }
 
-    /// Tests every row against the baseline under every measure, as one family.
-    fn compare(&mut self, rows: &[Complete<'_>], settings: &Settings) {
+    /// Tests every row against the baseline under every measure that is tested, as one family.
+    fn compare(&mut self, rows: &[Complete<'_>], question: &Question) {
+        let settings = &question.settings;
         let Some(baseline) = self.rows.iter().position(|row| row.is_baseline) else { return };
-        let mut found: Vec<(usize, usize, Across)> = Vec::new();
+        let mut found: Vec<(usize, usize, Across, Vec<Vec<f64>>)> = Vec::new();
         for (i, row) in rows.iter().enumerate().filter(|&(i, _)| i != baseline) {
             for (m, name) in self.measures.iter().enumerate() {
-                let is_tested = name.parse::<Measure>().is_ok_and(|one| one.is_effectiveness());
+                let is_tested = name.parse().is_ok_and(|measure| question.is_tested(measure));
                 let differences = row.differences(&rows[baseline], name);
                 if let Some(differences) = differences.filter(|_| is_tested) {
                     let strata: Vec<&[f64]> = differences.iter().map(Vec::as_slice).collect();
-                    found.push((i, m, across(&strata, settings)));
+                    let judged = across(&strata, settings);
+                    found.push((i, m, judged, differences));
                 }
             }
         }
-        let p: Vec<f64> = found.iter().map(|(.., one)| one.p).collect();
-        for ((i, m, one), corrected_p) in found.iter().zip(settings.correction.correct(&p)) {
+        let p: Vec<f64> = found.iter().map(|(_, _, one, _)| one.p).collect();
+        let level = settings.correction.strictest(LEVEL, found.len());
+        for ((i, m, one, differences), corrected_p) in
+            found.iter().zip(settings.correction.correct(&p))
+        {
+            let strata: Vec<&[f64]> = differences.iter().map(Vec::as_slice).collect();
             self.rows[*i].values[*m].against = Some(AgainstMean {
                 difference: one.difference,
                 low: one.interval.low,
@@ -130,6 +138,7 @@ impl Means {
                 p: one.p,
                 corrected_p,
                 is_significant: corrected_p < LEVEL,
+                detectable: detectable_by_dataset(&strata, level).map(six_digits),
             });
         }
         self.verdict = self.sentence(&self.rows[baseline].name);
@@ -145,7 +154,7 @@ impl Means {
                     measure: measure.clone(),
                     difference: against.difference,
                     is_significant: against.is_significant,
-                    detectable: None,
+                    detectable: against.detectable,
                 })
             });
             judged.collect()

@@ -43,13 +43,14 @@ impl Against {
             is_significant: judged.corrected_p < LEVEL,
             effect_size: judged.effect_size,
             tally: [judged.tally.wins, judged.tally.ties, judged.tally.losses],
-            detectable: judged.detectable,
+            detectable: judged.detectable.map(six_digits),
         }
     }
 }
 
-/// Rounds a p-value to six digits. The digits after them depend on the mathematical library of the build, not on the data.
-fn six_digits(p: f64) -> f64 {
+/// Rounds what comes of a distribution to six digits. The digits after them depend on the mathematical library of the build,
+/// not on the data.
+pub(crate) fn six_digits(p: f64) -> f64 {
     format!("{p:.5e}").parse().unwrap_or(p)
 }
 

@@ -58,8 +58,11 @@ pub fn verdict(noun: &str, baseline: &str, queries: usize, judged: &[Judged]) ->
         };
         return format!("{who} from {baseline} beyond chance {on}{limit}.");
     }
+    let of_first = judged.iter().filter(|one| one.name == first.name);
+    let measures = of_first.count();
     let side = |found: &[&Judged], word: &str| {
-        (!found.is_empty()).then(|| format!("{} {word} than {baseline}", named(found, noun)))
+        (!found.is_empty())
+            .then(|| format!("{} {word} than {baseline}", named(found, noun, measures)))
     };
     let sides: Vec<String> =
         [side(&better, "better"), side(&worse, "worse")].into_iter().flatten().collect();
@@ -82,8 +85,8 @@ fn distinct<'a>(judged: impl Iterator<Item = &'a Judged>) -> Vec<&'a str> {
     names
 }
 
-/// `A (nDCG@10, AP) and B (AP) are`, or `9 of the methods are`.
-fn named(found: &[&Judged], noun: &str) -> String {
+/// `A (nDCG@10, AP) and B (all 3 measures) are`, or `9 of the methods are`.
+fn named(found: &[&Judged], noun: &str, all: usize) -> String {
     let names = distinct(found.iter().copied());
     if names.len() > NAMED {
         return format!("{} {noun}s are", names.len());
@@ -91,7 +94,10 @@ fn named(found: &[&Judged], noun: &str) -> String {
     let with_measures = |name: &&str| {
         let measures = found.iter().filter(|one| one.name == *name);
         let measures: Vec<&str> = measures.map(|one| one.measure.as_str()).collect();
-        format!("{name} ({})", measures.join(", "))
+        match measures.len() {
+            count if count > 2 && count == all => format!("{name} (all {count} measures)"),
+            _ => format!("{name} ({})", measures.join(", ")),
+        }
     };
     let words: Vec<String> = names.iter().map(with_measures).collect();
     let is = if words.len() == 1 { "is" } else { "are" };
@@ -176,6 +182,13 @@ mod tests {
             verdict("run", "X", 50, &all[..3]),
             "Beyond chance on 50 queries: A (AP, P@5) and B (AP) are better than X."
         );
+    }
+
+    #[test]
+    fn a_system_that_differs_in_every_measure_needs_no_list() {
+        let all = ["AP", "P@5", "RR"].map(|measure| judged("A", measure, 0.1, true, 0.02));
+        let expected = "Beyond chance on 50 queries: A (all 3 measures) is better than X.";
+        assert_eq!(verdict("run", "X", 50, &all), expected);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use compare::{Comparison, Differences, LEVEL, Settings, Test, UnknownTest, U
 pub use correction::{Correction, UnknownCorrection};
 pub use effect_size::{Tally, standardised_difference, tally};
 pub use paired_t::paired_t;
-pub use power::{POWER, detectable};
+pub use power::{POWER, detectable, detectable_by_dataset};
 pub use randomisation::{randomisation, randomisations};
 pub use studentised_range::survival as studentised_range_survival;
 pub use tukey::{Pair, tukey_hsd, tukey_hsd_by_query};

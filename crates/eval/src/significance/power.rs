@@ -39,11 +39,30 @@ const HALVINGS: u32 = 60;
 /// assert_eq!(detectable(&[0.0, 0.0], 0.05), None);
 /// ```
 pub fn detectable(differences: &[f64], level: f64) -> Option<f64> {
-    if differences.len() < 2 || differences.iter().all(|&difference| difference == 0.0) {
+    detectable_by_dataset(&[differences], level)
+}
+
+/// The same of the mean of the means of several datasets, `1/m √Σ v_k` being its standard error where `v_k` is the variance of
+/// a mean. The degrees of freedom are Welch's and Satterthwaite's (Biometrics Bulletin 1946), `(Σ v_k)² / Σ (v_k² / ν_k)`,
+/// which are `n - 1` for one dataset.
+pub fn detectable_by_dataset(datasets: &[&[f64]], level: f64) -> Option<f64> {
+    if datasets.is_empty() || datasets.iter().any(|values| values.len() < 2) {
         return None;
     }
-    let n = differences.len() as f64;
-    Some(noncentrality(n - 1.0, level) * deviation(differences) / n.sqrt())
+    let freedom = |values: &[f64]| values.len() as f64 - 1.0;
+    let variance = |values: &[f64]| deviation(values).powi(2) / values.len() as f64;
+    let sum: f64 = datasets.iter().map(|values| variance(values)).sum();
+    let squares: f64 =
+        datasets.iter().map(|values| variance(values).powi(2) / freedom(values)).sum();
+    let differs = datasets.iter().any(|values| values.iter().any(|&difference| difference != 0.0));
+    match (differs, sum == 0.0) {
+        (false, _) => None,
+        (true, true) => Some(0.0), // every query differs by as much: there is no scatter to hide in
+        (true, false) => {
+            let error = sum.sqrt() / datasets.len() as f64;
+            Some(noncentrality(sum * sum / squares, level) * error)
+        }
+    }
 }
 
 /// The noncentrality `λ*` at which the test with `freedom` degrees of freedom has [`POWER`].
@@ -84,6 +103,17 @@ mod tests {
     fn without_a_true_difference_power_is_the_level() {
         let critical = StudentsT::new(0.0, 1.0, 49.0).unwrap().inverse_cdf(0.975);
         assert!((power(0.0, 49.0, critical) - 0.05).abs() < 1e-9);
+    }
+
+    #[test]
+    fn two_equal_datasets_show_less_than_one_and_by_the_root_of_two() {
+        let values: Vec<f64> = (0..300).map(|i| f64::from(i % 7) - 2.5).collect();
+        let one = detectable_by_dataset(&[&values], 0.05).unwrap();
+        assert_eq!(detectable(&values, 0.05), Some(one));
+        // λ* of 299 and of 598 degrees of freedom are 2.8106 and 2.8061 (scipy).
+        let two = detectable_by_dataset(&[&values, &values], 0.05).unwrap();
+        assert!((one / two - std::f64::consts::SQRT_2 * 2.8106 / 2.8061).abs() < 1e-3);
+        assert_eq!(detectable_by_dataset(&[&values, &[0.0]], 0.05), None);
     }
 
     #[test]
