@@ -11,7 +11,8 @@ use candle_core::{Device, Tensor};
 use nir_nn::checkpoint::Checkpoint;
 use nir_nn::heads::{LogitPooling, MaskedLm, Vector};
 use nir_nn::{
-    Backend, Input, Model, Pooling, Precision, Rows, Tokens, Truncation, normalise, numbers,
+    Backend, Input, Model, Pooling, Precision, Rows, Tokenizer, Tokens, Truncation, normalise,
+    numbers,
 };
 
 /// A checkpoint with the sentences that its oracle has read, and what that has found.
@@ -52,7 +53,7 @@ impl Published {
         Self::find("splade-tiny", "splade-tiny-published", "{text}", 512)
     }
 
-    fn tokens<H>(&self, model: &Model<H>) -> Vec<Tokens> {
+    fn tokens(&self, tokenizer: &Tokenizer) -> Vec<Tokens> {
         let input = Input {
             template: vec![self.template.to_owned()],
             lower_case: false,
@@ -60,7 +61,7 @@ impl Published {
             max_length: self.max_length,
             fill: None,
         };
-        let bound = model.tokenizer.bind(&input, Truncation::Longest).unwrap();
+        let bound = tokenizer.bind(&input, Truncation::Longest).unwrap();
         self.texts.iter().map(|text| bound.encode(|_| text.clone()).unwrap()).collect()
     }
 
@@ -69,8 +70,10 @@ impl Published {
         let model = self.mean_model(backend);
         let vector = |hidden: &_| normalise(&model.head.forward(hidden)?);
         let text = |i: usize| self.texts[i].clone();
-        let found =
-            model.encoder.table(&self.tokens(&model), model.head.rows(), vector, text).unwrap();
+        let found = model
+            .encoder
+            .table(&self.tokens(&model.tokenizer), model.head.rows(), vector, text)
+            .unwrap();
         (found.rows, numbers(&self.expected["vectors"]).unwrap())
     }
 
@@ -87,7 +90,7 @@ impl Published {
     fn weights(&self, backend: &Backend) -> Vec<Vec<f32>> {
         let checkpoint = Checkpoint::in_folder(&self.folder).unwrap();
         let model = Model::load(&checkpoint, None, backend, &[], MaskedLm::load).unwrap();
-        let tokens = self.tokens(&model);
+        let tokens = self.tokens(&model.tokenizer);
         let mut found = vec![Vec::new(); tokens.len()];
         let pooled = model.encoder.in_batches(&tokens, Rows::All, |places, hidden| {
             let weights = model.head.pool(hidden, LogitPooling::Max)?; // [batch, vocab]
@@ -98,6 +101,14 @@ impl Published {
         });
         pooled.unwrap();
         found
+    }
+
+    /// With its first `count` sentences alone.
+    fn first(mut self, count: usize) -> Self {
+        self.texts.truncate(count);
+        let vectors = self.expected["vectors"].narrow(0, 0, count).unwrap();
+        self.expected.insert("vectors".to_owned(), vectors);
+        self
     }
 
     /// A flat tensor cut into one piece for each text, by its `counts`.
@@ -113,13 +124,17 @@ fn largest_difference(found: &[f32], expected: &[f32]) -> f32 {
     found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Both forms of the encoder in f32, then the vectors in int8.
-fn assert_vectors(published: &Published, dim: usize) {
-    for backend in [Backend::reference(), Backend::reference().plain()] {
-        let (found, expected) = published.vectors(&backend);
-        let largest = largest_difference(&found, &expected);
-        assert!(largest <= 1e-5, "{largest:e}");
-    }
+/// The vectors in f32, each number to 1e-5.
+#[track_caller]
+fn assert_exact(published: &Published, backend: &Backend) {
+    let (found, expected) = published.vectors(backend);
+    let largest = largest_difference(&found, &expected);
+    assert!(largest <= 1e-5, "{largest:e}");
+}
+
+/// The vectors in int8, by their cosine with the exact ones.
+#[track_caller]
+fn assert_near(published: &Published, dim: usize) {
     let (found, expected) = published.vectors(&Backend::new("cpu", Precision::Int8).unwrap());
     for (a, b) in found.chunks(dim).zip(expected.chunks(dim)) {
         let cosine: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
@@ -130,20 +145,26 @@ fn assert_vectors(published: &Published, dim: usize) {
 #[test]
 fn mpnet_has_the_vectors_of_sentence_transformers() {
     let Some(mpnet) = Published::mpnet() else { return };
-    assert_vectors(&mpnet, 768);
+    assert_exact(&mpnet, &Backend::reference());
+    assert_near(&mpnet, 768);
+    // The other form of the encoder needs ten times as long on a busy machine, and a text cut at 384 tokens most of it.
+    assert_exact(&mpnet.first(4), &Backend::reference().plain());
 }
 
+/// Its table of words has 250,037 rows, so that loading it takes longer than encoding: once in f32, once in int8. The other form
+/// of the encoder is held to smaller checkpoints of this architecture (`golden.rs`).
 #[test]
 fn multilingual_e5_has_the_vectors_of_transformers() {
     let Some(e5) = Published::e5() else { return };
-    assert_vectors(&e5, 384);
+    assert_exact(&e5, &Backend::reference());
+    assert_near(&e5, 384);
 }
 
 #[test]
 fn multilingual_e5_has_the_tokens_of_every_script() {
     let Some(e5) = Published::e5() else { return };
-    let tokens = e5.tokens(&e5.mean_model(&Backend::reference()));
-    let found: Vec<Vec<u32>> = tokens.into_iter().map(|tokens| tokens.ids).collect();
+    let (tokenizer, _) = Tokenizer::in_file(&e5.folder.join("tokenizer.json"), 512).unwrap();
+    let found: Vec<Vec<u32>> = e5.tokens(&tokenizer).into_iter().map(|tokens| tokens.ids).collect();
     assert_eq!(found, e5.pieces::<u32>("ids"));
 }
 
