@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Method, Source};
 use nir_nn::checkpoint::{Checkpoint, Location, Wanted};
 use nir_nn::contract::{Contract, Head};
-use nir_nn::{Architecture, Poolings, Role, Similarity, prompt, tensors};
+use nir_nn::{Architecture, Poolings, Role, Similarity, pair_prompt, prompt, tensors};
 use serde::Deserialize;
 
 use crate::models::Models;
@@ -254,10 +254,13 @@ impl Reading {
                 self.checkpoint.name()
             ),
         };
+        let (prompt, said_by) = pair_prompt(&self.contract).unwrap_or_default();
+        let query = toml::Value::String(format!("{prompt}{{query}}"));
+        let said_by = if said_by.is_empty() { said_by } else { format!("  # {}", short(&said_by)) };
         Ok(format!(
             "[[stage]]\nuse      = \"bm25\"\nanalyzer = \"lucene-english\"\nk1       = 0.9  # Anserini's default\nb        = \
              0.4  # likewise\nlengths  = \"lucene-byte\"\ndepth    = 100\n\n[[stage]]\nuse            = \"pointwise\"\n{}template       \
-             = [\"{{query}}\", \"{{document}}\"]\ntruncation     = \"longest\"\nmax_length     = {}  # {}\nscore          = \"{score}\"  # \
+             = [{query}, \"{{document}}\"]{said_by}\ntruncation     = \"longest\"\nmax_length     = {}  # {}\nscore          = \"{score}\"  # \
              config.json\ndepth          = 100\n",
             self.weights(&[])?,
             self.max_length,

@@ -134,8 +134,8 @@ impl ModelSource {
         })
     }
 
-    /// The tokenizer bound to the way in which one role's texts are written, after holding prefix and length against what
-    /// the checkpoint says.
+    /// The tokenizer bound to the way in which one role's texts are written, after holding prefix, length and case against
+    /// what the checkpoint says.
     pub(crate) fn bind<H>(
         &self,
         context: &Context<'_>,
@@ -147,6 +147,7 @@ impl ModelSource {
         let (contract, overrides) = (Contract::read(&checkpoint)?, context.overrides);
         check_prompt(&checkpoint, &contract, &self.weights, input, role, overrides)?;
         contract.hold_length(input.max_length, role == Role::Document, overrides)?;
+        model.tokenizer.hold_case(input, overrides)?;
         Ok(model.tokenizer.bind(input, Truncation::Longest)?)
     }
 

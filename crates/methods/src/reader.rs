@@ -76,6 +76,18 @@ impl<H> Side<H> {
         input: &Input,
         role: Role,
     ) -> Result<Self> {
+        model.tokenizer.hold_special_tokens(input, context.overrides)?;
+        Self::counted(context, source, model, input, role)
+    }
+
+    /// The same for texts whose tokens are only counted: no model reads them, and special tokens among them are no terms.
+    fn counted(
+        context: &Context<'_>,
+        source: &ModelSource,
+        model: Arc<Model<H>>,
+        input: &Input,
+        role: Role,
+    ) -> Result<Self> {
         Ok(Self { bound: source.bind(context, &model, input, role)?, model })
     }
 
@@ -116,15 +128,36 @@ impl<H> Reader<H> {
     /// Loads the model of documents and, where a config names another, that of queries, and binds the tokenizers.
     pub(crate) fn load(
         context: &Context<'_>,
+        sources: (&ModelSource, Option<&ModelSource>),
+        inputs: (&Input, &Input),
+        load: impl Fn(&ModelSource) -> Result<Arc<Model<H>>>,
+    ) -> Result<Self> {
+        Self::bound(context, sources, inputs, load, true)
+    }
+
+    /// The same for a method that counts the tokens of queries, so that no model reads them.
+    pub(crate) fn counting_queries(
+        context: &Context<'_>,
+        sources: (&ModelSource, Option<&ModelSource>),
+        inputs: (&Input, &Input),
+        load: impl Fn(&ModelSource) -> Result<Arc<Model<H>>>,
+    ) -> Result<Self> {
+        Self::bound(context, sources, inputs, load, false)
+    }
+
+    fn bound(
+        context: &Context<'_>,
         (document_source, query_source): (&ModelSource, Option<&ModelSource>),
         (query, document): (&Input, &Input),
         load: impl Fn(&ModelSource) -> Result<Arc<Model<H>>>,
+        are_queries_read: bool,
     ) -> Result<Self> {
         let documents = load(document_source)?;
         let queries = query_source.map_or_else(|| Ok(Arc::clone(&documents)), &load)?;
         let query_source = query_source.unwrap_or(document_source);
+        let side = if are_queries_read { Side::new } else { Side::counted };
         Ok(Self {
-            query: Side::new(context, query_source, queries, query, Role::Query)?,
+            query: side(context, query_source, queries, query, Role::Query)?,
             document: Side::new(context, document_source, documents, document, Role::Document)?,
         })
     }

@@ -1,10 +1,15 @@
 //! The weights that terms have: as a model gives them, counted, or as whole numbers.
 
+use std::sync::Arc;
+
+use nir_core::Result;
 use nir_index::structure::SparseVector;
-use nir_nn::{Role, Tokenizer, Tokens};
+use nir_nn::{Input, Model, Role, Tokenizer, Tokens};
 use serde::{Deserialize, Serialize};
 
-use crate::reader::count_tokens;
+use crate::Context;
+use crate::model::ModelSource;
+use crate::reader::{Reader, count_tokens};
 
 /// Weights as integers, as Anserini and Pyserini write them into an index and into queries.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
@@ -36,6 +41,20 @@ pub enum QueryWeighting {
 }
 
 impl QueryWeighting {
+    /// The readers of both roles; queries that are counted are read by no model.
+    pub(crate) fn reader<H>(
+        self,
+        context: &Context<'_>,
+        sources: (&ModelSource, Option<&ModelSource>),
+        inputs: (&Input, &Input),
+        load: impl Fn(&ModelSource) -> Result<Arc<Model<H>>>,
+    ) -> Result<Reader<H>> {
+        match self {
+            Self::Model => Reader::load(context, sources, inputs, load),
+            Self::Tokens | Self::Binary => Reader::counting_queries(context, sources, inputs, load),
+        }
+    }
+
     /// The vectors of texts that no model has to read: queries, but for `Model`. None where one has to.
     pub(crate) fn bags(
         self,

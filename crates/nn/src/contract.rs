@@ -27,12 +27,14 @@ use crate::layers::{LayerNorm, Linear};
 use crate::{Activation, Backend, Error, Pooling, Poolings, Result, Similarity, Tensors};
 
 /// The names that a card's `overrides` may list: each is a setting in which a config may contradict its checkpoint.
-pub const OVERRIDES: [&str; 8] = [
+pub const OVERRIDES: [&str; 10] = [
     "pooling",
     "projection",
     "similarity",
     "max_length",
     "prompt",
+    "lower_case",
+    "special_tokens",
     "marker",
     "punctuation",
     "fill",
@@ -269,7 +271,11 @@ impl Contract {
     }
 
     fn hold_similarity(&self, asked: Similarity) -> Result<()> {
-        let Some(said) = self.card.similarity_fn_name.as_deref() else { return Ok(()) };
+        let said = self.card.similarity_fn_name.as_deref();
+        // sentence-transformers takes either word for the inner product.
+        let Some(said) = said.map(|said| if said == "dot_product" { "dot" } else { said }) else {
+            return Ok(());
+        };
         let normalised = self.chain.as_ref().is_some_and(Chain::is_normalised);
         // Of vectors of length 1 both are the same number.
         let alike = said == asked.to_string() || (normalised && matches!(said, "dot" | "cosine"));
@@ -312,6 +318,17 @@ impl Contract {
                     false => Err(contradiction(file, "pooling", quoted(pooling), quoted(asked))),
                 }
             }
+        }
+    }
+
+    /// Refuses a checkpoint whose modules make vectors: a cross-encoder gives a pair one score and has no module after its encoder.
+    pub fn hold_pair(&self) -> Result<()> {
+        match &self.chain {
+            None => Ok(()),
+            Some(chain) => Err(Error::file(
+                &chain.file,
+                "is of an encoder of single texts: expected a cross-encoder, which has no module after the Transformer",
+            )),
         }
     }
 
@@ -472,7 +489,8 @@ impl Module {
 fn check_first(checkpoint: &Checkpoint, file: &Path, first: &Module) -> Result<()> {
     if !matches!(first.class(), Some("Transformer" | "MLMTransformer")) {
         let problem = format!(
-            "begins with the module `{}`, which is not known here: expected sentence-transformers' Transformer",
+            "begins with the module `{}`, which is not known here: expected Transformer or StaticEmbedding of \
+             sentence-transformers",
             first.kind
         );
         return Err(Error::file(file, problem));

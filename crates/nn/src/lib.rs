@@ -45,7 +45,7 @@ pub use hidden::{Hidden, numbers};
 pub use layers::Activation;
 pub use model::Model;
 pub use pooling::{Pooling, Poolings, Similarity, normalise};
-pub use prompts::{Role, check_prompt, prompt};
+pub use prompts::{Role, check_pair_prompt, check_prompt, pair_prompt, prompt};
 pub use reading::{Reading, Tally};
 pub use tensors::{Tensors, matches};
 pub use tokens::{Bound, Fill, Input, Tokenizer, Tokens, Truncation, batches};

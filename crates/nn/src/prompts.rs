@@ -66,21 +66,64 @@ pub fn check_prompt(
     let Some((prompt, said_by)) = prompt(checkpoint, contract, location, role)? else {
         return Ok(());
     };
-    let begins = input.template.first().is_some_and(|text| text.starts_with(&prompt));
-    if begins || overrides.iter().any(|one| one == "prompt") {
-        return Ok(());
-    }
     let (whose, name) = match role {
-        Role::Query => ("queries", "query"),
-        Role::Document => ("documents", "document"),
+        Role::Query => ("queries", "`template` of `query`"),
+        Role::Document => ("documents", "`template` of `document`"),
     };
-    Err(Error::Unfit(format!(
-        "{}: was trained with the prefix `{prompt}` before {whose} ({said_by}), and the `template` of `{name}` begins \
-         otherwise, {:?}: write [\"{prompt}{{text}}\"], or `overrides = [\"prompt\"]` into the card beside a sentence in \
-         `differs` that says why",
-        checkpoint.name(),
-        input.template
-    )))
+    let demand = Demand { prompt, said_by, whose, name };
+    demand.hold(checkpoint, &input.template, overrides)
+}
+
+/// Refuses a template of a pair that leaves out the prefix which a cross-encoder puts before the first of two texts.
+pub fn check_pair_prompt(
+    checkpoint: &Checkpoint,
+    contract: &Contract,
+    template: &[String],
+    overrides: &Overrides,
+) -> Result<()> {
+    let Some((prompt, said_by)) = pair_prompt(contract) else { return Ok(()) };
+    Demand { prompt, said_by, whose: "pairs", name: "`template`" }
+        .hold(checkpoint, template, overrides)
+}
+
+/// A prefix that a checkpoint was trained with.
+struct Demand<'a> {
+    prompt: String,
+    /// The file or the model card that says so.
+    said_by: String,
+    /// The texts that it stands before.
+    whose: &'a str,
+    /// The parameter of a config that should begin with it.
+    name: &'a str,
+}
+
+impl Demand<'_> {
+    fn hold(
+        &self,
+        checkpoint: &Checkpoint,
+        template: &[String],
+        overrides: &Overrides,
+    ) -> Result<()> {
+        let Self { prompt, said_by, whose, name } = self;
+        let begins = template.first().is_some_and(|text| text.starts_with(prompt));
+        if begins || overrides.iter().any(|one| one == "prompt") {
+            return Ok(());
+        }
+        Err(Error::Unfit(format!(
+            "{}: was trained with the prefix `{prompt}` before {whose} ({said_by}), and the {name} begins otherwise, \
+             {template:?}: write the prefix first, as in [\"{prompt}{{text}}\"], or `overrides = [\"prompt\"]` into the card \
+             beside a sentence in `differs` that says why",
+            checkpoint.name(),
+        )))
+    }
+}
+
+/// The prefix that a cross-encoder puts before the first text of every pair, and the file that says so: sentence-transformers
+/// knows no other for it than the one that stands before all texts.
+pub fn pair_prompt(contract: &Contract) -> Option<(String, String)> {
+    let prompt = contract.card.prompts.get(contract.card.default_prompt_name.as_ref()?)?;
+    let said_by = contract.card_file().display().to_string();
+    (!prompt.is_empty()).then(|| (prompt.clone(), said_by))
 }
 
 /// The prompt that a checkpoint demands for a role, and the file or model card that demands it; `None` if there is

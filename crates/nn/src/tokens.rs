@@ -1,6 +1,6 @@
 //! Text to token numbers, as a checkpoint's tokenizer and a method's config say.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use tokenizers::models::ModelWrapper;
 use tokenizers::{Encoding, Model as _, TruncationParams, TruncationStrategy, truncate_encodings};
 
 use crate::checkpoint::Checkpoint;
+use crate::contract::{Overrides, contradiction};
 use crate::prefix::{Cuts, LONGEST, NoStart, Start};
 use crate::reading::{Reading, Tally};
 use crate::{Error, Result, vocabulary};
@@ -182,6 +183,8 @@ pub struct Tokenizer {
     positions: usize,
     /// What is removed from texts for static embeddings; `None` for other encoders.
     skipped: Option<Skipped>,
+    /// The file that says that letters keep their case, where they do.
+    cased_by: Option<PathBuf>,
 }
 
 /// What is removed from a text before and after it becomes tokens of static embeddings.
@@ -226,7 +229,7 @@ impl Tokenizer {
         vocab: usize,
         positions: usize,
     ) -> Result<Self> {
-        let mut inner = vocabulary::read(vocabulary)?;
+        let vocabulary::Read { tokenizer: mut inner, cased_by } = vocabulary::read(vocabulary)?;
         inner.with_padding(None);
         let name = checkpoint.name().to_owned();
         let largest = inner.get_vocab(true).into_values().max().unwrap_or_default() as usize;
@@ -236,7 +239,7 @@ impl Tokenizer {
             );
             return Err(Error::Unfit(problem));
         }
-        Ok(Self { inner, name, positions, skipped: None })
+        Ok(Self { inner, name, positions, skipped: None, cased_by })
     }
 
     /// Reads a `tokenizer.json` without a checkpoint, for a model that is yet to be trained; returns it with the number
@@ -245,7 +248,53 @@ impl Tokenizer {
         let mut inner = vocabulary::tokenizer_json(path)?;
         inner.with_padding(None);
         let vocab = inner.get_vocab_size(true);
-        Ok((Self { inner, name: path.display().to_string(), positions, skipped: None }, vocab))
+        let name = path.display().to_string();
+        Ok((Self { inner, name, positions, skipped: None, cased_by: None }, vocab))
+    }
+
+    /// Holds a config's lower case against what the checkpoint's files say of it.
+    ///
+    /// # Errors
+    ///
+    /// Where the config writes texts in lower case, and a file says that this model keeps the case of letters. The other way
+    /// round there is nothing to hold: lower case that a file asks for is applied.
+    pub fn hold_case(&self, input: &Input, overrides: &Overrides) -> Result<()> {
+        match &self.cased_by {
+            Some(file) if input.lower_case && !is_free(overrides, "lower_case") => {
+                Err(contradiction(file, "lower_case", false, true))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds a config's special tokens, for a text that the model reads, against those that its tokenizer puts around a text.
+    /// A template that begins with the first of them writes them down itself, as TCT-ColBERT's does.
+    ///
+    /// # Errors
+    ///
+    /// Where the tokenizer has such tokens and the config leaves them out, or where the checkpoint is of static embeddings,
+    /// which were made without any, and the config adds them.
+    pub fn hold_special_tokens(&self, input: &Input, overrides: &Overrides) -> Result<()> {
+        let first = self.first_special_token()?;
+        let said = first.is_some() && self.skipped.is_none();
+        let first = first.unwrap_or_default();
+        let written = input.template.first().is_some_and(|text| text.starts_with(&first));
+        let fits = match input.special_tokens {
+            true => said || first.is_empty(),
+            false => !said || written,
+        };
+        match fits || is_free(overrides, "special_tokens") {
+            true => Ok(()),
+            false => Err(contradiction(&self.name, "special_tokens", said, input.special_tokens)),
+        }
+    }
+
+    /// The special token that the tokenizer puts before every text, if it puts any there.
+    fn first_special_token(&self) -> Result<Option<String>> {
+        let empty = self.inner.encode("", true);
+        let empty = empty.map_err(|error| Error::Unfit(format!("{}: {error}", self.name)))?;
+        let mut tokens = empty.get_tokens().iter().zip(empty.get_special_tokens_mask());
+        Ok(tokens.find(|(_, mask)| **mask == 1).map(|(token, _)| token.clone()))
     }
 
     /// Binds the tokenizer to an input. Fails if the template, the length or the fill token does not fit it.
@@ -317,6 +366,11 @@ impl Tokenizer {
     pub fn is_special(&self, id: u32) -> bool {
         self.inner.get_added_tokens_decoder().get(&id).is_some_and(|token| token.special)
     }
+}
+
+/// Whether a config may contradict this point of a checkpoint.
+fn is_free(overrides: &Overrides, point: &str) -> bool {
+    overrides.iter().any(|one| one == point)
 }
 
 impl Bound {

@@ -183,6 +183,8 @@ fn a_config_that_says_otherwise_is_refused_unless_its_card_names_it() {
     write(&dot, "config_sentence_transformers.json", r#"{"similarity_fn_name": "euclidean"}"#);
     assert!(held(&dot, Pooling::Cls, None, Dot, &[]).unwrap_err().contains("\"euclidean\""));
     assert_eq!(held(&dot, Pooling::Cls, None, Dot, &["similarity"]), Ok(true));
+    write(&dot, "config_sentence_transformers.json", r#"{"similarity_fn_name": "dot_product"}"#);
+    assert_eq!(held(&dot, Pooling::Cls, None, Dot, &[]), Ok(true));
     // Vectors of length 1 have one product.
     write(&dense, "config_sentence_transformers.json", r#"{"similarity_fn_name": "cosine"}"#);
     assert_eq!(held(&dense, Pooling::Mean, None, Dot, &[]), Ok(true));

@@ -191,3 +191,44 @@ fn lower_case_that_sentence_transformers_asks_for_comes_first() {
     assert_eq!(ids("The RIVER rises"), ids("the river rises"));
     assert_ne!(ids("É"), ids("e"), "accents stay");
 }
+
+fn input(text: &str, lower_case: bool, special_tokens: bool) -> Input {
+    Input { template: vec![text.to_owned()], lower_case, special_tokens, max_length: 9, fill: None }
+}
+
+#[test]
+fn lower_case_of_a_config_is_held_against_the_file_that_keeps_case() {
+    let held = |name: &str, files: &[(&str, &str)], overrides: &[String]| {
+        let tokenizer = load(changed(name, files).path()).unwrap();
+        let hold = |lower| tokenizer.hold_case(&input("{text}", lower, true), overrides);
+        assert!(hold(false).is_ok());
+        hold(true).map_err(|error| error.to_string())
+    };
+    let error = held("cased", &[], &[]).unwrap_err();
+    let says =
+        "tokenizer_config.json: says lower_case = false, and the config says lower_case = true";
+    assert!(error.contains(says) && error.contains("overrides = [\"lower_case\"]"), "{error}");
+    assert_eq!(held("cased", &[], &["lower_case".to_owned()]), Ok(()));
+    // Of a tokenizer that lower-cases by itself both give the same tokens, and where no file speaks of case nothing is held.
+    assert_eq!(held("vocab-alone", &[], &[]), Ok(()));
+    assert_eq!(held("roberta", &[], &[]), Ok(()));
+    let limits = [("sentence_bert_config.json", r#"{"do_lower_case": false}"#)];
+    let error = held("roberta", &limits, &[]).unwrap_err();
+    assert!(error.contains("sentence_bert_config.json: says lower_case = false"), "{error}");
+}
+
+#[test]
+fn special_tokens_of_a_config_are_held_against_the_tokenizers_own() {
+    let tokenizer = load(&root().join("cased")).unwrap();
+    let hold = |text, special, overrides: &[String]| {
+        let held = tokenizer.hold_special_tokens(&input(text, false, special), overrides);
+        held.map_err(|error| error.to_string())
+    };
+    assert_eq!(hold("{text}", true, &[]), Ok(()));
+    let error = hold("{text}", false, &[]).unwrap_err();
+    let says = "says special_tokens = true, and the config says special_tokens = false";
+    assert!(error.contains(says) && error.contains("cased"), "{error}");
+    assert_eq!(hold("{text}", false, &["special_tokens".to_owned()]), Ok(()));
+    // As TCT-ColBERT's: the text writes down its own.
+    assert_eq!(hold("[CLS] [D] {text}", false, &[]), Ok(()));
+}

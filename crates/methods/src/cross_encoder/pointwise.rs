@@ -29,7 +29,7 @@ use candle_nn::ops::log_softmax;
 use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored};
 use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::Classifier;
-use nir_nn::{Bound, Hidden, Input, Model, Tokens, Truncation};
+use nir_nn::{Bound, Contract, Hidden, Input, Model, Tokens, Truncation, check_pair_prompt};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -100,11 +100,16 @@ impl Algorithm for Config {
 impl Config {
     /// The model, ready to score pairs of texts.
     pub(crate) fn scorer(&self, context: &Context<'_>) -> Result<Scorer> {
-        let contract = self.model.contract(context)?;
-        contract.hold_length(self.max_length, true, context.overrides)?;
+        let checkpoint = self.model.checkpoint(context)?;
+        let (contract, overrides) = (Contract::read(&checkpoint)?, context.overrides);
+        contract.hold_length(self.max_length, true, overrides)?;
+        contract.hold_pair()?;
+        check_pair_prompt(&checkpoint, &contract, &self.template, overrides)?;
         let model = self.model.load(context, Classifier::load)?;
         self.check_classes(model.head.classes())?;
-        let pair = model.tokenizer.bind(&self.input(), self.truncation)?;
+        let input = self.input();
+        model.tokenizer.hold_special_tokens(&input, overrides)?;
+        let pair = model.tokenizer.bind(&input, self.truncation)?;
         Ok(Scorer { model, pair, score: self.score })
     }
 
@@ -229,5 +234,63 @@ mod tests {
         let (folder, _) = fixture("roberta-relevance-2");
         let error = config(&folder, "logit").check_classes(2).unwrap_err().to_string();
         assert!(error.contains("has 2 classes, and this `score` needs 1"), "{error}");
+    }
+
+    /// The fixture of that name with more files in it.
+    fn with_files(name: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(fixture(name).0).unwrap().map(|file| file.unwrap()) {
+            std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+        }
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn what_the_checkpoint_says_of_pairs_is_held() {
+        const CARD: &str = "config_sentence_transformers.json";
+        const PROMPTS: &str =
+            r#"{"prompts": {"web": "Question: ", "query": "q: "}, "default_prompt_name": "web"}"#;
+        const LIMITS: &str = "sentence_bert_config.json";
+        let name = "bert-relevance-1";
+        let built = |files: &[(&str, &str)], overrides: &[&str], query: &str| {
+            let folder = with_files(name, files);
+            let mut config = config(folder.path().to_str().unwrap(), "logit");
+            config.template[0] = query.to_owned();
+            let mut lent = Lent::new([("d", PAIR.1)]);
+            lent.overrides = overrides.iter().map(ToString::to_string).collect();
+            lent.try_build(&config).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(built(&[], &[], "{query}"), Ok(()));
+        let error = built(&[(CARD, PROMPTS)], &[], "{query}").unwrap_err();
+        assert!(error.contains("the prefix `Question: ` before pairs"), "{error}");
+        assert_eq!(built(&[(CARD, PROMPTS)], &[], "Question: {query}"), Ok(()));
+        assert_eq!(built(&[(CARD, PROMPTS)], &["prompt"], "{query}"), Ok(()));
+        let error = built(&[(LIMITS, r#"{"max_seq_length": 30}"#)], &[], "{query}").unwrap_err();
+        assert!(error.contains("says max_length = 30"), "{error}");
+        let modules = r#"{"pooling_mode": "mean"}"#;
+        let error = built(&[("1_Pooling/config.json", modules)], &[], "{query}").unwrap_err();
+        assert!(error.contains("is of an encoder of single texts"), "{error}");
+    }
+
+    /// sentence-transformers' `do_lower_case` is applied to pairs too.
+    #[test]
+    fn lower_case_of_the_checkpoint_is_applied() {
+        let name = "roberta-relevance-2";
+        let settings = [("sentence_bert_config.json", r#"{"do_lower_case": true}"#)];
+        let folder = with_files(name, &settings);
+        let score = |folder: &str, query: &str| {
+            let lent = Lent::new([("d", PAIR.1)]);
+            let candidates = vec![Scored { doc: DocNo(0), score: 1.0 }];
+            let candidates = Ranking::top(1, candidates, lent.corpus());
+            lent.rerank(&config(folder, "log-softmax"), query, &candidates)[0].score
+        };
+        let (lower, kept) = (folder.path().to_str().unwrap(), fixture(name).0);
+        assert_eq!(score(lower, "WHY DO CLOCKS RUN"), score(lower, "why do clocks run"));
+        assert_ne!(score(&kept, "WHY DO CLOCKS RUN"), score(&kept, "why do clocks run"));
     }
 }

@@ -128,7 +128,7 @@ impl Config {
     fn load(&self, context: &Context<'_>) -> Result<TildeReader> {
         let load = |source: &ModelSource| source.load(context, MaskedLm::load);
         let inputs = (&self.query, &self.document);
-        Ok(TildeReader(Reader::load(context, (&self.model, None), inputs, load)?))
+        Ok(TildeReader(Reader::counting_queries(context, (&self.model, None), inputs, load)?))
     }
 }
 

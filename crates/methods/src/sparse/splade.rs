@@ -123,9 +123,10 @@ impl Config {
             model.contract(context)?.hold_splade(self.pooling, context.overrides)?;
         }
         let models = (&self.model, self.query_model.as_ref());
+        let inputs = (&self.query, &self.document);
         let load = |source: &ModelSource| source.load(context, MaskedLm::load);
         Ok(Splade {
-            reader: Reader::load(context, models, (&self.query, &self.document), load)?,
+            reader: self.query_weighting.reader(context, models, inputs, load)?,
             pooling: self.pooling,
             query_weighting: self.query_weighting,
             quantisation: self.quantisation,
@@ -308,5 +309,25 @@ mod tests {
             recall <= 0.3,
             "a list of three documents has at most three of the ten best: {recall}"
         );
+    }
+
+    /// A text that the model reads has the special tokens of its tokenizer; those of a query that is counted are no terms.
+    #[test]
+    fn special_tokens_are_held_against_the_checkpoints() {
+        let (folder, _) = fixture("bert-mlm");
+        let lent = Lent::new(sentence_and_word());
+        let all = config(&folder, "max", r#"{ use = "impacts", storage = "f32" }"#);
+        let bare = Input { special_tokens: false, ..all.query.clone() };
+        let document = Config { document: bare.clone(), ..all.clone() };
+        let query = Config { query: bare, ..all };
+        for config in [&document, &query] {
+            let error = lent.try_build(config).err().unwrap().to_string();
+            assert!(error.contains("says special_tokens = true"), "{error}");
+        }
+        let counted = Config { query_weighting: QueryWeighting::Tokens, ..query };
+        assert!(lent.try_build(&counted).is_ok());
+        let mut free = lent;
+        free.overrides.push("special_tokens".to_owned());
+        assert!(free.try_build(&document).is_ok());
     }
 }

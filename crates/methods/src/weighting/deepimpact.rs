@@ -108,7 +108,7 @@ impl Config {
     fn load(&self, context: &Context<'_>) -> Result<DeepImpact> {
         let load = |source: &ModelSource| words::load(context, source, &self.head);
         let inputs = (&self.query, &self.document);
-        let reader = Reader::load(context, (&self.model, None), inputs, load)?;
+        let reader = Reader::counting_queries(context, (&self.model, None), inputs, load)?;
         Ok(DeepImpact { reader, quantisation: self.quantisation })
     }
 }

@@ -101,7 +101,7 @@ impl Config {
             })
         };
         let inputs = (&self.query, &self.document);
-        let reader = Reader::load(context, (&self.model, None), inputs, load)?;
+        let reader = self.query_weighting.reader(context, (&self.model, None), inputs, load)?;
         Ok(UniCoil {
             first: reader.model().tokenizer.id("[CLS]")?,
             reader,

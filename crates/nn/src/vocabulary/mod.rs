@@ -15,18 +15,18 @@ mod sentence_piece;
 mod settings;
 mod word_piece;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokenizers::normalizers::{
     BertNormalizer, Lowercase, NormalizerWrapper, Precompiled, Sequence,
 };
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, Tokenizer};
+use tokenizers::{AddedToken, NormalizedString, Normalizer as _, Tokenizer};
 
 use crate::checkpoint::Checkpoint;
 use crate::{Error, Result};
 use sentence_piece::Pieces;
-use settings::Settings;
+use settings::{Case, Settings};
 
 /// How the tokenizers of a class are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,26 +97,50 @@ const BY_RULES: [(&str, &str); 5] = [
     ("XLMTokenizer", "it finds words with Moses"),
 ];
 
+/// A tokenizer as its files say.
+pub(crate) struct Read {
+    /// What cuts texts into tokens.
+    pub(crate) tokenizer: Tokenizer,
+    /// The file that says that letters keep their case, where one does and they keep it.
+    pub(crate) cased_by: Option<PathBuf>,
+}
+
 /// Reads the tokenizer of a checkpoint. Fails if the files are missing, damaged, or ask for something that is not
 /// supported.
-pub(crate) fn read(checkpoint: &Checkpoint) -> Result<Tokenizer> {
+pub(crate) fn read(checkpoint: &Checkpoint) -> Result<Read> {
     let settings = Settings::read(checkpoint)?;
-    let family = family(checkpoint, &settings)?;
-    let mut tokenizer = match (checkpoint.file("tokenizer.json"), family) {
-        (Some(path), family) => of_file(checkpoint, &path, family, &settings)?,
-        (None, Family::WordPiece) => word_piece::build(checkpoint, &settings, &word_piece::BERT)?,
-        (None, Family::Mpnet) => word_piece::build(checkpoint, &settings, &word_piece::MPNET)?,
-        (None, Family::ByteLevel) => byte_level::build(checkpoint, &settings)?,
-        (None, Family::SentencePiece(pieces)) => {
-            sentence_piece::build(checkpoint, &settings, pieces)?
-        }
-        (None, Family::File) => return Err(lacks(checkpoint, "tokenizer.json")),
-    };
-    check_added(checkpoint, &settings, &tokenizer)?;
-    if settings.lower_case_before {
+    let mut tokenizer = build(checkpoint, &settings)?;
+    let before = Case::read(checkpoint)?;
+    if before.as_ref().is_some_and(|case| case.is_lowered) {
         lower_case(&mut tokenizer)
             .map_err(|error| Error::file(checkpoint.folder(), error.to_string()))?;
     }
+    let cased = [settings.case(checkpoint), before].into_iter().flatten();
+    let mut cased = cased.filter(|case| !case.is_lowered && keeps_case(&tokenizer));
+    let cased_by = cased.next().map(|case| case.file);
+    Ok(Read { tokenizer, cased_by })
+}
+
+/// Whether a large letter is another one than the small letter to it.
+fn keeps_case(tokenizer: &Tokenizer) -> bool {
+    let Some(normalizer) = tokenizer.get_normalizer() else { return true };
+    let mut large = NormalizedString::from("A");
+    normalizer.normalize(&mut large).is_ok() && large.get() != "a" && large.get() != "▁a"
+}
+
+fn build(checkpoint: &Checkpoint, settings: &Settings) -> Result<Tokenizer> {
+    let family = family(checkpoint, settings)?;
+    let tokenizer = match (checkpoint.file("tokenizer.json"), family) {
+        (Some(path), family) => of_file(checkpoint, &path, family, settings)?,
+        (None, Family::WordPiece) => word_piece::build(checkpoint, settings, &word_piece::BERT)?,
+        (None, Family::Mpnet) => word_piece::build(checkpoint, settings, &word_piece::MPNET)?,
+        (None, Family::ByteLevel) => byte_level::build(checkpoint, settings)?,
+        (None, Family::SentencePiece(pieces)) => {
+            sentence_piece::build(checkpoint, settings, pieces)?
+        }
+        (None, Family::File) => return Err(lacks(checkpoint, "tokenizer.json")),
+    };
+    check_added(checkpoint, settings, &tokenizer)?;
     Ok(tokenizer)
 }
 

@@ -31,8 +31,15 @@ pub(super) struct Settings {
     pub(super) extra: Vec<AddedToken>,
     /// Tokens outside the vocabulary, by the id that their file gives them.
     pub(super) added: BTreeMap<u32, AddedToken>,
-    /// The `do_lower_case` of sentence-transformers.
-    pub(super) lower_case_before: bool,
+}
+
+/// What a file says of the case of letters.
+#[derive(Debug)]
+pub(super) struct Case {
+    /// Whether texts are written in small letters.
+    pub(super) is_lowered: bool,
+    /// The file.
+    pub(super) file: PathBuf,
 }
 
 /// The key of `config.json` that concerns the tokenizer.
@@ -49,16 +56,20 @@ struct Limits {
     do_lower_case: Option<bool>,
 }
 
+impl Case {
+    /// sentence-transformers' `do_lower_case`, of what is done before anything of the tokenizer's own.
+    pub(super) fn read(checkpoint: &Checkpoint) -> Result<Option<Self>> {
+        let Some(file) = checkpoint.limits() else { return Ok(None) };
+        let said = read_json::<Limits>(&file)?.do_lower_case;
+        Ok(said.map(|is_lowered| Self { is_lowered, file }))
+    }
+}
+
 impl Settings {
     pub(super) fn read(checkpoint: &Checkpoint) -> Result<Self> {
         let model: Model = read_json(&checkpoint.config())?;
-        let limits = checkpoint.limits().map(|path| read_json::<Limits>(&path)).transpose()?;
-        let mut settings = Self {
-            model_type: model.model_type,
-            class: model.tokenizer_class,
-            lower_case_before: limits.is_some_and(|limits| limits.do_lower_case == Some(true)),
-            ..Self::default()
-        };
+        let mut settings =
+            Self { model_type: model.model_type, class: model.tokenizer_class, ..Self::default() };
         if let Some(path) = checkpoint.file("tokenizer_config.json") {
             let config: Map<String, Value> = read_json(&path)?;
             settings.read_config(config).map_err(|problem| Error::file(path, problem))?;
@@ -127,6 +138,12 @@ impl Settings {
     /// A switch of `tokenizer_config.json`; `None` if it is absent.
     pub(super) fn switch(&self, key: &str) -> Option<bool> {
         self.config.as_ref()?.get(key)?.as_bool()
+    }
+
+    /// What `tokenizer_config.json` says of case.
+    pub(super) fn case(&self, checkpoint: &Checkpoint) -> Option<Case> {
+        let is_lowered = self.switch("do_lower_case")?;
+        Some(Case { is_lowered, file: checkpoint.file("tokenizer_config.json")? })
     }
 
     /// BERT's normalizer. By default it converts to lower case, separates Chinese characters, and strips accents if it
