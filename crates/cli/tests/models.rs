@@ -272,6 +272,40 @@ fn heads_tell_a_sparse_model_and_a_cross_encoder() {
     );
 }
 
+/// A folder as model2vec writes it: no special tokens, as many tokens as it reads, and its own mean, normalised.
+#[test]
+fn static_embeddings_run_with_no_config() {
+    let nir = Nir::new();
+    fs::create_dir_all(nir.path("model")).unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        copy_fixture(&format!("static/{name}"), nir.path("model").join(name));
+    }
+    let module = |name, path| {
+        format!(r#"{{"path": "{path}", "type": "sentence_transformers.models.{name}"}}"#)
+    };
+    let modules = [module("StaticEmbedding", "."), module("Normalize", "1_Normalize")];
+    nir.write("model/modules.json", &format!("[{}]", modules.join(", ")));
+    let run = ["run", "file:model", "--on", "toy", "--run", "out.trec"];
+    let finished = nir.run(&run);
+    finished.ok();
+    assert_says(
+        &finished.stderr(),
+        &[
+            "pooling        = \"mean\"  # modules.json",
+            "similarity     = \"cosine\"  # the module Normalize",
+            "special_tokens = false, max_length = 512 }  # model2vec's own",
+        ],
+    );
+    let new = ["new", "method", "dense/mine", "--from", "file:model", "--out", "mine/new.toml"];
+    nir.run(&new).ok();
+    edit(nir.path("mine/new.toml"), "special_tokens = false", "special_tokens = true");
+    let error = nir.run(&["run", "mine/new.toml", "--on", "toy", "--run", "b.trec"]).error();
+    assert_says(
+        &error,
+        &["says special_tokens = false, and the config says special_tokens = true"],
+    );
+}
+
 #[test]
 fn a_folder_of_models_is_named_in_the_result_and_no_commit() {
     let nir = prepared();

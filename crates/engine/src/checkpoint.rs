@@ -99,14 +99,18 @@ struct Reading {
     max_length: usize,
     /// The file that states this number.
     limited_by: String,
+    /// Whether special tokens stand around a text: around every one but that of static embeddings.
+    special_tokens: bool,
 }
 
 impl Reading {
     fn new(wanted: &Wanted, checkpoint: Checkpoint) -> Result<Self> {
         let contract = Contract::read(&checkpoint)?;
-        let (max_length, limited_by) = length(&checkpoint, &contract)?;
+        let architecture = Architecture::read(&checkpoint.config())?;
+        let (max_length, limited_by) = length(&checkpoint, &contract, &architecture)?;
         let made = json(&checkpoint.config())?;
-        Ok(Self { wanted: wanted.clone(), checkpoint, contract, made, max_length, limited_by })
+        let (wanted, special_tokens) = (wanted.clone(), !architecture.design.skips_unknown);
+        Ok(Self { wanted, checkpoint, contract, made, max_length, limited_by, special_tokens })
     }
 
     /// The last part of the checkpoint's name, with only characters that a file name may have.
@@ -185,8 +189,9 @@ impl Reading {
         let said_by =
             if said_by.is_empty() { String::new() } else { format!(", {}", short(&said_by)) };
         Ok(format!(
-            "{{ template = [{}], special_tokens = true, max_length = {} }}  # {}{said_by}",
+            "{{ template = [{}], special_tokens = {}, max_length = {} }}  # {}{said_by}",
             toml::Value::String(format!("{prompt}{text}")),
+            self.special_tokens,
             self.max_length,
             self.limited_by
         ))
@@ -278,6 +283,9 @@ impl Reading {
 const HEADS: [&str; 6] =
     ["cls.*", "lm_head.*", "vocab_*", "generator_*", "discriminator_predictions.*", "classifier.*"];
 
+/// How many tokens model2vec reads of a text where nobody names another number (`StaticModel.encode`).
+const STATIC_LENGTH: usize = 512;
+
 /// The last part of a path.
 fn short(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
@@ -285,8 +293,15 @@ fn short(path: &str) -> &str {
 
 /// The largest number of tokens of a text, and the file that states it: the setting of sentence-transformers, else the
 /// smaller of the limits of tokenizer and encoder.
-fn length(checkpoint: &Checkpoint, contract: &Contract) -> Result<(usize, String)> {
-    let sizes = Architecture::read(&checkpoint.config())?.sizes;
+fn length(
+    checkpoint: &Checkpoint,
+    contract: &Contract,
+    architecture: &Architecture,
+) -> Result<(usize, String)> {
+    let sizes = &architecture.sizes;
+    if architecture.design.skips_unknown {
+        return Ok((STATIC_LENGTH, "model2vec's own".to_owned()));
+    }
     let positions = sizes.positions.saturating_sub(sizes.first_position);
     if let Some(said) = &contract.max_length {
         let file = said.file.strip_prefix(checkpoint.folder()).unwrap_or(&said.file);

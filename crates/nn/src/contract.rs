@@ -385,6 +385,12 @@ impl Chain {
         };
         check_first(checkpoint, &file, first)?;
         let (mut head, mut word_weights, mut steps) = (None, None, Vec::new());
+        if first.class() == Some(STATIC) {
+            // Its own mean: no module of pooling follows.
+            let file = file.clone();
+            head =
+                Some(Head::Pooling { pooling: Pooling::Mean.into(), include_prompt: true, file });
+        }
         for module in others {
             let folder = module.path.trim_end_matches('/').to_owned();
             let config = || {
@@ -486,8 +492,11 @@ impl Module {
     }
 }
 
+/// The module of static embeddings, which model2vec writes into every folder.
+const STATIC: &str = "StaticEmbedding";
+
 fn check_first(checkpoint: &Checkpoint, file: &Path, first: &Module) -> Result<()> {
-    if !matches!(first.class(), Some("Transformer" | "MLMTransformer")) {
+    if !matches!(first.class(), Some("Transformer" | "MLMTransformer" | STATIC)) {
         let problem = format!(
             "begins with the module `{}`, which is not known here: expected Transformer or StaticEmbedding of \
              sentence-transformers",
@@ -495,7 +504,9 @@ fn check_first(checkpoint: &Checkpoint, file: &Path, first: &Module) -> Result<(
         );
         return Err(Error::file(file, problem));
     }
-    let (said, found) = (first.path.trim_end_matches('/'), checkpoint.base());
+    // model2vec writes `.` for the folder itself.
+    let said = first.path.trim_end_matches('/').trim_start_matches('.');
+    let found = checkpoint.base();
     match said == found {
         true => Ok(()),
         false => Err(Error::file(

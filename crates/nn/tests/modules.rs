@@ -342,3 +342,28 @@ fn several_ways_to_pool_are_joined_in_the_librarys_order() {
     let written: Poolings = serde_json::from_str(&pooling.to_string()).unwrap();
     assert_eq!(&written, pooling);
 }
+
+/// model2vec's folders name one module that pools by itself, and Normalize behind it.
+#[test]
+fn static_embeddings_are_a_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&root().join("../static"), folder.path());
+    let (first, second) = (
+        r#"{"idx": 0, "name": "0", "path": ".", "type": "sentence_transformers.models.StaticEmbedding"}"#,
+        r#"{"idx": 1, "name": "1", "path": "1_Normalize", "type": "sentence_transformers.models.Normalize"}"#,
+    );
+    write(&folder, "modules.json", &format!("[{first}, {second}]"));
+    let chain = contract(&folder).unwrap().chain.unwrap();
+    let Head::Pooling { pooling, .. } = &chain.head else { panic!("{chain:?}") };
+    assert!(pooling == &Pooling::Mean.into() && chain.is_normalised());
+    let error = held(&folder, Pooling::Cls, None, Similarity::Cosine, &[]).unwrap_err();
+    assert_says(&error, &["modules.json: says pooling = \"mean\""]);
+    let alone = contract_of(&folder, first);
+    assert!(!alone.is_normalised());
+}
+
+/// The chain of a folder whose only module this is.
+fn contract_of(folder: &TempDir, module: &str) -> nir_nn::contract::Chain {
+    write(folder, "modules.json", &format!("[{module}]"));
+    contract(folder).unwrap().chain.unwrap()
+}
