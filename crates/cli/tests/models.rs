@@ -306,6 +306,24 @@ fn static_embeddings_run_with_no_config() {
     );
 }
 
+/// `nir check` knows where results come from that no config of `configs` has made.
+#[test]
+fn results_of_checkpoints_and_of_methods_in_files_are_checked() {
+    let nir = prepared();
+    says(&nir, "mean");
+    nir.write("nir.toml", "");
+    for method in ["file:model", "mine/dense.toml"] {
+        nir.run(&["run", method, "--on", "toy"]).ok();
+    }
+    assert_says(&nir.run(&["check"]).ok(), &["2 results: 0 problems"]);
+    edit(nir.path("mine/dense.toml"), "max_length = 20", "max_length = 19");
+    let finished = nir.run(&["check"]);
+    let error = "results/toy/mine/dense.json: made from another";
+    assert_says(&finished.error(), &[error, "mine/dense.toml"]);
+    fs::remove_file(nir.path("mine/dense.toml")).unwrap();
+    assert_says(&nir.run(&["check"]).error(), &["its method `mine/dense` has no config"]);
+}
+
 #[test]
 fn a_folder_of_models_is_named_in_the_result_and_no_commit() {
     let nir = prepared();

@@ -1,9 +1,10 @@
 //! `nir check`: whether configs, papers, datasets and results fit together.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use nir_catalogue::{Cell, Comparison, ConfigError, Method, Sweep, read_cells};
+use nir_catalogue::{Cell, Comparison, ConfigError, Method, Source, Sweep, read_cells};
 use nir_data::Manifests;
 use nir_eval::Measure;
 use nir_nn::checkpoint::Wanted;
@@ -31,7 +32,8 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     // Results in the cache may be of methods in files of their own.
     let own = app.home.folder().map(|folder| read_cells(&folder.join("results")));
     let cells = own.transpose()?.unwrap_or_default();
-    let mut problems = problems(&library, &manifests, &cells);
+    let mut problems = problems(&library, &manifests);
+    problems.extend(cells.iter().filter_map(|cell| stale(cell, &library, app.home.folder())));
     let unpinned = unpinned(&library);
     match args.strict {
         true => problems.extend(unpinned.iter().filter_map(Unpinned::problem)),
@@ -57,7 +59,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn problems(library: &Library, manifests: &Manifests, cells: &[Cell]) -> Vec<String> {
+fn problems(library: &Library, manifests: &Manifests) -> Vec<String> {
     let mut problems: Vec<String> = library.problems().iter().map(ToString::to_string).collect();
     for method in library.methods.values() {
         problems.extend(library.read(method).err().map(|error| format!("{error:#}")));
@@ -78,7 +80,6 @@ fn problems(library: &Library, manifests: &Manifests, cells: &[Cell]) -> Vec<Str
             manifest.card.measures.iter().filter_map(|measure| measure.parse::<Measure>().err());
         problems.extend(measures.map(|error| format!("datasets/{}.toml: {error}", manifest.name)));
     }
-    problems.extend(cells.iter().filter_map(|cell| stale(cell, library)));
     problems
 }
 
@@ -168,13 +169,17 @@ fn comparison_problems(
     errors.iter().map(ToString::to_string).collect()
 }
 
-/// Describes a result whose config has changed since the result was made.
-fn stale(cell: &Cell, library: &Library) -> Option<String> {
+/// Describes a result whose config has changed since the result was made; `root` is the user's own folder.
+fn stale(cell: &Cell, library: &Library, root: Option<&Path>) -> Option<String> {
     let path = cell.path();
+    if cell.provenance.contract.is_some() {
+        return None; // of a checkpoint without a config: the result holds what its files said
+    }
     if library.sweeps.values().flat_map(Sweep::points).any(|point| point.name == cell.method) {
         return None; // times and recall: nothing that a config could promise
     }
-    let Some(method) = library.methods.get(&cell.method) else {
+    let in_file = || method_in_file(cell, root?);
+    let Some(method) = library.methods.get(&cell.method).cloned().or_else(in_file) else {
         return Some(format!(
             "results/{}: its method `{}` has no config",
             path.display(),
@@ -191,4 +196,11 @@ fn stale(cell: &Cell, library: &Library) -> Option<String> {
             cell.dataset
         )
     })
+}
+
+/// The method of a result in a file below the user's own folder, of the name that the result gives it.
+fn method_in_file(cell: &Cell, root: &Path) -> Option<Method> {
+    let path = root.join(format!("{}.toml", cell.method));
+    let text = std::fs::read_to_string(&path).ok()?;
+    Method::parse(&cell.method, Source::new(path.display().to_string(), text)).ok()
 }
