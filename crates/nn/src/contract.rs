@@ -300,12 +300,11 @@ impl Contract {
         }
     }
 
-    /// Compares how a config pools a sparse encoder's logits.
-    ///
-    /// # Errors
-    ///
-    /// If the checkpoint states another pooling and `pooling` is not in `overrides`.
+    /// Holds a sparse encoder's pooling, and that its vectors are compared by their inner product, as an index of words does.
     pub fn hold_splade(&self, asked: LogitPooling, overrides: &Overrides) -> Result<()> {
+        if !overrides.iter().any(|one| one == "similarity") {
+            self.hold_similarity(Similarity::Dot)?;
+        }
         match self.chain.as_ref().map(|chain| &chain.head) {
             None => Ok(()),
             Some(Head::Pooling { file, .. }) => Err(Error::file(

@@ -330,4 +330,25 @@ mod tests {
         free.overrides.push("special_tokens".to_owned());
         assert!(free.try_build(&document).is_ok());
     }
+
+    /// An index of words gives inner products, so a checkpoint that was trained for the cosine is another method.
+    #[test]
+    fn a_checkpoint_that_compares_otherwise_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(fixture("bert-mlm").0).unwrap().map(|file| file.unwrap()) {
+            std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+        }
+        let index = r#"{ use = "impacts", storage = "f32" }"#;
+        let config = config(folder.path().to_str().unwrap(), "max", index);
+        let mut lent = Lent::new(sentence_and_word());
+        for (said, taken) in [("dot", true), ("cosine", false)] {
+            let card = format!(r#"{{"similarity_fn_name": "{said}"}}"#);
+            std::fs::write(folder.path().join("config_sentence_transformers.json"), card).unwrap();
+            assert_eq!(lent.try_build(&config).is_ok(), taken, "{said}");
+        }
+        let error = lent.try_build(&config).err().unwrap().to_string();
+        assert!(error.contains("says similarity = \"cosine\""), "{error}");
+        lent.overrides.push("similarity".to_owned());
+        assert!(lent.try_build(&config).is_ok());
+    }
 }
