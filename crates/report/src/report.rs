@@ -21,7 +21,7 @@ use crate::{ConfigFile, Question};
 ///
 /// use nir_catalogue::{Comparison, Library, Source, read_cells};
 /// use nir_core::TrecRun;
-/// use nir_report::{AtHand, Format, Parts, Question, Report, Sources, report_text};
+/// use nir_report::{AtHand, Format, Measured, Parts, Question, Report, Sources, report_text};
 ///
 /// /// Neither collections nor rankings: the page is made of results alone.
 /// struct Nothing;
@@ -42,10 +42,11 @@ use crate::{ConfigFile, Question};
 /// let text = std::fs::read_to_string(checkout.join("configs/quickstart.toml"))?;
 /// let comparison = Comparison::parse(Source::new("configs/quickstart.toml", text))?;
 /// let results = checkout.join("results");
-/// let cells = read_cells(&results)?;
+/// let read = |cell| Measured::read(&results, cell);
+/// let measured = read_cells(&results)?.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
 ///
 /// let question = Question::of(&comparison)?;
-/// let report = Report::new(&question, &results, &cells, &Library::default(), &Nothing)?;
+/// let report = Report::new(&question, &results, &measured, &Library::default(), &Nothing)?;
 /// assert_eq!(report.tables[0].rows.len(), comparison.methods.len());
 /// assert!(report_text(&report, Format::Markdown).contains("nDCG@10"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
