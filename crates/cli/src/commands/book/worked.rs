@@ -177,8 +177,9 @@ fn max_sim() -> String {
     )
 }
 
-/// How many vectors the graph of the picture has.
+/// How many vectors the graph of the picture has, and how many layers: which chance gives it soon.
 const NODES: usize = 28;
+const LAYERS: usize = 3;
 
 /// A graph built over vectors around a circle, layer by layer.
 fn hnsw() -> Result<String> {
@@ -190,8 +191,17 @@ fn hnsw() -> Result<String> {
         writer.push(&[angle.cos() as f32, angle.sin() as f32])?;
     }
     writer.finish()?;
-    let params = HnswParams { m: 3, ef_construction: 16, seed: 7 };
-    let graph = build_hnsw(&folder.path().join("graph"), Matrix::open(&path)?, params)?;
+    let built = |seed| {
+        let params = HnswParams { m: 3, ef_construction: 16, seed };
+        build_hnsw(&folder.path().join("graph"), Matrix::open(&path)?, params)
+    };
+    let mut graph = built(0)?;
+    for seed in 1.. {
+        if graph.layer_count() == LAYERS {
+            break;
+        }
+        graph = built(seed)?;
+    }
     let layer = |level| {
         let (nodes, links) = graph.layer_rows(level);
         let number = |row: u32| row as usize;
@@ -202,9 +212,8 @@ fn hnsw() -> Result<String> {
     };
     let drawn: Vec<LayerOf> = (0..graph.layer_count()).map(layer).collect();
     Ok(format!(
-        "\n{}\n\nThe layers of a graph that this program built over {NODES} vectors around a circle (M = {}). A search enters at the top, \
+        "\n{}\n\nThe layers of a graph that this program built over {NODES} vectors around a circle (M = 3). A search enters at the top, \
          walks to the nearest node there, and goes on from it one layer below.\n",
-        layers("The layers of a graph", &angles, &drawn),
-        params.m
+        layers("The layers of a graph", &angles, &drawn)
     ))
 }
