@@ -127,7 +127,7 @@ fn file_format(path: &Path, format: Option<Format>) -> Result<Format> {
     let extension = path.extension().unwrap_or_default().to_string_lossy();
     let Some(format) = format.or_else(|| Format::of_extension(&extension)) else {
         bail!(
-            "{}: its extension names no format: expected one of html, md, tex, csv, json, or --format",
+            "{}: its extension names no format: expected one of html, md, tex, csv, json, svg, or --format",
             path.display()
         );
     };

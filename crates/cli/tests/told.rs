@@ -150,6 +150,18 @@ fn the_readme_counts_what_has_results() {
     assert!(readme.contains(sentence), "README must say: {sentence}");
 }
 
+/// `nir report configs/quickstart.toml --results results --out results/quickstart.svg` draws it.
+#[test]
+fn the_readmes_picture_is_the_reports() {
+    assert!(readme().contains("(results/quickstart.svg)"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let nir = Nir::new();
+    let mut report = nir.command(&["report", "configs/quickstart.toml", "--results", "results"]);
+    let drawn = report.args(["--format", "svg"]).current_dir(&root).output().unwrap();
+    let kept = fs::read_to_string(root.join("results/quickstart.svg")).unwrap();
+    assert_eq!(String::from_utf8(drawn.stdout).unwrap(), kept);
+}
+
 #[test]
 fn what_needs_the_network_is_told() {
     let readme = readme();

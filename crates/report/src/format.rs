@@ -27,19 +27,22 @@ pub enum Format {
     Csv,
     /// Everything, for programs.
     Json,
+    /// A picture for a README or a slide: effectiveness against time, of the first dataset.
+    Svg,
 }
 
-const NAMES: [(Format, &str, &str); 5] = [
+const NAMES: [(Format, &str, &str); 6] = [
     (Format::Html, "html", "html"),
     (Format::Markdown, "markdown", "md"),
     (Format::Latex, "latex", "tex"),
     (Format::Csv, "csv", "csv"),
     (Format::Json, "json", "json"),
+    (Format::Svg, "svg", "svg"),
 ];
 
 /// A text that names no format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format `{name}`: expected one of html, markdown, latex, csv, json")]
+#[error("unknown format `{name}`: expected one of html, markdown, latex, csv, json, svg")]
 pub struct UnknownFormat {
     /// The name as written.
     pub name: String,
@@ -47,7 +50,8 @@ pub struct UnknownFormat {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Html, Self::Markdown, Self::Latex, Self::Csv, Self::Json];
+    pub const ALL: [Self; 6] =
+        [Self::Html, Self::Markdown, Self::Latex, Self::Csv, Self::Json, Self::Svg];
 
     /// The extension of a file in it.
     pub fn extension(self) -> &'static str {
@@ -157,6 +161,7 @@ pub fn report_text(report: &Report, format: Format) -> String {
     };
     match format {
         Format::Html => fill("report.html", page()),
+        Format::Svg => fill("picture.html", page()),
         Format::Markdown => fill("report.md", page()),
         Format::Latex => fill("report.tex", page()),
         Format::Csv => csv(report),
@@ -170,7 +175,7 @@ pub fn coverage_text(coverage: &CoveragePage, format: Format) -> Option<String> 
         Format::Html => Some(fill("coverage.html", coverage)),
         Format::Markdown => Some(fill("coverage.md", coverage)),
         Format::Json => Some(json(coverage)),
-        Format::Latex | Format::Csv => None,
+        Format::Latex | Format::Csv | Format::Svg => None,
     }
 }
 

@@ -5,8 +5,9 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value};
 use serde::Serialize;
 
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("report.html", include_str!("../templates/report.html")),
+    ("picture.html", include_str!("../templates/picture.html")),
     ("report.md", include_str!("../templates/report.md")),
     ("report.tex", include_str!("../templates/report.tex")),
     ("coverage.html", include_str!("../templates/coverage.html")),

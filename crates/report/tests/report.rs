@@ -591,6 +591,17 @@ fn no_name_from_a_file_becomes_markup() {
 }
 
 #[test]
+fn a_picture_stands_alone_and_names_every_row() {
+    let picture = report_text(&report(), Format::Svg);
+    let picture = roxmltree::Document::parse(&picture).expect("a picture is XML");
+    assert_eq!(picture.root_element().tag_name().name(), "svg");
+    let texts: String = picture.descendants().filter_map(|node| node.text()).collect();
+    for row in &report().tables[0].rows {
+        assert!(texts.contains(&row.name), "{}: {texts}", row.name);
+    }
+}
+
+#[test]
 fn the_same_files_give_the_same_bytes() {
     for format in Format::ALL {
         assert_eq!(report_text(&report(), format), report_text(&report(), format), "{format}");

@@ -27,10 +27,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     asked: asked::Args,
     /// The file to write, in the format of its extension unless --format is given; or a folder (dir/), which gets all
-    /// five formats. If not given, standard output.
+    /// formats. If not given, standard output.
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The format: html, markdown, latex, csv or json.
+    /// The format: html, markdown, latex, csv, json or svg (a picture of effectiveness against time).
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// Take results from this folder alone, and not what this machine has run. If not given: what this machine has run,
