@@ -313,7 +313,7 @@ fn results_of_checkpoints_and_of_methods_in_files_are_checked() {
     says(&nir, "mean");
     nir.write("nir.toml", "");
     for method in ["file:model", "mine/dense.toml"] {
-        nir.run(&["run", method, "--on", "toy"]).ok();
+        nir.run(&["run", method, "--on", "toy", "--results", "results"]).ok();
     }
     assert_says(&nir.run(&["check"]).ok(), &["2 results: 0 problems"]);
     edit(nir.path("mine/dense.toml"), "max_length = 20", "max_length = 19");
