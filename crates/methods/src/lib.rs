@@ -10,7 +10,7 @@ pub mod feedback;
 pub mod hybrid;
 pub mod late;
 pub mod lexical;
-pub mod run_file;
+pub mod run;
 pub mod sparse;
 pub mod stored_expansions;
 pub mod stored_texts;

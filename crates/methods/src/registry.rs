@@ -68,7 +68,7 @@ pub const ALGORITHMS: &[Entry] = algorithms![
     hybrid::comb_sum,
     hybrid::comb_mnz,
     hybrid::product,
-    run_file,
+    run,
     stored_expansions,
     stored_texts,
 ];

@@ -180,8 +180,8 @@ mod tests {
         assert_eq!(scores(&[4.0, 3.0, 1.0], &[0.2, 0.8, 0.4], Some(1)).len(), 1);
         // With the best two: the third could reach 0.5 · 1 + 0.5 · 0.8 = 0.9 < 1.9.
         assert_eq!(scores(&[4.0, 3.0, 1.0], &[0.2, 0.8, 0.4], Some(2)).len(), 2);
-        // Close sparse scores: every candidate may still win.
-        assert_eq!(scores(&[4.0, 3.9, 3.8], &[0.1, 0.5, 0.9], Some(1)).len(), 3);
+        // Best two so far 2.45 and 2.0; the third could reach 0.5 · 3.8 + 0.5 · 0.9 = 2.35.
+        assert_eq!(scores(&[4.0, 3.9, 3.8], &[0.9, 0.1, 0.5], Some(2)).len(), 3);
     }
 
     #[test]
