@@ -18,7 +18,8 @@ use crate::{Architecture, Backend, Encoder, Result, Tensors, Tokenizer, Trunk};
 /// // The small dense encoder that nir carries: BERT, whose vectors are the mean of the hidden states.
 /// let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/pocket/models/dense");
 /// let checkpoint = Checkpoint::in_folder(&folder)?;
-/// let model = Model::load(&checkpoint, None, &Backend::reference(), &[], |architecture, tensors| {
+/// let ignore = ["projection.*".to_owned()]; // its layer after the mean is left out here
+/// let model = Model::load(&checkpoint, None, &Backend::reference(), &ignore, |architecture, tensors| {
 ///     Vector::load(architecture, tensors, Pooling::Mean, None)
 /// })?;
 ///
