@@ -300,7 +300,12 @@ impl Contract {
         }
     }
 
-    /// Holds a sparse encoder's pooling, and that its vectors are compared by their inner product, as an index of words does.
+    /// Compares how a config pools a sparse encoder's logits, and holds that its vectors are compared by their inner product,
+    /// as an index of words compares them.
+    ///
+    /// # Errors
+    ///
+    /// If the checkpoint states another pooling or another way to compare, and `pooling` or `similarity` is not in `overrides`.
     pub fn hold_splade(&self, asked: LogitPooling, overrides: &Overrides) -> Result<()> {
         if !overrides.iter().any(|one| one == "similarity") {
             self.hold_similarity(Similarity::Dot)?;
@@ -320,7 +325,12 @@ impl Contract {
         }
     }
 
-    /// Refuses a checkpoint whose modules make vectors: a cross-encoder gives a pair one score and has no module after its encoder.
+    /// Compares a config of a cross-encoder with the modules: a cross-encoder gives a pair one score and has no module after its
+    /// encoder.
+    ///
+    /// # Errors
+    ///
+    /// If the modules make vectors or weights of words.
     pub fn hold_pair(&self) -> Result<()> {
         match &self.chain {
             None => Ok(()),
