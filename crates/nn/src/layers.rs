@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use candle_core::{D, DType, Tensor};
 
+use crate::architecture::Centring;
 use crate::{Error, Result, Tensors, cpu, trained};
 
 /// A linear layer `y = x Wᵀ + b`.
@@ -90,12 +91,13 @@ impl Linear {
 }
 
 /// Layer norm: each row is shifted and scaled to mean 0 and variance 1, then multiplied by a weight and added to a
-/// bias.
+/// bias. With [`Centring::Nothing`] a row is not shifted, and scaled to mean square 1.
 #[derive(Debug, Clone)]
 pub struct LayerNorm {
     weight: Tensor,
     bias: Tensor,
     eps: f64,
+    centring: Centring,
 }
 
 impl LayerNorm {
@@ -116,19 +118,31 @@ impl LayerNorm {
             true => tensors.take(&format!("{name}.bias"), &[width])?,
             false => weight.zeros_like()?,
         };
-        Ok(Self { weight, bias, eps })
+        Ok(Self { weight, bias, eps, centring: Centring::Mean })
+    }
+
+    /// The same weights with another centring.
+    #[must_use]
+    pub fn centred(self, centring: Centring) -> Self {
+        Self { centring, ..self }
     }
 
     /// Applies the layer norm.
     ///
     /// Returns the same shape, in f32. Candle's fused operator has no gradient, so weights in training take another.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let norm = match x.track_op() {
-            true => trained::layer_norm,
-            false => candle_nn::ops::layer_norm,
-        };
+        let (x, eps) = (wide(x)?, self.eps as f32);
         let (weight, bias) = (wide(&self.weight)?, wide(&self.bias)?);
-        Ok(norm(&wide(x)?, &weight, &bias, self.eps as f32)?)
+        Ok(match (self.centring, x.track_op()) {
+            (Centring::Mean, true) => trained::layer_norm(&x, &weight, &bias, eps)?,
+            (Centring::Mean, false) => candle_nn::ops::layer_norm(&x, &weight, &bias, eps)?,
+            (Centring::Nothing, true) => {
+                candle_nn::ops::rms_norm_slow(&x, &weight, eps)?.broadcast_add(&bias)?
+            }
+            (Centring::Nothing, false) => {
+                candle_nn::ops::rms_norm(&x, &weight, eps)?.broadcast_add(&bias)?
+            }
+        })
     }
 
     /// The weights, `[width]`.

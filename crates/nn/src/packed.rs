@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use crate::architecture::relation::slopes;
-use crate::architecture::{Attention, Buckets, Placement, Relation, Sizes};
+use crate::architecture::{Attention, Buckets, Centring, Placement, Relation, Sizes};
 use crate::cpu::{
     self, Arithmetic, Dense, Disentangled, Distances, Layers, Norm, Rotary, Rows, RowsByDistance,
     Shape, Simd, Tables,
@@ -33,6 +33,9 @@ impl Packed {
         let shape = Shape {
             hidden: sizes.hidden,
             heads: sizes.heads,
+            attention: sizes.attention,
+            scaled: design.scaled,
+            centred: design.centring == Centring::Mean,
             intermediate: sizes.intermediate,
             norm_eps: sizes.norm_eps as f32,
             activation: sizes.activation.packed()?,
@@ -161,7 +164,7 @@ impl<'a> Relations<'a> {
 
     /// The packed form of a relation that does not depend on a layer's own weights.
     fn shared(&self, relation: &Relation) -> cpu::Relation {
-        let Sizes { heads, hidden, positions, first_position, .. } = *self.sizes;
+        let Sizes { heads, attention, positions, first_position, .. } = *self.sizes;
         let positions = positions.saturating_sub(first_position);
         let by_distance = |of: &dyn Fn(usize, i64) -> f32| {
             cpu::Relation::Distances(Arc::new(Distances::new(heads, positions, of)))
@@ -177,7 +180,7 @@ impl<'a> Relations<'a> {
             }
             Relation::Rotary(frequencies) => {
                 let turns = frequencies.turns(positions);
-                cpu::Relation::Rotary(Arc::new(Rotary::new(turns, hidden / heads / 2)))
+                cpu::Relation::Rotary(Arc::new(Rotary::new(turns, attention / heads / 2)))
             }
         }
     }

@@ -182,6 +182,21 @@ impl Tensors {
         self.take(&present, shape)
     }
 
+    /// Accounts for a tensor that some checkpoints have as a copy of another one. Fails if its numbers are others.
+    pub(crate) fn is_copy(&mut self, name: &str, of: &Tensor) -> Result<()> {
+        if !self.has(name) {
+            return Ok(());
+        }
+        let copy = self.take_as(name, of.dims(), of.dtype())?;
+        let distance = (copy.to_dtype(DType::F32)? - of.to_dtype(DType::F32)?)?.abs()?.sum_all()?;
+        match distance.to_scalar::<f32>()? {
+            0.0 => Ok(()),
+            _ => Err(self.problem(format!(
+                "`{name}` is not the table of word embeddings: expected a copy of it, or a `config.json` with `\"tie_word_embeddings\": false`"
+            ))),
+        }
+    }
+
     /// Marks a tensor as accounted for because it cannot affect the result.
     pub(crate) fn pass_over(&mut self, name: &str) {
         self.taken.insert(name.to_owned());

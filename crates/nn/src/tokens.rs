@@ -11,7 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::contract::{Overrides, contradiction};
 use crate::prefix::{Cuts, LONGEST, NoStart, Start};
 use crate::reading::{Reading, Tally};
-use crate::{Error, Result, vocabulary};
+use crate::{Error, Prompt, Result, vocabulary};
 
 /// The tokens of one text, or of a pair of texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +141,43 @@ enum Piece<'a> {
     },
 }
 
+/// The text of a template with its fields filled in, as [`Input::texts`] has it.
+pub(crate) fn template_text(template: &str, field: impl Fn(&str) -> String) -> String {
+    fill(template, field)
+}
+
+/// The names of the fields of a template, in order.
+pub(crate) fn template_fields(template: &str) -> Vec<&str> {
+    let name = |piece| match piece {
+        Piece::Field { name, .. } => Some(name),
+        Piece::Text(_) => None,
+    };
+    pieces(template).into_iter().filter_map(name).collect()
+}
+
+/// Where each of the first tokens of a text ends, in bytes, without special tokens: of all its tokens, or of at least `enough`.
+pub(crate) fn first_ends(
+    cuts: &Cuts,
+    tokenizer: &tokenizers::Tokenizer,
+    text: &str,
+    enough: usize,
+) -> Result<Vec<usize>> {
+    let start = cuts.start(tokenizer, text, enough).map_err(|problem| match problem {
+        NoStart::Tokenizer(error) => Error::Unfit(error.to_string()),
+        NoStart::TooLong => too_long(text),
+    })?;
+    Ok(start.tokens.get_offsets().iter().map(|&(_, end)| end).collect())
+}
+
+fn too_long(text: &str) -> Error {
+    Error::Unfit(format!(
+        "a text of {} bytes that begins `{}` would have to be tokenized beyond {LONGEST} bytes: it has no end of \
+         a word for as long, or both texts of a pair are longer; take it out, or cut it",
+        text.len(),
+        text.chars().take(30).collect::<String>()
+    ))
+}
+
 /// Splits `"query: {text}"` into its pieces; a brace that is never closed is text.
 fn pieces(template: &str) -> Vec<Piece<'_>> {
     let (mut pieces, mut rest) = (Vec::new(), template);
@@ -156,13 +193,7 @@ fn pieces(template: &str) -> Vec<Piece<'_>> {
 }
 
 fn check_fields(template: &str, fields: &[&str]) -> std::result::Result<(), String> {
-    let found: Vec<&str> = pieces(template)
-        .into_iter()
-        .filter_map(|piece| match piece {
-            Piece::Field { name, .. } => Some(name),
-            Piece::Text(_) => None,
-        })
-        .collect();
+    let found = template_fields(template);
     let expected =
         || fields.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ");
     match found.iter().find(|name| !fields.contains(name)) {
@@ -299,12 +330,7 @@ impl Tokenizer {
 
     /// Binds the tokenizer to an input. Fails if the template, the length or the fill token does not fit it.
     pub fn bind(&self, input: &Input, truncation: Truncation) -> Result<Bound> {
-        if input.max_length > self.positions {
-            return Err(Error::Unfit(format!(
-                "{}: `max_length` is {}, the model has {} positions",
-                self.name, input.max_length, self.positions
-            )));
-        }
+        self.check_length(input.max_length)?;
         let fill = |fill: &Fill| Ok::<_, Error>((self.id(&fill.token)?, fill.seen));
         let fill = input.fill.as_ref().map(fill).transpose()?;
         let truncation = self.truncation(input, truncation)?;
@@ -335,6 +361,32 @@ impl Tokenizer {
         self.skipped = Some(Skipped { unknown, characters });
     }
 
+    /// Binds the tokenizer to a prompt: a text with fields, of which those of `gives_way` are shortened, the first before the
+    /// others, where it has more than `max_length` tokens.
+    ///
+    /// # Errors
+    ///
+    /// If the model has fewer positions.
+    pub fn bind_prompt(
+        &self,
+        template: &str,
+        gives_way: &[&str],
+        max_length: usize,
+    ) -> Result<Prompt> {
+        self.check_length(max_length)?;
+        Ok(Prompt::new(&self.inner, template, gives_way, max_length))
+    }
+
+    fn check_length(&self, max_length: usize) -> Result<()> {
+        match max_length > self.positions {
+            true => Err(Error::Unfit(format!(
+                "{}: `max_length` is {max_length}, the model has {} positions",
+                self.name, self.positions
+            ))),
+            false => Ok(()),
+        }
+    }
+
     fn truncation(&self, input: &Input, truncation: Truncation) -> Result<TruncationParams> {
         let strategy = match truncation {
             Truncation::Longest => TruncationStrategy::LongestFirst,
@@ -360,6 +412,27 @@ impl Tokenizer {
     /// The text of the token with this id.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
+    }
+
+    /// The text that tokens stand for, without special tokens.
+    ///
+    /// # Errors
+    ///
+    /// If the tokenizer cannot write it.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        let text = self.inner.decode(ids, true);
+        text.map_err(|error| Error::Unfit(format!("{}: {error}", self.name)))
+    }
+
+    /// The tokens of a whole text, with the special tokens that the tokenizer puts around it.
+    ///
+    /// # Errors
+    ///
+    /// If the tokenizer cannot read it.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let encoded = self.inner.encode(text, true);
+        let encoded = encoded.map_err(|error| Error::Unfit(format!("{}: {error}", self.name)))?;
+        Ok(encoded.get_ids().to_vec())
     }
 
     /// Whether the token with this id is a special token.
@@ -490,12 +563,7 @@ impl Bound {
     fn start(&self, text: &str, enough: usize) -> Result<Start> {
         self.cuts.start(&self.inner, text, enough).map_err(|problem| match problem {
             NoStart::Tokenizer(error) => self.cannot(&error),
-            NoStart::TooLong => Error::Unfit(format!(
-                "a text of {} bytes that begins `{}` would have to be tokenized beyond {LONGEST} bytes: it has no end of \
-                 a word for as long, or both texts of a pair are longer; take it out, or cut it",
-                text.len(),
-                text.chars().take(30).collect::<String>()
-            )),
+            NoStart::TooLong => too_long(text),
         })
     }
 

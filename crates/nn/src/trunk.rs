@@ -158,6 +158,8 @@ struct Sight {
     turns: Option<(Tensor, Tensor)>,
     /// The embeddings of distances, `[rows, hidden]`, and the row for each query and key, `[seq, seq]`.
     rows: Option<(Tensor, Tensor)>,
+    /// Whether scores are divided by the square root of a head's width.
+    scaled: bool,
 }
 
 /// The number that is added to a score: 0 if the token is attended to, else -inf.
@@ -227,7 +229,12 @@ impl Trunk {
             let found = made.iter().find(|(like, _)| *like == attention);
             let of_block = match found {
                 Some((_, seen)) => seen.clone(),
-                None => Seen::Mask(Sight::new(attention, batch, table.as_ref(), &self.sizes)?),
+                None => Seen::Mask(Sight::new(
+                    attention,
+                    batch,
+                    table.as_ref(),
+                    (&self.sizes, &self.design),
+                )?),
             };
             if found.is_none() {
                 made.push((attention, of_block.clone()));
@@ -256,7 +263,8 @@ impl Design {
         tensors: &mut Tensors,
         name: &str,
     ) -> Result<LayerNorm> {
-        LayerNorm::load_with(tensors, name, (sizes.hidden, sizes.norm_eps), self.bias.norm)
+        let sizes = (sizes.hidden, sizes.norm_eps);
+        Ok(LayerNorm::load_with(tensors, name, sizes, self.bias.norm)?.centred(self.centring))
     }
 }
 
@@ -273,6 +281,9 @@ impl Embeddings {
         let position = table(names.position, sizes.positions)?;
         let token_type = table(names.token_type, sizes.token_types)?;
         let word = word.map_or_else(|| static_words::words(tensors, width), Ok)?;
+        for copy in names.word_copies {
+            tensors.is_copy(&format!("{prefix}{copy}"), &word)?;
+        }
         let norm = format!("{prefix}{}", names.embedding_norm);
         let mut load =
             || LayerNorm::load_with(tensors, &norm, (width, sizes.norm_eps), design.bias.norm);
@@ -309,7 +320,7 @@ impl Embeddings {
 }
 
 impl Table {
-    fn load(
+    pub(crate) fn load(
         Architecture { sizes, names, .. }: &Architecture,
         relation: &Relation,
         prefix: &str,
@@ -340,7 +351,7 @@ impl Table {
 }
 
 impl Block {
-    fn load(
+    pub(crate) fn load(
         architecture: &Architecture,
         number: usize,
         prefix: &str,
@@ -348,17 +359,20 @@ impl Block {
     ) -> Result<Self> {
         let Architecture { sizes, design, names } = architecture;
         let (hidden, inner, bias) = (sizes.hidden, sizes.intermediate, design.bias);
+        let attended = (sizes.attention, hidden);
         let named = |name: &str| format!("{prefix}.{name}");
-        let [query, key, value] = names.attention.load(prefix, hidden, bias.attention, tensors)?;
+        let [query, key, value] =
+            names.attention.load(prefix, attended, bias.attention, tensors)?;
         let mut linear = |name: &str, sizes: (usize, usize), bias: bool| {
             Linear::load_with(tensors, &named(name), sizes, bias)
         };
-        let attention_output = linear(names.attention_output, (hidden, hidden), bias.output)?;
+        let attention_output =
+            linear(names.attention_output, (hidden, sizes.attention), bias.output)?;
         let down = linear(names.down, (hidden, inner), bias.down)?;
         let (gate, up) = names.up.load(prefix, (inner, hidden), bias.up, tensors)?;
         // What the embeddings normalised is not normalised again.
         let attention_norm = match (design.norm, number) {
-            (Placement::Before, 0) => None,
+            (Placement::Before, 0) if !names.embedding_norm.is_empty() => None,
             _ => Some(design.norm(sizes, tensors, &named(names.attention_norm))?),
         };
         let output_norm = design.norm(sizes, tensors, &named(names.output_norm))?;
@@ -426,7 +440,7 @@ impl Attended {
     fn load(
         &self,
         prefix: &str,
-        hidden: usize,
+        (width, hidden): (usize, usize),
         bias: bool,
         tensors: &mut Tensors,
     ) -> Result<[Linear; 3]> {
@@ -435,11 +449,11 @@ impl Attended {
         };
         match self {
             Self::Apart([query, key, value]) => {
-                Ok([load(query, hidden)?, load(key, hidden)?, load(value, hidden)?])
+                Ok([load(query, width)?, load(key, width)?, load(value, width)?])
             }
             Self::Stacked(name) => {
-                let all = load(name, 3 * hidden)?;
-                let part = |number: usize| all.part(number * hidden, hidden);
+                let all = load(name, 3 * width)?;
+                let part = |number: usize| all.part(number * width, width);
                 Ok([part(0)?, part(1)?, part(2)?])
             }
         }
@@ -478,11 +492,12 @@ impl Sight {
         attention: &Attention,
         batch: &Padded,
         table: Option<&Tensor>,
-        sizes: &Sizes,
+        (sizes, design): (&Sizes, &Design),
     ) -> Result<Self> {
         let (seq, device) = (batch.shape.1, batch.mask.device());
         let table = || table.expect("a relation that takes rows was loaded with a table");
-        let mut sight = Self { added: batch.mask.clone(), turns: None, rows: None };
+        let mut sight =
+            Self { added: batch.mask.clone(), turns: None, rows: None, scaled: design.scaled };
         if let Some(window) = attention.window {
             let near = |distance: i64| seen(distance.unsigned_abs() as usize <= window);
             let near = Tensor::from_vec(pairs(seq, near), (1, 1, seq, seq), device)?;
@@ -503,7 +518,7 @@ impl Sight {
                 sight.added = sight.added.broadcast_add(&far.broadcast_mul(&slopes)?)?;
             }
             Relation::Rotary(frequencies) => {
-                let width = sizes.hidden / sizes.heads / 2;
+                let width = sizes.attention / sizes.heads / 2;
                 let [cosines, sines] = frequencies
                     .turns(seq)
                     .map(|turns| Tensor::from_vec(turns, (1, 1, seq, width), device));
@@ -516,8 +531,8 @@ impl Sight {
         Ok(sight)
     }
 
-    /// Attention of each token over the tokens that it sees, `[batch, seq, hidden]`; queries, keys and values have the
-    /// same shape.
+    /// Attention of each token over the tokens that it sees, `[batch, seq, width of all heads]`; queries, keys and values
+    /// have the same shape.
     fn attention(&self, parts: [&Tensor; 3], block: &Block, heads: usize) -> Result<Tensor> {
         let (batch, seq, hidden) = parts[0].dims3()?;
         let [query, key, value] = parts.map(|part| split(part, heads));
@@ -527,10 +542,10 @@ impl Sight {
         }
         // What attention adds up: one product, or three where it is disentangled (He et al., §3.1).
         let terms = if self.rows.is_some() { 3 } else { 1 };
-        let query = (query / ((hidden / heads * terms) as f64).sqrt())?;
+        let scale = ((hidden / heads * terms) as f64).sqrt();
+        let query = if self.scaled { (query / scale)? } else { query };
         let mut scores = query.matmul(&key.t()?)?; // [batch, heads, seq, seq]
         if let Some((table, rows)) = &self.rows {
-            let scale = ((hidden / heads * terms) as f64).sqrt();
             let of_keys = split(&block.key.forward(table)?.unsqueeze(0)?, heads)?; // [1, heads, rows, width]
             let of_queries = split(&block.query.forward(table)?.unsqueeze(0)?, heads)?;
             let of_queries = (of_queries / scale)?;

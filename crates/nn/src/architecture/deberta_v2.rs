@@ -81,6 +81,7 @@ fn gelu() -> String {
 /// The names of tensors in a checkpoint that does not normalise the embeddings of distances.
 const PLAIN: Names = Names {
     word: "embeddings.word_embeddings.weight",
+    word_copies: &[],
     position: "",
     token_type: "embeddings.token_type_embeddings.weight",
     embedding_norm: "embeddings.LayerNorm",
@@ -179,6 +180,7 @@ impl Describe for Config {
             hidden: self.hidden_size,
             layers: self.num_hidden_layers,
             heads: self.num_attention_heads,
+            attention: self.hidden_size,
             intermediate: self.intermediate_size,
             positions: self.max_position_embeddings,
             first_position: 0,

@@ -28,6 +28,7 @@ const NORM_EPS: f64 = 1e-12;
 
 const NAMES: Names = Names {
     word: "embeddings.word_embeddings.weight",
+    word_copies: &[],
     position: "embeddings.position_embeddings.weight",
     token_type: "",
     embedding_norm: "embeddings.LayerNorm",
@@ -66,6 +67,7 @@ impl Describe for Config {
             hidden: self.dim,
             layers: self.n_layers,
             heads: self.n_heads,
+            attention: self.dim,
             intermediate: self.hidden_dim,
             positions: self.max_position_embeddings,
             first_position: 0,

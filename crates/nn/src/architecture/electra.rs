@@ -30,6 +30,7 @@ pub struct Config {
 
 const NAMES: Names = Names {
     word: "embeddings.word_embeddings.weight",
+    word_copies: &[],
     position: "embeddings.position_embeddings.weight",
     token_type: "embeddings.token_type_embeddings.weight",
     embedding_norm: "embeddings.LayerNorm",
@@ -73,6 +74,7 @@ impl Describe for Config {
             hidden: self.hidden_size,
             layers: self.num_hidden_layers,
             heads: self.num_attention_heads,
+            attention: self.hidden_size,
             intermediate: self.intermediate_size,
             positions: self.max_position_embeddings,
             first_position: 0,

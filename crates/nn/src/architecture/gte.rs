@@ -67,6 +67,7 @@ fn yes() -> bool {
 
 const NAMES: Names = Names {
     word: "embeddings.word_embeddings.weight",
+    word_copies: &[],
     position: "",
     token_type: "embeddings.token_type_embeddings.weight",
     embedding_norm: "embeddings.LayerNorm",
@@ -139,6 +140,7 @@ impl Describe for Config {
             hidden: self.hidden_size,
             layers: self.num_hidden_layers,
             heads: self.num_attention_heads,
+            attention: self.hidden_size,
             intermediate: self.intermediate_size,
             positions: self.max_position_embeddings,
             first_position: 0,

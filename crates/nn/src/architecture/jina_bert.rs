@@ -49,6 +49,7 @@ impl Describe for Config {
             hidden: self.hidden_size,
             layers: self.num_hidden_layers,
             heads: self.num_attention_heads,
+            attention: self.hidden_size,
             intermediate: self.intermediate_size,
             positions: self.max_position_embeddings,
             first_position: 0,

@@ -15,6 +15,7 @@ pub mod nomic_bert;
 pub mod relation;
 pub mod roberta;
 pub mod static_words;
+pub mod t5;
 
 use std::path::Path;
 
@@ -46,8 +47,10 @@ pub struct Sizes {
     pub hidden: usize,
     /// The number of blocks.
     pub layers: usize,
-    /// The number of attention heads; `hidden` is a multiple of it.
+    /// The number of attention heads; `attention` is a multiple of it.
     pub heads: usize,
+    /// The width of all heads together; it differs from `hidden` in some sizes of T5 only.
+    pub attention: usize,
     /// The width inside the feed-forward part of a block.
     pub intermediate: usize,
     /// The number of rows of the position embeddings; in a model without those, the largest number of tokens that it
@@ -65,13 +68,13 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// The multiplications in the dense layers of all blocks for each token: four products of `hidden` by `hidden` and
+    /// The multiplications in the dense layers of all blocks for each token: four products of `hidden` by `attention` and
     /// two of `hidden` by `intermediate` in each block. Products between tokens are not counted; for texts of usual
     /// lengths they are about a tenth more.
     pub fn multiplications(&self) -> u64 {
-        let [hidden, inner, layers] =
-            [self.hidden, self.intermediate, self.layers].map(|n| n as u64);
-        layers * (4 * hidden * hidden + 2 * hidden * inner)
+        let [hidden, attention, inner, layers] =
+            [self.hidden, self.attention, self.intermediate, self.layers].map(|n| n as u64);
+        layers * (4 * hidden * attention + 2 * hidden * inner)
     }
 }
 
@@ -82,6 +85,10 @@ pub struct Design {
     pub attention: Vec<Attention>,
     /// Where a block normalises.
     pub norm: Placement,
+    /// What its layer norms subtract.
+    pub centring: Centring,
+    /// Whether the score of two tokens is divided by the square root of a head's width.
+    pub scaled: bool,
     /// Which layers of a block have a bias.
     pub bias: Biases,
     /// Whether the dense layer of the classification head has a bias.
@@ -108,6 +115,15 @@ pub enum Placement {
     After,
     /// To the input of a part, `x + part(norm(x))`, and once more to the output of the last block.
     Before,
+}
+
+/// What a layer norm subtracts from a row before it divides by the root of the mean square of what is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Centring {
+    /// The mean of the row, as in layer normalisation (Ba, Kiros and Hinton, 2016).
+    Mean,
+    /// Nothing: root mean square normalisation (Zhang and Sennrich, NeurIPS 2019, eq. 4).
+    Nothing,
 }
 
 /// Which layers of a block have a bias.
@@ -142,6 +158,8 @@ impl Design {
         Self {
             attention: vec![attention; layers.min(MOST_LAYERS)], // more are refused later
             norm: Placement::After,
+            centring: Centring::Mean,
+            scaled: true,
             bias: Biases::ALL,
             head_bias: true,
             classified: Pooling::Cls,
@@ -171,6 +189,8 @@ impl Design {
 #[derive(Debug)]
 pub struct Names {
     pub(crate) word: &'static str,
+    /// Other names under which libraries have saved the same word embeddings.
+    pub(crate) word_copies: &'static [&'static str],
     pub(crate) position: &'static str,
     pub(crate) token_type: &'static str,
     pub(crate) embedding_norm: &'static str,
@@ -243,6 +263,70 @@ pub(crate) struct MaskedLmNames {
     pub(crate) activation: Option<Activation>,
 }
 
+/// The description of an encoder-decoder: an encoder, and a decoder that looks at the encoder's last hidden states too.
+#[derive(Debug, Clone)]
+pub struct EncoderDecoder {
+    /// The encoder.
+    pub encoder: Architecture,
+    /// The decoder without its attention to the encoder's states.
+    pub decoder: Architecture,
+    /// The names of what only a decoder has.
+    pub(crate) cross: &'static CrossNames,
+    /// Whether the output layer is the table of word embeddings.
+    pub tied: bool,
+    /// The factor of the decoder's states before the output layer.
+    pub output_scale: f64,
+    /// The token before the first that the decoder writes.
+    pub start: u32,
+    /// The token after the last one.
+    pub end: u32,
+}
+
+/// The names of a decoder's attention to the encoder's states, below those of its block, and of its output layer.
+#[derive(Debug)]
+pub(crate) struct CrossNames {
+    /// Queries, keys and values.
+    pub(crate) attention: [&'static str; 3],
+    pub(crate) output: &'static str,
+    pub(crate) norm: &'static str,
+    /// The output layer, `[vocab, hidden]`; not below a prefix.
+    pub(crate) head: &'static str,
+    /// Tensors that old files have and no code reads.
+    pub(crate) unused: &'static [&'static str],
+}
+
+/// The supported encoder-decoders, by the `model_type` of their `config.json`.
+const ENCODER_DECODERS: [&str; 2] = ["t5", "mt5"];
+
+impl EncoderDecoder {
+    /// Reads the `config.json` at `path`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or describes a model that is not supported or that has no decoder.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|problem| Error::file(path, problem))
+    }
+
+    /// Reads the text of a `config.json`; the error says what is wrong or not supported.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let keys: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let found = keys["model_type"].as_str().unwrap_or_default();
+        if !ENCODER_DECODERS.contains(&found) {
+            return Err(format!(
+                "`model_type` is `{found}`: expected an encoder-decoder, one of {}",
+                ENCODER_DECODERS.join(", ")
+            ));
+        }
+        let config: t5::Config = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let both = Self::try_from(config)?;
+        Ok(Self { encoder: both.encoder.checked()?, decoder: both.decoder.checked()?, ..both })
+    }
+}
+
 /// The largest number of blocks that is accepted. No encoder has as many; the limit keeps a damaged number from being
 /// counted up to.
 const MOST_LAYERS: usize = 1024;
@@ -256,7 +340,7 @@ type Read = fn(&str) -> std::result::Result<Architecture, String>;
 
 /// The supported encoders: the `model_type` of their `config.json`, the version of their code, and the function that
 /// reads the config. The version is raised by every change to the output for the same tokens.
-const ARCHITECTURES: [(&str, u32, Read); 14] = [
+const ARCHITECTURES: [(&str, u32, Read); 16] = [
     ("bert", 1, bert_or_jina),
     ("dpr", 1, read::<bert::Config>), // BERT under another name; a projection, where there is one, is a head
     ("distilbert", 1, read::<distilbert::Config>),
@@ -271,6 +355,8 @@ const ARCHITECTURES: [(&str, u32, Read); 14] = [
     ("new", 1, read::<gte::Config>),
     ("gte", 1, read::<gte::Config>),
     ("model2vec", 1, read::<static_words::Config>),
+    ("t5", 1, read::<t5::Config>),
+    ("mt5", 1, read::<t5::Config>),
 ];
 
 /// A `config.json` that can be turned into an [`Architecture`].
@@ -350,7 +436,7 @@ impl Architecture {
     }
 
     fn checked(self) -> std::result::Result<Self, String> {
-        let Sizes { hidden, heads, layers, positions, .. } = self.sizes;
+        let Sizes { attention, heads, layers, positions, .. } = self.sizes;
         if layers > MOST_LAYERS {
             return Err(format!("{layers} layers, expected at most {MOST_LAYERS}"));
         }
@@ -358,12 +444,12 @@ impl Architecture {
         if related && positions > MOST_POSITIONS {
             return Err(format!("{positions} positions, expected at most {MOST_POSITIONS}"));
         }
-        if heads == 0 || hidden % heads != 0 {
-            return Err(format!("{heads} heads cannot share a hidden size of {hidden}"));
+        if heads == 0 || attention % heads != 0 {
+            return Err(format!("{heads} heads cannot share a width of {attention}"));
         }
         let turns = |attention: &Attention| matches!(attention.relation, Relation::Rotary(_));
-        if (hidden / heads) % 2 != 0 && self.design.attention.iter().any(turns) {
-            let width = hidden / heads;
+        if (attention / heads) % 2 != 0 && self.design.attention.iter().any(turns) {
+            let width = attention / heads;
             return Err(format!("a head of {width} values cannot be turned in pairs"));
         }
         Ok(self)
@@ -389,10 +475,10 @@ mod tests {
 
     #[test]
     fn an_architecture_we_lack_lists_those_we_have() {
-        let error = Architecture::parse(r#"{"model_type": "t5"}"#).unwrap_err();
+        let error = Architecture::parse(r#"{"model_type": "bloom"}"#).unwrap_err();
         assert_eq!(
             error,
-            "`model_type` is `t5`: expected one of bert, dpr, distilbert, roberta, xlm-roberta, camembert, electra, mpnet, modernbert, nomic_bert, deberta-v2, new, gte, model2vec"
+            "`model_type` is `bloom`: expected one of bert, dpr, distilbert, roberta, xlm-roberta, camembert, electra, mpnet, modernbert, nomic_bert, deberta-v2, new, gte, model2vec, t5, mt5"
         );
     }
 
@@ -432,7 +518,7 @@ mod tests {
             Architecture::parse(&text).unwrap_err()
         };
         let heads = r#""num_attention_heads": 3"#;
-        assert_eq!(bert(heads), "3 heads cannot share a hidden size of 8");
+        assert_eq!(bert(heads), "3 heads cannot share a width of 8");
         let relative = r#""num_attention_heads": 2, "position_embedding_type": "relative_key""#;
         assert!(bert(relative).contains("expected `absolute`"));
         let activation = r#""num_attention_heads": 2, "hidden_act": "mish""#;

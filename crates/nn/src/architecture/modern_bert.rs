@@ -8,8 +8,8 @@
 use serde::Deserialize;
 
 use super::{
-    Architecture, Attended, Attention, Biases, ClassifierNames, Describe, Design, Frequencies,
-    MOST_LAYERS, MaskedLmNames, Names, Placement, Relation, Sizes, Up,
+    Architecture, Attended, Attention, Biases, Centring, ClassifierNames, Describe, Design,
+    Frequencies, MOST_LAYERS, MaskedLmNames, Names, Placement, Relation, Sizes, Up,
 };
 use crate::{Activation, Pooling};
 
@@ -82,6 +82,7 @@ fn first() -> Pooling {
 
 const NAMES: Names = Names {
     word: "embeddings.tok_embeddings.weight",
+    word_copies: &[],
     position: "",
     token_type: "",
     embedding_norm: "embeddings.norm",
@@ -170,6 +171,8 @@ impl Describe for Config {
         let design = Design {
             attention: self.attention()?,
             norm: Placement::Before,
+            centring: Centring::Mean,
+            scaled: true,
             bias: Biases {
                 attention: self.attention_bias,
                 output: self.attention_bias,
@@ -187,6 +190,7 @@ impl Describe for Config {
             hidden: self.hidden_size,
             layers: self.num_hidden_layers,
             heads: self.num_attention_heads,
+            attention: self.hidden_size,
             intermediate: self.intermediate_size,
             positions: self.max_position_embeddings,
             first_position: 0,

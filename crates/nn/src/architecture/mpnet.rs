@@ -40,6 +40,7 @@ const FURTHEST: usize = 128;
 
 const NAMES: Names = Names {
     word: "embeddings.word_embeddings.weight",
+    word_copies: &[],
     position: "embeddings.position_embeddings.weight",
     token_type: "",
     embedding_norm: "embeddings.LayerNorm",
@@ -78,6 +79,7 @@ impl Describe for Config {
             hidden: self.hidden_size,
             layers: self.num_hidden_layers,
             heads: self.num_attention_heads,
+            attention: self.hidden_size,
             intermediate: self.intermediate_size,
             positions: self.max_position_embeddings,
             first_position: self.pad_token_id + 1,

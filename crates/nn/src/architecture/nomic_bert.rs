@@ -47,6 +47,7 @@ pub struct Config {
 
 const NAMES: Names = Names {
     word: "embeddings.word_embeddings.weight",
+    word_copies: &[],
     position: "",
     token_type: "embeddings.token_type_embeddings.weight",
     embedding_norm: "emb_ln",
@@ -146,6 +147,7 @@ impl Describe for Newer {
             hidden: self.hidden_size,
             layers: self.num_hidden_layers,
             heads: self.num_attention_heads,
+            attention: self.hidden_size,
             intermediate: self.intermediate_size,
             positions: self.max_position_embeddings,
             first_position: 0,
@@ -176,6 +178,7 @@ impl Describe for Config {
             hidden: self.n_embd,
             layers: self.n_layer,
             heads: self.n_head,
+            attention: self.n_embd,
             intermediate: self.n_inner.unwrap_or(4 * self.n_embd),
             positions: self.positions(),
             first_position: 0,

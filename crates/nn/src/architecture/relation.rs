@@ -35,6 +35,14 @@ pub enum Buckets {
         /// About the distance at which the last bucket begins.
         furthest: usize,
     },
+    /// The buckets of T5's decoder, in which a token sees those before it only: `count` rows for the distances to them. The
+    /// first half of the rows stand for one distance each; the others widen as above.
+    Behind {
+        /// The number of rows of the table.
+        count: usize,
+        /// About the distance at which the last bucket begins.
+        furthest: usize,
+    },
     /// DeBERTa's buckets: `2 span` rows, with distance 0 in the middle. On each side, the first half of the rows stand
     /// for one distance each; the others widen by a constant factor up to `furthest`. Without `furthest`, every row is
     /// one distance.
@@ -50,7 +58,7 @@ impl Buckets {
     /// The number of rows of the table.
     pub fn rows(self) -> usize {
         match self {
-            Self::Halves { count, .. } => count,
+            Self::Halves { count, .. } | Self::Behind { count, .. } => count,
             Self::Signed { span, .. } => 2 * span,
         }
     }
@@ -61,6 +69,9 @@ impl Buckets {
             Self::Halves { count, furthest } => {
                 let side = if distance > 0 { count / 2 } else { 0 };
                 side + halved(distance.unsigned_abs() as usize, count / 2, furthest)
+            }
+            Self::Behind { count, furthest } => {
+                halved((-distance).max(0) as usize, count, furthest)
             }
             Self::Signed { span, furthest } => {
                 let far = furthest.map_or(distance.abs(), |furthest| {
@@ -158,6 +169,17 @@ mod tests {
         // 8 + ln(50 / 8) / ln(128 / 8) · 8 = 13.29, and 16 more for a key behind the query
         assert_eq!([buckets.row(-50), buckets.row(50), buckets.row(0)], [13, 29, 0]);
         assert_eq!([buckets.row(-5000), buckets.row(5000)], [15, 31]);
+    }
+
+    /// `_relative_position_bucket(-torch.arange(200), bidirectional=False, num_buckets=32, max_distance=128)`.
+    #[test]
+    fn buckets_behind_take_all_rows_for_one_direction() {
+        let buckets = Buckets::Behind { count: 32, furthest: 128 };
+        let singles: Vec<i64> = (1..=16).collect();
+        let wider = [19, 21, 24, 27, 31, 35, 40, 46, 52, 59, 67, 77, 87, 99, 113];
+        assert_eq!(firsts(|d| buckets.row(-d), 600), [&singles[..], &wider].concat());
+        // 16 + ln(50 / 16) / ln(128 / 16) · 16 = 24.77
+        assert_eq!([buckets.row(-50), buckets.row(0), buckets.row(-5000)], [24, 0, 31]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ fn unbounded() -> usize {
 
 const NAMES: Names = Names {
     word: "embeddings",
+    word_copies: &[],
     position: "",
     token_type: "",
     embedding_norm: "",
@@ -59,6 +60,7 @@ impl Describe for Config {
             hidden: self.hidden_dim,
             layers: 0,
             heads: 1,
+            attention: self.hidden_dim,
             intermediate: 0,
             positions: self.seq_length,
             first_position: 0,

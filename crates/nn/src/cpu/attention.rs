@@ -30,6 +30,7 @@ pub(super) struct Attention<'a> {
     pub(super) queries: &'a [f32],
     /// `[length, 2 hidden]`: the key and the value of each token, side by side.
     pub(super) keys_values: &'a [f32],
+    /// The width of all heads together.
     pub(super) hidden: usize,
     pub(super) relation: &'a Relation,
     /// The largest distance at which a query sees a key.

@@ -63,8 +63,14 @@ const BLOCK: usize = 128;
 pub struct Shape {
     /// The number of values of a token between layers.
     pub hidden: usize,
-    /// The number of attention heads, each `hidden / heads` wide.
+    /// The number of attention heads, each `attention / heads` wide.
     pub heads: usize,
+    /// The width of all heads together.
+    pub attention: usize,
+    /// Whether the score of two tokens is divided by the square root of a head's width.
+    pub scaled: bool,
+    /// Whether a layer norm subtracts the mean of a row.
+    pub centred: bool,
     /// The number of values of a token inside a feed-forward block.
     pub intermediate: usize,
     /// The epsilon of layer norms, which is added to the variance.
@@ -105,13 +111,13 @@ pub struct Norm<'a> {
 /// The weights of one layer.
 #[derive(Clone)]
 pub struct LayerWeights<'a> {
-    /// Makes the queries: `[hidden, hidden]`.
+    /// Makes the queries: `[attention, hidden]`.
     pub query: Dense<'a>,
-    /// Makes the keys: `[hidden, hidden]`.
+    /// Makes the keys: `[attention, hidden]`.
     pub key: Dense<'a>,
-    /// Makes the values: `[hidden, hidden]`.
+    /// Makes the values: `[attention, hidden]`.
     pub value: Dense<'a>,
-    /// The layer after attention: `[hidden, hidden]`.
+    /// The layer after attention: `[hidden, attention]`.
     pub output: Dense<'a>,
     /// Applied after attention and its residual, or before attention; `None` where the embeddings are normalised
     /// already.
@@ -217,9 +223,9 @@ impl Layers {
     /// A transformer without layers. [`push`](Self::push) adds them one by one, so that a caller can free the source of
     /// each. Fails if the heads do not divide the width.
     pub fn new(shape: Shape, arithmetic: Arithmetic, simd: Simd) -> Result<Self, ShapeError> {
-        let Shape { hidden, heads, .. } = shape;
-        if heads == 0 || hidden == 0 || hidden % heads != 0 {
-            return Err(ShapeError::Heads { hidden, heads });
+        let Shape { hidden, heads, attention, .. } = shape;
+        if heads == 0 || hidden == 0 || attention % heads != 0 {
+            return Err(ShapeError::Heads { hidden: attention, heads });
         }
         Ok(Self { shape, arithmetic, simd, stack: Vec::new(), final_norm: None })
     }
@@ -237,20 +243,20 @@ impl Layers {
 
     /// Packs one more layer, which follows those before. Fails if it does not fit the shape.
     pub fn push(&mut self, weights: &LayerWeights<'_>) -> Result<(), ShapeError> {
-        let Shape { hidden, intermediate, norm_eps, .. } = self.shape;
+        let Shape { hidden, attention, intermediate, .. } = self.shape;
         let LayerWeights { query, key, value, output, up, down, relation, .. } = weights;
         for dense in [query, key, value] {
-            dense.check("linear layer of attention", hidden, hidden)?;
+            dense.check("linear layer of attention", hidden, attention)?;
         }
         let pack = |dense: &Dense<'_>, inputs, outputs| {
             dense.check("linear layer", inputs, outputs)?;
             Linear::pack(dense, inputs, self.arithmetic, self.simd)
         };
-        let norm = |norm: &Norm<'_>| LayerNorm::new(norm, hidden, norm_eps);
+        let norm = |norm: &Norm<'_>| self.norm(norm);
         let layer = Layer {
-            query: pack(&self.scaled(query, relation.terms()).borrow(), hidden, hidden)?,
-            key_value: pack(&stacked(key, value).borrow(), hidden, 2 * hidden)?,
-            output: pack(output, hidden, hidden)?,
+            query: pack(&self.scaled(query, relation.terms()).borrow(), hidden, attention)?,
+            key_value: pack(&stacked(key, value).borrow(), hidden, 2 * attention)?,
+            output: pack(output, attention, hidden)?,
             attention_norm: weights.attention_norm.as_ref().map(norm).transpose()?,
             gate: weights.gate.as_ref().map(|gate| pack(gate, hidden, intermediate)).transpose()?,
             up: pack(up, hidden, intermediate)?,
@@ -266,14 +272,19 @@ impl Layers {
     /// Sets the layer norm after the last layer, for layers that normalise the input of their parts. Fails if it does
     /// not fit the shape.
     pub fn finish(&mut self, norm: &Norm<'_>) -> Result<(), ShapeError> {
-        let Shape { hidden, norm_eps, .. } = self.shape;
-        self.final_norm = Some(LayerNorm::new(norm, hidden, norm_eps)?);
+        self.final_norm = Some(self.norm(norm)?);
         Ok(())
+    }
+
+    fn norm(&self, norm: &Norm<'_>) -> Result<LayerNorm, ShapeError> {
+        let Shape { hidden, norm_eps, centred, .. } = self.shape;
+        Ok(LayerNorm::new(norm, hidden, norm_eps)?.centred(centred))
     }
 
     /// The layer of queries, with the factor of attention multiplied into its weights, where it costs nothing.
     fn scaled(&self, query: &Dense<'_>, terms: usize) -> Owned {
-        let scale = head::query_scale(self.shape.hidden / self.shape.heads, terms);
+        let width = if self.shape.scaled { self.shape.attention / self.shape.heads } else { 1 };
+        let scale = head::query_scale(width, terms);
         let scaled = |values: &[f32]| values.iter().map(|value| value * scale).collect();
         Owned { weight: scaled(query.weight), bias: scaled(query.bias) }
     }
@@ -353,11 +364,12 @@ impl Layers {
     ) {
         let Scratch { queries, keys_values, context, normed, inner, quantised, attention, .. } =
             scratch;
-        let Shape { hidden, heads, .. } = self.shape;
+        let Shape { hidden, heads, attention: width, .. } = self.shape;
 
         let before = self.before(layer.attention_norm.as_ref(), states, normed);
+        let tokens = before.len() / hidden;
         let input = layer.key_value.input(before, quantised);
-        keys_values.resize(2 * before.len(), 0.0);
+        keys_values.resize(2 * tokens * width, 0.0);
         layer.key_value.product(input, Finish::Write(Function::Identity), keys_values);
         let input = match rows {
             Rows::All => input,
@@ -367,34 +379,35 @@ impl Layers {
                 layer.query.input(before, quantised)
             }
         };
-        queries.resize(states.len(), 0.0);
+        let asking = states.len() / hidden;
+        queries.resize(asking * width, 0.0);
         layer.query.product(input, Finish::Write(Function::Identity), queries);
 
-        context.resize(states.len(), 0.0);
+        context.resize(asking * width, 0.0);
         let (mut token, mut query) = (0, 0);
         for (&length, &seen) in lengths.iter().zip(seen) {
             let asked = if rows == Rows::First { 1 } else { length };
-            let queries = &mut queries[query * hidden..][..asked * hidden];
-            let keys_values = &mut keys_values[token * 2 * hidden..][..seen * 2 * hidden];
+            let queries = &mut queries[query * width..][..asked * width];
+            let keys_values = &mut keys_values[token * 2 * width..][..seen * 2 * width];
             if let Relation::Rotary(rotary) = &layer.relation {
-                rotary.turn(self.simd, queries, hidden, hidden);
-                rotary.turn(self.simd, keys_values, hidden, 2 * hidden);
+                rotary.turn(self.simd, queries, width, width);
+                rotary.turn(self.simd, keys_values, width, 2 * width);
             }
             let sequence = Attention {
                 heads,
                 queries,
                 keys_values,
-                hidden,
+                hidden: width,
                 relation: &layer.relation,
                 window: layer.window,
                 scratch: attention,
-                out: &mut context[query * hidden..][..asked * hidden],
+                out: &mut context[query * width..][..asked * width],
             };
             sequence.apply(self.simd);
             token += length;
             query += asked;
         }
-        let blocks = states.chunks_mut(BLOCK * hidden).zip(context.chunks(BLOCK * hidden));
+        let blocks = states.chunks_mut(BLOCK * hidden).zip(context.chunks(BLOCK * width));
         for (states, context) in blocks {
             let buffers = Buffers { quantised, normed, inner };
             self.after_attention(layer, states, context, buffers);

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! y = (x - mean(x)) / √(var(x) + ε) · weight + bias
+//! y = x / √(mean(x²) + ε) · weight + bias                without centring: Zhang and Sennrich, NeurIPS 2019, eq. 4
 //! ```
 
 use nir_kernels::{Job, Lanes, Simd, total};
@@ -14,13 +15,21 @@ pub struct LayerNorm {
     weight: Vec<f32>,
     bias: Vec<f32>,
     eps: f32,
+    /// Whether the mean of a row is subtracted.
+    centred: bool,
 }
 
 impl LayerNorm {
     /// Copies the weights of a layer norm over rows of `width` values. Fails if they have another width.
     pub fn new(norm: &Norm<'_>, width: usize, eps: f32) -> Result<Self, ShapeError> {
         norm.check("normalisation", width)?;
-        Ok(Self { weight: norm.weight.to_vec(), bias: norm.bias.to_vec(), eps })
+        Ok(Self { weight: norm.weight.to_vec(), bias: norm.bias.to_vec(), eps, centred: true })
+    }
+
+    /// The same weights; `centred` says whether the mean of a row is subtracted.
+    #[must_use]
+    pub fn centred(self, centred: bool) -> Self {
+        Self { centred, ..self }
     }
 
     /// Normalises every row in place.
@@ -48,8 +57,11 @@ impl Job for Apply<'_> {
 #[inline(always)]
 fn normalise<V: Lanes>(row: &mut [f32], norm: &LayerNorm) {
     let width = row.len() as f32;
-    let sum = total(row.chunks(V::LANES), |sum: V, part| sum + V::load(part));
-    let mean = V::splat(sum / width);
+    let mean = match norm.centred {
+        true => total(row.chunks(V::LANES), |sum: V, part| sum + V::load(part)) / width,
+        false => 0.0,
+    };
+    let mean = V::splat(mean);
     let squares = total(row.chunks(V::LANES), |squares: V, part| {
         // Lanes beyond the row are the mean itself, so that they differ from it by nothing.
         let difference = V::load(part).first_or(part.len(), mean) - mean;

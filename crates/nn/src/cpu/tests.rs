@@ -320,6 +320,9 @@ fn distance(a: &[f32], b: &[f64]) -> f64 {
 fn minilm(layers: usize) -> Model {
     let shape = Shape {
         hidden: 384,
+        attention: 384,
+        scaled: true,
+        centred: true,
         heads: 12,
         intermediate: 1536,
         norm_eps: 1e-12,
@@ -348,7 +351,8 @@ fn designed(
     random: &mut Random,
 ) -> Model {
     let width = (shape.hidden / shape.heads).next_multiple_of(2);
-    let shape = Shape { hidden: shape.heads * width, placement, ..shape };
+    let hidden = shape.heads * width;
+    let shape = Shape { hidden, attention: hidden, placement, ..shape };
     Model { gated, standing, window, ..Model::new(shape, 2, random) }
 }
 
@@ -363,6 +367,9 @@ fn shapes() -> impl Strategy<Value = Shape> {
     (1..5_usize, 2..70_usize, 1..130_usize, activation).prop_map(
         |(heads, width, intermediate, activation)| Shape {
             hidden: heads * width,
+            attention: heads * width,
+            scaled: true,
+            centred: true,
             heads,
             intermediate,
             norm_eps: 1e-5,
@@ -539,7 +546,7 @@ fn nothing_gives_nothing() {
 
 #[test]
 fn weights_of_another_size_are_refused() {
-    let shape = Shape { hidden: 385, ..minilm(1).shape };
+    let shape = Shape { hidden: 385, attention: 385, ..minilm(1).shape };
     let error = Layers::new(shape, Arithmetic::F32, Simd::get()).err().unwrap().to_string();
     assert!(error.starts_with("12 attention heads cannot share a width of 385"), "{error}");
     let dense = Dense { weight: &[0.0; 5], bias: &[0.0; 2] };

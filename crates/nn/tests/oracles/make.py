@@ -338,6 +338,11 @@ def bert_config(f: Fixture, vocab: int, special: dict):
             "hidden_dim": INTERMEDIATE,
             "max_position_embeddings": POSITIONS,
         }
+    if f.config is hf.T5Config:
+        # The heads together are wider than the states, as in T5's largest sizes.
+        common = {
+            "vocab_size": vocab, "d_model": HIDDEN, "d_kv": 12, "d_ff": INTERMEDIATE, "num_layers": f.layers, "num_heads": HEADS,
+        }
     if f.config in (hf.RobertaConfig, hf.XLMRobertaConfig):
         # The first position is pad_token_id + 1, so two rows of the table are never used.
         common |= {"max_position_embeddings": POSITIONS + 2, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
@@ -450,6 +455,11 @@ FIXTURES = [
     Fixture("gte-stretched", GteStretched, base, WORDS, G, {"type_vocab_size": 0}, FEW, 2, gte_names, published=gte_stretched_published),
     Fixture("gte-relevance-1", hf.GteForSequenceClassification, logits, PIECES, G, ONE, FEW, 1, published=gte_published),
     Fixture("gte-mlm", hf.GteForMaskedLM, masked_lm, PIECES, G, {}, FEW, 1, published=gte_published),
+    Fixture("t5", hf.T5EncoderModel, base, tt.t5, hf.T5Config, every_state=True),
+    Fixture(
+        "t5-v1.1", hf.T5EncoderModel, base, tt.t5, hf.T5Config,
+        {"feed_forward_proj": "gated-gelu", "relative_attention_num_buckets": 8, "relative_attention_max_distance": 20}, FEW,
+    ),
     Fixture("jina-bert", JinaBert, base, WORDS, B, published=jina_published, every_state=True),
 ]
 
@@ -473,6 +483,8 @@ def draw(name: str, shape: torch.Size, g: torch.Generator) -> Tensor:
     else:
         # Queries and keys are larger, so that attention looks somewhere instead of everywhere.
         size = 2.5 if any(part in name for part in QUERIES_AND_KEYS) else 1.3
+        if "Attention.q." in name:  # T5, whose scores are not divided by the square root of a head's width
+            size = 1.3 / math.sqrt(12)
         if "Wqkv" in name:  # queries, keys and values in one
             third = shape[0] // 3
             size = torch.tensor([2.5] * 2 * third + [1.3] * third)[:, None]
@@ -523,7 +535,7 @@ def batch_of(rows: list[dict], pad: int, f: Fixture) -> dict[str, Tensor]:
     """Rows padded on the right to the longest; DistilBERT and RoBERTa have no use for token types."""
     width = max(len(r["input_ids"]) for r in rows)
     filler = {"input_ids": pad, "token_type_ids": 0, "attention_mask": 0}
-    unused = {"token_type_ids"} if f.config in (D, R, X, M, MO) else set()
+    unused = {"token_type_ids"} if f.config in (D, R, X, M, MO, hf.T5Config) else set()
     return {
         k: torch.tensor([r[k] + [filler[k]] * (width - len(r[k])) for r in rows])
         for k in filler

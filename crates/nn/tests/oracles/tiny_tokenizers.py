@@ -110,3 +110,28 @@ def unigram() -> tuple[Tokenizer, dict]:
     )
     tokenizer.decoder = decoders.Metaspace()
     return tokenizer, {"pad_token": "<pad>", "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
+
+
+# T5's tokens behind its pieces, the last first, and what monoT5 answers.
+SENTINELS = [f"<extra_id_{i}>" for i in reversed(range(12))]
+ANSWERS = ["▁true", "▁false"]
+
+
+def t5() -> tuple[Tokenizer, dict]:
+    """T5: the pieces of a unigram model behind <pad>, </s> and <unk>, sentinels behind them; nothing before a text."""
+    tokenizer, _ = unigram()
+    special = ["<pad>", "</s>", "<unk>"]
+    counts = count_pieces(words_of(tokenizer), "")
+    chosen = choose(counts, "", 205)
+    total = sum(counts[p] for p in chosen)
+    scored = [(p, round(math.log(counts[p] / total), 4)) for p in chosen]
+    answers = [(p, -9.0) for p in ANSWERS if p not in chosen]
+    vocabulary = [(t, 0.0) for t in special] + scored + answers + [(t, 0.0) for t in SENTINELS]
+    tokenizer.model = models.Unigram(vocabulary, unk_id=2)
+    fresh = Tokenizer(tokenizer.model)
+    fresh.normalizer, fresh.pre_tokenizer, fresh.decoder = tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.decoder
+    fresh.add_special_tokens(special + SENTINELS)
+    fresh.post_processor = processors.TemplateProcessing(
+        single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
+    )
+    return fresh, {"pad_token": "<pad>", "pad_token_id": 0, "eos_token_id": 1}

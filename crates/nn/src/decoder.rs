@@ -1,0 +1,371 @@
+//! The decoder of an encoder-decoder.
+//! Vaswani et al., NeurIPS 2017, figure 1; Raffel et al., JMLR 2020.
+//!
+//! ```text
+//! x = x + attention(norm(x), norm(x))       each token over itself and those before it
+//! x = x + attention(norm(x), states)        each token over the encoder's last hidden states
+//! x = x + W_down act(W_up norm(x))          gated where the architecture has a gate
+//! logits = W_head (scale · norm(x))
+//! ```
+//!
+//! Products run over the rows of all texts at once; attention runs over each text by itself, so there is no padding, and a text
+//! has the same numbers whatever it is computed with.
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::architecture::{Architecture, Buckets, EncoderDecoder, Relation};
+use crate::layers::{LayerNorm, Linear, softmax, wide};
+use crate::product::Product;
+use crate::trunk::{self, Table};
+use crate::{Activation, Backend, Error, Hidden, Result, Tensors};
+
+/// The blocks of a decoder and its output layer.
+pub(crate) struct Decoder {
+    /// `[vocab, hidden]`
+    word: Tensor,
+    relation: Distances,
+    blocks: Vec<Block>,
+    final_norm: LayerNorm,
+    head: Linear,
+    output_scale: f64,
+    /// Attention heads.
+    heads: usize,
+    /// The factor of scores of attention.
+    score_scale: Option<f64>,
+    device: Device,
+}
+
+struct Block {
+    own: Attention,
+    cross: Attention,
+    norm: LayerNorm,
+    gate: Option<Product>,
+    up: Product,
+    down: Product,
+    activation: Activation,
+}
+
+/// One attention of a block. Its input is normalised, and its output is added to its input.
+struct Attention {
+    norm: LayerNorm,
+    query: Product,
+    key: Product,
+    value: Product,
+    output: Product,
+}
+
+/// The learned number for each head and distance, from 0 back.
+struct Distances {
+    buckets: Buckets,
+    /// `[rows, heads]`
+    table: Vec<f32>,
+    heads: usize,
+}
+
+/// The keys and values of an attention of one text, `[heads, tokens, width]` each.
+type KeysValues = (Tensor, Tensor);
+
+/// What a decoder has computed of one text so far, which is not computed again when the text is continued.
+#[derive(Clone, Default)]
+pub(crate) struct Past {
+    /// For each block, the keys and values of the text's own tokens.
+    own: Vec<KeysValues>,
+    /// For each block, those of the encoder's states.
+    cross: Vec<KeysValues>,
+    /// Tokens of the text so far.
+    length: usize,
+}
+
+impl Decoder {
+    /// Takes the tensors of the decoder and of its output layer.
+    ///
+    /// - `word`: the table of word embeddings, `[vocab, hidden]`
+    pub(crate) fn load(of: &EncoderDecoder, word: &Tensor, tensors: &mut Tensors) -> Result<Self> {
+        let EncoderDecoder { decoder, cross, tied, output_scale, .. } = of;
+        let Architecture { sizes, design, names } = decoder;
+        let prefix = tensors.prefix(names.word)?;
+        for copy in names.word_copies {
+            tensors.is_copy(&format!("{prefix}{copy}"), word)?;
+        }
+        for unused in cross.unused {
+            tensors.pass_over(&format!("{prefix}{unused}"));
+        }
+        let relation = Distances::load(decoder, &prefix, tensors)?;
+        let block = |number| Block::load(of, number, &prefix, tensors);
+        let blocks = (0..sizes.layers).map(block).collect::<Result<_>>()?;
+        let final_norm = design.norm(sizes, tensors, &format!("{prefix}{}", names.final_norm))?;
+        let head = match tied {
+            true => {
+                tensors.is_copy(cross.head, word)?;
+                word.clone()
+            }
+            false => tensors.take(cross.head, &[sizes.vocab, sizes.hidden])?,
+        };
+        let width = (sizes.attention / sizes.heads) as f64;
+        Ok(Self {
+            word: word.clone(),
+            relation,
+            blocks,
+            final_norm,
+            head: Linear::new(head, None),
+            output_scale: *output_scale,
+            heads: sizes.heads,
+            score_scale: design.scaled.then(|| width.powf(-0.5)),
+            device: tensors.backend().device().clone(),
+        })
+    }
+
+    /// The output layer in full, for logits of every token of the vocabulary.
+    pub(crate) fn head(&self, backend: &Backend) -> Result<Product> {
+        Product::new(self.head.clone(), backend)
+    }
+
+    /// The output layer for some tokens alone, in this order.
+    pub(crate) fn head_of(&self, tokens: &[u32]) -> Result<Product> {
+        let weight = self.head.weight();
+        let rows = weight.index_select(&Tensor::new(tokens, weight.device())?, 0)?;
+        Ok(Product::Plain(Linear::new(rows, None)))
+    }
+
+    /// Tokens that have an embedding.
+    pub(crate) fn vocab(&self) -> usize {
+        self.word.dims()[0]
+    }
+
+    /// Bytes that [`Past`] takes for each token of a text that the encoder has read.
+    pub(crate) fn bytes_kept(&self) -> usize {
+        let width = self.blocks.first().map_or(0, |block| block.cross.width());
+        2 * self.blocks.len() * width * size_of::<f32>()
+    }
+
+    /// The states of every token of texts before the output layer, one text after the other.
+    ///
+    /// - `memory`: the encoder's states of every text
+    pub(crate) fn forward(&self, texts: &[&[u32]], memory: &Hidden) -> Result<Hidden> {
+        let mut pasts = vec![Past::default(); texts.len()];
+        self.continued(texts, Some(memory), &mut pasts)
+    }
+
+    /// What is computed of texts before anything is written for them: the keys and values of the encoder's states.
+    pub(crate) fn read(&self, memory: &Hidden) -> Result<Vec<Past>> {
+        let mut pasts = vec![Past::default(); memory.lengths.len()];
+        for block in &self.blocks {
+            let cross = self.keys_values(&block.cross, &memory.states, &memory.lengths)?;
+            pasts.iter_mut().zip(cross).for_each(|(past, cross)| past.cross.push(cross));
+        }
+        Ok(pasts)
+    }
+
+    /// Continues every text by a token. Returns the states of these tokens before the output layer, `[texts, hidden]`.
+    pub(crate) fn step(&self, tokens: &[u32], pasts: &mut [Past]) -> Result<Tensor> {
+        let texts: Vec<&[u32]> = tokens.chunks(1).collect();
+        Ok(self.continued(&texts, None, pasts)?.states)
+    }
+
+    /// Continues texts by some tokens each. Returns the states of these tokens before the output layer, one text after the other.
+    ///
+    /// - `memory`: the encoder's states of every text, where `pasts` do not have their keys and values; what is computed is not
+    ///   kept then
+    fn continued(
+        &self,
+        texts: &[&[u32]],
+        memory: Option<&Hidden>,
+        pasts: &mut [Past],
+    ) -> Result<Hidden> {
+        let lengths: Vec<usize> = texts.iter().map(|text| text.len()).collect();
+        let ids = Tensor::new(texts.concat(), &self.device)?;
+        let mut x = wide(&self.word.index_select(&ids, 0)?)?; // [rows, hidden]
+        let added = texts.iter().zip(&*pasts);
+        let added =
+            added.map(|(text, past)| self.relation.scores(past.length, text.len(), &self.device));
+        let added: Vec<Tensor> = added.collect::<Result<_>>()?;
+        for (number, block) in self.blocks.iter().enumerate() {
+            let input = block.own.norm.forward(&x)?;
+            let new = self.keys_values(&block.own, &input, &lengths)?;
+            let own: Vec<KeysValues> = if memory.is_some() {
+                new
+            } else {
+                let own = pasts.iter_mut().zip(new).map(|(past, new)| past.grow(number, new));
+                own.collect::<Result<_>>()?
+            };
+            x = (x + self.attend(&block.own, &input, &lengths, &own, Some(&added))?)?;
+
+            let input = block.cross.norm.forward(&x)?;
+            let cross = match memory {
+                Some(memory) => self.keys_values(&block.cross, &memory.states, &memory.lengths)?,
+                None => pasts.iter().map(|past| past.cross[number].clone()).collect(),
+            };
+            x = (x + self.attend(&block.cross, &input, &lengths, &cross, None)?)?;
+            x = (&x + block.feed_forward(&block.norm.forward(&x)?)?)?;
+        }
+        pasts.iter_mut().zip(&lengths).for_each(|(past, length)| past.length += length);
+        let states = (self.final_norm.forward(&x)? * self.output_scale)?;
+        Ok(Hidden { states, lengths })
+    }
+
+    /// Splits `[tokens, width of all heads]` into `[heads, tokens, width]`.
+    fn split(&self, x: &Tensor) -> Result<Tensor> {
+        let (tokens, width) = x.dims2()?;
+        let x = x.reshape((tokens, self.heads, width / self.heads))?;
+        Ok(x.transpose(0, 1)?.contiguous()?)
+    }
+
+    /// The keys and values of every text.
+    ///
+    /// - `rows`: `[Σ lengths, hidden]`
+    fn keys_values(
+        &self,
+        attention: &Attention,
+        rows: &Tensor,
+        lengths: &[usize],
+    ) -> Result<Vec<KeysValues>> {
+        let parts = |product: &Product| {
+            let states = product.forward(rows)?;
+            Hidden { states, lengths: lengths.to_vec() }.sequences()
+        };
+        let both = parts(&attention.key)?.into_iter().zip(parts(&attention.value)?);
+        both.map(|(key, value)| Ok((self.split(&key)?, self.split(&value)?))).collect()
+    }
+
+    /// The output of an attention for every row.
+    ///
+    /// - `input`: `[Σ lengths, hidden]`
+    /// - `added`: what is added to the scores of each text, `[heads, tokens, keys]`
+    fn attend(
+        &self,
+        attention: &Attention,
+        input: &Tensor,
+        lengths: &[usize],
+        keys_values: &[KeysValues],
+        added: Option<&[Tensor]>,
+    ) -> Result<Tensor> {
+        let states = attention.query.forward(input)?;
+        let queries = Hidden { states, lengths: lengths.to_vec() }.sequences()?;
+        let one = |(text, query): (usize, &Tensor)| {
+            let (key, value) = &keys_values[text];
+            let query = self.split(query)?; // [heads, tokens, width]
+            let query = match self.score_scale {
+                Some(scale) => (query * scale)?,
+                None => query,
+            };
+            let scores = query.matmul(&key.t()?)?; // [heads, tokens, keys]
+            let scores = match added {
+                Some(added) => (scores + &added[text])?,
+                None => scores,
+            };
+            let mixed = softmax(&scores)?.matmul(value)?; // [heads, tokens, width]
+            let (heads, tokens, width) = mixed.dims3()?;
+            Ok(mixed.transpose(0, 1)?.reshape((tokens, heads * width))?)
+        };
+        let mixed = queries.iter().enumerate().map(one).collect::<Result<Vec<_>>>()?;
+        attention.output.forward(&Tensor::cat(&mixed, 0)?)
+    }
+}
+
+impl Past {
+    /// Puts the keys and values of new tokens behind those of a block; returns all of them.
+    fn grow(&mut self, block: usize, new: KeysValues) -> Result<KeysValues> {
+        let all = match self.own.get(block) {
+            None => new,
+            Some((keys, values)) => {
+                (Tensor::cat(&[keys, &new.0], 1)?, Tensor::cat(&[values, &new.1], 1)?)
+            }
+        };
+        match self.own.get_mut(block) {
+            Some(own) => *own = all.clone(),
+            None => self.own.push(all.clone()),
+        }
+        Ok(all)
+    }
+}
+
+impl Block {
+    fn load(
+        of: &EncoderDecoder,
+        number: usize,
+        prefix: &str,
+        tensors: &mut Tensors,
+    ) -> Result<Self> {
+        let Architecture { sizes, design, names } = &of.decoder;
+        let prefix = format!("{prefix}{}.{number}", names.block);
+        let block = trunk::Block::load(&of.decoder, number, &prefix, tensors)?;
+        let named = |name: &str| format!("{prefix}.{name}");
+        let cross_norm = design.norm(sizes, tensors, &named(of.cross.norm))?;
+        let mut cross = |name: &str, sizes: (usize, usize), bias: bool| {
+            Linear::load_with(tensors, &named(name), sizes, bias)
+        };
+        let inner = (sizes.attention, sizes.hidden);
+        let [query, key, value] =
+            of.cross.attention.map(|name| cross(name, inner, design.bias.attention));
+        let output = cross(of.cross.output, (sizes.hidden, sizes.attention), design.bias.output)?;
+        let backend = tensors.backend();
+        let product = |linear: Linear| Product::new(linear, backend);
+        let attention = |norm, [query, key, value]: [Linear; 3], output| {
+            let (query, key, value) = (product(query)?, product(key)?, product(value)?);
+            Ok::<_, Error>(Attention { norm, query, key, value, output: product(output)? })
+        };
+        let own_norm = block.attention_norm.expect("a decoder's first block normalises its input");
+        let own = [block.query, block.key, block.value];
+        Ok(Self {
+            own: attention(own_norm, own, block.attention_output)?,
+            cross: attention(cross_norm, [query?, key?, value?], output)?,
+            norm: block.output_norm,
+            gate: block.gate.map(product).transpose()?,
+            up: product(block.up)?,
+            down: product(block.down)?,
+            activation: block.activation,
+        })
+    }
+
+    /// The feed-forward part of `[rows, hidden]`.
+    fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
+        let up = self.up.forward(x)?; // [rows, intermediate]
+        let inner = match &self.gate {
+            None => self.activation.forward(&up)?,
+            Some(gate) => (self.activation.forward(&gate.forward(x)?)? * up)?,
+        };
+        self.down.forward(&inner)
+    }
+}
+
+impl Attention {
+    /// The width of all heads.
+    fn width(&self) -> usize {
+        match &self.key {
+            Product::Plain(linear) => linear.outputs(),
+            Product::Packed(linear) => linear.outputs(),
+        }
+    }
+}
+
+impl Distances {
+    fn load(decoder: &Architecture, prefix: &str, tensors: &mut Tensors) -> Result<Self> {
+        let heads = decoder.sizes.heads;
+        let relation = decoder.design.table().cloned().unwrap_or(Relation::None);
+        let Relation::Buckets(buckets) = relation else {
+            let problem = "a decoder without buckets of distances is not supported";
+            return Err(Error::Unfit(problem.to_owned()));
+        };
+        let table = Table::load(decoder, &relation, prefix, tensors)?;
+        let table = table.expect("buckets have a table").rows()?;
+        Ok(Self { buckets, table: crate::numbers(&table)?, heads })
+    }
+
+    /// What is added to the scores of `new` tokens behind `past` others: `[heads, new, past + new]`, -inf for what is behind a
+    /// token.
+    fn scores(&self, past: usize, new: usize, device: &Device) -> Result<Tensor> {
+        let keys = past + new;
+        let mut scores = Vec::with_capacity(self.heads * new * keys);
+        for head in 0..self.heads {
+            for query in past..keys {
+                let score = |key: usize| match query.checked_sub(key) {
+                    Some(back) => self.table[self.buckets.row(-(back as i64)) * self.heads + head],
+                    None => f32::NEG_INFINITY,
+                };
+                scores.extend((0..keys).map(score));
+            }
+        }
+        let scores = Tensor::from_vec(scores, (self.heads, new, keys), device)?;
+        Ok(scores.to_dtype(DType::F32)?)
+    }
+}

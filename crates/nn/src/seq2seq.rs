@@ -1,0 +1,270 @@
+//! An encoder-decoder with its tokenizer: it reads a text, and scores, looks at or writes what may follow.
+
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
+use crate::architecture::EncoderDecoder;
+use crate::checkpoint::Checkpoint;
+use crate::decoder::{Decoder, Past};
+use crate::encoder::Table;
+use crate::generation::{self, Beam, Bounds, Continues, Sampling, Stream, log_sum_exp};
+use crate::product::Product;
+use crate::{
+    Backend, Encoder, Hidden, Result, Rows, Tensors, Tokenizer, Tokens, Trunk, batches,
+    check_finite, numbers,
+};
+
+/// An encoder-decoder with its tokenizer, loaded from a checkpoint of which every tensor is accounted for.
+pub struct Seq2Seq {
+    encoder: Encoder,
+    decoder: Decoder,
+    /// The output layer for the whole vocabulary, made when it is first needed.
+    head: OnceLock<Product>,
+    /// Turns texts into tokens and back.
+    pub tokenizer: Tokenizer,
+    start: u32,
+    end: u32,
+    backend: Backend,
+}
+
+/// The most bytes that the keys and values of the texts take which are written at the same time.
+const KEPT: usize = 256 << 20;
+
+impl Seq2Seq {
+    /// Loads encoder, decoder and tokenizer.
+    ///
+    /// - `vocabulary`: the checkpoint whose tokenizer is used if this one has none
+    /// - `ignore`: patterns of tensors that are not used
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, a tensor is missing, has another shape or is left over, or the model is no encoder-decoder.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        vocabulary: Option<&Checkpoint>,
+        backend: &Backend,
+        ignore: &[String],
+    ) -> Result<Self> {
+        let of = EncoderDecoder::read(&checkpoint.config())?;
+        let build = |tensors: &mut Tensors| {
+            tensors.in_precision(|tensors| {
+                let trunk = Trunk::load(&of.encoder, tensors)?;
+                let decoder = Decoder::load(&of, &trunk.embeddings.word, tensors)?;
+                Ok((trunk, decoder))
+            })
+        };
+        let name = checkpoint.name();
+        let (trunk, decoder) = Tensors::load(checkpoint.weights(), name, backend, ignore, build)?;
+        let vocabulary = vocabulary.unwrap_or(checkpoint);
+        let positions = of.encoder.sizes.positions;
+        let tokenizer = Tokenizer::load(checkpoint, vocabulary, trunk.vocab(), positions)?;
+        Ok(Self {
+            encoder: Encoder::new(trunk, backend)?,
+            decoder,
+            head: OnceLock::new(),
+            tokenizer,
+            start: of.start,
+            end: of.end,
+            backend: backend.clone(),
+        })
+    }
+
+    /// The token that ends a text.
+    pub fn end(&self) -> u32 {
+        self.end
+    }
+
+    /// The logits of some tokens at the first position of what follows each text, `[texts, tokens]`.
+    ///
+    /// # Errors
+    ///
+    /// If a logit is infinite or not a number; `text` gives the text at a position, so that the error can name it.
+    pub fn first(
+        &self,
+        inputs: &[Tokens],
+        tokens: &[u32],
+        text: impl Fn(usize) -> String,
+    ) -> Result<Table> {
+        let head = self.decoder.head_of(tokens)?;
+        let mut table = Table { width: tokens.len(), rows: vec![0.0; inputs.len() * tokens.len()] };
+        let start = [self.start];
+        self.in_batches(inputs, |places, memory| {
+            let texts = vec![&start[..]; places.len()];
+            let states = self.decoder.forward(&texts, memory)?;
+            let logits = numbers(&head.forward(&states.states)?)?;
+            for (&place, row) in places.iter().zip(logits.chunks_exact(tokens.len())) {
+                check_finite(row, || text(place))?;
+                table.rows[place * tokens.len()..][..tokens.len()].copy_from_slice(row);
+            }
+            Ok(())
+        })?;
+        Ok(table)
+    }
+
+    /// The logits of every token of the vocabulary at each position of a target: `[target, vocab]` for each text. The logits at a
+    /// position are those of the token that stands there in the target.
+    pub fn logits(&self, inputs: &[Tokens], targets: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        let mut all = vec![Vec::new(); inputs.len()];
+        self.of_targets(inputs, targets, |place, logits| all[place] = logits.to_vec())?;
+        Ok(all)
+    }
+
+    /// `log P(token | text, tokens before it)` of every token of the target of each text.
+    pub fn log_likelihoods(
+        &self,
+        inputs: &[Tokens],
+        targets: &[Vec<u32>],
+    ) -> Result<Vec<Vec<f32>>> {
+        let vocab = self.decoder.vocab();
+        let mut all = vec![Vec::new(); inputs.len()];
+        self.of_targets(inputs, targets, |place, logits| {
+            let rows = logits.par_chunks_exact(vocab).zip(&targets[place]);
+            let log = |(row, &token): (&[f32], &u32)| row[token as usize] - log_sum_exp(row);
+            all[place] = rows.map(log).collect();
+        })?;
+        Ok(all)
+    }
+
+    /// Calls `each` with the place of every text and the logits of its target, `[target, vocab]`.
+    fn of_targets(
+        &self,
+        inputs: &[Tokens],
+        targets: &[Vec<u32>],
+        mut each: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        let vocab = self.decoder.vocab();
+        let head = self.head()?;
+        self.in_batches(inputs, |places, memory| {
+            let shifted: Vec<Vec<u32>> = places
+                .iter()
+                .map(|&place| {
+                    let before = targets[place].split_last().map_or(&[][..], |(_, before)| before);
+                    std::iter::once(self.start).chain(before.iter().copied()).collect()
+                })
+                .collect();
+            let texts: Vec<&[u32]> = shifted.iter().map(Vec::as_slice).collect();
+            let states = self.decoder.forward(&texts, memory)?;
+            for (&place, rows) in places.iter().zip(states.sequences()?) {
+                let logits = numbers(&head.forward(&rows)?)?;
+                each(place, &logits[..targets[place].len() * vocab]);
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the most likely token at each place: at most `most` tokens for each text, up to the end and without it.
+    pub fn greedy(&self, inputs: &[Tokens], most: usize) -> Result<Vec<Vec<u32>>> {
+        self.written(inputs, |writing, _, count| {
+            generation::greedy(writing, count, self.bounds(most))
+        })
+    }
+
+    /// Writes the best text that beam search finds: at most `most` tokens for each text, up to the end and without it.
+    pub fn beam(&self, inputs: &[Tokens], with: Beam, most: usize) -> Result<Vec<Vec<u32>>> {
+        let bounds = self.bounds(most);
+        let mut all = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let one = std::slice::from_ref(input);
+            all.extend(self.written(one, |writing, _, _| {
+                Ok(vec![generation::beam(writing, with, bounds)?])
+            })?);
+        }
+        Ok(all)
+    }
+
+    /// Writes `texts` texts by chance for each input: at most `most` tokens each, up to the end and without it.
+    ///
+    /// - `names`: a number for each input, from which with the seed its draws follow
+    pub fn sample(
+        &self,
+        inputs: &[Tokens],
+        names: &[u64],
+        with: &Sampling,
+        (texts, most): (usize, usize),
+    ) -> Result<Vec<Vec<Vec<u32>>>> {
+        let written = self.written(inputs, |writing, places, count| {
+            let each = |text: usize| std::iter::repeat_n(text, texts);
+            writing.keep(&(0..count).flat_map(each).collect::<Vec<_>>());
+            let streams = places.iter().flat_map(|&place| {
+                (0..texts as u64).map(move |number| Stream { of: names[place], number })
+            });
+            let streams: Vec<Stream> = streams.collect();
+            let all = generation::sample(writing, with, &streams, self.bounds(most))?;
+            Ok(all.chunks(texts.max(1)).map(<[Vec<u32>]>::to_vec).collect())
+        })?;
+        Ok(written)
+    }
+
+    /// Reads texts in batches and has `write` write something for each; in the order of the texts.
+    fn written<W: Clone + Default>(
+        &self,
+        inputs: &[Tokens],
+        mut write: impl FnMut(&mut Writing<'_>, &[usize], usize) -> Result<Vec<W>>,
+    ) -> Result<Vec<W>> {
+        let head = self.head()?;
+        let mut all = vec![W::default(); inputs.len()];
+        let budget = (KEPT / self.decoder.bytes_kept().max(1)).min(self.backend.batch_tokens());
+        self.in_batches_of(inputs, budget, |places, memory| {
+            let pasts = self.decoder.read(memory)?;
+            let mut writing = Writing { decoder: &self.decoder, head, pasts };
+            for (&place, written) in places.iter().zip(write(&mut writing, places, places.len())?) {
+                all[place] = written;
+            }
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    fn bounds(&self, most: usize) -> Bounds {
+        Bounds { start: self.start, end: self.end, most }
+    }
+
+    fn head(&self) -> Result<&Product> {
+        if let Some(head) = self.head.get() {
+            return Ok(head);
+        }
+        let made = self.decoder.head(&self.backend)?;
+        Ok(self.head.get_or_init(|| made))
+    }
+
+    fn in_batches(
+        &self,
+        inputs: &[Tokens],
+        each: impl FnMut(&[usize], &Hidden) -> Result<()>,
+    ) -> Result<()> {
+        self.in_batches_of(inputs, self.backend.batch_tokens(), each)
+    }
+
+    fn in_batches_of(
+        &self,
+        inputs: &[Tokens],
+        budget: usize,
+        mut each: impl FnMut(&[usize], &Hidden) -> Result<()>,
+    ) -> Result<()> {
+        let lengths: Vec<usize> = inputs.iter().map(Tokens::len).collect();
+        for places in batches(&lengths, budget) {
+            let batch: Vec<Tokens> = places.iter().map(|&place| inputs[place].clone()).collect();
+            each(&places, &self.encoder.hidden(&batch, Rows::All)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Texts that are being written.
+struct Writing<'a> {
+    decoder: &'a Decoder,
+    head: &'a Product,
+    pasts: Vec<Past>,
+}
+
+impl Continues for Writing<'_> {
+    fn next(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
+        let states = self.decoder.step(tokens, &mut self.pasts)?;
+        numbers(&self.head.forward(&states)?)
+    }
+
+    fn keep(&mut self, places: &[usize]) {
+        self.pasts = places.iter().map(|&place| self.pasts[place].clone()).collect();
+    }
+}
