@@ -8,7 +8,7 @@ use crate::architecture::EncoderDecoder;
 use crate::checkpoint::Checkpoint;
 use crate::decoder::{Decoder, Past};
 use crate::encoder::Table;
-use crate::generation::{self, Beam, Bounds, Continues, Sampling, Stream, log_sum_exp};
+use crate::generation::{self, Beam, Bounds, Continues, Sampling, Stream, Total};
 use crate::product::Product;
 use crate::{
     Backend, Encoder, Hidden, Result, Rows, Tensors, Tokenizer, Tokens, Trunk, batches,
@@ -28,8 +28,9 @@ pub struct Seq2Seq {
     backend: Backend,
 }
 
-/// The most bytes that the keys and values of the texts take which are written at the same time.
-const KEPT: usize = 256 << 20;
+/// The most bytes that the keys and values take of the texts that are written at the same time, if each becomes as long as it
+/// may; one text alone may take more.
+const KEPT: usize = 1 << 30;
 
 impl Seq2Seq {
     /// Loads encoder, decoder and tokenizer.
@@ -120,7 +121,8 @@ impl Seq2Seq {
         let mut all = vec![Vec::new(); inputs.len()];
         self.of_targets(inputs, targets, |place, logits| {
             let rows = logits.par_chunks_exact(vocab).zip(&targets[place]);
-            let log = |(row, &token): (&[f32], &u32)| row[token as usize] - log_sum_exp(row);
+            let log =
+                |(row, &token): (&[f32], &u32)| Total::of(row).log_probability(row[token as usize]);
             all[place] = rows.map(log).collect();
         })?;
         Ok(all)
@@ -155,7 +157,7 @@ impl Seq2Seq {
 
     /// Writes the most likely token at each place: at most `most` tokens for each text, up to the end and without it.
     pub fn greedy(&self, inputs: &[Tokens], most: usize) -> Result<Vec<Vec<u32>>> {
-        self.written(inputs, |writing, _, count| {
+        self.written(inputs, most, |writing, _, count| {
             generation::greedy(writing, count, self.bounds(most))
         })
     }
@@ -166,7 +168,7 @@ impl Seq2Seq {
         let mut all = Vec::with_capacity(inputs.len());
         for input in inputs {
             let one = std::slice::from_ref(input);
-            all.extend(self.written(one, |writing, _, _| {
+            all.extend(self.written(one, with.beams * most, |writing, _, _| {
                 Ok(vec![generation::beam(writing, with, bounds)?])
             })?);
         }
@@ -183,7 +185,7 @@ impl Seq2Seq {
         with: &Sampling,
         (texts, most): (usize, usize),
     ) -> Result<Vec<Vec<Vec<u32>>>> {
-        let written = self.written(inputs, |writing, places, count| {
+        let written = self.written(inputs, texts * most, |writing, places, count| {
             let each = |text: usize| std::iter::repeat_n(text, texts);
             writing.keep(&(0..count).flat_map(each).collect::<Vec<_>>());
             let streams = places.iter().flat_map(|&place| {
@@ -197,15 +199,18 @@ impl Seq2Seq {
     }
 
     /// Reads texts in batches and has `write` write something for each; in the order of the texts.
+    ///
+    /// - `most`: the most tokens that are written for a text
     fn written<W: Clone + Default>(
         &self,
         inputs: &[Tokens],
+        most: usize,
         mut write: impl FnMut(&mut Writing<'_>, &[usize], usize) -> Result<Vec<W>>,
     ) -> Result<Vec<W>> {
         let head = self.head()?;
         let mut all = vec![W::default(); inputs.len()];
         let budget = (KEPT / self.decoder.bytes_kept().max(1)).min(self.backend.batch_tokens());
-        self.in_batches_of(inputs, budget, |places, memory| {
+        self.in_batches_of(inputs, (budget, most), |places, memory| {
             let pasts = self.decoder.read(memory)?;
             let mut writing = Writing { decoder: &self.decoder, head, pasts };
             for (&place, written) in places.iter().zip(write(&mut writing, places, places.len())?) {
@@ -233,16 +238,17 @@ impl Seq2Seq {
         inputs: &[Tokens],
         each: impl FnMut(&[usize], &Hidden) -> Result<()>,
     ) -> Result<()> {
-        self.in_batches_of(inputs, self.backend.batch_tokens(), each)
+        self.in_batches_of(inputs, (self.backend.batch_tokens(), 0), each)
     }
 
+    /// Calls `each` with batches of at most `budget` tokens, where every text counts `more` than it has.
     fn in_batches_of(
         &self,
         inputs: &[Tokens],
-        budget: usize,
+        (budget, more): (usize, usize),
         mut each: impl FnMut(&[usize], &Hidden) -> Result<()>,
     ) -> Result<()> {
-        let lengths: Vec<usize> = inputs.iter().map(Tokens::len).collect();
+        let lengths: Vec<usize> = inputs.iter().map(|input| input.len() + more).collect();
         for places in batches(&lengths, budget) {
             let batch: Vec<Tokens> = places.iter().map(|&place| inputs[place].clone()).collect();
             each(&places, &self.encoder.hidden(&batch, Rows::All)?)?;

@@ -232,3 +232,13 @@ fn special_tokens_of_a_config_are_held_against_the_tokenizers_own() {
     // As TCT-ColBERT's: the text writes down its own.
     assert_eq!(hold("[CLS] [D] {text}", false, &[]), Ok(()));
 }
+
+#[test]
+fn tokens_of_sentence_piece_are_written_as_the_text_that_they_came_from() {
+    for name in ["t5", "albert", "xlm-roberta"] {
+        let tokenizer = load(&root().join(name)).unwrap();
+        let text = "the river rises in spring";
+        let ids = tokenizer.encode(text).unwrap();
+        assert_eq!(tokenizer.decode(&ids).unwrap(), text, "{name}");
+    }
+}

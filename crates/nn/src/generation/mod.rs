@@ -84,15 +84,29 @@ fn most_likely(logits: &[f32]) -> u32 {
 
 /// The logarithms of the probabilities that logits stand for, in place.
 pub(crate) fn log_softmax(logits: &mut [f32]) {
-    let log_sum = log_sum_exp(logits);
-    logits.iter_mut().for_each(|logit| *logit -= log_sum);
+    let total = Total::of(logits);
+    logits.iter_mut().for_each(|logit| *logit = total.log_probability(*logit));
 }
 
-/// `log Σ exp(x)`, without the overflow of large numbers.
-pub(crate) fn log_sum_exp(logits: &[f32]) -> f32 {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&logit| f64::from((logit - most).exp())).sum();
-    most + sum.ln() as f32
+/// `log Σ exp(x)` of logits in two parts, so that neither large numbers overflow nor small differences are rounded away.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Total {
+    most: f32,
+    /// `log Σ exp(x - most)`
+    rest: f32,
+}
+
+impl Total {
+    pub(crate) fn of(logits: &[f32]) -> Self {
+        let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = logits.iter().map(|&logit| f64::from((logit - most).exp())).sum();
+        Self { most, rest: sum.ln() as f32 }
+    }
+
+    /// The logarithm of the probability of one of the logits.
+    pub(crate) fn log_probability(self, logit: f32) -> f32 {
+        logit - self.most - self.rest
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //!
 //! fairseq put four tokens before the pieces, so XLM-R and CamemBERT count from there; the others count as the model does.
 
+use tokenizers::decoders::DecoderWrapper;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::replace::ReplacePattern;
@@ -125,6 +126,10 @@ impl Pieces {
         };
         tokenizer.with_normalizer(self.normalizer(model, settings)?)?;
         tokenizer.with_pre_tokenizer(Some(self.pre_tokenizer(settings)));
+        // Llama's pieces of bytes would have to be put together too; nothing that is written comes from it.
+        if self != Self::Llama {
+            tokenizer.with_decoder(Some(DecoderWrapper::from(self.spaces(settings))));
+        }
         let mut special: Vec<AddedToken> =
             self.parts().into_iter().map(|(key, token)| settings.token(key, token)).collect();
         // CamemBERT's mask takes the space before it along.
@@ -229,7 +234,8 @@ impl Pieces {
         Ok(Some(Sequence::new(steps).into()))
     }
 
-    fn pre_tokenizer(self, settings: &Settings) -> PreTokenizerWrapper {
+    /// The step that turns spaces into `▁`, and back.
+    fn spaces(self, settings: &Settings) -> Metaspace {
         let space = settings.switch("add_prefix_space").unwrap_or(true) || self == Self::T5;
         let without =
             if self == Self::Deberta { PrependScheme::First } else { PrependScheme::Never };
@@ -238,7 +244,11 @@ impl Pieces {
             _ if space => PrependScheme::Always,
             _ => without,
         };
-        let spaces = Metaspace::new('▁', scheme, self != Self::Llama);
+        Metaspace::new('▁', scheme, self != Self::Llama)
+    }
+
+    fn pre_tokenizer(self, settings: &Settings) -> PreTokenizerWrapper {
+        let spaces = self.spaces(settings);
         let mut steps: Vec<PreTokenizerWrapper> = Vec::new();
         match self {
             Self::Llama => return spaces.into(),
