@@ -187,7 +187,7 @@ mod tests {
         for entry in ALGORITHMS {
             let parameters = entry.parameters();
             assert!(parameters.iter().any(|(name, _)| {
-                ["depth", "documents", "most", "encoder"].contains(&name.as_str())
+                ["depth", "documents", "most", "encoder", "queries"].contains(&name.as_str())
             }));
             for (name, doc) in parameters {
                 assert!(!doc.is_empty(), "{}: `{name}`", entry.name);

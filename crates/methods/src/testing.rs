@@ -196,6 +196,19 @@ pub(crate) fn fixture(name: &str) -> (String, impl Fn(&str, &str) -> Vec<f32>) {
     (folder.to_str().unwrap().to_owned(), tensor)
 }
 
+/// The text of a case of a tiny encoder-decoder, and PyTorch's logit of a token at the first position of what follows it.
+pub(crate) fn recorded(name: &str, case: &str) -> (String, impl Fn(&str) -> f32) {
+    let (folder, tensor) = fixture(name);
+    let inputs = fs::read(Path::new(&folder).join("inputs.json")).unwrap();
+    let inputs: serde_json::Value = serde_json::from_slice(&inputs).unwrap();
+    let cases = inputs["cases"].as_array().unwrap();
+    let text = cases.iter().find(|one| one["name"] == case).unwrap()["text"].as_str().unwrap();
+    let tokenizer = Path::new(&folder).join("tokenizer.json");
+    let (tokenizer, _) = nir_nn::Tokenizer::in_file(&tokenizer, 512).unwrap();
+    let logits = tensor(case, "logits"); // [target, vocab], of which the first row is read
+    (text.to_owned(), move |token: &str| logits[tokenizer.id(token).unwrap() as usize])
+}
+
 /// Fails unless two rankings have the same names in the same order, and scores that agree to four decimals.
 #[track_caller]
 pub(crate) fn assert_ranked(found: &[(&str, f32)], expected: &[(&str, f32)]) {
