@@ -14,18 +14,18 @@ pub struct Comparison {
     pub datasets: Vec<Spanned<String>>,
     /// The names of the methods, which are the rows.
     pub methods: Vec<Spanned<String>>,
-    /// The method that every other is tested against.
+    /// The method that every other is tested against: the first one, where the file names none.
     pub baseline: Spanned<String>,
-    /// The names of the measures.
+    /// The names of the measures; empty for those that each dataset states as its own.
     pub measures: Vec<Spanned<String>>,
     /// Which of them are tested against the baseline, where not all are: each test more makes every p-value larger.
     pub tested: Vec<Spanned<String>>,
-    /// The name of the paired significance test.
-    pub test: Spanned<String>,
-    /// The name of the correction for multiple comparisons.
-    pub correction: Spanned<String>,
-    /// The seed of the randomisation test.
-    pub seed: u64,
+    /// The name of the paired significance test; `None` for the one that all commands take (`nir_eval`'s `Settings`).
+    pub test: Option<Spanned<String>>,
+    /// The name of the correction for multiple comparisons; `None` likewise.
+    pub correction: Option<Spanned<String>>,
+    /// The seed of the randomisation test and of the intervals; `None` likewise.
+    pub seed: Option<u64>,
     /// Statements of papers about two methods.
     pub hypotheses: Vec<Hypothesis>,
     /// What `nir gate` checks; empty if the comparison is no gate.
@@ -114,7 +114,10 @@ fn stranger(
     let known: Vec<&str> = known.iter().map(|name| name.as_ref().as_str()).collect();
     let is_missing = !known.contains(&name.as_ref().as_str());
     is_missing.then(|| {
-        let known = known.join(", ");
+        let known = match known.is_empty() {
+            true => format!("this file has no `{what}` that names it"),
+            false => known.join(", "),
+        };
         (name.span(), format!("`{}` is not among the {what}: {known}", name.as_ref()))
     })
 }
@@ -124,13 +127,14 @@ fn stranger(
 struct File {
     datasets: Vec<Spanned<String>>,
     methods: Vec<Spanned<String>>,
-    baseline: Spanned<String>,
+    baseline: Option<Spanned<String>>,
+    #[serde(default)]
     measures: Vec<Spanned<String>>,
     #[serde(default)]
     tested: Vec<Spanned<String>>,
-    test: Spanned<String>,
-    correction: Spanned<String>,
-    seed: u64,
+    test: Option<Spanned<String>>,
+    correction: Option<Spanned<String>>,
+    seed: Option<u64>,
     #[serde(default)]
     hypothesis: Vec<Hypothesis>,
     #[serde(default)]
@@ -138,12 +142,13 @@ struct File {
 }
 
 impl Comparison {
-    /// Reads a comparison. Fails if a key is unknown, if the baseline or the methods of hypotheses are not among its
-    /// methods, or if a gate names methods or measures that it does not have.
+    /// Reads a comparison: `datasets` and `methods` must be there. Fails if one of them is empty, a key is unknown, the
+    /// baseline or the methods of hypotheses are not among its methods, or a gate names methods or measures that it does
+    /// not have.
     pub fn parse(source: Source) -> Result<Self, ConfigError> {
         let file: File = source.parse()?;
-        file.check(&source)?;
-        let File { datasets, methods, baseline, measures, test, correction, seed, .. } = file;
+        let baseline = file.check(&source)?;
+        let File { datasets, methods, measures, test, correction, seed, .. } = file;
         let (tested, hypotheses, gates) = (file.tested, file.hypothesis, file.gate);
         Ok(Self {
             datasets,
@@ -193,8 +198,14 @@ impl Comparison {
 }
 
 impl File {
-    fn check(&self, source: &Source) -> Result<(), ConfigError> {
-        self.is_a_row(source, "the baseline", &self.baseline)?;
+    /// Checks what the file names, and gives the baseline.
+    fn check(&self, source: &Source) -> Result<Spanned<String>, ConfigError> {
+        let Some(first) = self.methods.first().filter(|_| !self.datasets.is_empty()) else {
+            let message = "found none under `datasets` or `methods`, expected at least one of each";
+            return Err(source.error_at(0..0, message));
+        };
+        let baseline = self.baseline.as_ref().unwrap_or(first);
+        self.is_a_row(source, "the baseline", baseline)?;
         for hypothesis in &self.hypothesis {
             self.is_a_row(source, "the row", &hypothesis.better)?;
             self.is_a_row(source, "the row", &hypothesis.than)?;
@@ -207,7 +218,7 @@ impl File {
         let problem = self.gate.iter().find_map(|gate| gate.problem(&self.methods, &self.measures));
         match problem.or_else(|| gated_twice(&self.gate)) {
             Some((span, message)) => Err(source.error_at(span, message)),
-            None => Ok(()),
+            None => Ok(baseline.clone()),
         }
     }
 
@@ -263,6 +274,24 @@ faster = 2.0
     #[track_caller]
     fn assert_refused(part: &str, by: &str, expected: &str) {
         assert_eq!(parse(part, by).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn datasets_and_methods_are_enough() {
+        let file = "datasets = [\"pocket\"]\nmethods = [\"lexical/bm25\", \"feedback/bm25-rm3\"]\n";
+        let comparison = Comparison::parse(Source::new("mine.toml", file)).unwrap();
+        assert_eq!(comparison.baseline.as_ref(), "lexical/bm25");
+        assert!(comparison.measures.is_empty() && comparison.test.is_none());
+        assert_refused(
+            "[\"pocket\"]",
+            "[]",
+            "ci.toml:1:1: found none under `datasets` or `methods`, expected at least one of each",
+        );
+        assert_refused(
+            "measures = [\"nDCG@10\", \"RR@10\"]\n",
+            "",
+            "ci.toml:11:15: `RR@10` is not among the measures: this file has no `measures` that names it",
+        );
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod progress;
 mod signals;
 mod table;
 mod terminal;
+mod threads;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -46,6 +46,22 @@ fn beside_the_cache(nir: &Nir) -> Vec<PathBuf> {
 }
 
 #[test]
+fn a_comparison_needs_no_more_than_datasets_and_methods() {
+    let nir = folder();
+    nir.write(
+        "two.toml",
+        "datasets = [\"toy\"]\nmethods = [\"lexical/bm25\", \"feedback/bm25-rm3\"]\n",
+    );
+    let (by_file, by_hand) = (
+        nir.run(&["run", "two.toml"]).ok(),
+        nir.run(&["run", "lexical/bm25", "feedback/bm25-rm3", "--on", "toy"]).ok(),
+    );
+    let numbers = |page: &str| page.split("report:").next().unwrap().to_owned();
+    assert!(by_file.contains("toy: "), "{by_file}");
+    assert_eq!(numbers(&by_file), numbers(&by_hand), "the same measures, baseline and test");
+}
+
+#[test]
 fn a_comparison_runs_wherever_it_lies_and_writes_nothing_beside_it() {
     let nir = folder();
     let before = beside_the_cache(&nir);

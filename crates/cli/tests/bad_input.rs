@@ -60,7 +60,7 @@ fn a_missing_key() {
 fn an_unknown_algorithm() {
     assert_says(
         &spoilt("\"bm25\"", "\"bm52\""),
-        &["mine/bm25.toml:6:12", "unknown algorithm `bm52`", "bm25, "],
+        &["mine/bm25.toml:6:12", "unknown algorithm `bm52`", "bm25"],
     );
 }
 

@@ -97,7 +97,7 @@ fn store(
             Ok(())
         };
         let store = Store::import(&folder.join(STORE), expected, progress, fill)
-            .map_err(|error| ImportError::Store { corpus: name.clone(), error })?;
+            .map_err(|error| ImportError::store(name, error))?;
         check_count(name, "documents", store.len(), manifest.count)?;
         if let Documents::Sample(sample) = &manifest.documents {
             check_sampled_documents(manifest, sample, &store)?;

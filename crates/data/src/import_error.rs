@@ -40,6 +40,9 @@ pub enum ImportError {
         /// The error of the store.
         error: StoreError,
     },
+    /// Documents could not be read: the error says where.
+    #[error(transparent)]
+    Documents(BoxError),
     /// The dataset that is sampled could not be opened.
     #[error(transparent)]
     Parent(BoxError),
@@ -167,4 +170,14 @@ pub enum ImportError {
         /// The largest number of bytes that is accepted.
         most: u64,
     },
+}
+
+impl ImportError {
+    /// The error of storing `corpus`. One of reading it names the file itself.
+    pub(crate) fn store(corpus: &str, error: StoreError) -> Self {
+        match error {
+            StoreError::Fill(error) => Self::Documents(error),
+            error => Self::Store { corpus: corpus.to_owned(), error },
+        }
+    }
 }

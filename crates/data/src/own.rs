@@ -145,7 +145,7 @@ fn import(
         }
         Ok(())
     })
-    .map_err(|error| ImportError::Store { corpus: files[0].0.to_string(), error })?;
+    .map_err(|error| ImportError::store(&files[0].0.to_string(), error))?;
     let sources: Vec<&Source> = files.iter().map(|(source, _)| *source).collect();
     let origin = OriginSource::Own { files: origin_files(&sources)? };
     Ok(Origin::new(origin, key).noting(&notes).write(folder)?)

@@ -28,7 +28,7 @@ const MARKS: [&str; 2] = ["nir.toml", "configs/papers.toml"];
 pub struct Home(Option<PathBuf>);
 
 impl Home {
-    /// With the folder `root`, or with the nearest one from the working folder upwards, if there is any.
+    /// The home with the folder `root`, or with the nearest folder of one's own from the working folder upwards, if there is any.
     ///
     /// # Errors
     ///
@@ -45,22 +45,22 @@ impl Home {
         Ok(Self(here.ancestors().find(is_own).map(Path::to_owned)))
     }
 
-    /// With this folder.
+    /// The home with this folder as the folder of one's own.
     pub fn at(root: &Path) -> Self {
         Self(Some(root.to_owned()))
     }
 
-    /// What the program carries, and nothing else.
+    /// The home without a folder of one's own: what the program carries, and nothing else.
     pub fn carried() -> Self {
         Self(None)
     }
 
-    /// The folder of one's own.
+    /// The folder of one's own; `None` if there is none.
     pub fn folder(&self) -> Option<&Path> {
         self.0.as_deref()
     }
 
-    /// Where results are kept if nothing else is said.
+    /// The folder where results are kept if `--results` names no other. Fails if the cache has no place.
     pub fn results(&self) -> Result<PathBuf> {
         match self.folder() {
             Some(folder) => Ok(folder.join("results")),
@@ -68,12 +68,12 @@ impl Home {
         }
     }
 
-    /// Every dataset that there is a manifest for.
+    /// The manifests of all datasets. Fails if one cannot be read.
     pub fn datasets(&self) -> Result<Manifests> {
         Ok(Manifests::load(self.folder())?)
     }
 
-    /// Every config.
+    /// All configs. Fails, with file, line and column, if one cannot be read.
     pub(crate) fn configs(&self) -> Result<nir_catalogue::Library> {
         let mut sources = carried(&CARRIED);
         if let Some(folder) = self.folder() {

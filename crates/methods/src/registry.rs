@@ -1,6 +1,6 @@
 //! Which algorithms there are: one line each.
 
-use nir_core::Version;
+use nir_core::{Version, did_you_mean};
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
@@ -146,12 +146,12 @@ fn check_inputs(shape: Shape, inputs: &[String]) -> Result<(), String> {
 
 /// The error for a name in `use` that no algorithm has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown algorithm `{name}`: expected one of {known}")]
+#[error("unknown algorithm `{name}`: {expected}")]
 pub struct UnknownAlgorithm {
     /// The name that was found.
     pub name: String,
-    /// All known names.
-    pub known: String,
+    /// The known names that are near, or all of them.
+    pub expected: String,
 }
 
 /// The algorithms that a program knows: this crate's, and those of its own.
@@ -188,9 +188,12 @@ impl Registry {
 
     /// The algorithm with this name.
     pub fn find(&self, name: &str) -> Result<&Entry, UnknownAlgorithm> {
+        let known = || self.0.iter().map(|entry| entry.name);
         self.0.iter().find(|entry| entry.name == name).ok_or_else(|| UnknownAlgorithm {
             name: name.to_owned(),
-            known: self.0.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+            expected: did_you_mean(name, known()).unwrap_or_else(|| {
+                format!("expected one of {}", known().collect::<Vec<_>>().join(", "))
+            }),
         })
     }
 
@@ -209,9 +212,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_algorithm_lists_the_known_ones() {
-        let error = Registry::builtin().find("bm52").unwrap_err().to_string();
-        assert!(error.starts_with("unknown algorithm `bm52`: expected one of bm25, "), "{error}");
+    fn an_unknown_algorithm_suggests_a_near_one_or_lists_all() {
+        let error = |name: &str| Registry::builtin().find(name).unwrap_err().to_string();
+        assert_eq!(error("bm52"), "unknown algorithm `bm52`: did you mean bm25?");
+        assert!(error("tea").starts_with("unknown algorithm `tea`: expected one of bm25, "));
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn moved_most(values: &[&[f64]]) -> BTreeSet<usize> {
     found
 }
 
-/// Documents that are shown, each once.
+/// The documents that are shown, each stored once.
 struct Documents<'a> {
     at_hand: &'a AtHand<'a>,
     places: HashMap<String, usize>,

@@ -6,17 +6,17 @@ use serde::Serialize;
 /// Every entry with how far it has come.
 #[derive(Debug, Clone, Serialize)]
 pub struct CoveragePage {
-    /// Entries of the list.
+    /// The number of entries of the list.
     pub listed: usize,
-    /// Of these, methods and ways of making weights.
+    /// How many of these are methods or ways of training weights.
     pub runnable: usize,
-    /// Of these, with a config.
+    /// How many of these have a config.
     pub configured: usize,
-    /// Of these, with results of weights that were trained here, and no others.
+    /// How many have results of weights that were trained here, and of no others.
     pub trained_here: usize,
-    /// With a result of published weights, or of a method that needs none, that reproduces no printed number.
+    /// How many have a result of published weights, or of a method that needs none, and reproduce no printed number.
     pub run: usize,
-    /// With a result that reproduces the printed numbers.
+    /// How many have a result that reproduces the printed numbers.
     pub reproduced: usize,
     /// The same counts in words.
     pub sentence: String,
@@ -24,48 +24,48 @@ pub struct CoveragePage {
     pub entries: Vec<EntryCoverage>,
 }
 
-/// One entry.
+/// One entry of the list, with its methods and results here.
 #[derive(Debug, Clone, Serialize)]
 pub struct EntryCoverage {
-    /// As the list gives it.
+    /// The entry as the list gives it.
     pub paper: Paper,
-    /// Whether the list has it.
+    /// Whether the list has it; foundations such as BM25 are ours.
     pub is_listed: bool,
-    /// How far it has come.
+    /// How far the entry has come.
     pub progress: Progress,
-    /// Its methods here.
+    /// The methods that implement the entry here.
     pub methods: Vec<MethodCoverage>,
 }
 
-/// A method of an entry.
+/// A method that implements an entry.
 #[derive(Debug, Clone, Serialize)]
 pub struct MethodCoverage {
-    /// Its config's name.
+    /// The name of the method's config.
     pub method: String,
-    /// Its name in tables.
+    /// The name to show in tables.
     pub name: String,
-    /// How it departs from the paper, where it does.
+    /// In which way the method departs from the paper, if it does.
     pub differs: Option<String>,
-    /// Its results.
+    /// The results of the method.
     pub results: Vec<Scored>,
 }
 
 /// The first measure of a result.
 #[derive(Debug, Clone, Serialize)]
 pub struct Scored {
-    /// On which dataset.
+    /// The name of the dataset.
     pub dataset: String,
-    /// The collection it is a sample of, if it is one.
+    /// The collection that the dataset is a sample of, if it is a sample.
     pub sample_of: Option<String>,
-    /// The arithmetic, where there is a model.
+    /// The precision that the model computed in; `None` for a method without a model.
     pub precision: Option<String>,
-    /// Which measure: the dataset's first.
+    /// The name of the measure: the first that the dataset states.
     pub measure: String,
-    /// Its value.
+    /// The value of the measure.
     pub value: f64,
     /// Whether the weights were trained here.
     pub is_trained_here: bool,
-    /// Whether it has every printed number that is cited for it.
+    /// Whether the result agrees with every printed number that is cited for it.
     pub is_reproduced: bool,
 }
 
@@ -85,7 +85,7 @@ pub enum Progress {
     OpenWithWeights,
     /// It has no config, and no public weights are known: it must be trained, or needs none.
     OpenWithoutWeights,
-    /// Nothing to run: a survey, a dataset, a toolkit.
+    /// There is nothing to run: the entry is a survey, a dataset or a toolkit.
     NotAMethod,
 }
 

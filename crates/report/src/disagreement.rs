@@ -11,39 +11,39 @@ use crate::sources::{AtHand, Part, Parts, Sources};
 /// One query that two methods answer differently.
 #[derive(Debug, Clone, Serialize)]
 pub struct Disagreement {
-    /// The query.
+    /// The id of the query.
     pub query_id: String,
-    /// Its text.
+    /// The text of the query.
     pub text: String,
-    /// The first measure, right less left.
+    /// The difference in the first measure: the right method less the left one.
     pub difference: f64,
     /// The baseline's answer.
     pub left: Side,
-    /// The other's.
+    /// The other method's answer.
     pub right: Side,
 }
 
-/// What one method put on top.
+/// The documents that one method ranked highest.
 #[derive(Debug, Clone, Serialize)]
 pub struct Side {
-    /// The method's name in tables.
+    /// The name of the method to show.
     pub name: String,
-    /// Its best documents, in order.
+    /// The best documents of the method, in the order of its ranking.
     pub documents: Vec<Shown>,
 }
 
 /// One document of a ranking.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shown {
-    /// From 1.
+    /// The rank, counted from 1.
     pub rank: usize,
-    /// Its name.
+    /// The `doc_id`.
     pub doc_id: String,
-    /// What the method gave it.
+    /// The score that the method gave it.
     pub score: f64,
-    /// What assessors gave it; nothing where nobody looked.
+    /// The grade that assessors gave it; `None` for a document that nobody judged.
     pub grade: Option<i32>,
-    /// Its beginning.
+    /// The beginning of its text.
     pub text: String,
     /// Whether the other method has it among those shown.
     pub is_shared: bool,
@@ -51,13 +51,13 @@ pub struct Shown {
     pub parts: Vec<Part>,
 }
 
-/// Queries shown in each direction.
+/// The number of queries that are shown in each direction.
 pub(crate) const QUERIES: usize = 3;
-/// Documents shown for each.
+/// The number of documents that are shown for each query and method.
 pub(crate) const DOCUMENTS: usize = 5;
-/// Parts of a score shown for each.
+/// The number of parts of a score that are shown for each document.
 const PARTS: usize = 6;
-/// Characters shown of a document.
+/// The number of characters that are shown of a document.
 const CHARACTERS: usize = 220;
 
 /// Where the baseline and the best other row differ most; nothing if a run file of theirs is gone.

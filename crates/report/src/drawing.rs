@@ -7,14 +7,14 @@ use serde::Serialize;
 use crate::row::Row;
 use crate::table::Table;
 
-/// Units of the drawing; the page scales it.
+/// Width and height in units of the drawing, which the page scales.
 pub(crate) const WIDTH: f64 = 720.0;
 /// The height of one row of bars.
 const STRIP: f64 = 72.0;
 /// More queries than this are drawn as one shape: bars would be thinner than a line.
 const BARS: usize = 200;
 
-/// A place on an axis, and what stands there.
+/// A tick of an axis: its place, and the label beside it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Tick {
     pub(crate) at: f64,

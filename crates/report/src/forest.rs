@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::drawing::{Scale, Tick, nice_step, range, value_ticks};
 use crate::table::Table;
 
-/// Units of the drawing of one row; the page scales it.
+/// Width and height of one row in units of the drawing, which the page scales.
 const WIDTH: f64 = 400.0;
 /// Room at both ends for half a tick's text.
 const MARGIN: f64 = 22.0;

@@ -12,9 +12,9 @@ use crate::report::Report;
 use crate::row::{Row, Value};
 use crate::table::Table;
 use crate::templates::fill;
-use crate::{CoveragePage, Pairs, disagreement};
+use crate::{CoveragePage, Mean, MeanRow, Means, Pairs, disagreement};
 
-/// How a report is written.
+/// A form that a report can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// One file with everything, for a browser without a network.
@@ -25,7 +25,7 @@ pub enum Format {
     Latex,
     /// One line for each row and measure.
     Csv,
-    /// Everything, for programs.
+    /// Everything that the page shows, for programs.
     Json,
     /// A picture for a README or a slide: effectiveness against time, of the first dataset.
     Svg,
@@ -44,12 +44,12 @@ const NAMES: [(Format, &str, &str); 6] = [
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown format `{name}`: expected one of html, markdown, latex, csv, json, svg")]
 pub struct UnknownFormat {
-    /// The name as written.
+    /// The name that was found.
     pub name: String,
 }
 
 impl Format {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 6] =
         [Self::Html, Self::Markdown, Self::Latex, Self::Csv, Self::Json, Self::Svg];
 
@@ -97,7 +97,7 @@ struct Drawn<'a> {
     /// What any two rows answered, as data for the page's script.
     answers: Option<String>,
     strips: Vec<Strip>,
-    /// Queries that moved most, row by row as `strips`.
+    /// The queries that gained or lost most against the baseline, row by row as in `strips`.
     moved: Vec<Vec<&'a crate::QueryDifference>>,
     /// The largest value of each measure.
     best: Vec<f64>,
@@ -115,7 +115,7 @@ struct Page<'a> {
     listed: Vec<&'a str>,
 }
 
-/// Queries listed below each strip, in each direction.
+/// The number of queries that are listed below each strip, in each direction.
 const MOVED: usize = 5;
 
 fn drawn<'a>(table: &'a Table) -> Drawn<'a> {
@@ -186,17 +186,47 @@ fn json(value: &impl Serialize) -> String {
 const COLUMNS: &str = "dataset,sample_of,method,name,paper,precision,device,measure,value,difference,low,high,p,corrected_p,\
 effect_size,won,tied,lost,p50_ms,p95_ms,p99_ms,run_digest,detectable,index_bytes";
 
-/// One line for each row and measure (RFC 4180), as data frames want it.
+/// One line for each row and measure (RFC 4180), as data frames want it. Means over datasets come last, with `mean` in place
+/// of a dataset.
 fn csv(report: &Report) -> String {
-    let mut text = format!("{COLUMNS}\n");
-    for table in &report.tables {
-        for row in &table.rows {
-            for value in &row.values {
-                text.push_str(&(csv_line(table, row, value).join(",") + "\n"));
-            }
-        }
+    let lines = report.tables.iter().flat_map(table_lines);
+    let lines = lines.chain(report.means.iter().flat_map(mean_lines));
+    lines.fold(format!("{COLUMNS}\n"), |text, line| text + &line.join(",") + "\n")
+}
+
+/// The lines of one dataset.
+fn table_lines(table: &Table) -> Vec<Vec<String>> {
+    let values = table.rows.iter().flat_map(|row| row.values.iter().map(move |value| (row, value)));
+    values.map(|(row, value)| csv_line(table, row, value)).collect()
+}
+
+/// The lines of means over datasets.
+fn mean_lines(means: &Means) -> Vec<Vec<String>> {
+    let of_row = |row: &MeanRow| {
+        let values = means.measures.iter().zip(&row.values);
+        values.map(|(measure, mean)| mean_line(row, measure, mean)).collect::<Vec<_>>()
+    };
+    means.rows.iter().flat_map(of_row).collect()
+}
+
+/// One line of a mean: columns that are of one ranking alone, such as its time, stay empty.
+fn mean_line(row: &MeanRow, measure: &str, mean: &Mean) -> Vec<String> {
+    let mut known = vec![
+        ("dataset", "mean".to_owned()),
+        ("method", quoted(&row.method)),
+        ("name", quoted(&row.name)),
+        ("measure", quoted(measure)),
+        ("value", mean.value.to_string()),
+    ];
+    if let Some(one) = &mean.against {
+        let numbers = [one.difference, one.low, one.high, one.p, one.corrected_p];
+        let columns = ["difference", "low", "high", "p", "corrected_p"];
+        known.extend(columns.into_iter().zip(numbers.map(|number| number.to_string())));
+        known.extend(one.detectable.map(|number| ("detectable", number.to_string())));
     }
-    text
+    let text =
+        |column| known.iter().find(|(name, _)| *name == column).map(|(_, text)| text.clone());
+    COLUMNS.split(',').map(|column| text(column).unwrap_or_default()).collect()
 }
 
 fn csv_line(table: &Table, row: &Row, value: &Value) -> Vec<String> {

@@ -9,7 +9,7 @@ use crate::measured::Measured;
 /// The values of the rows over the queries that have one label.
 #[derive(Debug, Clone, Serialize)]
 pub struct LabelScore {
-    /// The label.
+    /// The name of the label.
     pub label: String,
     /// How many of the evaluated queries have this label.
     pub queries: usize,

@@ -22,13 +22,13 @@ pub struct Means {
     pub queries: usize,
     /// The methods that have a result on every dataset.
     pub rows: Vec<MeanRow>,
-    /// The methods that have none on some dataset.
+    /// The methods that have no result on at least one dataset.
     pub incomplete: Vec<String>,
     /// What the comparison says, in one sentence; empty where nothing is compared.
     pub verdict: String,
 }
 
-/// One method over several datasets.
+/// The means of one method over several datasets.
 #[derive(Debug, Clone, Serialize)]
 pub struct MeanRow {
     /// The name of the method's config.
@@ -46,7 +46,7 @@ pub struct MeanRow {
 pub struct Mean {
     /// The mean of the datasets' values.
     pub value: f64,
-    /// The comparison with the baseline.
+    /// The comparison with the baseline; `None` for the baseline itself.
     pub against: Option<AgainstMean>,
 }
 
@@ -63,7 +63,7 @@ pub struct AgainstMean {
     pub p: f64,
     /// The p-value corrected for all comparisons of means.
     pub corrected_p: f64,
-    /// Whether that is below [`LEVEL`].
+    /// Whether `corrected_p` is below [`LEVEL`].
     pub is_significant: bool,
     /// The smallest true difference that the queries of all datasets show with a chance of 80 %; `None` where no query differs.
     pub detectable: Option<f64>,

@@ -15,13 +15,13 @@ use crate::verdict::{Judged, verdict};
 /// A result as far as a comparison of two sets reads it: of a cell, or of a report in JSON.
 #[derive(Debug, Clone)]
 pub struct Known {
-    /// The dataset.
+    /// The name of the dataset.
     pub dataset: String,
-    /// The method, by the name of its config.
+    /// The name of the method's config.
     pub method: String,
-    /// The arithmetic of its models, if it has any.
+    /// The precision that its models computed in; `None` for a method without a model.
     pub precision: Option<String>,
-    /// The name to show.
+    /// The name to show in tables.
     pub name: String,
     policy: String,
     latency: Latency,
@@ -120,11 +120,11 @@ pub fn known_of_report(json: &str) -> Result<Vec<Known>, serde_json::Error> {
 pub struct Moved {
     /// How many results both sets have.
     pub both: usize,
-    /// How many of them rank and measure the same.
+    /// How many of these have the same ranking and the same measures in both sets.
     pub same: usize,
-    /// What only the first set has: dataset and method.
+    /// Dataset and method of the results that only the first set has.
     pub only_before: Vec<(String, String)>,
-    /// What only the second set has.
+    /// Dataset and method of the results that only the second set has.
     pub only_after: Vec<(String, String)>,
     /// Every measure that moved, by dataset.
     pub measures: Vec<MovedMeasure>,
@@ -132,41 +132,41 @@ pub struct Moved {
     pub rankings: Vec<(String, String)>,
     /// Times and sizes that are clearly others, where one machine measured both.
     pub costs: Vec<MovedCost>,
-    /// What the tests say, a sentence for each dataset.
+    /// What the significance tests say, one sentence for each dataset.
     pub verdicts: Vec<String>,
 }
 
 /// One measure of one result, before and after.
 #[derive(Debug, Clone, Serialize)]
 pub struct MovedMeasure {
-    /// The dataset.
+    /// The name of the dataset.
     pub dataset: String,
     /// The name of the method, to show.
     pub name: String,
-    /// The measure.
+    /// The name of the measure.
     pub measure: String,
-    /// Its value in the first set.
+    /// The value of the measure in the first set.
     pub before: f64,
-    /// Its value in the second.
+    /// The value of the measure in the second set.
     pub after: f64,
     /// The paired test of the difference; none where one side lacks the values of queries, or has others.
     pub against: Option<Against>,
-    /// Why there is no test.
+    /// Why no test was made; `None` where one was.
     pub untested: Option<&'static str>,
 }
 
-/// A cost that is clearly another.
+/// A cost that differs by more than its own spread.
 #[derive(Debug, Clone, Serialize)]
 pub struct MovedCost {
-    /// The dataset.
+    /// The name of the dataset.
     pub dataset: String,
     /// The name of the method, to show.
     pub name: String,
     /// `ms/query` or `bytes on disk`.
     pub what: &'static str,
-    /// In the first set.
+    /// The cost in the first set.
     pub before: f64,
-    /// In the second.
+    /// The cost in the second set.
     pub after: f64,
 }
 

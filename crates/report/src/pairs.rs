@@ -19,12 +19,12 @@ pub struct Pairs {
     pub verdict: String,
 }
 
-/// Two rows beside each other.
+/// The comparison of two rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PairOfRows {
-    /// The place of one row.
+    /// The place of the first row in `names`, counted from 0.
     pub first: usize,
-    /// The place of the other, later one.
+    /// The place of the second row, which is later.
     pub second: usize,
     /// The mean of the first less that of the second.
     pub difference: f64,
@@ -38,8 +38,8 @@ pub struct PairOfRows {
 const MOST: usize = 20;
 
 impl Pairs {
-    /// Of three rows or more, 20 at most, which are measured over the same queries; none else, as of two rows the comparison
-    /// with the baseline says all.
+    /// The comparison of all pairs of 3 to 20 rows that are measured over the same queries; `None` otherwise. With two
+    /// rows the comparison with the baseline tells the same.
     pub fn of(measure: &Measure, rows: &[(String, &[f64])]) -> Option<Self> {
         let queries = rows.first()?.1.len();
         let is_even = rows.iter().all(|(_, values)| values.len() == queries);

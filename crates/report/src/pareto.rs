@@ -8,7 +8,7 @@ use crate::drawing::{Scale, Tick, WIDTH, nice_step, range, rounded, value_ticks}
 use crate::row::{Row, median_interval};
 use crate::table::Table;
 
-/// Units of the drawing; the page scales it.
+/// Width and height in units of the drawing, which the page scales.
 const HEIGHT: f64 = 400.0;
 /// Room for the names of the axes and the numbers beside ticks.
 const LEFT: f64 = 66.0;
@@ -41,7 +41,7 @@ struct Point {
     row: usize,
     x: f64,
     y: f64,
-    /// Between which places the time lies.
+    /// The two ends of the interval of the time, in units of the drawing.
     low: f64,
     high: f64,
     text_x: f64,

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-/// Units of a row of bars, and of a cell of a matrix.
+/// The height of a row of bars, and the side of a cell of a matrix, in units of the drawing.
 const ROW: f64 = 22.0;
 const CELL: f64 = 62.0;
 /// Room for names on the left.
@@ -25,7 +25,7 @@ fn svg(width: f64, height: f64, title: &str, body: &str) -> String {
 /// A weight with its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
-    /// What it is the weight of.
+    /// The term or token that has the weight.
     pub name: String,
     /// The weight, 0 or more.
     pub value: f64,
@@ -108,7 +108,7 @@ pub fn matrix(title: &str, rows: &[&str], columns: &[&str], values: &[Vec<f64>])
 pub struct LayerOf {
     /// The nodes, by number.
     pub nodes: Vec<usize>,
-    /// Pairs of them.
+    /// Pairs of nodes that an edge joins, by number.
     pub links: Vec<(usize, usize)>,
 }
 

@@ -7,14 +7,14 @@ use nir_eval::significance::Settings;
 use serde::Serialize;
 use toml::Spanned;
 
-/// The file that asks.
+/// The config file that a comparison or a sweep was read from.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConfigFile {
-    /// Its path as a user knows it.
+    /// The path as the user typed it.
     pub path: String,
-    /// Its digest.
+    /// The digest of the text.
     pub digest: String,
-    /// Its text.
+    /// The text of the file.
     pub text: String,
 }
 
@@ -25,43 +25,48 @@ impl ConfigFile {
     }
 }
 
-/// What is compared with what.
+/// The question that a report answers: which methods are compared, on which datasets, by which measures and test.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// As a user would type it: `configs/quickstart.toml`, or the names of methods.
+    /// The methods as a user would type them: `configs/quickstart.toml`, or names of methods.
     pub what: String,
-    /// Columns.
+    /// The names of the datasets, which are the columns.
     pub datasets: Vec<String>,
     /// The arguments that name the columns, as a user would type them: `--on pocket,toy`; empty where the file does.
     pub over: String,
-    /// Rows.
+    /// The names of the methods' configs, which are the rows.
     pub methods: Vec<String>,
     /// The row that the others are tested against; empty where none are.
     pub baseline: String,
-    /// What is shown; empty to show all that was recorded.
+    /// The measures that are shown; empty to show all that were recorded.
     pub measures: Vec<Measure>,
     /// Which measures are tested against the baseline; empty where all are.
     pub tested: Vec<Measure>,
-    /// The test, its correction and its seed.
+    /// The significance test, its correction for many comparisons, and its seed.
     pub settings: Settings,
-    /// What papers say of two rows.
+    /// Statements of papers that one row is better than another.
     pub hypotheses: Vec<Hypothesis>,
-    /// The file, where there is one.
+    /// The config file; `None` where methods and datasets were named by hand.
     pub config: Option<ConfigFile>,
     /// The subcommand that makes the results.
     pub made_by: &'static str,
 }
 
 impl Question {
-    /// As a comparison's file asks.
+    /// The question that a comparison's file asks. Fails, with line and column, if it names an unknown measure, test or correction.
     pub fn of(comparison: &Comparison) -> Result<Self, ConfigError> {
         let names = |names: &[Spanned<String>]| {
             names.iter().map(|name| name.as_ref().clone()).collect::<Vec<_>>()
         };
         let measures = comparison.measures.iter().map(|name| read(comparison, name));
         let tested = comparison.tested.iter().map(|name| read(comparison, name));
-        let test = read(comparison, &comparison.test)?;
-        let correction = read(comparison, &comparison.correction)?;
+        let usual = Settings::default();
+        let settings = Settings {
+            test: read_or(comparison, comparison.test.as_ref(), usual.test)?,
+            correction: read_or(comparison, comparison.correction.as_ref(), usual.correction)?,
+            seed: comparison.seed.unwrap_or(usual.seed),
+            ..usual
+        };
         let path = comparison.source.path().to_owned();
         Ok(Self {
             datasets: names(&comparison.datasets),
@@ -70,7 +75,7 @@ impl Question {
             baseline: comparison.baseline.as_ref().clone(),
             measures: measures.collect::<Result<_, _>>()?,
             tested: tested.collect::<Result<_, _>>()?,
-            settings: Settings { test, correction, seed: comparison.seed, ..Settings::default() },
+            settings,
             hypotheses: comparison.hypotheses.clone(),
             config: Some(ConfigFile::new(&comparison.source)),
             made_by: "run",
@@ -127,7 +132,7 @@ impl Question {
         measure.is_effectiveness() && (self.tested.is_empty() || self.tested.contains(&measure))
     }
 
-    /// Calls its methods by other names.
+    /// Replaces the name of every method by what `name` gives for it.
     pub fn rename(&mut self, name: impl Fn(&str) -> String) {
         self.methods.iter_mut().for_each(|method| *method = name(method));
         self.baseline = name(&self.baseline);
@@ -147,13 +152,22 @@ impl Question {
     }
 }
 
-/// A word as a shell reads it back.
+/// A word in the quotes that a shell needs to read it back unchanged.
 pub(crate) fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+,=".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// What a name stands for, or the usual value where the file has no name.
+fn read_or<T: std::str::FromStr<Err: std::fmt::Display>>(
+    comparison: &Comparison,
+    name: Option<&Spanned<String>>,
+    usual: T,
+) -> Result<T, ConfigError> {
+    name.map_or(Ok(usual), |name| read(comparison, name))
 }
 
 fn read<T: std::str::FromStr<Err: std::fmt::Display>>(

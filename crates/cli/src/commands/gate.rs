@@ -22,6 +22,7 @@ use crate::named::comparison;
 use crate::output::write_whole;
 use crate::output::{self, out, outln};
 use crate::table::Table;
+use crate::threads;
 use nir_engine::{
     Column, Engine, Fresh, Library, Pipeline, Target, build, check_not_tuned_on, provenance,
 };
@@ -61,10 +62,8 @@ pub(crate) struct Args {
     /// Also print every change as an annotation that GitHub Actions shows in a pull request.
     #[arg(long)]
     github: bool,
-    /// The number of threads to search with; if not given, one for each core. Rankings do not depend on it, and costs
-    /// are always measured on one thread.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: threads::Args,
     #[command(flatten)]
     models: models::Args,
 }
@@ -82,9 +81,7 @@ pub(crate) fn run(args: &Args, app: &App) -> ExitCode {
 }
 
 fn gate(args: &Args, app: &App) -> Result<ExitCode> {
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    }
+    args.threads.start()?;
     args.junit.iter().try_for_each(|path| check_output(path))?;
     let (library, mut manifests) = (app.library()?, app.home.datasets()?);
     let (mut comparison, methods) = comparison(&args.comparison, &library)?;

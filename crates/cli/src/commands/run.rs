@@ -17,6 +17,7 @@ use crate::output::{err, errln, print, write_whole};
 use crate::own;
 use crate::page;
 use crate::table::Table;
+use crate::threads;
 
 /// Run methods over datasets, measure them, and compare them.
 ///
@@ -59,17 +60,14 @@ pub(crate) struct Args {
     /// Print what the cache holds and what would have to be computed, and compute nothing.
     #[arg(long)]
     plan: bool,
-    /// The number of threads to search with; if not given, one for each core. Rankings do not depend on it.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: threads::Args,
     #[command(flatten)]
     models: models::Args,
 }
 
 pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    }
+    args.threads.start()?;
     let engine = app.engine(&args.models)?;
     let (library, manifests) = (app.library()?, app.home.datasets()?);
     let mut asked =

@@ -15,6 +15,7 @@ use nir_train::{
 use crate::memory;
 use crate::output::{errln, outln};
 use crate::progress::Bars;
+use crate::threads;
 
 /// Train a model from a recipe.
 ///
@@ -41,16 +42,13 @@ pub(crate) struct Args {
     #[arg(long, default_value = "cpu")]
     device: String,
 
-    /// The number of threads [default: one for each core]. The model does not depend on it.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: threads::Args,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     memory::prepare_for_training();
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    }
+    args.threads.start()?;
     let text =
         std::fs::read_to_string(&args.recipe).with_context(|| args.recipe.display().to_string())?;
     let source = Source::new(args.recipe.display().to_string(), text);
