@@ -9,6 +9,8 @@ pub(crate) fn write(recipe: &Recipe, vocab: usize, outcome: &Outcome) -> String 
     let kind = match &recipe.head {
         Head::Dense(_) => "a dense encoder",
         Head::Sparse(_) => "a sparse encoder",
+        Head::TermWeights(_) => "an encoder of term weights",
+        Head::Late(_) => "an encoder for late interaction",
         Head::CrossEncoder(_) => "a cross-encoder",
         Head::MaskedLm(_) => "a masked language model",
     };

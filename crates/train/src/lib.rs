@@ -85,6 +85,7 @@
 
 mod card;
 pub mod clusters;
+pub mod encoded;
 mod error;
 pub mod examples;
 pub mod negatives;

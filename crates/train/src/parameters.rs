@@ -224,6 +224,13 @@ fn head_slots(model: &Model, head: &Head, vocab: usize) -> Vec<Slot> {
             slots.push((name("bias"), vec![vocab], Start::Constant(bias)));
             slots
         }
+        Head::Late(late) => {
+            vec![("linear.weight".to_owned(), vec![late.dim, hidden], Start::Normal(model.std))]
+        }
+        Head::TermWeights(weights) => vec![
+            ("tok_proj.weight".to_owned(), vec![1, hidden], Start::Normal(model.std)),
+            ("tok_proj.bias".to_owned(), vec![1], Start::Constant(weights.bias)),
+        ],
         Head::CrossEncoder(_) => {
             let mut slots = linear(&format!("{TRUNK}pooler.dense"), hidden, hidden, model.std);
             slots.extend(linear("classifier", 1, hidden, model.std));

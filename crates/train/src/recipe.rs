@@ -120,6 +120,10 @@ pub enum Head {
     Dense(Dense),
     /// One weight for each word of the vocabulary, by SPLADE's max pooling.
     Sparse(Sparse),
+    /// One vector for each token of a text, as in ColBERT.
+    Late(Late),
+    /// One weight for each token of a text, as in uniCOIL.
+    TermWeights(TermWeights),
     /// One score for a pair of texts.
     CrossEncoder(CrossEncoder),
     /// The prediction of hidden words.
@@ -147,6 +151,30 @@ pub struct Dense {
 #[serde(deny_unknown_fields)]
 pub struct Sparse {
     /// The first value of the bias of every fresh word. If it is negative, vectors begin sparse.
+    pub bias: f64,
+    /// How a query is turned into tokens.
+    pub query: Input,
+    /// How a document is turned into tokens.
+    pub document: Input,
+}
+
+/// A head that makes a vector of each token: `normalise(W h_i)` with the layer `linear`, which has no bias.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Late {
+    /// The width of a token's vector.
+    pub dim: usize,
+    /// How a query is turned into tokens.
+    pub query: Input,
+    /// How a document is turned into tokens.
+    pub document: Input,
+}
+
+/// A head that makes a weight of each token: `ReLU(v · h_i + b)` with the layer `tok_proj`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TermWeights {
+    /// The first value of `b`. If it is positive, every term counts from the first step.
     pub bias: f64,
     /// How a query is turned into tokens.
     pub query: Input,

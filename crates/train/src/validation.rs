@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use candle_core::Tensor;
 use nir_core::{Progress, Qrels, Task, TrecRun};
 use nir_data::trec::{read_qrels, read_run};
 use nir_eval::{Measure, Policy, evaluate};
-use nir_nn::{Tokens, batches};
+use nir_nn::{Role, Tokens, batches};
 
+use crate::encoded::Encoded;
 use crate::recipe::Validation;
 use crate::student::Student;
 use crate::texts::Texts;
@@ -70,7 +70,7 @@ impl Pool {
     ) -> Result<f64> {
         let run = match student.reads_pairs() {
             true => self.by_pairs(student, writer, documents, progress)?,
-            false => self.by_vectors(student, writer, documents, progress)?,
+            false => self.by_texts(student, writer, documents, progress)?,
         };
         let evaluation = evaluate(&self.qrels, &run, &[self.measure], Policy::TREC_EVAL_9)?;
         Ok(evaluation.measured[0].value)
@@ -90,14 +90,14 @@ impl Pool {
             let text = |&row: &usize| (self.queries.text(*query), documents.text(row));
             let pairs = writer.pairs(&candidates.iter().map(text).collect::<Vec<_>>())?;
             let scores = in_batches(&pairs, &*task, |batch| {
-                Ok(student.pair_scores(batch)?.unsqueeze(1)?)
+                Ok(student.pair_scores(batch)?.to_vec1::<f32>()?)
             })?;
-            self.push(&mut run, *query, candidates, &scores.flatten_all()?.to_vec1()?, documents);
+            self.push(&mut run, *query, candidates, &scores, documents);
         }
         Ok(run)
     }
 
-    fn by_vectors(
+    fn by_texts(
         &self,
         student: &Student,
         writer: &Writer,
@@ -111,12 +111,14 @@ impl Pool {
         let asked: Vec<&str> =
             self.candidates.iter().map(|(query, _)| self.queries.text(*query)).collect();
         let task = progress.begin("validation", "texts", (texts.len() + asked.len()) as u64);
-        let encode = |tokens: &[Tokens]| in_batches(tokens, &*task, |batch| student.vectors(batch));
-        let vectors = encode(&writer.documents(&texts)?)?;
-        let queries = encode(&writer.queries(&asked)?)?;
-        let scores = queries.matmul(&vectors.t()?)?.to_vec2::<f32>()?; // [queries, pool]
+        let encode = |tokens: &[Tokens], role| {
+            in_batches(tokens, &*task, |batch| student.encode(batch, role)?.split())
+        };
+        let texts = Encoded::join(encode(&writer.documents(&texts)?, Role::Document)?)?;
+        let queries = encode(&writer.queries(&asked)?, Role::Query)?;
         let mut run = TrecRun::default();
-        for ((query, candidates), scores) in self.candidates.iter().zip(scores) {
+        for ((query, candidates), encoded) in self.candidates.iter().zip(queries) {
+            let scores = encoded.scores(&texts)?.flatten_all()?.to_vec1::<f32>()?; // [pool]
             let place =
                 |row: &usize| pool.binary_search(row).expect("the pool has every candidate");
             let scores: Vec<f32> = candidates.iter().map(|row| scores[place(row)]).collect();
@@ -162,22 +164,20 @@ fn shared(qrels: &Qrels, asked: &[usize], documents: &Texts) -> Vec<(usize, Vec<
     asked.iter().map(|&query| (query, pool.clone())).collect()
 }
 
-/// Rows for all texts, `[texts, width]`, by batches of like length.
-fn in_batches(
+/// What `each` makes of every text, in their order; texts of like length go through it together.
+fn in_batches<T>(
     texts: &[Tokens],
     task: &dyn Task,
-    each: impl Fn(&[Tokens]) -> Result<Tensor>,
-) -> Result<Tensor> {
+    each: impl Fn(&[Tokens]) -> Result<Vec<T>>,
+) -> Result<Vec<T>> {
     let lengths: Vec<usize> = texts.iter().map(Tokens::len).collect();
-    let mut rows: Vec<Option<Tensor>> = vec![None; texts.len()];
+    let mut made: Vec<Option<T>> = texts.iter().map(|_| None).collect();
     for places in batches(&lengths, BATCH_TOKENS) {
         let batch: Vec<Tokens> = places.iter().map(|&place| texts[place].clone()).collect();
-        let found = each(&batch)?;
-        for (row, &place) in places.iter().enumerate() {
-            rows[place] = Some(found.get(row)?);
+        for (one, &place) in each(&batch)?.into_iter().zip(&places) {
+            made[place] = Some(one);
         }
         task.advance(places.len() as u64);
     }
-    let rows: Vec<Tensor> = rows.into_iter().flatten().collect();
-    Ok(Tensor::stack(&rows, 0)?)
+    Ok(made.into_iter().flatten().collect())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use nir_nn::{Bound, Input, Tokenizer, Tokens, Truncation};
+use nir_nn::{Bound, Input, Role, Tokenizer, Tokens, Truncation};
 use rand::seq::index;
 use rayon::prelude::*;
 
@@ -39,6 +39,8 @@ impl Writer {
         match head {
             Head::Dense(head) => apart(&head.query, &head.document),
             Head::Sparse(head) => apart(&head.query, &head.document),
+            Head::Late(head) => apart(&head.query, &head.document),
+            Head::TermWeights(head) => apart(&head.query, &head.document),
             Head::CrossEncoder(head) => Ok(Self::Pairs(bind(&head.pair, &["query", "text"])?)),
             Head::MaskedLm(head) => Ok(Self::Plain(bind(&head.text, &["text"])?)),
         }
@@ -192,8 +194,8 @@ impl<'a> Work<'a> {
             targets.push(target);
         }
         let tokens = texts.iter().map(Tokens::len).sum();
-        let loss =
-            regression::loss(&config, &student.vectors(&texts)?, &Tensor::stack(&targets, 0)?)?;
+        let encoded = student.encode(&texts, Role::Document)?; // a dense head reads both alike
+        let loss = regression::loss(&config, encoded.vectors(), &Tensor::stack(&targets, 0)?)?;
         Ok(Loss { loss, tokens })
     }
 
@@ -274,12 +276,13 @@ impl<'a> Work<'a> {
         let (queries, documents) =
             (self.writer.queries(&queries)?, self.writer.documents(&documents)?);
         let tokens = queries.iter().chain(&documents).map(Tokens::len).sum();
-        let (queries, documents) = (student.vectors(&queries)?, student.vectors(&documents)?);
-        let batch = Batch::of_vectors(queries, documents, teacher)?;
+        let queries = student.encode(&queries, Role::Query)?;
+        let documents = student.encode(&documents, Role::Document)?;
+        let batch = Batch::of_texts(queries, documents, teacher)?;
         let mut loss = task.loss.loss(&batch)?;
         if let Some(regulariser) = &self.recipe.regulariser {
             let Apart { queries, documents, .. } = batch.apart();
-            loss = (loss + regulariser.penalty(step, queries, documents)?)?;
+            loss = (loss + regulariser.penalty(step, queries.vectors(), documents.vectors())?)?;
         }
         Ok(Loss { loss, tokens })
     }

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
-use nir_nn::Tokens;
+use nir_nn::{Role, Tokens};
+use nir_train::encoded::Encoded;
 use nir_train::objectives::flops::{self, Norm, Weighted};
 use nir_train::objectives::regression::{self, Distance};
 use nir_train::objectives::{Batch, Ranking, masked_lm};
@@ -76,9 +77,9 @@ impl Case {
         .collect()
     }
 
-    fn vectors(&self) -> (Tensor, Tensor) {
-        let vectors = |kind: &str| self.student.vectors(&self.texts(kind)).unwrap();
-        (vectors("queries"), vectors("documents"))
+    fn encoded(&self) -> (Encoded, Encoded) {
+        let encode = |kind: &str, role| self.student.encode(&self.texts(kind), role).unwrap();
+        (encode("queries", Role::Query), encode("documents", Role::Document))
     }
 
     /// Scores of vectors, or of pairs where there are some.
@@ -88,8 +89,8 @@ impl Case {
             let own = self.student.pair_scores(&self.texts("pairs")).unwrap();
             return Batch::of_pairs(own.reshape(((), CANDIDATES)).unwrap(), teacher);
         }
-        let (queries, documents) = self.vectors();
-        Batch::of_vectors(queries, documents, teacher).unwrap()
+        let (queries, documents) = self.encoded();
+        Batch::of_texts(queries, documents, teacher).unwrap()
     }
 
     fn ranking(&self, loss: &str) -> Tensor {
@@ -147,7 +148,7 @@ fn dense_gradients_are_pytorchs() {
     {
         let loss = regression::loss(
             &regression::Config { distance },
-            &case.vectors().1,
+            case.encoded().1.vectors(),
             &case.tensors["teacher_vectors"],
         );
         case.check(name, &loss.unwrap());
@@ -163,11 +164,22 @@ fn sparse_gradients_are_pytorchs() {
         documents: weighted(Norm::Flops, 0.2),
         warm_up: 4,
     };
-    let (queries, documents) = case.vectors();
-    let penalty = regulariser.penalty(1, &queries, &documents).unwrap();
-    let scores = Batch::of_vectors(queries, documents, None).unwrap();
+    let (queries, documents) = case.encoded();
+    let penalty = regulariser.penalty(1, queries.vectors(), documents.vectors()).unwrap();
+    let scores = Batch::of_texts(queries, documents, None).unwrap();
     let loss: Loss = toml::from_str("loss = { in-batch-softmax = { scale = 1.0 } }").unwrap();
     case.check("in-batch-softmax", &(loss.loss.loss(&scores).unwrap() + penalty).unwrap());
+}
+
+#[test]
+fn late_interaction_gradients_are_pytorchs() {
+    let case = Case::new("late", "[late]\ndim = 4\nquery = INPUT\ndocument = INPUT");
+    for (name, loss) in [
+        ("in-batch-softmax", "{ in-batch-softmax = { scale = 2.0 } }"),
+        ("kl-divergence", "{ kl-divergence = { scale = 10.0, teacher_scale = 2.0 } }"),
+    ] {
+        case.check(name, &case.ranking(loss));
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::encoded::Encoded;
 
 /// What a ranking objective computes its loss from.
 #[derive(Debug)]
@@ -24,30 +25,27 @@ pub struct Batch {
     pub own: Tensor,
     /// A teacher's scores of the same pairs.
     pub teacher: Option<Tensor>,
-    /// The vectors of the batch; `None` if the head reads a query and a document together.
+    /// The texts of the batch; `None` if the head reads a query and a document together.
     pub apart: Option<Apart>,
 }
 
-/// The vectors of a batch, and the scores of all pairs.
+/// The texts of a batch as the head leaves them, and the scores of all pairs.
 #[derive(Debug)]
 pub struct Apart {
-    /// The vectors of the queries, `[queries, dim]`.
-    pub queries: Tensor,
-    /// The vectors of the candidates, `[queries * candidates, dim]`: those of query `i` begin at `i * candidates`, the
-    /// positive first.
-    pub documents: Tensor,
+    /// The queries.
+    pub queries: Encoded,
+    /// The candidates: those of query `i` begin at `i * candidates`, the positive first.
+    pub documents: Encoded,
     /// The score of each query with every candidate of the batch, `[queries, queries * candidates]`.
     pub scores: Tensor,
 }
 
 impl Batch {
-    /// A batch of vectors whose inner product is the score.
+    /// A batch of texts that were read by themselves: queries, and as many candidates for each of them.
     ///
-    /// - `queries`: `[queries, dim]`
-    /// - `documents`: `[queries * candidates, dim]`
     /// - `teacher`: `[queries, candidates]`
-    pub fn of_vectors(queries: Tensor, documents: Tensor, teacher: Option<Tensor>) -> Result<Self> {
-        let scores = queries.matmul(&documents.t()?)?.contiguous()?; // [queries, queries * candidates]
+    pub fn of_texts(queries: Encoded, documents: Encoded, teacher: Option<Tensor>) -> Result<Self> {
+        let scores = queries.scores(&documents)?; // [queries, queries * candidates]
         let (rows, all) = scores.dims2()?;
         let candidates = all / rows;
         let own: Vec<u32> = (0..rows)
@@ -68,7 +66,7 @@ impl Batch {
         self.teacher.as_ref().expect("a recipe with this objective has a teacher")
     }
 
-    /// The vectors and the scores of all pairs. Panics unless the objective says that it [needs](Objective::NEEDS)
+    /// The texts and the scores of all pairs. Panics unless the objective says that it [needs](Objective::NEEDS)
     /// them.
     pub fn apart(&self) -> &Apart {
         self.apart.as_ref().expect("a head with this objective has vectors")
@@ -80,8 +78,8 @@ impl Batch {
 pub struct Needs {
     /// Whether it needs a teacher's scores.
     pub teacher: bool,
-    /// Whether it needs vectors of queries and documents, and so the scores of a query with the candidates of other
-    /// queries.
+    /// Whether it needs queries and documents that are read by themselves, and so the scores of a query with the
+    /// candidates of other queries.
     pub apart: bool,
     /// The smallest number of candidates of a query.
     pub candidates: usize,

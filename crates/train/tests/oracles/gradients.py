@@ -67,6 +67,14 @@ def sparse(model, batch):
     return torch.log1p(torch.relu(logits.masked_fill(~batch["mask"][..., None], -1e9).amax(1)))
 
 
+def late(model, queries, documents):
+    """The sum over a query's tokens of the largest product with a token of the document."""
+    tokens = lambda batch: F.normalize(model.linear(states(model.bert, batch)), dim=-1)
+    products = torch.einsum("qid,kjd->qkij", tokens(queries), tokens(documents))
+    products = products.masked_fill(~documents["mask"][None, :, None, :], -torch.inf).amax(-1)
+    return (products * queries["mask"][:, None, :]).sum(-1)
+
+
 def in_batch(scores, scale):
     return F.cross_entropy(scores * scale, torch.arange(QUERIES) * CANDIDATES)
 
@@ -203,8 +211,24 @@ def make_masked_lm(generator):
     fixture.save()
 
 
+def make_late(generator):
+    model = hf.BertModel(hf.BertConfig(**CONFIG), add_pooling_layer=False)
+    whole = torch.nn.Module()
+    whole.bert, whole.linear = model, torch.nn.Linear(HIDDEN, 4, bias=False)
+    drawn(whole.double(), generator)
+    queries = texts(QUERIES, 6, generator)
+    documents = texts(QUERIES * CANDIDATES, 10, generator)
+    teacher = torch.randn(QUERIES, CANDIDATES, generator=generator, dtype=torch.float64).float()
+    fixture = Fixture("late", whole, queries=queries, documents=documents)
+    fixture.tensors["teacher"] = teacher
+    scores = lambda: late(whole, queries, documents)
+    fixture.case("in-batch-softmax", in_batch(scores(), 2.0))
+    fixture.case("kl-divergence", kl_divergence(own(scores()), teacher.double()))
+    fixture.save()
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
-    for seed, make in enumerate((make_dense, make_sparse, make_cross_encoder, make_masked_lm)):
+    for seed, make in enumerate((make_dense, make_sparse, make_cross_encoder, make_masked_lm, make_late)):
         make(torch.Generator().manual_seed(seed))
