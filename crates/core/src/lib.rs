@@ -21,7 +21,7 @@ pub use digest::{Digest, Hasher};
 pub use explain::{Contribution, Encode, EncodedTerm, Encoding, Form, Match};
 pub use key::{Key, Version};
 pub use names::did_you_mean;
-pub use passages::{Aggregate, Passages, Windows};
+pub use passages::{Aggregate, Passages, Unit, Windows};
 pub use progress::{Progress, Silent, Task};
 pub use qrels::{Judgements, Qrels};
 pub use query::{DuplicateQueryId, Queries, Query, WeightedTerm};

@@ -1,13 +1,14 @@
 //! A stage behind passages: it searches or reads windows of long documents, and documents come out.
 //!
-//! A stage of any retriever or reranker may say `passages = { words = 150, stride = 75, aggregate = "max" }`. It then works
-//! over the passages as over a collection, and its rankings of passages become rankings of documents.
+//! A stage of any retriever or reranker may say `passages = { words = 150, stride = 75, aggregate = "max" }`, or `sentences = 1`
+//! in place of `words`. It then works over the passages as over a collection, and its rankings of passages become rankings
+//! of documents.
 
 use std::sync::Arc;
 
 use nir_core::{
     Aggregate, Contribution, Corpus, DocNo, Passages, Queries, Query, Ranking, Reranker, Result,
-    Retriever, Run, Scored, Version, Windows,
+    Retriever, Run, Scored, Unit, Version, Windows,
 };
 use nir_methods::Stage;
 use serde::{Deserialize, Serialize};
@@ -16,12 +17,16 @@ use serde::{Deserialize, Serialize};
 pub(crate) const VERSION: Version = Version::new("core::passages", 1);
 
 /// The table `passages` of a config: how documents are cut into passages, and how the scores of passages are joined.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
     /// The number of words of a passage.
-    words: usize,
-    /// The number of words from the beginning of a passage to the beginning of the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    words: Option<usize>,
+    /// The number of sentences of a passage, in place of `words`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sentences: Option<usize>,
+    /// The number of words or sentences from the beginning of a passage to the beginning of the next.
     stride: usize,
     /// The largest number of passages of a document; if absent, there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,47 +35,68 @@ pub struct Cut {
     aggregate: Joined,
 }
 
-/// An [`Aggregate`] as a config writes it: `"max"`, `"first"`, `"sum"` or `{ top_mean = 3 }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+/// An [`Aggregate`] as a config writes it: `"max"`, `"first"`, `"sum"`, `{ top_mean = 3 }` or `{ top_weighted = [1.0, 0.5] }`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Joined {
     Max,
     First,
     Sum,
     TopMean(usize),
+    TopWeighted(Vec<f32>),
 }
 
 impl Cut {
     /// Checks the values; the error says what is wrong.
     pub(crate) fn check(&self) -> std::result::Result<(), String> {
-        let Self { words, stride, most, aggregate } = self;
+        let windows = self.windows().ok_or(
+            "`passages`: expected one of `words` and `sentences`, the length of a passage",
+        )?;
+        let best = match &self.aggregate {
+            Joined::TopMean(k) => *k,
+            Joined::TopWeighted(weights) => weights.len(),
+            Joined::Max | Joined::First | Joined::Sum => 1,
+        };
+        let (unit, length) = (unit_name(windows.unit), windows.length);
         let rules = [
-            ("words", *words),
-            ("stride", *stride),
-            ("most", most.unwrap_or(1)),
-            ("top_mean", if let Joined::TopMean(k) = aggregate { *k } else { 1 }),
+            (unit, length),
+            ("stride", self.stride),
+            ("most", self.most.unwrap_or(1)),
+            ("the number of passages in `aggregate`", best),
         ];
         match rules.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(format!("`passages`: {name} = 0: expected at least 1")),
-            None if stride > words => Err(format!(
-                "`passages`: stride = {stride} is more than words = {words}: words between two passages would be left out"
+            None if self.stride > length => Err(format!(
+                "`passages`: stride = {} is more than {unit} = {length}: {unit} between two passages would be left out",
+                self.stride
             )),
             None => Ok(()),
         }
     }
 
+    /// The lengths; `None` where none or two units are given.
+    fn windows(&self) -> Option<Windows> {
+        let (unit, length) = match (self.words, self.sentences) {
+            (Some(words), None) => (Unit::Words, words),
+            (None, Some(sentences)) => (Unit::Sentences, sentences),
+            _ => return None,
+        };
+        Some(Windows { unit, length, stride: self.stride, most: self.most })
+    }
+
     /// The passages of a collection.
     pub(crate) fn of(&self, corpus: &Arc<dyn Corpus>) -> Passages {
-        let Self { words, stride, most, .. } = *self;
-        Passages::new(Arc::clone(corpus), Windows { words, stride, most })
+        let windows = self.windows().expect("checked when the config was read");
+        Passages::new(Arc::clone(corpus), windows)
     }
 
     fn aggregate(&self) -> Aggregate {
-        match self.aggregate {
+        match &self.aggregate {
             Joined::Max => Aggregate::Max,
             Joined::First => Aggregate::First,
             Joined::Sum => Aggregate::Sum,
-            Joined::TopMean(k) => Aggregate::TopMean(k),
+            Joined::TopMean(k) => Aggregate::TopMean(*k),
+            Joined::TopWeighted(weights) => Aggregate::TopWeighted(weights.clone()),
         }
     }
 
@@ -89,6 +115,14 @@ impl Cut {
     }
 }
 
+/// The key of a config that gives a passage's length in this unit.
+fn unit_name(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Words => "words",
+        Unit::Sentences => "sentences",
+    }
+}
+
 struct Behind<S> {
     inner: S,
     passages: Arc<Passages>,
@@ -97,7 +131,7 @@ struct Behind<S> {
 
 impl<S> Behind<S> {
     fn documents(&self, passages: &Ranking) -> Ranking {
-        self.passages.ranking(passages, self.aggregate, passages.len())
+        self.passages.ranking(passages, &self.aggregate, passages.len())
     }
 }
 
@@ -135,7 +169,7 @@ impl Reranker for Behind<Box<dyn Reranker>> {
         let passages: Vec<Scored> =
             self.passages.of(doc).map(|doc| Scored { doc, score: 0.0 }).collect();
         let passages = Ranking::top(passages.len(), passages, &*self.passages);
-        match (self.aggregate, self.inner.rerank(query, &passages)?.first()) {
+        match (&self.aggregate, self.inner.rerank(query, &passages)?.first()) {
             (Aggregate::Max, Some(best)) => self.inner.explain(query, best.doc),
             _ => Ok(Vec::new()), // of several passages: their parts do not add up to it
         }
@@ -202,5 +236,10 @@ mod tests {
         let cut: Cut =
             toml::from_str("words = 0\nstride = 0\naggregate = { top_mean = 3 }").unwrap();
         assert_eq!(cut.check().unwrap_err(), "`passages`: words = 0: expected at least 1");
+        let cut: Cut = toml::from_str("stride = 1\naggregate = \"max\"").unwrap();
+        assert!(cut.check().unwrap_err().contains("one of `words` and `sentences`"));
+        let weights = "sentences = 1\nstride = 1\naggregate = { top_weighted = [] }";
+        let cut: Cut = toml::from_str(weights).unwrap();
+        assert!(cut.check().unwrap_err().contains("in `aggregate` = 0"));
     }
 }

@@ -26,7 +26,7 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored, Windows};
+use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored, Unit, Windows};
 use nir_nn::checkpoint::Wanted;
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +127,7 @@ impl BertQe {
     ) -> Result<Vec<(&'t str, f32)>> {
         let Config { documents, chunk_words: words, chunk_stride: stride, chunks, .. } =
             self.config;
-        let windows = Windows { words, stride, most: None };
+        let windows = Windows { unit: Unit::Words, length: words, stride, most: None };
         let pieces: Vec<&'t str> = best(relevance, documents)
             .into_iter()
             .flat_map(|doc| windows.cut(texts[doc]).into_iter().map(move |at| &texts[doc][at]))
