@@ -58,6 +58,7 @@ pub const ALGORITHMS: &[Entry] = algorithms![
     weighting::deepimpact,
     weighting::coil,
     late::colbert,
+    late::colbert_prf,
     late::max_sim = "late/colbert.rs",
     cross_encoder::pointwise,
     cross_encoder::bert_qe,

@@ -42,10 +42,10 @@ pub struct Artifact {
 /// What a config states about late interaction.
 #[derive(Debug, Clone, Copy)]
 pub struct Late<'a> {
-    /// The token at the second position of every query, and how queries are turned into tokens.
-    pub query: (&'a str, &'a Input),
-    /// The token at the second position of every document, and how documents are turned into tokens.
-    pub document: (&'a str, &'a Input),
+    /// The token at the second position of every query, if one is put there, and how queries are turned into tokens.
+    pub query: (Option<&'a str>, &'a Input),
+    /// The token at the second position of every document, if one is put there, and how documents are turned into tokens.
+    pub document: (Option<&'a str>, &'a Input),
     /// Whether the vectors of punctuation are kept in documents.
     pub punctuation: bool,
     /// The number of values of a vector.
@@ -71,7 +71,8 @@ impl Artifact {
     pub fn hold(&self, asked: &Late<'_>, overrides: &Overrides) -> Result<()> {
         let Settings { query_maxlen, doc_maxlen, dim, .. } = &self.settings;
         let quoted = |text: &String| format!("`{text}`");
-        let (said, text) = (&self.settings, |text: &str| format!("`{text}`"));
+        let said = &self.settings;
+        let text = |text: Option<&str>| text.map_or("none".to_owned(), |text| format!("`{text}`"));
         let number = |value: &Option<usize>| value.map(|value| value.to_string());
         let flag = |value: Option<bool>| value.map(|value| value.to_string());
         let seen = asked.query.1.fill.as_ref().map(|fill| fill.seen.to_string());
@@ -125,8 +126,8 @@ mod tests {
         let settings = serde_json::from_str(V2).unwrap();
         let artifact = Artifact { settings, file: PathBuf::from("model/artifact.metadata") };
         let asked = Late {
-            query: ("[unused0]", query),
-            document: ("[unused1]", document),
+            query: (Some("[unused0]"), query),
+            document: (Some("[unused1]"), document),
             punctuation,
             dim: 128,
         };

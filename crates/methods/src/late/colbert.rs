@@ -14,7 +14,7 @@
 //! | symbol         | is                                                                                        |
 //! |----------------|-------------------------------------------------------------------------------------------|
 //! | `W`            | the layer `projection`, without bias: 128 outputs in the released checkpoint              |
-//! | `[Q]`, `[D]`   | `marker`: the second token of a text, `[unused0]` and `[unused1]` of BERT's vocabulary    |
+//! | `[Q]`, `[D]`   | `marker`: the second token of a text, `[unused0]` and `[unused1]` of BERT's vocabulary, if any |
 //! | `[MASK]`       | fills queries up to `max_length`: looks at the words and is looked at by none, but counts |
 //! | `filter`       | drops the tokens of passages that are punctuation, where `punctuation = false`            |
 //!
@@ -52,8 +52,10 @@ pub struct Config {
     pub model: ModelSource,
     /// The name of the linear layer that makes a token's vector.
     pub projection: String,
-    /// The tokens that are put at the second position of queries and documents.
-    pub marker: Marker,
+    /// The tokens that are put at the second position of queries and documents, in place of what the template leaves there;
+    /// without them texts are read as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<Marker>,
     /// Whether tokens of passages that are punctuation are kept.
     pub punctuation: bool,
     /// How a query is turned into tokens.
@@ -122,8 +124,8 @@ impl Config {
         let checkpoint = self.model.checkpoint(context)?;
         let Some(artifact) = Artifact::read(&checkpoint)? else { return Ok(()) };
         let asked = Late {
-            query: (&self.marker.query, &self.query),
-            document: (&self.marker.document, &self.document),
+            query: (self.marker.as_ref().map(|marker| &*marker.query), &self.query),
+            document: (self.marker.as_ref().map(|marker| &*marker.document), &self.document),
             punctuation: self.punctuation,
             dim,
         };
@@ -155,7 +157,8 @@ impl Config {
     /// The key of the vectors of documents.
     pub(super) fn encoding(&self, context: &Context<'_>) -> Result<Key> {
         let Self { projection, marker, punctuation, document, storage, .. } = self;
-        let parts = (projection, &marker.document, punctuation, document, storage);
+        let marker = marker.as_ref().map(|marker| &marker.document);
+        let parts = (projection, marker, punctuation, document, storage);
         encoding(context, &self.model, &parts)
     }
 
@@ -168,9 +171,11 @@ impl Config {
         let inputs = (&self.query, &self.document);
         let reader = Reader::load(context, (&self.model, None), inputs, load)?;
         self.hold(context, reader.model().head.dim())?;
+        let id = |token: &String| reader.model().tokenizer.id(token);
+        let markers =
+            |marker: &Marker| Ok::<_, nir_nn::Error>([id(&marker.query)?, id(&marker.document)?]);
         Ok(ColBert {
-            query_marker: reader.model().tokenizer.id(&self.marker.query)?,
-            document_marker: reader.model().tokenizer.id(&self.marker.document)?,
+            markers: self.marker.as_ref().map(markers).transpose()?,
             reader,
             punctuation: self.punctuation,
             storage: self.storage,
@@ -181,26 +186,25 @@ impl Config {
 /// The model with the tokenizers of queries and documents.
 pub(super) struct ColBert {
     reader: Reader<PerToken>,
-    query_marker: u32,
-    document_marker: u32,
+    /// The tokens that mark queries and documents.
+    markers: Option<[u32; 2]>,
     punctuation: bool,
     storage: TokenPrecision,
 }
 
 impl ColBert {
-    /// The tokens of texts, the second of which is the marker of their role.
-    fn tokens(&self, texts: Texts<'_>) -> Result<Vec<Tokens>> {
+    /// The tokens of texts, the second of which is the marker of their role if there are markers.
+    pub(super) fn tokens(&self, texts: Texts<'_>) -> Result<Vec<Tokens>> {
         let mut tokens = self.reader.of(texts.role()).tokens(texts)?;
-        let marker = match texts.role() {
-            Role::Query => self.query_marker,
-            Role::Document => self.document_marker,
-        };
-        tokens.iter_mut().for_each(|tokens| tokens.ids[1] = marker);
+        if let Some([query, document]) = self.markers {
+            let marker = if texts.role() == Role::Query { query } else { document };
+            tokens.iter_mut().for_each(|tokens| tokens.ids[1] = marker);
+        }
         Ok(tokens)
     }
 
     /// Whether the vector of a token is kept: `filter` in the equation.
-    fn keeps(&self, id: u32, role: Role) -> bool {
+    pub(super) fn keeps(&self, id: u32, role: Role) -> bool {
         role == Role::Query || self.punctuation || !is_punctuation(self.reader.model(), id)
     }
 }
@@ -317,6 +321,21 @@ mod tests {
         let one = Ranking::top(1, all.iter().skip(1).copied().collect(), lent.corpus());
         let again = lent.rerank(&max_sim::Config(config), "bread and water", &one);
         assert_ranked(&lent.named(&again), &lent.named(&all)[1..]);
+    }
+
+    #[test]
+    fn without_markers_a_text_is_read_as_it_is() {
+        let (folder, expected) = fixture("colbert");
+        let lent = Lent::new([("none", "bread")]);
+        let plain = Config { marker: None, ..config(&folder, PLAIN) };
+        let own = expected("word", "tokens_normalized"); // the recorded text is "bread"
+        let named = lent.named(&lent.retrieve(&plain, "bread"));
+        assert!((named[0].1 - max_sim(&own, &own, 8)).abs() < 5e-3, "{named:?}");
+        // A marker takes the place of the only word.
+        let marker = Marker { query: "water".to_owned(), document: "water".to_owned() };
+        let marked = Config { marker: Some(marker), ..config(&folder, PLAIN) };
+        let other = lent.named(&lent.retrieve(&marked, "bread"));
+        assert_ne!(named[0].1, other[0].1);
     }
 
     #[test]
