@@ -238,6 +238,13 @@ impl Library {
                 format!("`{}` is the key of no paper in configs/papers.toml", method.card.paper);
             return Some(method.source.error_at(find(method, &method.card.paper), message));
         };
+        if let Some(needs) = &paper.needs {
+            let message = format!(
+                "configs/papers.toml says that `{}` cannot be run here, as it needs {needs}: leave out the one or the other",
+                paper.key
+            );
+            return Some(method.source.error_at(find(method, &paper.key), message));
+        }
         (paper.family.folder() != method.family()).then(|| {
             let family = format!("`{}` is of the family `{}`", paper.key, paper.family.folder());
             method
@@ -289,6 +296,17 @@ mod tests {
         assert!(ours("pocket:dense") && ours("file:models/mine"));
         assert!(!ours("file:models/converted") && !ours("folder:x") && !ours("hf:org/x@0123"));
         assert!(!library().is_trained_here(&cell(&[], "", "")));
+    }
+
+    #[test]
+    fn an_entry_that_needs_what_nobody_has_is_no_config_s_paper() {
+        let mut library = library();
+        assert_eq!(library.problems().len(), 0);
+        let mut paper = library.papers.get("x2020").unwrap().clone();
+        paper.needs = Some("a log that is not public".to_owned());
+        library.papers.add([paper].into_iter().collect());
+        let problem = library.problems()[0].to_string();
+        assert!(problem.contains("needs a log that is not public"), "{problem}");
     }
 
     #[test]

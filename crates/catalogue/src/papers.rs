@@ -135,6 +135,10 @@ pub struct Paper {
     /// Other sections that repeat the entry.
     #[serde(default)]
     pub also_in: Vec<String>,
+    /// What running the entry takes beside code and time: data, weights or machines that are not public or that this program
+    /// has no place for. `None` where nothing of that kind is missing.
+    #[serde(default)]
+    pub needs: Option<String>,
     /// Mistakes of the list itself in this entry.
     #[serde(default)]
     pub defects: Vec<String>,
@@ -169,6 +173,12 @@ struct File {
 /// All entries by key, in the order of the list.
 #[derive(Debug, Clone, Default)]
 pub struct Papers(IndexMap<String, Paper>);
+
+impl FromIterator<Paper> for Papers {
+    fn from_iter<I: IntoIterator<Item = Paper>>(papers: I) -> Self {
+        Self(papers.into_iter().map(|paper| (paper.key.clone(), paper)).collect())
+    }
+}
 
 impl Papers {
     /// Reads `papers.toml`. Fails if a key is not unique or `part_of` names no entry.

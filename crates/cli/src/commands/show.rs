@@ -38,6 +38,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
 fn whole_card(paper: &Paper, library: &Library, cells: &[Cell]) -> String {
     let mut text = paper_card(paper);
     text += &field("status", library.status(paper, cells).name());
+    text.extend(paper.needs.iter().map(|needs| field("needs", needs)));
     text.extend(paper.defects.iter().map(|defect| field("list defect", defect)));
     for method in library.methods_of(paper) {
         text.push('\n');
