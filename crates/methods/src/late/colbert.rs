@@ -332,7 +332,7 @@ mod tests {
         let named = lent.named(&lent.retrieve(&plain, "bread"));
         assert!((named[0].1 - max_sim(&own, &own, 8)).abs() < 5e-3, "{named:?}");
         // A marker takes the place of the only word.
-        let marker = Marker { query: "water".to_owned(), document: "water".to_owned() };
+        let marker = Marker { query: "[MASK]".to_owned(), document: "[MASK]".to_owned() };
         let marked = Config { marker: Some(marker), ..config(&folder, PLAIN) };
         let other = lent.named(&lent.retrieve(&marked, "bread"));
         assert_ne!(named[0].1, other[0].1);
