@@ -20,7 +20,7 @@ pub struct Comparison {
     pub measures: Vec<Spanned<String>>,
     /// Which of them are tested against the baseline, where not all are: each test more makes every p-value larger.
     pub tested: Vec<Spanned<String>>,
-    /// The name of the paired significance test; `None` for the one that all commands take (`nir_eval`'s `Settings`).
+    /// The name of the paired significance test; `None` for the one that every command takes.
     pub test: Option<Spanned<String>>,
     /// The name of the correction for multiple comparisons; `None` likewise.
     pub correction: Option<Spanned<String>>,
