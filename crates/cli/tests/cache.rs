@@ -37,6 +37,7 @@ paper = "karpukhin2020dpr"
 [[stage]]
 use        = "bi_encoder"
 model.weights  = "pocket:dense"
+model.ignore   = ["linear.weight"]
 pooling    = "mean"
 projection = {{ linear = "projection" }}
 similarity = "cosine"

@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,18 +16,23 @@ use common::{Finished, Nir, files_below};
 use toml::{Table, Value};
 
 /// In the order in which they need one another.
-const RECIPES: [&str; 21] = [
+const RECIPES: [&str; 26] = [
     "vocabulary",
     "teacher-minilm",
     "bag",
     "backbone",
     "negatives-bm25",
     "dense",
+    "late",
+    "pocket-dense",
+    "vocabulary-msmarco",
+    "teacher-msmarco",
+    "bag-msmarco",
+    "backbone-msmarco",
     "splade",
     "cross-encoder",
     "cross-encoder-pointwise",
     "cross-encoder-ranknet",
-    "pocket-dense",
     "pocket-splade",
     "pocket-cross-encoder",
     "backbone-mlm",
@@ -133,9 +138,46 @@ impl Shop {
         Self { nir }
     }
 
+    /// Every file that the recipes read: those of MS MARCO, and no more than a few texts in place of each of the others.
+    fn write_data(&self, [queries, qrels, documents]: &[&str; 3]) {
+        let first = |text: &str| text.lines().take(3).collect::<Vec<_>>().join("\n") + "\n";
+        for path in self.files() {
+            let whole = path.starts_with("data/msmarco-mini");
+            let part = |text: &str| if whole { text.to_owned() } else { first(text) };
+            match path.rsplit_once('/').unwrap().1 {
+                "queries.train.tsv" => drop(self.nir.write(&path, &part(queries))),
+                "qrels.train.txt" => drop(self.nir.write(&path, qrels)),
+                "collection.tsv.gz" => {
+                    write_gzip(&self.nir.write(&path, ""), &part(documents));
+                }
+                other => panic!("what is in {other}?"),
+            }
+        }
+    }
+
+    /// The files of texts and judgements that the recipes name.
+    fn files(&self) -> BTreeSet<String> {
+        let text = |name: &&str| {
+            fs::read_to_string(self.nir.path(&format!("recipes/{name}.toml"))).unwrap()
+        };
+        let all = RECIPES.iter().map(text).collect::<String>();
+        let words = all.split('"').filter(|word| word.contains('/'));
+        let is_read = |word: &&str| {
+            ["/collection.tsv.gz", "/queries.train.tsv", "/qrels.train.txt"]
+                .iter()
+                .any(|end| word.ends_with(end))
+        };
+        words.filter(is_read).map(|word| format!("data/{word}")).collect()
+    }
+
     /// The runs that `nir run` is to make: BM25's, in place of both.
     fn run_bm25(&self) {
-        let files = ["--corpus", "data/collection.tsv.gz", "--queries", "data/queries.train.tsv"];
+        let files = [
+            "--corpus",
+            "data/msmarco-mini/collection.tsv.gz",
+            "--queries",
+            "data/msmarco-mini/queries.train.tsv",
+        ];
         let run = [&["run", "lexical/bm25"], &files[..], &["--run", "bm25.trec"]].concat();
         self.nir.run(&run).ok();
     }
@@ -223,12 +265,9 @@ fn every_recipe_gives_the_same_bytes_twice() {
         teacher: (format!("file:{}", teacher.display()), 32),
     });
     let pocket = root().join("datasets/pocket");
-    shop.nir.write("data/queries.train.tsv", "");
-    for name in ["queries.train.tsv", "qrels.train.txt"] {
-        fs::copy(pocket.join(name), shop.nir.path("data").join(name)).unwrap();
-    }
-    let texts = fs::read_to_string(pocket.join("collection.tsv")).unwrap();
-    write_gzip(&shop.nir.path("data/collection.tsv.gz"), &texts);
+    let read = |name: &str| fs::read_to_string(pocket.join(name)).unwrap();
+    let texts = [read("queries.train.tsv"), read("qrels.train.txt"), read("collection.tsv")];
+    shop.write_data(&texts.each_ref().map(String::as_str));
     shop.run_bm25();
     shop.make("one", "1");
     shop.make("two", "3");
@@ -287,7 +326,6 @@ fn write_sample(from: &Path, shop: &Shop) {
     let texts = texts.lines().enumerate();
     let texts = texts.filter(|(i, line)| *i < PASSAGES || answers.contains(&column(line, 0)));
     let texts: Vec<&str> = texts.map(|(_, line)| line).collect();
-    shop.nir.write("data/queries.train.tsv", &(queries.join("\n") + "\n"));
-    shop.nir.write("data/qrels.train.txt", &(qrels.join("\n") + "\n"));
-    write_gzip(&shop.nir.path("data/collection.tsv.gz"), &(texts.join("\n") + "\n"));
+    let joined = [queries, qrels, texts].map(|lines| lines.join("\n") + "\n");
+    shop.write_data(&joined.each_ref().map(String::as_str));
 }

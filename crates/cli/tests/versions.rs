@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use common::Nir;
 
 /// Every algorithm over a dataset of the program that needs no other weights than the program's.
-const METHODS: [&str; 18] = [
+const METHODS: [&str; 20] = [
     "lexical/bm25",
     "lexical/bm25-impacts",
     "lexical/bm25-tantivy",
@@ -32,6 +32,8 @@ const METHODS: [&str; 18] = [
     "hybrid/rrf-bm25-rm3",
     "hybrid/rrf-bm25-dpr-pocket",
     "dense/dpr-pocket",
+    "late/colbert-pocket",
+    "feedback/colbert-prf-pocket",
     "sparse/splade-pocket",
     "sparse/splade-pocket-clustered",
     "cross_encoder/monobert-pocket",

@@ -27,7 +27,7 @@
 //! that stage's candidates with the same vectors. They are mapped from the cache: 2 bytes for each number in `f16`, so
 //! 8.8 million passages of 70 tokens take 160 GB, and half of that in `int8`.
 //!
-//! Try it: `nir run late/colbert-v2 --on pocket`, and set `fill` aside: expanding queries with masks is worth a point or
+//! Try it: `nir run late/colbert-pocket --on pocket`; and with the published weights `late/colbert-v2`, where you may set `fill` aside: expanding queries with masks is worth a point or
 //! two of RR@10.
 
 use nir_core::{Encode, Encoding, Form, Key, Result, Version};

@@ -22,7 +22,7 @@
 //! maximum, so that an expansion is one more token of the query). The authors ask an approximate index of all tokens for the
 //! nearest ones; here the nearest is looked for among the tokens that the centroids were made of.
 //!
-//! Try it: `nir run feedback/colbert-prf late/colbert-v2 --on pocket`
+//! Try it: `nir run feedback/colbert-prf-pocket late/colbert-pocket --on pocket`
 
 use std::fs;
 use std::path::Path;

@@ -2,9 +2,9 @@
 //!
 //! | name | file | config | what differs |
 //! |---|---|---|---|
-//! | ColBERT, ColBERTv2 | `colbert.rs` | `late/colbert-v2` | every document is compared |
+//! | ColBERT, ColBERTv2 | `colbert.rs` | `late/colbert-v2`, `late/colbert-pocket` | every document is compared |
 //! | PLAID | `colbert.rs` with `plaid`; the structure is `crates/index/src/late/plaid.rs` | `late/plaid-colbert-v2` | most documents are ruled out by centroids |
-//! | ColBERT-PRF | `colbert_prf.rs` | `feedback/colbert-prf` | centroids of the best documents' tokens join the query |
+//! | ColBERT-PRF | `colbert_prf.rs` | `feedback/colbert-prf`, `feedback/colbert-prf-pocket` | centroids of the best documents' tokens join the query |
 //! | ColBERT as a reranker | `max_sim.rs` | `late/colbert-v2-rerank` | the candidates of another stage are compared |
 
 pub mod colbert;
