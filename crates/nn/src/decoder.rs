@@ -1,12 +1,14 @@
 //! The decoder of an encoder-decoder.
-//! Vaswani et al., NeurIPS 2017, figure 1; Raffel et al., JMLR 2020.
+//! Vaswani et al., NeurIPS 2017, figure 1; Raffel et al., JMLR 2020 (T5); Lewis et al., ACL 2020 (BART).
 //!
 //! ```text
 //! x = x + attention(norm(x), norm(x))       each token over itself and those before it
 //! x = x + attention(norm(x), states)        each token over the encoder's last hidden states
 //! x = x + W_down act(W_up norm(x))          gated where the architecture has a gate
-//! logits = W_head (scale · norm(x))
+//! logits = W_head (scale · norm(x)) + b
 //! ```
+//!
+//! That is T5; BART normalises each sum in place of each input, `x = norm(x + …)`, and embeds positions.
 //!
 //! Where one token is asked for and nothing is written, the layers of keys and values need not be applied to every state of the
 //! encoder: `q · (W_k h) = (W_kᵀ q) · h`, and the mean of `W_v h` is `W_v` of the mean. That is the same sum in another order, and
@@ -15,9 +17,9 @@
 //! Products run over the rows of all texts at once; attention runs over each text by itself, so there is no padding, and a text
 //! has the same numbers whatever it is computed with.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
-use crate::architecture::{Architecture, Buckets, EncoderDecoder, Relation};
+use crate::architecture::{Architecture, Buckets, EncoderDecoder, Placement, Relation};
 use crate::layers::{LayerNorm, Linear, softmax, wide};
 use crate::product::Product;
 use crate::trunk::{self, Table};
@@ -25,11 +27,10 @@ use crate::{Activation, Backend, Error, Hidden, Result, Tensors};
 
 /// The blocks of a decoder and its output layer.
 pub(crate) struct Decoder {
-    /// `[vocab, hidden]`
-    word: Tensor,
-    relation: Distances,
+    embeddings: Embeddings,
+    relation: Option<Distances>,
     blocks: Vec<Block>,
-    final_norm: LayerNorm,
+    final_norm: Option<LayerNorm>,
     head: Linear,
     output_scale: f64,
     /// Attention heads.
@@ -37,6 +38,15 @@ pub(crate) struct Decoder {
     /// The factor of scores of attention.
     score_scale: Option<f64>,
     device: Device,
+}
+
+/// What enters the first block.
+struct Embeddings {
+    /// `[vocab, hidden]`
+    word: Tensor,
+    /// `[positions, hidden]`, from the first position on.
+    position: Option<Tensor>,
+    norm: Option<LayerNorm>,
 }
 
 struct Block {
@@ -49,9 +59,10 @@ struct Block {
     up: Product,
     down: Product,
     activation: Activation,
+    placement: Placement,
 }
 
-/// One attention of a block. Its input is normalised, and its output is added to its input.
+/// One attention of a block. Its output is added to its input; the input of it is normalised, or the sum.
 struct Attention {
     norm: LayerNorm,
     query: Product,
@@ -97,9 +108,20 @@ impl Decoder {
             tensors.pass_over(&format!("{prefix}{unused}"));
         }
         let relation = Distances::load(decoder, &prefix, tensors)?;
+        let embeddings = Embeddings::load(decoder, word, &prefix, tensors)?;
         let block = |number| Block::load(of, number, &prefix, tensors);
         let blocks = (0..sizes.layers).map(block).collect::<Result<_>>()?;
-        let final_norm = design.norm(sizes, tensors, &format!("{prefix}{}", names.final_norm))?;
+        let final_norm = match design.norm {
+            Placement::After => None,
+            Placement::Before => {
+                Some(design.norm(sizes, tensors, &format!("{prefix}{}", names.final_norm))?)
+            }
+        };
+        // Saved without it by classes that write nothing; the reference takes zeros then.
+        let head_bias = match cross.head_bias {
+            name if !tensors.has(name) => None,
+            name => Some(tensors.take(name, &[1, sizes.vocab])?.squeeze(0)?),
+        };
         let head = match tied {
             true => {
                 tensors.is_copy(cross.head, word)?;
@@ -109,11 +131,11 @@ impl Decoder {
         };
         let width = (sizes.attention / sizes.heads) as f64;
         Ok(Self {
-            word: word.clone(),
+            embeddings,
             relation,
             blocks,
             final_norm,
-            head: Linear::new(head, None),
+            head: Linear::new(head, head_bias),
             output_scale: *output_scale,
             heads: sizes.heads,
             score_scale: design.scaled.then(|| width.powf(-0.5)),
@@ -128,14 +150,15 @@ impl Decoder {
 
     /// The output layer for some tokens alone, in this order.
     pub(crate) fn head_of(&self, tokens: &[u32]) -> Result<Product> {
-        let weight = self.head.weight();
-        let rows = weight.index_select(&Tensor::new(tokens, weight.device())?, 0)?;
-        Ok(Product::Plain(Linear::new(rows, None)))
+        let ids = Tensor::new(tokens, self.head.weight().device())?;
+        let rows = self.head.weight().index_select(&ids, 0)?;
+        let bias = self.head.bias().map(|bias| bias.index_select(&ids, 0)).transpose()?;
+        Ok(Product::Plain(Linear::new(rows, bias)))
     }
 
     /// Tokens that have an embedding.
     pub(crate) fn vocab(&self) -> usize {
-        self.word.dims()[0]
+        self.embeddings.word.dims()[0]
     }
 
     /// Bytes that [`Past`] takes for each token of a text that the encoder has read.
@@ -179,14 +202,12 @@ impl Decoder {
         pasts: &mut [Past],
     ) -> Result<Hidden> {
         let lengths: Vec<usize> = texts.iter().map(|text| text.len()).collect();
-        let ids = Tensor::new(texts.concat(), &self.device)?;
-        let mut x = wide(&self.word.index_select(&ids, 0)?)?; // [rows, hidden]
+        let mut x = self.embeddings.forward(texts, pasts, &self.device)?; // [rows, hidden]
         let added = texts.iter().zip(&*pasts);
-        let added =
-            added.map(|(text, past)| self.relation.scores(past.length, text.len(), &self.device));
+        let added = added.map(|(text, past)| self.added(past.length, text.len()));
         let added: Vec<Tensor> = added.collect::<Result<_>>()?;
         for (number, block) in self.blocks.iter().enumerate() {
-            let input = block.own.norm.forward(&x)?;
+            let input = block.before(&block.own.norm, &x)?;
             let new = self.keys_values(&block.own, &input, &lengths)?;
             let own: Vec<KeysValues> = if memory.is_some() {
                 new
@@ -195,12 +216,13 @@ impl Decoder {
                 own.collect::<Result<_>>()?
             };
             x = (x + self.attend(&block.own, &input, &lengths, &own, Some(&added))?)?;
+            x = block.after(&block.own.norm, x)?;
 
-            let input = block.cross.norm.forward(&x)?;
+            let input = block.before(&block.cross.norm, &x)?;
             let one_each = lengths.iter().all(|&length| length == 1);
             if let (Some(memory), Some(apart), true) = (memory, &block.apart, one_each) {
                 x = (x + self.glance(&block.cross, apart, &input, memory)?)?;
-                x = (&x + block.feed_forward(&block.norm.forward(&x)?)?)?;
+                x = block.last_part(block.after(&block.cross.norm, x)?)?;
                 continue;
             }
             let cross = match memory {
@@ -208,10 +230,11 @@ impl Decoder {
                 None => pasts.iter().map(|past| past.cross[number].clone()).collect(),
             };
             x = (x + self.attend(&block.cross, &input, &lengths, &cross, None)?)?;
-            x = (&x + block.feed_forward(&block.norm.forward(&x)?)?)?;
+            x = block.last_part(block.after(&block.cross.norm, x)?)?;
         }
         pasts.iter_mut().zip(&lengths).for_each(|(past, length)| past.length += length);
-        let states = (self.final_norm.forward(&x)? * self.output_scale)?;
+        let x = self.final_norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))?;
+        let states = (x * self.output_scale)?;
         Ok(Hidden { states, lengths })
     }
 
@@ -355,7 +378,7 @@ impl Block {
             let (query, key, value) = (product(query)?, product(key)?, product(value)?);
             Ok::<_, Error>(Attention { norm, query, key, value, output: product(output)? })
         };
-        let own_norm = block.attention_norm.expect("a decoder's first block normalises its input");
+        let own_norm = block.attention_norm.expect("a decoder's blocks have all norms");
         let own = [block.query, block.key, block.value];
         Ok(Self {
             own: attention(own_norm, own, block.attention_output)?,
@@ -366,7 +389,30 @@ impl Block {
             up: product(block.up)?,
             down: product(block.down)?,
             activation: block.activation,
+            placement: block.placement,
         })
+    }
+
+    /// The input of a part: normalised if the block normalises before its parts.
+    fn before(&self, norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {
+        match self.placement {
+            Placement::Before => norm.forward(x),
+            Placement::After => Ok(x.clone()),
+        }
+    }
+
+    /// The sum of a part's input and output: normalised if the block normalises after its parts.
+    fn after(&self, norm: &LayerNorm, x: Tensor) -> Result<Tensor> {
+        match self.placement {
+            Placement::Before => Ok(x),
+            Placement::After => norm.forward(&x),
+        }
+    }
+
+    /// The feed-forward part with its residual and norm.
+    fn last_part(&self, x: Tensor) -> Result<Tensor> {
+        let inner = self.feed_forward(&self.before(&self.norm, &x)?)?;
+        self.after(&self.norm, (x + inner)?)
     }
 
     /// The feed-forward part of `[rows, hidden]`.
@@ -390,34 +436,85 @@ impl Attention {
     }
 }
 
-impl Distances {
-    fn load(decoder: &Architecture, prefix: &str, tensors: &mut Tensors) -> Result<Self> {
-        let heads = decoder.sizes.heads;
-        let relation = decoder.design.table().cloned().unwrap_or(Relation::None);
-        let Relation::Buckets(buckets) = relation else {
-            let problem = "a decoder without buckets of distances is not supported";
-            return Err(Error::Unfit(problem.to_owned()));
+impl Embeddings {
+    fn load(
+        Architecture { sizes, design, names }: &Architecture,
+        word: &Tensor,
+        prefix: &str,
+        tensors: &mut Tensors,
+    ) -> Result<Self> {
+        let position = match names.position {
+            "" => None,
+            name => {
+                let all =
+                    tensors.take(&format!("{prefix}{name}"), &[sizes.positions, sizes.hidden])?;
+                let first = sizes.first_position;
+                Some(all.narrow(0, first, sizes.positions.saturating_sub(first))?)
+            }
         };
-        let table = Table::load(decoder, &relation, prefix, tensors)?;
-        let table = table.expect("buckets have a table").rows()?;
-        Ok(Self { buckets, table: crate::numbers(&table)?, heads })
+        let norm = match names.embedding_norm {
+            "" => None,
+            name => Some(design.norm(sizes, tensors, &format!("{prefix}{name}"))?),
+        };
+        Ok(Self { word: word.clone(), position, norm })
     }
 
+    /// The embedded tokens of all texts, one text after the other, `[rows, hidden]`.
+    fn forward(&self, texts: &[&[u32]], pasts: &[Past], device: &Device) -> Result<Tensor> {
+        let ids = Tensor::new(texts.concat(), device)?;
+        let mut x = wide(&self.word.index_select(&ids, 0)?)?; // [rows, hidden]
+        if let Some(position) = &self.position {
+            let places = texts.iter().zip(pasts);
+            let places = places.flat_map(|(text, past)| past.length..past.length + text.len());
+            let places: Vec<u32> = places.map(|place| place as u32).collect();
+            let (most, rows) = (places.iter().max().copied().unwrap_or_default(), position.dim(0)?);
+            if most as usize >= rows {
+                return Err(Error::Unfit(format!(
+                    "a text of {} tokens is to be written, and the decoder has {rows} positions: give a smaller length",
+                    most + 1
+                )));
+            }
+            x = (x + wide(&position.index_select(&Tensor::new(places, device)?, 0)?)?)?;
+        }
+        self.norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))
+    }
+}
+
+impl Distances {
+    /// Takes the table; `None` where positions are embedded.
+    fn load(decoder: &Architecture, prefix: &str, tensors: &mut Tensors) -> Result<Option<Self>> {
+        let heads = decoder.sizes.heads;
+        let Some(relation @ Relation::Buckets(buckets)) = decoder.design.table() else {
+            return Ok(None);
+        };
+        let table = Table::load(decoder, relation, prefix, tensors)?;
+        let table = crate::numbers(&table.expect("buckets have a table").rows()?)?;
+        Ok(Some(Self { buckets: *buckets, table, heads }))
+    }
+
+    /// The number of a head for a key that stands so far back.
+    fn at(&self, head: usize, back: usize) -> f32 {
+        self.table[self.buckets.row(-(back as i64)) * self.heads + head]
+    }
+}
+
+impl Decoder {
     /// What is added to the scores of `new` tokens behind `past` others: `[heads, new, past + new]`, -inf for what is behind a
     /// token.
-    fn scores(&self, past: usize, new: usize, device: &Device) -> Result<Tensor> {
+    fn added(&self, past: usize, new: usize) -> Result<Tensor> {
         let keys = past + new;
         let mut scores = Vec::with_capacity(self.heads * new * keys);
         for head in 0..self.heads {
             for query in past..keys {
                 let score = |key: usize| match query.checked_sub(key) {
-                    Some(back) => self.table[self.buckets.row(-(back as i64)) * self.heads + head],
+                    Some(back) => {
+                        self.relation.as_ref().map_or(0.0, |relation| relation.at(head, back))
+                    }
                     None => f32::NEG_INFINITY,
                 };
                 scores.extend((0..keys).map(score));
             }
         }
-        let scores = Tensor::from_vec(scores, (self.heads, new, keys), device)?;
-        Ok(scores.to_dtype(DType::F32)?)
+        Ok(Tensor::from_vec(scores, (self.heads, new, keys), &self.device)?)
     }
 }

@@ -3,6 +3,7 @@
 //! All of them are one network ([`crate::Trunk`]) in other sizes, with other parts and under other names. So an
 //! architecture is data: a `Config` that mirrors `config.json`, and a table of names.
 
+pub mod bart;
 pub mod bert;
 pub mod deberta_v2;
 pub mod distilbert;
@@ -291,12 +292,30 @@ pub(crate) struct CrossNames {
     pub(crate) norm: &'static str,
     /// The output layer, `[vocab, hidden]`; not below a prefix.
     pub(crate) head: &'static str,
+    /// The bias of the output layer, `[1, vocab]`.
+    pub(crate) head_bias: &'static str,
     /// Tensors that old files have and no code reads.
     pub(crate) unused: &'static [&'static str],
 }
 
+/// Reads the text of one kind of `config.json` of an encoder-decoder.
+type ReadBoth = fn(&str) -> std::result::Result<EncoderDecoder, String>;
+
 /// The supported encoder-decoders, by the `model_type` of their `config.json`.
-const ENCODER_DECODERS: [&str; 2] = ["t5", "mt5"];
+const ENCODER_DECODERS: [(&str, ReadBoth); 3] = [
+    ("t5", read_both::<t5::Config>),
+    ("mt5", read_both::<t5::Config>),
+    ("bart", read_both::<bart::Config>),
+];
+
+fn read_both<C>(text: &str) -> std::result::Result<EncoderDecoder, String>
+where
+    C: DeserializeOwned,
+    EncoderDecoder: TryFrom<C, Error = String>,
+{
+    let config: C = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    EncoderDecoder::try_from(config)
+}
 
 impl EncoderDecoder {
     /// Reads the `config.json` at `path`.
@@ -315,14 +334,13 @@ impl EncoderDecoder {
         let keys: serde_json::Value =
             serde_json::from_str(text).map_err(|error| error.to_string())?;
         let found = keys["model_type"].as_str().unwrap_or_default();
-        if !ENCODER_DECODERS.contains(&found) {
+        let Some((_, read)) = ENCODER_DECODERS.iter().find(|(name, _)| *name == found) else {
             return Err(format!(
                 "`model_type` is `{found}`: expected an encoder-decoder, one of {}",
-                ENCODER_DECODERS.join(", ")
+                ENCODER_DECODERS.map(|(name, _)| name).join(", ")
             ));
-        }
-        let config: t5::Config = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let both = Self::try_from(config)?;
+        };
+        let both = read(text)?;
         Ok(Self { encoder: both.encoder.checked()?, decoder: both.decoder.checked()?, ..both })
     }
 }
@@ -340,7 +358,7 @@ type Read = fn(&str) -> std::result::Result<Architecture, String>;
 
 /// The supported encoders: the `model_type` of their `config.json`, the version of their code, and the function that
 /// reads the config. The version is raised by every change to the output for the same tokens.
-const ARCHITECTURES: [(&str, u32, Read); 16] = [
+const ARCHITECTURES: [(&str, u32, Read); 17] = [
     ("bert", 1, bert_or_jina),
     ("dpr", 1, read::<bert::Config>), // BERT under another name; a projection, where there is one, is a head
     ("distilbert", 1, read::<distilbert::Config>),
@@ -357,6 +375,7 @@ const ARCHITECTURES: [(&str, u32, Read); 16] = [
     ("model2vec", 1, read::<static_words::Config>),
     ("t5", 1, read::<t5::Config>),
     ("mt5", 1, read::<t5::Config>),
+    ("bart", 1, read::<bart::Config>),
 ];
 
 /// A `config.json` that can be turned into an [`Architecture`].
@@ -478,7 +497,7 @@ mod tests {
         let error = Architecture::parse(r#"{"model_type": "bloom"}"#).unwrap_err();
         assert_eq!(
             error,
-            "`model_type` is `bloom`: expected one of bert, dpr, distilbert, roberta, xlm-roberta, camembert, electra, mpnet, modernbert, nomic_bert, deberta-v2, new, gte, model2vec, t5, mt5"
+            "`model_type` is `bloom`: expected one of bert, dpr, distilbert, roberta, xlm-roberta, camembert, electra, mpnet, modernbert, nomic_bert, deberta-v2, new, gte, model2vec, t5, mt5, bart"
         );
     }
 

@@ -128,6 +128,7 @@ const CROSS: CrossNames = CrossNames {
     output: "layer.1.EncDecAttention.o",
     norm: "layer.1.layer_norm",
     head: "lm_head.weight",
+    head_bias: "",
     // The first version of the published files has a table that no code reads.
     unused: &["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"],
 };
