@@ -18,7 +18,8 @@ use crate::{Architecture, Backend, Encoder, Result, Tensors, Tokenizer, Trunk};
 /// // The small dense encoder that nir carries: BERT, whose vectors are the mean of the hidden states.
 /// let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/pocket/models/dense");
 /// let checkpoint = Checkpoint::in_folder(&folder)?;
-/// let ignore = ["projection.*".to_owned()]; // its layer after the mean is left out here
+/// // Its layer after the mean, and that of its vectors for tokens, are left out here.
+/// let ignore = ["projection.*", "linear.weight"].map(str::to_owned);
 /// let model = Model::load(&checkpoint, None, &Backend::reference(), &ignore, |architecture, tensors| {
 ///     Vector::load(architecture, tensors, Pooling::Mean, None)
 /// })?;

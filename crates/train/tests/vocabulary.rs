@@ -117,7 +117,7 @@ fn the_recipe_gives_one_file_and_nearly_the_pieces_that_are_in_the_program() {
     println!("{:?}", begun.elapsed());
     let ours = pieces(&json);
     let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../datasets/pocket/models/dense/tokenizer.json");
+        .join("../../datasets/pocket/models/splade/tokenizer.json");
     let committed = pieces(&std::fs::read_to_string(committed).unwrap());
     let others = set(&ours).difference(&set(&committed)).count();
     println!("{others} of {} pieces are not those in the program", ours.len());
