@@ -63,6 +63,29 @@ impl Ranking {
         Self(scored)
     }
 
+    /// The first `depth` documents of this ranking by other scores: what a reranker gives.
+    ///
+    /// - `scores`: computes one score for each of these documents, in their order here
+    ///
+    /// # Errors
+    ///
+    /// If `scores` fails.
+    ///
+    /// # Panics
+    ///
+    /// Where a score is not a number (NaN).
+    pub fn rescored(
+        &self,
+        depth: usize,
+        corpus: &dyn Corpus,
+        scores: impl FnOnce(&[DocNo]) -> crate::Result<Vec<f32>>,
+    ) -> crate::Result<Self> {
+        let docs: Vec<DocNo> = self.iter().take(depth).map(|hit| hit.doc).collect();
+        let scored = docs.iter().zip(scores(&docs)?);
+        let scored = scored.map(|(&doc, score)| Scored { doc, score }).collect();
+        Ok(Self::top(depth, scored, corpus))
+    }
+
     /// The recall of this ranking against the ranking of an exact search: the share, from 0 to 1, of the best `cutoff`
     /// documents of `exact` that are among the best `cutoff` documents here. It is 0 where `exact` is empty.
     pub fn recall(&self, exact: &Self, cutoff: usize) -> f64 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nir_core::Result;
+use nir_core::{Corpus, DocNo, Query, Result};
 use nir_nn::{Prompt, Seq2Seq, Tokenizer, Tokens, check_prompt_fields};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,26 @@ impl Prompted {
     }
 }
 
+/// The fields `query` and `document` of every candidate; the document stands for title and text.
+pub(crate) fn pairs<'a>(
+    query: &'a Query,
+    docs: &[DocNo],
+    corpus: &'a dyn Corpus,
+) -> Vec<Fields<'a>> {
+    let pair = |&doc| vec![("query", query.text.as_str()), ("document", corpus.contents(doc))];
+    docs.iter().map(pair).collect()
+}
+
+/// The field `document` of every document, which stands for title and text.
+pub(crate) fn documents<'a>(docs: &[DocNo], corpus: &'a dyn Corpus) -> Vec<Fields<'a>> {
+    docs.iter().map(|&doc| vec![("document", corpus.contents(doc))]).collect()
+}
+
+/// `P(true) = e^z_true / (e^z_true + e^z_false)` of the logits of the two answers, that for relevant first.
+pub(crate) fn probability([z_true, z_false]: [f32; 2]) -> f32 {
+    1.0 / (1.0 + (z_false - z_true).exp())
+}
+
 /// The tokens of a prompt with each of these fields.
 pub(crate) fn tokens(prompt: &Prompt, prompts: &[Fields<'_>]) -> Result<Vec<Tokens>> {
     let value = |fields: &Fields<'_>, name: &str| {
@@ -95,5 +115,17 @@ impl Answers {
     /// The ids of the two tokens, that for relevant first. Fails if the vocabulary lacks one.
     pub(crate) fn ids(&self, tokenizer: &Tokenizer) -> Result<[u32; 2]> {
         Ok([tokenizer.id(&self.relevant)?, tokenizer.id(&self.other)?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::probability;
+
+    #[test]
+    fn the_probability_is_that_of_one_of_two() {
+        // e^1 / (e^1 + e^0) = .731059
+        assert!((probability([1.0, 0.0]) - 0.731_059).abs() < 1e-6);
+        assert!((probability([0.0, 0.0]) - 0.5).abs() < 1e-6);
     }
 }

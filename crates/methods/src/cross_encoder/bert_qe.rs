@@ -26,7 +26,7 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored, Unit, Windows};
+use nir_core::{Corpus, Query, Ranking, Reranker, Result, Unit, Windows};
 use nir_nn::checkpoint::Wanted;
 use serde::{Deserialize, Serialize};
 
@@ -96,18 +96,17 @@ impl Reranker for BertQe {
     }
 
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
-        let docs: Vec<DocNo> = candidates.iter().take(self.depth()).map(|hit| hit.doc).collect();
-        let texts: Vec<&str> = docs.iter().map(|&doc| self.corpus.contents(doc)).collect();
-        let by_query = self.relevance(&query.text, &texts)?; // phase 1: [docs]
-        let chunks = self.chunks(&query.text, &texts, &by_query)?; // phase 2
-        let mut by_chunk = Vec::new(); // phase 3: [chunks, docs]
-        for (chunk, _) in &chunks {
-            by_chunk.push(self.relevance(chunk, &texts)?);
-        }
-        let rel_qc: Vec<f32> = chunks.iter().map(|&(_, relevance)| relevance).collect();
-        let scores = combined(&by_query, &rel_qc, &by_chunk, self.config.weight);
-        let scored = docs.iter().zip(scores).map(|(&doc, score)| Scored { doc, score });
-        Ok(Ranking::top(self.depth(), scored.collect(), &*self.corpus))
+        candidates.rescored(self.depth(), &*self.corpus, |docs| {
+            let texts: Vec<&str> = docs.iter().map(|&doc| self.corpus.contents(doc)).collect();
+            let by_query = self.relevance(&query.text, &texts)?; // phase 1: [docs]
+            let chunks = self.chunks(&query.text, &texts, &by_query)?; // phase 2
+            let mut by_chunk = Vec::new(); // phase 3: [chunks, docs]
+            for (chunk, _) in &chunks {
+                by_chunk.push(self.relevance(chunk, &texts)?);
+            }
+            let rel_qc: Vec<f32> = chunks.iter().map(|&(_, relevance)| relevance).collect();
+            Ok(combined(&by_query, &rel_qc, &by_chunk, self.config.weight))
+        })
     }
 }
 
@@ -164,6 +163,8 @@ fn combined(by_query: &[f32], rel_qc: &[f32], by_chunk: &[Vec<f32>], alpha: f32)
 
 #[cfg(test)]
 mod tests {
+    use nir_core::{DocNo, Scored};
+
     use super::*;
     use crate::testing::{Lent, fixture};
 

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Tensor};
 use candle_nn::ops::log_softmax;
-use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored};
+use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result};
 use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::Classifier;
 use nir_nn::{Bound, Contract, Hidden, Input, Model, Tokens, Truncation, check_pair_prompt};
@@ -146,12 +146,10 @@ impl Reranker for Pointwise {
     }
 
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
-        let docs: Vec<DocNo> = candidates.iter().take(self.depth).map(|hit| hit.doc).collect();
-        let pairs: Vec<(&str, &str)> =
-            docs.iter().map(|&doc| (query.text.as_str(), self.corpus.contents(doc))).collect();
-        let scored = docs.iter().zip(self.scorer.scores(&pairs)?);
-        let scored = scored.map(|(&doc, score)| Scored { doc, score }).collect();
-        Ok(Ranking::top(self.depth, scored, &*self.corpus))
+        candidates.rescored(self.depth, &*self.corpus, |docs| {
+            let pair = |&doc: &DocNo| (query.text.as_str(), self.corpus.contents(doc));
+            self.scorer.scores(&docs.iter().map(pair).collect::<Vec<_>>())
+        })
     }
 }
 
@@ -192,6 +190,8 @@ impl Scorer {
 
 #[cfg(test)]
 mod tests {
+    use nir_core::Scored;
+
     use super::*;
     use crate::testing::{Lent, assert_ranked, fixture};
 

@@ -19,10 +19,7 @@
 use std::slice;
 use std::sync::Arc;
 
-use nir_core::{
-    Contribution, Corpus, DocNo, Encode, Match, Query, Ranking, Reranker, Result, Scored,
-};
-use nir_index::structure::DenseVector;
+use nir_core::{Contribution, Corpus, DocNo, Encode, Match, Query, Ranking, Reranker, Result};
 use nir_nn::checkpoint::Wanted;
 use nir_nn::{Input, Poolings, Similarity};
 use serde::{Deserialize, Serialize};
@@ -100,12 +97,10 @@ impl Reranker for Representation {
 
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
         let query = self.encoder.encode(Texts::Queries(slice::from_ref(query)))?.swap_remove(0);
-        let docs: Vec<DocNo> = candidates.iter().take(self.depth).map(|hit| hit.doc).collect();
-        let documents = self.encoder.encode(Texts::Documents(&*self.corpus, &docs))?;
-        let score =
-            |(&doc, document): (&DocNo, &DenseVector)| Scored { doc, score: dot(&query, document) };
-        let scored = docs.iter().zip(&documents).map(score).collect();
-        Ok(Ranking::top(self.depth, scored, &*self.corpus))
+        candidates.rescored(self.depth, &*self.corpus, |docs| {
+            let documents = self.encoder.encode(Texts::Documents(&*self.corpus, docs))?;
+            Ok(documents.iter().map(|document| dot(&query, document)).collect())
+        })
     }
 
     fn explain(&self, query: &Query, doc: DocNo) -> Result<Vec<Contribution>> {

@@ -164,8 +164,7 @@ impl Doc2Query {
     /// The queries that are written for each document.
     fn queries(&self, corpus: &dyn Corpus, docs: &[DocNo]) -> Result<Vec<Vec<String>>> {
         let Config { queries, query_length, ref sampling, .. } = self.config;
-        let prompt = |&doc: &DocNo| -> Fields<'_> { vec![("document", corpus.contents(doc))] };
-        let inputs = self.writer.tokens(&docs.iter().map(prompt).collect::<Vec<_>>())?;
+        let inputs = self.writer.tokens(&prompted::documents(docs, corpus))?;
         let names: Vec<u64> = docs.iter().map(|&doc| name(corpus, doc)).collect();
         let model = &self.writer.model;
         let written = model.sample(&inputs, &names, sampling, (queries, query_length))?;
@@ -180,15 +179,10 @@ impl Keeper {
         let prompt = |query: &'q String| vec![("query", query.as_str()), ("document", document)];
         let prompts: Vec<Fields<'_>> = queries.iter().map(prompt).collect();
         let logits = self.reader.first(&prompts, self.answers)?;
-        let is_kept = |[z_true, z_false]: [f32; 2]| probability(z_true, z_false) > self.threshold;
+        let is_kept = |logits: [f32; 2]| prompted::probability(logits) > self.threshold;
         let both = queries.iter().zip(logits).filter(|(_, logits)| is_kept(*logits));
         Ok(both.map(|(query, _)| query.as_str()).collect())
     }
-}
-
-/// `P(true) = e^z_true / (e^z_true + e^z_false)`
-fn probability(z_true: f32, z_false: f32) -> f32 {
-    1.0 / (1.0 + (z_false - z_true).exp())
 }
 
 /// `d' = d q_1 … q_n`
@@ -210,13 +204,6 @@ mod tests {
     fn queries_follow_the_text() {
         assert_eq!(appended("tea", &["what is tea", "is tea hot"]), "tea what is tea is tea hot");
         assert_eq!(appended("tea", &[]), "tea");
-    }
-
-    #[test]
-    fn the_probability_is_that_of_one_of_two() {
-        // e^1 / (e^1 + e^0) = .731059
-        assert!((probability(1.0, 0.0) - 0.731_059).abs() < 1e-6);
-        assert!((probability(0.0, 0.0) - 0.5).abs() < 1e-6);
     }
 
     fn config(more: &str) -> Config {
@@ -293,8 +280,7 @@ mod tests {
         let prompt = |query: &'static str| vec![("query", query), ("document", TEXTS[0].1)];
         let prompts: Vec<Fields<'_>> = ["bread", "a ship", "the stars", "tea"].map(prompt).to_vec();
         let logits = keeper.reader.first(&prompts, keeper.answers).unwrap();
-        let of = logits.iter().map(|[z_true, z_false]| probability(*z_true, *z_false));
-        let of: Vec<f32> = of.collect();
+        let of: Vec<f32> = logits.into_iter().map(prompted::probability).collect();
         // Twice as a threshold: the second largest keeps one query, the smallest three.
         let mut sorted = of.clone();
         sorted.sort_by(f32::total_cmp);

@@ -21,13 +21,13 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored};
+use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result};
 use nir_nn::check_finite;
 use nir_nn::checkpoint::Wanted;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelSource;
-use crate::prompted::{self, Fields, Prompted};
+use crate::prompted::{self, Prompted};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -100,18 +100,16 @@ impl Reranker for QueryLikelihood {
     }
 
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
-        let docs: Vec<DocNo> = candidates.iter().take(self.depth()).map(|hit| hit.doc).collect();
-        let prompt = |&doc: &DocNo| -> Fields<'_> { vec![("document", self.corpus.contents(doc))] };
-        let prompts: Vec<Fields<'_>> = docs.iter().map(prompt).collect();
-        let inputs = self.reader.tokens(&prompts)?;
-        let targets = vec![self.target(&query.text)?; docs.len()];
-        let logs = self.reader.model.log_likelihoods(&inputs, &targets)?; // [docs, |q|]
-        let score = |(&doc, logs): (&DocNo, &Vec<f32>)| {
-            check_finite(logs, || format!("{} / {}", query.text, self.corpus.contents(doc)))?;
-            Ok(Scored { doc, score: self.config.score.of(logs) })
-        };
-        let scored = docs.iter().zip(&logs).map(score).collect::<nir_nn::Result<_>>()?;
-        Ok(Ranking::top(self.depth(), scored, &*self.corpus))
+        candidates.rescored(self.depth(), &*self.corpus, |docs| {
+            let inputs = self.reader.tokens(&prompted::documents(docs, &*self.corpus))?;
+            let targets = vec![self.target(&query.text)?; docs.len()];
+            let logs = self.reader.model.log_likelihoods(&inputs, &targets)?; // [docs, |q|]
+            let score = |(&doc, logs): (&DocNo, &Vec<f32>)| {
+                check_finite(logs, || format!("{} / {}", query.text, self.corpus.contents(doc)))?;
+                Ok(self.config.score.of(logs))
+            };
+            docs.iter().zip(&logs).map(score).collect()
+        })
     }
 }
 
@@ -139,6 +137,8 @@ impl Score {
 
 #[cfg(test)]
 mod tests {
+    use nir_core::Scored;
+
     use super::*;
     use crate::testing::{Lent, assert_ranked, fixture};
 

@@ -25,7 +25,7 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored};
+use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result};
 use nir_nn::checkpoint::Wanted;
 use serde::{Deserialize, Serialize};
 
@@ -110,14 +110,13 @@ impl Reranker for DuoT5 {
     }
 
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
-        let docs: Vec<DocNo> = candidates.iter().take(self.depth()).map(|hit| hit.doc).collect();
-        let mut p = vec![vec![0.0; docs.len()]; docs.len()];
-        for (i, p_i) in p.iter_mut().enumerate() {
-            self.compare(query, &docs, i, p_i)?;
-        }
-        let scores = (0..docs.len()).map(|i| self.config.aggregate.of(&p, i));
-        let scored = docs.iter().zip(scores).map(|(&doc, score)| Scored { doc, score });
-        Ok(Ranking::top(self.depth(), scored.collect(), &*self.corpus))
+        candidates.rescored(self.depth(), &*self.corpus, |docs| {
+            let mut p = vec![vec![0.0; docs.len()]; docs.len()];
+            for (i, p_i) in p.iter_mut().enumerate() {
+                self.compare(query, docs, i, p_i)?;
+            }
+            Ok((0..docs.len()).map(|i| self.config.aggregate.of(&p, i)).collect())
+        })
     }
 }
 
@@ -131,8 +130,8 @@ impl DuoT5 {
         };
         let prompts: Vec<Fields<'_>> = others.iter().map(prompt).collect();
         let logits = self.reader.first(&prompts, self.answers)?; // [docs - 1, 2]
-        for (j, [z_true, z_false]) in others.into_iter().zip(logits) {
-            p_i[j] = 1.0 / (1.0 + (z_false - z_true).exp());
+        for (j, logits) in others.into_iter().zip(logits) {
+            p_i[j] = prompted::probability(logits);
         }
         Ok(())
     }
@@ -160,6 +159,8 @@ impl Aggregate {
 
 #[cfg(test)]
 mod tests {
+    use nir_core::Scored;
+
     use super::*;
     use crate::testing::{Lent, fixture};
 

@@ -21,12 +21,12 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored};
+use nir_core::{Corpus, Query, Ranking, Reranker, Result};
 use nir_nn::checkpoint::Wanted;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelSource;
-use crate::prompted::{self, Answers, Fields, Prompted};
+use crate::prompted::{self, Answers, Prompted};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters.
@@ -83,15 +83,11 @@ impl Reranker for MonoT5 {
     }
 
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
-        let docs: Vec<DocNo> = candidates.iter().take(self.depth).map(|hit| hit.doc).collect();
-        let prompt = |&doc: &DocNo| -> Fields<'_> {
-            vec![("query", &query.text), ("document", self.corpus.contents(doc))]
-        };
-        let prompts: Vec<Fields<'_>> = docs.iter().map(prompt).collect();
-        let logits = self.reader.first(&prompts, self.answers)?; // [docs, 2]
-        let scored = docs.iter().zip(logits);
-        let scored = scored.map(|(&doc, logits)| Scored { doc, score: log_probability(logits) });
-        Ok(Ranking::top(self.depth, scored.collect(), &*self.corpus))
+        candidates.rescored(self.depth, &*self.corpus, |docs| {
+            let prompts = prompted::pairs(query, docs, &*self.corpus);
+            let logits = self.reader.first(&prompts, self.answers)?; // [docs, 2]
+            Ok(logits.into_iter().map(log_probability).collect())
+        })
     }
 }
 
@@ -104,6 +100,8 @@ fn log_probability([z_true, z_false]: [f32; 2]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use nir_core::{DocNo, Scored};
+
     use super::*;
     use crate::testing::{Lent, assert_ranked, fixture, recorded};
 

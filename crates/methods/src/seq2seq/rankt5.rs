@@ -22,7 +22,7 @@
 
 use std::sync::Arc;
 
-use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result, Scored};
+use nir_core::{Corpus, Query, Ranking, Reranker, Result};
 use nir_nn::checkpoint::Wanted;
 use nir_nn::heads::{Projection, Vector};
 use nir_nn::{Hidden, Model, Pooling, Prompt};
@@ -150,14 +150,9 @@ impl Reranker for RankT5 {
     }
 
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
-        let docs: Vec<DocNo> = candidates.iter().take(self.depth).map(|hit| hit.doc).collect();
-        let prompt = |&doc: &DocNo| -> Fields<'_> {
-            vec![("query", &query.text), ("document", self.corpus.contents(doc))]
-        };
-        let prompts: Vec<Fields<'_>> = docs.iter().map(prompt).collect();
-        let scored = docs.iter().zip(self.scorer.scores(&prompts)?);
-        let scored = scored.map(|(&doc, score)| Scored { doc, score }).collect();
-        Ok(Ranking::top(self.depth, scored, &*self.corpus))
+        candidates.rescored(self.depth, &*self.corpus, |docs| {
+            self.scorer.scores(&prompted::pairs(query, docs, &*self.corpus))
+        })
     }
 }
 
@@ -167,6 +162,8 @@ mod tests {
     use std::path::Path;
 
     use candle_core::{DType, Device, Tensor};
+
+    use nir_core::{DocNo, Scored};
 
     use super::*;
     use crate::testing::{Lent, assert_ranked, fixture, recorded};
