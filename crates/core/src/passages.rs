@@ -3,7 +3,7 @@
 //! A model reads a few hundred tokens, and a document may have thousands. So the document is cut into windows that may
 //! overlap, each window is searched or read as a document of its own, and the document is worth the best of them, the first,
 //! the sum, the mean of the best few (BERT-MaxP: Dai and Callan, SIGIR 2019), or a weighted sum of the best few (Birch:
-//! Akkalyoncu Yilmaz, Yang, Zhang and Lin, EMNLP 2019, eq. 1, where passages are sentences).
+//! Akkalyoncu Yilmaz, Yang, Zhang and Lin, EMNLP 2019, where passages are sentences).
 //!
 //! ```text
 //! window_i = units i · stride … i · stride + length of the document

@@ -19,8 +19,7 @@
 //! | `P(true)`   | the probability of `filter.answers.relevant` against `other`, by the filter's model    |
 //!
 //! A model also writes queries that the document does not answer. Doc2Query-- has a reranker read each with the document, here one
-//! that answers with one of two words as monoT5 does, and drops those below a threshold; its authors choose it such that seven or
-//! eight of ten queries of the whole collection are dropped.
+//! that answers with one of two words as monoT5 does, and drops those below a threshold.
 //!
 //! What is written for a text depends on the text and on the seed alone: not on the documents beside it, nor on where a run that was
 //! stopped goes on.

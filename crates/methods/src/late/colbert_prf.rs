@@ -8,7 +8,7 @@
 //! ```text
 //! ν_1 … ν_K = k-means(E_d for the best f_b documents d)
 //! σ_i       = ln((N + 1) / (N_t + 1))        t: the token nearest to ν_i
-//! s'(q, d)  = Σ_{i ∈ E_q} max_{j ∈ E_d} E_q,i · E_d,j  +  β Σ_{i ∈ F} σ_i max_{j ∈ E_d} ν_i · E_d,j          (eq. 5)
+//! s'(q, d)  = Σ_{i ∈ E_q} max_{j ∈ E_d} E_q,i · E_d,j  +  β Σ_{i ∈ F} σ_i max_{j ∈ E_d} ν_i · E_d,j
 //! ```
 //!
 //! | symbol     | is                                                                                 |
@@ -244,7 +244,7 @@ fn expansions(
     named.into_iter().map(scaled).collect()
 }
 
-/// The number of iterations of Lloyd's algorithm: with so few points it ends long before.
+/// The number of iterations of Lloyd's algorithm; every one of them is made.
 const ITERATIONS: usize = 20;
 
 /// The row with the smallest distance to a point; the first of equals.

@@ -18,8 +18,7 @@
 //! | `p_ij` | the probability that `d_i` is more relevant than `d_j`, of the two tokens of `answers`             |
 //! | `j`    | all candidates that are compared but `i`                                                          |
 //!
-//! `sum-log`, `sym-sum` and `sym-sum-log` are of 2021, the others of 2019. The authors' code has
-//! `sym-sum`. The 2019 paper also samples pairs, which is left out here.
+//! The authors' code has `sym-sum`. The paper of 2019 also samples pairs, which is left out here.
 //!
 //! Try it: `nir run seq2seq/duot5-base --on beir-scifact`
 

@@ -6,8 +6,8 @@
 //! other use is the score. The encoder alone has a dense layer over its first state or over the mean of all.
 //!
 //! ```text
-//! encoder-decoder   s(q, d) = z_token                    the logit of `<extra_id_10>` at the first position     (eq. 5)
-//! encoder           s(q, d) = W · pool(h_1 … h_n) + b                                                            (eq. 6)
+//! encoder-decoder   s(q, d) = z_token                    the logit of `<extra_id_10>` at the first position
+//! encoder           s(q, d) = W · pool(h_1 … h_n) + b
 //! ```
 //!
 //! | symbol    | is                                                                                  |
