@@ -179,7 +179,7 @@ impl<'a> Relations<'a> {
                 by_distance(&|head, distance| -slopes[head] * distance.abs() as f32)
             }
             Relation::Rotary(frequencies) => {
-                let turns = frequencies.turns(positions);
+                let turns = frequencies.turns(0..positions);
                 cpu::Relation::Rotary(Arc::new(Rotary::new(turns, attention / heads / 2)))
             }
         }

@@ -35,4 +35,12 @@ impl Product {
             }
         }
     }
+
+    /// The number of outputs.
+    pub(crate) fn outputs(&self) -> usize {
+        match self {
+            Self::Plain(linear) => linear.outputs(),
+            Self::Packed(linear) => linear.outputs(),
+        }
+    }
 }

@@ -51,7 +51,7 @@ impl Seq2Seq {
         let build = |tensors: &mut Tensors| {
             tensors.in_precision(|tensors| {
                 let trunk = Trunk::load(&of.encoder, tensors)?;
-                let decoder = Decoder::load(&of, &trunk.embeddings.word, tensors)?;
+                let decoder = Decoder::load(&of.decoder, Some(&trunk.embeddings.word), tensors)?;
                 Ok((trunk, decoder))
             })
         };
@@ -221,8 +221,9 @@ impl Seq2Seq {
         Ok(all)
     }
 
-    fn bounds(&self, most: usize) -> Bounds {
-        Bounds { start: self.start, end: self.end, most }
+    fn bounds(&self, most: usize) -> Bounds<'_> {
+        let ends = std::slice::from_ref(&self.end);
+        Bounds { start: self.start, ends, most, stops: &generation::never }
     }
 
     fn head(&self) -> Result<&Product> {

@@ -38,6 +38,8 @@ pub struct Tensors {
     backend: Backend,
     /// The type that tensors are converted to: the precision of the run for the trunk, f32 for heads.
     dtype: DType,
+    /// Ends of the names of matrices that are stored the other way round.
+    turned: &'static [&'static str],
     checkpoint: String,
 }
 
@@ -103,7 +105,7 @@ impl Tensors {
         }
         let (backend, checkpoint) = (backend.clone(), name.to_owned());
         let (taken, missing, dtype) = (BTreeSet::new(), Vec::new(), DType::F32);
-        Self { files, shapes, taken, missing, backend, dtype, checkpoint }
+        Self { files, shapes, taken, missing, backend, dtype, turned: &[], checkpoint }
     }
 
     /// Opens another file of the checkpoint, for heads that its authors saved separately. Its tensors are accounted for
@@ -141,6 +143,11 @@ impl Tensors {
         built
     }
 
+    /// From here on, matrices whose names end so are stored as `[in, out]`, and given as `[out, in]`.
+    pub(crate) fn turn(&mut self, ends: &'static [&'static str]) {
+        self.turned = ends;
+    }
+
     /// Whether the checkpoint has a tensor of this name.
     pub fn has(&self, name: &str) -> bool {
         self.shapes.contains_key(name)
@@ -160,11 +167,17 @@ impl Tensors {
             let zero = Tensor::zeros((), dtype, self.backend.device())?;
             return Ok(zero.broadcast_as(shape)?);
         };
-        if place.shape != shape {
+        let is_turned = self.turned.iter().any(|end| name.ends_with(end));
+        let mut stored = shape.to_vec();
+        if is_turned {
+            stored.reverse();
+        }
+        if place.shape != stored {
             let found = &place.shape;
-            return Err(self.problem(format!("`{name}` has shape {found:?}, expected {shape:?}")));
+            return Err(self.problem(format!("`{name}` has shape {found:?}, expected {stored:?}")));
         }
         let tensor = self.files[place.file].read(&place.name, self.backend.device())?;
+        let tensor = if is_turned { tensor.t()?.contiguous()? } else { tensor };
         self.taken.insert(name.to_owned());
         self.finite(name, &tensor)?;
         Ok(tensor.to_dtype(dtype)?)

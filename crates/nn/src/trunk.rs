@@ -180,7 +180,9 @@ impl Trunk {
         };
         let block = |number: usize| format!("{prefix}{}.{number}", names.block);
         let blocks = (0..sizes.layers)
-            .map(|number| Block::load(architecture, number, &block(number), tensors))
+            .map(|number| {
+                Block::load(architecture, number, &block(number), sizes.attention, tensors)
+            })
             .collect::<Result<_>>()?;
         let final_norm = format!("{prefix}{}", names.final_norm);
         let final_norm = match design.norm {
@@ -351,18 +353,22 @@ impl Table {
 }
 
 impl Block {
+    /// Takes the tensors of a block.
+    ///
+    /// - `key_width`: the width of all heads of keys, and of all heads of values
     pub(crate) fn load(
         architecture: &Architecture,
         number: usize,
         prefix: &str,
+        key_width: usize,
         tensors: &mut Tensors,
     ) -> Result<Self> {
         let Architecture { sizes, design, names } = architecture;
         let (hidden, inner, bias) = (sizes.hidden, sizes.intermediate, design.bias);
-        let attended = (sizes.attention, hidden);
+        let widths = [sizes.attention, key_width];
         let named = |name: &str| format!("{prefix}.{name}");
         let [query, key, value] =
-            names.attention.load(prefix, attended, bias.attention, tensors)?;
+            names.attention.load(prefix, (widths, hidden), bias.attention, tensors)?;
         let mut linear = |name: &str, sizes: (usize, usize), bias: bool| {
             Linear::load_with(tensors, &named(name), sizes, bias)
         };
@@ -440,7 +446,7 @@ impl Attended {
     fn load(
         &self,
         prefix: &str,
-        (width, hidden): (usize, usize),
+        ([width, key_width], hidden): ([usize; 2], usize),
         bias: bool,
         tensors: &mut Tensors,
     ) -> Result<[Linear; 3]> {
@@ -449,12 +455,12 @@ impl Attended {
         };
         match self {
             Self::Apart([query, key, value]) => {
-                Ok([load(query, width)?, load(key, width)?, load(value, width)?])
+                Ok([load(query, width)?, load(key, key_width)?, load(value, key_width)?])
             }
             Self::Stacked(name) => {
-                let all = load(name, 3 * width)?;
-                let part = |number: usize| all.part(number * width, width);
-                Ok([part(0)?, part(1)?, part(2)?])
+                let all = load(name, width + 2 * key_width)?;
+                let keys = |number: usize| all.part(width + number * key_width, key_width);
+                Ok([all.part(0, width)?, keys(0)?, keys(1)?])
             }
         }
     }
@@ -520,7 +526,7 @@ impl Sight {
             Relation::Rotary(frequencies) => {
                 let width = sizes.attention / sizes.heads / 2;
                 let [cosines, sines] = frequencies
-                    .turns(seq)
+                    .turns(0..seq)
                     .map(|turns| Tensor::from_vec(turns, (1, 1, seq, width), device));
                 sight.turns = Some((cosines?, sines?));
             }
@@ -566,7 +572,7 @@ fn split(x: &Tensor, heads: usize) -> Result<Tensor> {
 }
 
 /// Rotates each pair of a head's values, one from the first half and one from the second (Su et al., 2021, eq. 34).
-fn turned(x: &Tensor, (cosines, sines): &(Tensor, Tensor)) -> Result<Tensor> {
+pub(crate) fn turned(x: &Tensor, (cosines, sines): &(Tensor, Tensor)) -> Result<Tensor> {
     let half = x.dim(D::Minus1)? / 2;
     let (first, second) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
     let along = (first.broadcast_mul(cosines)? - second.broadcast_mul(sines)?)?;

@@ -3,7 +3,7 @@
 //! What a checkpoint makes of a text is decided by its files and by the code below. A number is raised in the commit that
 //! changes a bit of that for the same files; `tests/versions.rs` fails until it is, and names the constant.
 
-use crate::architecture::EncoderDecoder;
+use crate::architecture::{CausalLm, EncoderDecoder};
 use crate::checkpoint::Checkpoint;
 use crate::{Architecture, Error, Result};
 
@@ -26,7 +26,8 @@ pub fn of(checkpoint: &Checkpoint) -> Result<Vec<(&'static str, u32)>> {
     let path = checkpoint.config();
     let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path, source })?;
     let own = [("nn::tokens", TOKENS), ("nn::encoder", ENCODER)];
-    let decoder = EncoderDecoder::parse(&text).is_ok().then_some(("nn::decoder", DECODER));
+    let decodes = EncoderDecoder::parse(&text).is_ok() || CausalLm::parse(&text).is_ok();
+    let decoder = decodes.then_some(("nn::decoder", DECODER));
     Ok(own.into_iter().chain(decoder).chain(Architecture::version(&text)).collect())
 }
 

@@ -8,10 +8,10 @@
 use serde::Deserialize;
 
 use super::{
-    Architecture, Attended, ClassifierNames, CrossNames, Describe, Design, EncoderDecoder,
+    Architecture, Attended, ClassifierNames, Decoder, Describe, Design, EncoderDecoder,
     MaskedLmNames, Names, Sizes, Up,
 };
-use crate::Activation;
+use crate::architecture::decoder::{CrossNames, OutputNames};
 
 /// The keys of `config.json` that this network reads.
 #[derive(Debug, Deserialize)]
@@ -49,17 +49,6 @@ const FIRST_POSITION: usize = 2;
 /// The epsilon of layer norms: PyTorch's default, which is not in `config.json`.
 const NORM_EPS: f64 = 1e-5;
 
-const NO_CLASSIFIER: ClassifierNames = ClassifierNames {
-    dense: "",
-    dense_in_trunk: false,
-    activation: Activation::Identity,
-    norm: "",
-    output: "",
-};
-
-const NO_MASKED_LM: MaskedLmNames =
-    MaskedLmNames { dense: "", norm: "", decoder: "", bias: &[""], activation: None };
-
 const ENCODER: Names = Names {
     word: "shared.weight",
     word_copies: &["encoder.embed_tokens.weight"],
@@ -77,8 +66,8 @@ const ENCODER: Names = Names {
     up: Up::Plain("fc1"),
     down: "fc2",
     output_norm: "final_layer_norm",
-    classifier: NO_CLASSIFIER,
-    masked_lm: NO_MASKED_LM,
+    classifier: ClassifierNames::NONE,
+    masked_lm: MaskedLmNames::NONE,
 };
 
 const DECODER: Names = Names {
@@ -93,10 +82,9 @@ const CROSS: CrossNames = CrossNames {
     attention: ["encoder_attn.q_proj", "encoder_attn.k_proj", "encoder_attn.v_proj"],
     output: "encoder_attn.out_proj",
     norm: "encoder_attn_layer_norm",
-    head: "lm_head.weight",
-    head_bias: "final_logits_bias",
-    unused: &[],
 };
+
+const OUTPUT: OutputNames = OutputNames { head: "lm_head.weight", bias: "final_logits_bias" };
 
 impl Config {
     fn half(
@@ -156,10 +144,11 @@ impl TryFrom<Config> for EncoderDecoder {
         let sizes = (config.decoder_layers, config.decoder_attention_heads, config.decoder_ffn_dim);
         Ok(Self {
             encoder: config.encoder()?,
-            decoder: config.half(sizes, &DECODER)?,
-            cross: &CROSS,
-            tied: true,
-            output_scale: 1.0,
+            decoder: Decoder {
+                cross: Some(&CROSS),
+                output: &OUTPUT,
+                ..Decoder::new(config.half(sizes, &DECODER)?)
+            },
             start: config.decoder_start_token_id,
             end: config.eos_token_id,
         })

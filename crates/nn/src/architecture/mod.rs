@@ -6,13 +6,19 @@
 pub mod bart;
 pub mod bert;
 pub mod deberta_v2;
+pub mod decoder;
 pub mod distilbert;
 pub mod electra;
+pub mod gpt2;
 pub mod gte;
 pub mod jina_bert;
+pub mod llama;
+pub mod mistral;
 pub mod modern_bert;
 pub mod mpnet;
 pub mod nomic_bert;
+pub mod qwen2;
+pub mod qwen3;
 pub mod relation;
 pub mod roberta;
 pub mod static_words;
@@ -24,6 +30,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{Activation, Error, Pooling, Result};
 
+pub use decoder::{CausalLm, Decoder, EncoderDecoder};
 pub use relation::{Buckets, Frequencies, Relation};
 
 /// The description of an encoder, read from `config.json`: its sizes, its design, and the names of its tensors.
@@ -251,6 +258,17 @@ pub(crate) struct ClassifierNames {
     pub(crate) output: &'static str,
 }
 
+impl ClassifierNames {
+    /// The names of an architecture that has no such head.
+    const NONE: Self = Self {
+        dense: "",
+        dense_in_trunk: false,
+        activation: Activation::Identity,
+        norm: "",
+        output: "",
+    };
+}
+
 /// The names of the head that predicts words: a dense layer, an activation, a layer norm, and a decoder, which is
 /// usually the table of word embeddings itself.
 #[derive(Debug)]
@@ -264,85 +282,16 @@ pub(crate) struct MaskedLmNames {
     pub(crate) activation: Option<Activation>,
 }
 
-/// The description of an encoder-decoder: an encoder, and a decoder that looks at the encoder's last hidden states too.
-#[derive(Debug, Clone)]
-pub struct EncoderDecoder {
-    /// The encoder.
-    pub encoder: Architecture,
-    /// The decoder without its attention to the encoder's states.
-    pub decoder: Architecture,
-    /// The names of what only a decoder has.
-    pub(crate) cross: &'static CrossNames,
-    /// Whether the output layer is the table of word embeddings.
-    pub tied: bool,
-    /// The factor of the decoder's states before the output layer.
-    pub output_scale: f64,
-    /// The token before the first that the decoder writes.
-    pub start: u32,
-    /// The token after the last one.
-    pub end: u32,
+impl MaskedLmNames {
+    /// The names of an architecture that has no such head.
+    const NONE: Self = Self { dense: "", norm: "", decoder: "", bias: &[""], activation: None };
 }
 
-/// The names of a decoder's attention to the encoder's states, below those of its block, and of its output layer.
-#[derive(Debug)]
-pub(crate) struct CrossNames {
-    /// Queries, keys and values.
-    pub(crate) attention: [&'static str; 3],
-    pub(crate) output: &'static str,
-    pub(crate) norm: &'static str,
-    /// The output layer, `[vocab, hidden]`; not below a prefix.
-    pub(crate) head: &'static str,
-    /// The bias of the output layer, `[1, vocab]`.
-    pub(crate) head_bias: &'static str,
-    /// Tensors that old files have and no code reads.
-    pub(crate) unused: &'static [&'static str],
-}
-
-/// Reads the text of one kind of `config.json` of an encoder-decoder.
-type ReadBoth = fn(&str) -> std::result::Result<EncoderDecoder, String>;
-
-/// The supported encoder-decoders, by the `model_type` of their `config.json`.
-const ENCODER_DECODERS: [(&str, ReadBoth); 3] = [
-    ("t5", read_both::<t5::Config>),
-    ("mt5", read_both::<t5::Config>),
-    ("bart", read_both::<bart::Config>),
-];
-
-fn read_both<C>(text: &str) -> std::result::Result<EncoderDecoder, String>
-where
-    C: DeserializeOwned,
-    EncoderDecoder: TryFrom<C, Error = String>,
-{
-    let config: C = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    EncoderDecoder::try_from(config)
-}
-
-impl EncoderDecoder {
-    /// Reads the `config.json` at `path`.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be read, or describes a model that is not supported or that has no decoder.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|problem| Error::file(path, problem))
-    }
-
-    /// Reads the text of a `config.json`; the error says what is wrong or not supported.
-    pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        let keys: serde_json::Value =
-            serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let found = keys["model_type"].as_str().unwrap_or_default();
-        let Some((_, read)) = ENCODER_DECODERS.iter().find(|(name, _)| *name == found) else {
-            return Err(format!(
-                "`model_type` is `{found}`: expected an encoder-decoder, one of {}",
-                ENCODER_DECODERS.map(|(name, _)| name).join(", ")
-            ));
-        };
-        let both = read(text)?;
-        Ok(Self { encoder: both.encoder.checked()?, decoder: both.decoder.checked()?, ..both })
-    }
+/// What `parse` makes of the file at `path`.
+fn described<T>(path: &Path, parse: fn(&str) -> std::result::Result<T, String>) -> Result<T> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    parse(&text).map_err(|problem| Error::file(path, problem))
 }
 
 /// The largest number of blocks that is accepted. No encoder has as many; the limit keeps a damaged number from being
@@ -419,9 +368,7 @@ impl Architecture {
     ///
     /// If the file cannot be read, or describes an encoder that is not supported.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|problem| Error::file(path, problem))
+        described(path, Self::parse)
     }
 
     /// Reads the text of a `config.json`; the error says what is wrong or not supported.

@@ -7,6 +7,8 @@
 //! | `Rotary`       | turns both by angles that grow with their position (Su et al., 2021, eqs. 15 and 34)        |
 //! | `Disentangled` | adds products of each with the other's embedding of `i - j` (He et al., ICLR 2021, eq. 4)   |
 
+use std::ops::Range;
+
 /// How the score of two tokens depends on their positions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Relation {
@@ -141,11 +143,34 @@ impl Frequencies {
         Self((0..width / 2).map(frequency).collect())
     }
 
-    /// The cosines and the sines of the angles of the first `positions` positions, each `[positions, width / 2]`.
-    /// Angles are rounded to f32, as they were when the models were trained.
-    pub fn turns(&self, positions: usize) -> [Vec<f32>; 2] {
+    /// All frequencies divided by `factor`: positions are squeezed into those of training (Chen et al., 2023, arXiv:2306.15595).
+    #[must_use]
+    pub fn slower(self, factor: f64) -> Self {
+        let slower = |frequency: f32| (f64::from(frequency) / factor) as f32;
+        Self(self.0.into_iter().map(slower).collect())
+    }
+
+    /// The slow frequencies divided by `factor`, as LLaMA 3.1 does it.
+    ///
+    /// - `turns`: a pair that turns less often than the first of these within `trained` positions is slow, one that turns more
+    ///   often than the second stays as it is, and between the two the factor fades in
+    /// - `trained`: the positions of texts in training
+    #[must_use]
+    pub fn slower_where_slow(self, factor: f64, [low, high]: [f64; 2], trained: usize) -> Self {
+        let scaled = |frequency: f32| {
+            let frequency = f64::from(frequency);
+            let turns = trained as f64 * frequency / std::f64::consts::TAU;
+            let kept = ((turns - low) / (high - low)).clamp(0.0, 1.0);
+            ((1.0 - kept) * frequency / factor + kept * frequency) as f32
+        };
+        Self(self.0.into_iter().map(scaled).collect())
+    }
+
+    /// The cosines and the sines of the angles of some positions, each `[positions, width / 2]`. Angles are rounded to f32, as
+    /// they were when the models were trained.
+    pub fn turns(&self, positions: Range<usize>) -> [Vec<f32>; 2] {
         let angles =
-            || (0..positions).flat_map(|at| self.0.iter().map(move |step| at as f32 * step));
+            || positions.clone().flat_map(|at| self.0.iter().map(move |step| at as f32 * step));
         [angles().map(f32::cos).collect(), angles().map(f32::sin).collect()]
     }
 }
@@ -211,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_first_pair_turns_by_one_radian_and_the_last_nearly_not() {
-        let [cosines, sines] = Frequencies::new(10_000.0, 4).turns(2);
+        let [cosines, sines] = Frequencies::new(10_000.0, 4).turns(0..2);
         assert_eq!([&cosines[..2], &sines[..2]], [[1.0, 1.0], [0.0, 0.0]]);
         assert_eq!(cosines[2..], [1f32.cos(), 0.01f32.cos()]);
         assert_eq!(sines[2..], [1f32.sin(), 0.01f32.sin()]);
@@ -222,5 +247,17 @@ mod tests {
     fn scaled_frequencies_slow_the_slowest_by_the_factor() {
         let Frequencies(scaled) = Frequencies::scaled(10_000.0, 4, 2.0);
         assert!((scaled[1] - 0.005).abs() < 1e-9, "{scaled:?}");
+    }
+
+    /// Pairs that turn 16 times, 2 times and .5 times within 100 positions: the first is fast, the last slow, the other between.
+    #[test]
+    fn only_slow_frequencies_become_slower() {
+        let per_position = |turns: f64| (turns * std::f64::consts::TAU / 100.0) as f32;
+        let plain = Frequencies([16.0, 2.0, 0.5].map(per_position).to_vec());
+        let Frequencies(scaled) = plain.slower_where_slow(8.0, [1.0, 4.0], 100);
+        // (2 - 1) / (4 - 1) is kept of the second: 2/3 · 2/8 + 1/3 · 2 = 5/6 turns
+        for (found, turns) in scaled.iter().zip([16.0, 5.0 / 6.0, 0.0625]) {
+            assert!((found - per_position(turns)).abs() < 1e-7, "{found} is not {turns} turns");
+        }
     }
 }

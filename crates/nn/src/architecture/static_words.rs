@@ -42,14 +42,8 @@ const NAMES: Names = Names {
     up: Up::Plain(""),
     down: "",
     output_norm: "",
-    classifier: ClassifierNames {
-        dense: "",
-        dense_in_trunk: false,
-        activation: Activation::Identity,
-        norm: "",
-        output: "",
-    },
-    masked_lm: MaskedLmNames { dense: "", norm: "", decoder: "", bias: &[], activation: None },
+    classifier: ClassifierNames::NONE,
+    masked_lm: MaskedLmNames::NONE,
 };
 
 impl Describe for Config {

@@ -9,10 +9,11 @@
 use serde::Deserialize;
 
 use super::{
-    Attended, Attention, Biases, Buckets, Centring, ClassifierNames, CrossNames, Describe, Design,
+    Attended, Attention, Biases, Buckets, Centring, ClassifierNames, Decoder, Describe, Design,
     EncoderDecoder, MOST_LAYERS, MaskedLmNames, Names, Placement, Relation, Sizes, Up,
 };
 use crate::architecture::Architecture;
+use crate::architecture::decoder::CrossNames;
 use crate::{Activation, Pooling};
 
 /// The keys of `config.json` that this network reads.
@@ -62,17 +63,6 @@ const POSITIONS: usize = 1 << 14;
 /// The id of the token that ends a text where the file does not state it.
 const END: u32 = 1;
 
-const NO_CLASSIFIER: ClassifierNames = ClassifierNames {
-    dense: "",
-    dense_in_trunk: false,
-    activation: Activation::Identity,
-    norm: "",
-    output: "",
-};
-
-const NO_MASKED_LM: MaskedLmNames =
-    MaskedLmNames { dense: "", norm: "", decoder: "", bias: &[""], activation: None };
-
 const ENCODER: Names = Names {
     word: "shared.weight",
     word_copies: &["encoder.embed_tokens.weight"],
@@ -94,8 +84,8 @@ const ENCODER: Names = Names {
     up: Up::Plain("layer.1.DenseReluDense.wi"),
     down: "layer.1.DenseReluDense.wo",
     output_norm: "layer.1.layer_norm",
-    classifier: NO_CLASSIFIER,
-    masked_lm: NO_MASKED_LM,
+    classifier: ClassifierNames::NONE,
+    masked_lm: MaskedLmNames::NONE,
 };
 
 const GATED_ENCODER: Names = Names {
@@ -127,11 +117,11 @@ const CROSS: CrossNames = CrossNames {
     ],
     output: "layer.1.EncDecAttention.o",
     norm: "layer.1.layer_norm",
-    head: "lm_head.weight",
-    head_bias: "",
-    // The first version of the published files has a table that no code reads.
-    unused: &["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"],
 };
+
+/// A table of the first published files that no code reads.
+const UNUSED: [&str; 1] =
+    ["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"];
 
 /// The names of the encoder and of the decoder.
 type Both = (&'static Names, &'static Names);
@@ -221,10 +211,13 @@ impl TryFrom<Config> for EncoderDecoder {
         let tied = config.tie_word_embeddings;
         Ok(Self {
             encoder: config.encoder()?,
-            decoder: config.decoder()?,
-            cross: &CROSS,
-            tied,
-            output_scale: if tied { (config.d_model as f64).powf(-0.5) } else { 1.0 },
+            decoder: Decoder {
+                cross: Some(&CROSS),
+                tied,
+                output_scale: if tied { (config.d_model as f64).powf(-0.5) } else { 1.0 },
+                unused: &UNUSED,
+                ..Decoder::new(config.decoder()?)
+            },
             start: config.decoder_start_token_id.or(config.pad_token_id).unwrap_or_default(),
             end: config.eos_token_id.unwrap_or(END),
         })

@@ -45,14 +45,18 @@ struct Next {
 }
 
 /// Writes the best text that is found for the one that `network` holds, up to the end and without it.
-pub(crate) fn beam(network: &mut impl Continues, with: Beam, bounds: Bounds) -> Result<Vec<u32>> {
+pub(crate) fn beam(
+    network: &mut impl Continues,
+    with: Beam,
+    bounds: Bounds<'_>,
+) -> Result<Vec<u32>> {
     let mut running = vec![Scored { tokens: Vec::new(), score: 0.0 }];
     let mut finished: Vec<Scored> = Vec::new();
     for length in 1..=bounds.most {
         let last = |text: &Scored| text.tokens.last().copied().unwrap_or(bounds.start);
         let logits = network.next(&running.iter().map(last).collect::<Vec<_>>())?;
         let best = best(&running, logits, 2 * with.beams);
-        let ends = |next: &Next| next.token == bounds.end || length == bounds.most;
+        let ends = |next: &Next| bounds.is_end(next.token) || length == bounds.most;
         for next in best.iter().take(with.beams).filter(|next| ends(next)) {
             let score = next.sum / (length as f32).powf(with.length_penalty);
             finished.push(Scored { tokens: continued(&running, next), score });
@@ -75,7 +79,7 @@ pub(crate) fn beam(network: &mut impl Continues, with: Beam, bounds: Bounds) -> 
             .collect();
     }
     let mut tokens = finished.into_iter().next().map(|best| best.tokens).unwrap_or_default();
-    if tokens.last() == Some(&bounds.end) {
+    if tokens.last().is_some_and(|&token| bounds.is_end(token)) {
         tokens.pop();
     }
     Ok(tokens)
@@ -113,9 +117,10 @@ fn continued(running: &[Scored], next: &Next) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generation::never;
     use crate::generation::tests::Chain;
 
-    const BOUNDS: Bounds = Bounds { start: 0, end: 1, most: 5 };
+    const BOUNDS: Bounds<'_> = Bounds { start: 0, ends: &[1], most: 5, stops: &never };
 
     fn search(beams: usize, length_penalty: f32) -> Vec<u32> {
         // After 0: token 2 with .6, token 3 with .4. After 2: end .4, token 2 .3, 3 .3. After 3: end with .9.

@@ -29,21 +29,34 @@ pub(crate) trait Continues {
 }
 
 /// Where a text begins and ends.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds<'a> {
     /// The token before the first.
     pub(crate) start: u32,
-    /// The token after the last.
-    pub(crate) end: u32,
+    /// The tokens after the last, any of which ends a text.
+    pub(crate) ends: &'a [u32],
     /// The most tokens that are written, the one at the end included.
     pub(crate) most: usize,
+    /// Whether a text is complete without such a token.
+    pub(crate) stops: &'a dyn Fn(&[u32]) -> bool,
+}
+
+impl Bounds<'_> {
+    fn is_end(&self, token: u32) -> bool {
+        self.ends.contains(&token)
+    }
+}
+
+/// A text that goes on until a token ends it.
+pub(crate) fn never(_text: &[u32]) -> bool {
+    false
 }
 
 /// Writes one text for each that `network` holds: the most likely token at each place, up to the end and without it.
 pub(crate) fn greedy(
     network: &mut impl Continues,
     texts: usize,
-    bounds: Bounds,
+    bounds: Bounds<'_>,
 ) -> Result<Vec<Vec<u32>>> {
     write(network, texts, bounds, |_, logits| most_likely(logits))
 }
@@ -52,7 +65,7 @@ pub(crate) fn greedy(
 fn write(
     network: &mut impl Continues,
     texts: usize,
-    bounds: Bounds,
+    bounds: Bounds<'_>,
     mut choose: impl FnMut(usize, &[f32]) -> u32,
 ) -> Result<Vec<Vec<u32>>> {
     let mut written = vec![Vec::new(); texts];
@@ -65,13 +78,20 @@ fn write(
         let logits = network.next(&last)?;
         let rows = logits.chunks_exact(logits.len() / open.len());
         let next: Vec<u32> = open.iter().zip(rows).map(|(&text, row)| choose(text, row)).collect();
-        let goes_on: Vec<usize> = (0..open.len()).filter(|&at| next[at] != bounds.end).collect();
+        let goes_on = |&at: &usize| {
+            if bounds.is_end(next[at]) {
+                return false;
+            }
+            let text = &mut written[open[at]];
+            text.push(next[at]);
+            !(bounds.stops)(text)
+        };
+        let goes_on: Vec<usize> = (0..open.len()).filter(goes_on).collect();
         if goes_on.len() < open.len() {
             network.keep(&goes_on);
         }
         open = goes_on.iter().map(|&at| open[at]).collect();
         last = goes_on.iter().map(|&at| next[at]).collect();
-        open.iter().zip(&last).for_each(|(&text, &token)| written[text].push(token));
     }
     Ok(written)
 }
@@ -130,7 +150,7 @@ pub(crate) mod tests {
         }
     }
 
-    const BOUNDS: Bounds = Bounds { start: 0, end: 1, most: 4 };
+    const BOUNDS: Bounds<'_> = Bounds { start: 0, ends: &[1], most: 4, stops: &never };
 
     #[test]
     fn greedy_follows_the_largest_logit_to_the_end() {

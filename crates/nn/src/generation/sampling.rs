@@ -103,7 +103,7 @@ pub(crate) fn sample(
     network: &mut impl Continues,
     with: &Sampling,
     streams: &[Stream],
-    bounds: Bounds,
+    bounds: Bounds<'_>,
 ) -> Result<Vec<Vec<u32>>> {
     let mut random: Vec<ChaCha8Rng> = streams.iter().map(|stream| stream.open(with.seed)).collect();
     write(network, streams.len(), bounds, |text, logits| with.draw(logits, &mut random[text]))

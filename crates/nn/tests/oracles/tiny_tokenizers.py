@@ -88,6 +88,13 @@ def byte_bpe() -> tuple[Tokenizer, dict]:
     return tokenizer, {"pad_token": "<pad>", "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
 
 
+def plain_byte_bpe() -> tuple[Tokenizer, dict]:
+    """GPT-2, LLaMA 3 and Qwen: byte-level BPE with nothing around a text."""
+    tokenizer, special = byte_bpe()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    return tokenizer, special
+
+
 def unigram() -> tuple[Tokenizer, dict]:
     """XLM-R: a unigram language model over pieces, `▁` for the space."""
     tokenizer = Tokenizer(models.Unigram())
