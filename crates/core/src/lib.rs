@@ -3,6 +3,7 @@
 //! No I/O and no model lives here. Every other crate speaks in these types, so that an encoder, an index and an
 //! evaluator written a year apart fit together.
 
+mod answers;
 mod corpus;
 mod digest;
 mod explain;
@@ -16,6 +17,7 @@ mod run;
 mod stage;
 mod trec_run;
 
+pub use answers::Answers;
 pub use corpus::{Corpus, DocNo, Document, Documents, DuplicateDocId};
 pub use digest::{Digest, Hasher};
 pub use explain::{Contribution, Encode, EncodedTerm, Encoding, Form, Match};

@@ -23,6 +23,12 @@ impl Qrels {
         self.0.get_mut(query_id).and_then(|docs| docs.insert(doc_id.to_owned(), grade))
     }
 
+    /// Gives a query all of its judgements; returns those that it had. A query with no judgement counts in every mean, as one
+    /// whose documents are all unjudged.
+    pub fn insert_query(&mut self, query_id: &str, judgements: Judgements) -> Option<Judgements> {
+        self.0.insert(query_id.to_owned(), judgements)
+    }
+
     /// The grades of one query by `doc_id`, or `None` where the query is not judged.
     pub fn get(&self, query_id: &str) -> Option<&Judgements> {
         self.0.get(query_id)
@@ -33,7 +39,7 @@ impl Qrels {
         self.0.iter().map(|(query_id, docs)| (query_id.as_str(), docs))
     }
 
-    /// The number of queries with at least one judgement.
+    /// The number of queries that are judged.
     pub fn len(&self) -> usize {
         self.0.len()
     }

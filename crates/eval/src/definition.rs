@@ -43,6 +43,11 @@ pub(crate) trait Definition: Sync {
         !self.is_count()
     }
 
+    /// What the documents of a ranking must be judged by.
+    fn judged_by(&self) -> JudgedBy {
+        JudgedBy::Grades
+    }
+
     /// The highest grade for which it has a value; a higher one is an error.
     fn highest_grade(&self) -> Option<i32> {
         None
@@ -117,6 +122,15 @@ pub(crate) enum At {
     CutoffNeeded,
     /// A level of recall from 0 to 1.
     Recall,
+}
+
+/// What a measure needs documents to be judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JudgedBy {
+    /// The grades of judgements, all of which are known.
+    Grades,
+    /// Answers in the texts of what was found.
+    Answers,
 }
 
 /// The names that trec_eval has for a measure.

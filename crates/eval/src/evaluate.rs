@@ -1,10 +1,11 @@
 //! Measuring a run.
 
-use nir_core::{Judgements, Qrels, RankedList, TrecRun};
+use nir_core::{Judgements, RankedList, TrecRun};
 
 use crate::GradedRanking;
 use crate::Measure;
 use crate::error::EvalError;
+use crate::judged::Judged;
 use crate::order::Ordered;
 use crate::policy::{Average, Policy};
 
@@ -64,26 +65,41 @@ impl Evaluation {
     pub fn get(&self, measure: Measure) -> Option<&Measured> {
         self.measured.iter().find(|measured| measured.measure == measure)
     }
+
+    /// The same evaluation with the values of some measures, in this order; those that were not asked for are left out.
+    #[must_use]
+    pub fn only(&self, measures: &[Measure]) -> Self {
+        let measured = measures.iter().filter_map(|&measure| self.get(measure).cloned()).collect();
+        Self { measured, queries: self.queries.clone(), ..*self }
+    }
 }
 
-/// Measures `run` against `qrels`.
+/// Measures `run` against judgements or, where it is judged by answers, against those in the texts of its documents.
 ///
 /// # Errors
 ///
 /// If the run and the judgements do not fit a measure.
 ///
+/// ```
+/// use nir_core::{Qrels, TrecRun};
+/// use nir_eval::{Measure, Policy, evaluate};
+///
+/// let qrels: Qrels = [("q1", "d1", 1), ("q2", "d1", 1)].into_iter().collect();
+/// let mut run = TrecRun::default();
+/// run.list_mut("q1").push("d1", 2.5, 1);
 /// let measures: Vec<Measure> = vec!["RR@10".parse()?, "R(rel=2)@1".parse()?];
 /// let evaluation = evaluate(&qrels, &run, &measures, Policy::TREC_EVAL_9)?;
 /// assert_eq!(evaluation.measured[0].value, 0.5); // q2 has no results and counts 0
 /// assert_eq!(evaluation.measured[1].value, 0.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn evaluate(
-    qrels: &Qrels,
+pub fn evaluate<'a>(
+    judged: impl Into<Judged<'a>>,
     run: &TrecRun,
     measures: &[Measure],
     policy: Policy,
 ) -> Result<Evaluation, EvalError> {
+    let qrels = judged.into().qrels(run, measures, policy)?;
     let mut columns: Vec<Column> = measures.iter().map(|&measure| Column::new(measure)).collect();
     let mut queries = Vec::new();
     let mut missing = 0;

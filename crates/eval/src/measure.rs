@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Debug, Display, Formatter};
 
-use crate::definition::{At, Definition, Given};
+use crate::definition::{At, Definition, Given, JudgedBy};
 use crate::measures::ALL;
 use crate::{GradedRanking, Policy};
 
@@ -65,6 +65,11 @@ impl Measure {
         self.given.cutoff
     }
 
+    /// Whether it judges documents by answers in their texts, and not by the grades of judgements.
+    pub fn is_by_answers(&self) -> bool {
+        self.definition.judged_by() == JudgedBy::Answers
+    }
+
     /// Whether a larger value is better: not so for counts, which only describe.
     pub fn is_effectiveness(&self) -> bool {
         self.definition.is_effectiveness()
@@ -90,6 +95,8 @@ impl Measure {
         self.definition.last_rank(ranking, &self.given)
     }
 }
+
+impl Eq for Measure {}
 
 impl PartialEq for Measure {
     fn eq(&self, other: &Self) -> bool {

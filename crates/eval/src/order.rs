@@ -44,6 +44,20 @@ impl Ordered {
     }
 }
 
+/// The documents of a list that can stand within the policy's depth, whichever way ties are ordered.
+pub(crate) fn could_count(list: &RankedList, policy: Policy) -> Vec<&str> {
+    let depth = policy.depth.map_or(usize::MAX, |depth| depth as usize);
+    let scores = scores(list, policy.order);
+    let mut sorted = scores.clone();
+    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+    let last = sorted.get(depth.saturating_sub(1)).copied().unwrap_or(f64::NEG_INFINITY);
+    let counts = |row: &usize| match policy.order {
+        Order::MsMarco => list.entries()[*row].rank as usize <= depth,
+        _ => scores[*row] >= last,
+    };
+    (0..list.len()).filter(counts).map(|row| list.doc_id(row)).collect()
+}
+
 /// A hit with the first and last rank of the tie it is in.
 struct Free {
     hit: Hit,

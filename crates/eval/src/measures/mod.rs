@@ -4,6 +4,7 @@
 //! where `g_r` reaches the relevance level and 0 elsewhere, `R` counts the relevant documents of the qrels, and `k` is
 //! the cut-off. A query without relevant documents is worth 0.
 
+mod accuracy;
 mod ap;
 mod bpref;
 mod compat;
@@ -58,6 +59,7 @@ measures! {
     "precision.rs": precision::Precision;
     "recall.rs": recall::Recall;
     "success.rs": success::Success;
+    "accuracy.rs": accuracy::Accuracy;
     "judged.rs": judged::Judged;
     "rprec.rs": rprec::Rprec;
     "bpref.rs": bpref::Bpref;
