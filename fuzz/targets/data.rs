@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use nir_core::Qrels;
 use nir_data::trec::{read_qrels as trec_qrels, read_run};
 use nir_data::{
-    DocumentFormat, Manifests, QrelsFormat, QueryFormat, ReadError, Source, document_format,
-    read_any_qrels, read_any_queries, read_candidates, read_documents, read_qrels, read_queries,
-    unpack,
+    AnswersFormat, DocumentFormat, Manifests, QrelsFormat, QueryFormat, ReadError, Source,
+    document_format, read_answers, read_any_qrels, read_any_queries, read_candidates,
+    read_documents, read_qrels, read_queries, unpack,
 };
 
 /// A file of that name that holds `input`.
@@ -75,6 +75,12 @@ fn queries(input: &[u8], format: QueryFormat) {
     }
 }
 
+fn answers(input: &[u8], format: AnswersFormat) {
+    let file = Input::new("answers", input);
+    let read = file.named(read_answers(&file.source(), format)).unwrap_or_default();
+    read.value.iter().for_each(|(query_id, _)| assert_is_name(query_id));
+}
+
 fn judgements(file: &Input, read: Result<Qrels, ReadError>) {
     for (query_id, docs) in file.named(read).unwrap_or_default().iter() {
         assert_is_name(query_id);
@@ -106,7 +112,10 @@ pub(crate) fn run(input: &[u8]) {
 pub(crate) fn tsv(input: &[u8]) {
     documents(input, DocumentFormat::Tsv);
     documents(input, DocumentFormat::MsMarcoDocs);
+    documents(input, DocumentFormat::DprPassages);
     queries(input, QueryFormat::Tsv);
+    queries(input, QueryFormat::DprQuestions);
+    answers(input, AnswersFormat::DprQuestions);
     let file = Input::new("candidates", input);
     file.named(read_candidates(&file.source()));
 }
@@ -115,6 +124,7 @@ pub(crate) fn tsv(input: &[u8]) {
 pub(crate) fn jsonl(input: &[u8]) {
     documents(input, DocumentFormat::BeirJsonl);
     queries(input, QueryFormat::BeirJsonl);
+    answers(input, AnswersFormat::Jsonl);
 }
 
 /// Documents in the mark-up of TREC and of the SMART system.

@@ -153,3 +153,32 @@ fn a_method_that_finds_nothing_at_all_is_not_measured() {
     let said = "BM25: no results for 1 of 2 judged queries, which count 0";
     assert!(found.stderr().contains(said), "{}", found.stderr());
 }
+
+#[test]
+fn answers_stand_in_the_place_of_judgements() {
+    let nir = Nir::new();
+    nir.write(QUERIES.0, QUERIES.1);
+    nir.write("docs.tsv", "d1\tgreen tea of 1911\nd2\tcoffee\nd3\tgreen green tea tea\n");
+    let answers = "{\"query_id\": \"-1\", \"answers\": [\"1911\"]}\n{\"query_id\": \"#2\", \"answers\": [\"Coffee\"]}\n";
+    nir.write("answers.jsonl", answers);
+    let files = ["--corpus", "docs.tsv", "--queries", QUERIES.0, "--answers", "answers.jsonl"];
+    let run = |more: &[&str]| nir.run(&[&["run", "lexical/bm25"], &files[..], more].concat());
+    let measured = run(&["--run", "ours.run", "-m", "Accuracy@1", "-m", "Accuracy@2"]);
+    // d3 stands before d1 for the first query; the second finds its only document.
+    assert!(measured.ok().contains("0.5000"), "{}", measured.ok());
+    assert!(measured.ok().contains("1.0000"), "{}", measured.ok());
+    let eval = ["eval", "--corpus", "docs.tsv", "answers.jsonl", "ours.run"];
+    let table = nir.run(&eval).ok();
+    let lines: Vec<Vec<&str>> =
+        table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["run", "Accuracy@20", "Accuracy@100", "Accuracy@5", "Accuracy@1"]);
+    assert_eq!(lines[1], ["ours.run", "1.0000", "1.0000", "1.0000", "0.5000"]);
+    let error = run(&["-m", "nDCG@10"]).error();
+    assert!(error.contains("nDCG@10 needs judgements, and there are answers only"), "{error}");
+    nir.write("other.run", "-1 Q0 d9 1 1.0 x\n");
+    let error = nir.run(&["eval", "--corpus", "docs.tsv", "answers.jsonl", "other.run"]).error();
+    assert!(error.contains("document `d9` is not in the collection"), "{error}");
+    nir.write("qrels.txt", "-1 0 d1 1\n");
+    let error = nir.run(&["eval", "-m", "Accuracy@5", "qrels.txt", "ours.run"]).error();
+    assert!(error.contains("Accuracy@5 needs answers to look for in texts"), "{error}");
+}

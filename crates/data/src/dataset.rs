@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nir_core::{
-    BoxError, Corpus, Digest, DocNo, Document, Documents as InMemory, DuplicateDocId, Qrels,
-    Queries, Query,
+    Answers, BoxError, Corpus, Digest, DocNo, Document, Documents as InMemory, DuplicateDocId,
+    Qrels, Queries, Query,
 };
 
 use crate::cache::{Cache, CacheError};
@@ -41,6 +41,8 @@ pub struct Dataset {
     pub queries: Queries,
     /// The judgements; empty if there are none.
     pub qrels: Qrels,
+    /// The answers that passages are judged by in place of judgements; empty if there are none.
+    pub answers: Answers,
     /// The labels of queries; empty if there are none.
     pub labels: Labels,
     /// Where queries and judgements came from.
@@ -141,7 +143,7 @@ impl Dataset {
         let card = manifest.card.clone();
         let digest = dataset_digest(corpus_digest, &topics, card.exclude_query_id);
         let name = manifest.name.clone();
-        let TopicSet { queries, qrels } = topics;
+        let TopicSet { queries, qrels, answers } = topics;
         let notes = notes(cache, manifest)?;
         let mut dataset = Self {
             name,
@@ -151,6 +153,7 @@ impl Dataset {
             corpus_origin,
             queries,
             qrels,
+            answers,
             labels,
             origin,
             digest,
@@ -183,6 +186,7 @@ impl Dataset {
     fn misfits(&self) -> Result<Vec<String>, DatasetError> {
         let judged = Judged {
             qrels: (&self.name, &self.qrels),
+            answers: &self.answers,
             queries: ("its queries", &self.queries),
             corpus: ("its documents", &*self.corpus),
         };
@@ -191,6 +195,11 @@ impl Dataset {
             Scope::Full => left_over,
             Scope::Sample => Vec::new(),
         })
+    }
+
+    /// Whether rankings can be measured: there are judgements or answers.
+    pub fn is_judged(&self) -> bool {
+        !self.qrels.is_empty() || !self.answers.is_empty()
     }
 
     /// Whether a dataset can be opened, without opening it.
@@ -328,7 +337,7 @@ fn embedded_topics(folder: &Folder, parts: &TopicParts) -> Result<TopicSet, Data
         queries.extend(rows.into_iter().map(|[query_id, text]| Query::new(query_id, text)));
     }
     let mut qrels = Qrels::default();
-    for source in &parts.qrels.sources {
+    for source in parts.qrels.iter().flat_map(|part| &part.sources) {
         for (line, text) in lines(folder, &source.file)? {
             let [query_id, _, doc_id, grade] = columns(&text, ' ').ok_or_else(|| {
                 malformed(folder, &source.file, line, &text, "`query_id 0 doc_id grade`")
@@ -339,7 +348,8 @@ fn embedded_topics(folder: &Folder, parts: &TopicParts) -> Result<TopicSet, Data
             qrels.insert(&query_id, &doc_id, grade);
         }
     }
-    Ok(TopicSet { queries: Queries::new(queries)?, qrels }.select(parts.queries.select))
+    let topics = TopicSet { queries: Queries::new(queries)?, qrels, ..TopicSet::default() };
+    Ok(topics.select(parts.queries.select))
 }
 
 fn embedded_labels(folder: &Folder, part: &LabelsPart) -> Result<Labels, DatasetError> {

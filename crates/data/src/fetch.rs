@@ -14,7 +14,9 @@ use crate::download::Patience;
 use crate::files::{Files, Places, official_in, sums};
 use crate::import::{self, Incoming};
 use crate::import_error::ImportError;
-use crate::manifest::{CorpusManifest, Documents, Licence, Manifest, TopicParts, Topics};
+use crate::manifest::{
+    CorpusManifest, Documents, Licence, Manifest, PartSource, TopicParts, Topics,
+};
 use crate::manifests::Manifests;
 use crate::origin::{OriginFile, OriginSource};
 use crate::{DocumentFormat, Source};
@@ -172,8 +174,13 @@ impl Job<'_> {
     ) -> Result<(), ImportError> {
         let mut files = self.files();
         let queries = files.sources(&parts.queries.sources, |name| manifest.file(name))?;
-        let qrels = files.sources(&parts.qrels.sources, |name| manifest.file(name))?;
-        let topics = import::read_topics(parts, &queries, &qrels)?;
+        let mut sources = |part: Option<&Vec<PartSource>>| match part {
+            Some(sources) => files.sources(sources, |name| manifest.file(name)),
+            None => Ok(Vec::new()),
+        };
+        let qrels = sources(parts.qrels.as_ref().map(|part| &part.sources))?;
+        let answers = sources(parts.answers.as_ref().map(|part| &part.sources))?;
+        let topics = import::read_topics(parts, &queries, &qrels, &answers)?;
         let origin = OriginSource::Official { files: files.used() };
         import::topics(self.cache, manifest, &topics, origin)
     }
@@ -199,9 +206,9 @@ impl Job<'_> {
             let incoming = Incoming { sources: vec![documents], bytes, origin };
             self.import_documents(&manifest.corpus, DocumentFormat::Tsv, None, incoming)?;
         }
-        let (queries, qrels) = (Source::file(&plain.queries), Source::file(&plain.qrels));
-        let topics = import::read_plain_topics(manifest, &queries, &qrels)?;
-        let origin = plain_origin(manifest, &[&plain.queries, &plain.qrels])?;
+        let (queries, judged) = (Source::file(&plain.queries), Source::file(&plain.judged));
+        let topics = import::read_plain_topics(manifest, &queries, &judged)?;
+        let origin = plain_origin(manifest, &[&plain.queries, &plain.judged])?;
         import::topics(self.cache, manifest, &topics, origin)
     }
 }
@@ -223,7 +230,8 @@ fn has_official(folder: &Path, manifests: &Manifests, manifest: &Manifest) -> bo
 struct PlainFolder {
     documents: PathBuf,
     queries: PathBuf,
-    qrels: PathBuf,
+    /// The judgements, or the answers of a dataset that has answers.
+    judged: PathBuf,
 }
 
 impl PlainFolder {
@@ -234,7 +242,10 @@ impl PlainFolder {
     ) -> Result<Self, ImportError> {
         let documents = PLAIN_DOCUMENTS.map(str::to_owned);
         let queries = twins(&manifest.plain.queries, "queries.tsv");
-        let qrels = twins(&manifest.plain.qrels, "qrels.txt");
+        let judged = match manifest.has_answers() {
+            true => twins(&manifest.plain.answers, "answers.jsonl"),
+            false => twins(&manifest.plain.qrels, "qrels.txt"),
+        };
         let Some(documents) = first_in(folder, &documents) else {
             return Err(nothing_there(folder, manifests, manifest));
         };
@@ -245,7 +256,7 @@ impl PlainFolder {
                 expected: names.to_vec(),
             })
         };
-        Ok(Self { documents, queries: find(&queries)?, qrels: find(&qrels)? })
+        Ok(Self { documents, queries: find(&queries)?, judged: find(&judged)? })
     }
 }
 
@@ -274,7 +285,9 @@ fn twins(name: &str, usual: &str) -> Vec<String> {
 
 fn nothing_there(folder: &Path, manifests: &Manifests, manifest: &Manifest) -> ImportError {
     let official = manifests.official_files(manifest).into_keys().map(str::to_owned);
-    let plain = ["docs.tsv or collection.tsv", &manifest.plain.queries, &manifest.plain.qrels];
+    let names = &manifest.plain;
+    let judged = if manifest.has_answers() { &names.answers } else { &names.qrels };
+    let plain = ["docs.tsv or collection.tsv", &names.queries, judged];
     ImportError::NothingThere {
         folder: folder.to_owned(),
         dataset: manifest.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use nir_core::{BoxError, Corpus, DocNo, Progress};
+use nir_core::{BoxError, Corpus, DocNo, Progress, Qrels};
 
 use crate::cache::{Cache, corpus_name, dataset_name};
 use crate::ids;
@@ -13,9 +13,10 @@ use crate::manifest::{
 };
 use crate::origin::{Origin, OriginSource};
 use crate::store::{Import, Store};
-use crate::topics::{TopicSet, qrels_of, queries_of, translate};
+use crate::topics::{TopicSet, answers_of, qrels_of, queries_of, translate};
 use crate::{
-    DocumentFormat, DocumentRef, Notes, QrelsFormat, QueryFormat, Read, Source, read_documents,
+    AnswersFormat, DocumentFormat, DocumentRef, Notes, QrelsFormat, QueryFormat, Read, Source,
+    read_documents,
 };
 
 /// Text has never been seen packed better than 1 to 20; an archive that holds more is an attack or an accident.
@@ -135,34 +136,54 @@ pub(crate) fn topics(
     Ok(found.map(drop)?)
 }
 
-/// Reads official queries and judgements.
+/// Reads official queries with their judgements or answers; the files of a part that the dataset has not are none.
 pub(crate) fn read_topics(
     parts: &TopicParts,
     queries: &[Source],
     qrels: &[Source],
+    answers: &[Source],
 ) -> Result<Read<TopicSet>, ImportError> {
-    let read = qrels_of(qrels, parts.qrels.format)?;
-    let qrels = translate(&read, &parts.qrels, parts.qrels.doc_id.as_ref())?;
+    let qrels = match &parts.qrels {
+        Some(part) => translate(&qrels_of(qrels, part.format)?, part, part.doc_id.as_ref())?,
+        None => Qrels::default(),
+    };
+    let Read { value: answers, notes: mut said } = match &parts.answers {
+        Some(part) => answers_of(answers, part.format)?,
+        None => Read::default(),
+    };
     let part = &parts.queries;
     let Read { value: queries, notes } = queries_of(queries, part.format, &part.fields)?;
-    Ok(Read { value: TopicSet { queries, qrels }.select(parts.queries.select), notes })
+    said.extend(notes);
+    Ok(Read { value: TopicSet { queries, qrels, answers }.select(part.select), notes: said })
 }
 
-/// Reads queries and judgements of a plain folder: as TREC and MS MARCO write them, with the doc_ids of the dataset.
+/// Reads queries and judgements of a plain folder: as TREC and MS MARCO write them, with the doc_ids of the dataset. A dataset
+/// with answers has a file of those in the place of judgements.
 pub(crate) fn read_plain_topics(
     manifest: &Manifest,
     queries: &Source,
-    qrels: &Source,
+    judged: &Source,
 ) -> Result<Read<TopicSet>, ImportError> {
     let Read { value: queries, notes } =
         queries_of(std::slice::from_ref(queries), QueryFormat::Tsv, &[])?;
-    let qrels = qrels_of(std::slice::from_ref(qrels), QrelsFormat::Trec)?;
-    let topics = TopicSet { queries, qrels };
+    let judged = std::slice::from_ref(judged);
+    let topics = match manifest.has_answers() {
+        true => {
+            let answers = answers_of(judged, AnswersFormat::Jsonl)?.value;
+            TopicSet { queries, answers, ..TopicSet::default() }
+        }
+        false => {
+            TopicSet { queries, qrels: qrels_of(judged, QrelsFormat::Trec)?, ..TopicSet::default() }
+        }
+    };
     let value = match &manifest.topics {
         Topics::Sample(sample) => checked_sample(manifest, sample, topics)?,
         Topics::Files(parts) | Topics::Embedded(parts) => {
-            let qrels = translate(&topics.qrels, &parts.qrels, None)?;
-            TopicSet { queries: topics.queries, qrels }.select(parts.queries.select)
+            let qrels = match &parts.qrels {
+                Some(part) => translate(&topics.qrels, part, None)?,
+                None => Qrels::default(),
+            };
+            TopicSet { qrels, ..topics }.select(parts.queries.select)
         }
     };
     Ok(Read { value, notes })
@@ -237,7 +258,8 @@ fn foreign<'i>(
 fn check_counts(name: &str, topics: &TopicSet, counts: &Counts) -> Result<(), ImportError> {
     check_count(name, "queries", topics.queries.len(), counts.queries)?;
     check_count(name, "judgements", topics.qrels.judgements(), counts.judgements)?;
-    check_count(name, "judged queries", topics.qrels.len(), counts.judged_queries)
+    let judged = topics.qrels.len() + topics.answers.len();
+    check_count(name, "judged queries", judged, counts.judged_queries)
 }
 
 fn check_count(

@@ -46,6 +46,12 @@ pub enum ImportError {
     /// The dataset that is sampled could not be opened.
     #[error(transparent)]
     Parent(BoxError),
+    /// Two files have answers to the same query.
+    #[error("query `{query_id}` has answers in two of the files; expected all of them in one")]
+    TwoAnswers {
+        /// The name of the query.
+        query_id: String,
+    },
     /// The licence was not accepted.
     #[error(
         "`{dataset}` comes under its own licence: {} ({})\n  {}\nread it, then run `nir fetch {dataset} --accept-licence`",

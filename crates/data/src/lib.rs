@@ -45,16 +45,16 @@ pub use download::{Answer, DownloadError, Pace, Patience, download};
 pub use fetch::{Fetch, Fetched};
 pub use folder::embedded_files;
 pub use formats::{
-    Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, TopicField, Visit,
-    document_format, read_any_qrels, read_any_queries, read_candidates, read_documents, read_qrels,
-    read_queries, read_topics,
+    AnswersFormat, Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, TopicField,
+    Visit, document_format, read_answers, read_any_answers, read_any_qrels, read_any_queries,
+    read_candidates, read_documents, read_qrels, read_queries, read_topics,
 };
 pub use import_error::ImportError;
 pub use malformed::Malformed;
 pub use manifest::{
-    Card, Citation, CorpusCard, CorpusManifest, Counts, DocIdPattern, DocumentSample, Documents,
-    DocumentsPart, LabelsPart, Licence, Manifest, PartSource, Plain, QrelsPart, QueriesPart,
-    QuerySample, RemoteFile, Scope, Select, TopicParts, Topics,
+    AnswersPart, Card, Citation, CorpusCard, CorpusManifest, Counts, DocIdPattern, DocumentSample,
+    Documents, DocumentsPart, LabelsPart, Licence, Manifest, PartSource, Plain, QrelsPart,
+    QueriesPart, QuerySample, RemoteFile, Scope, Select, TopicParts, Topics,
 };
 pub use manifest_error::ManifestError;
 pub use manifests::Manifests;

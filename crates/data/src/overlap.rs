@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use nir_core::{Corpus, Qrels, Queries};
+use nir_core::{Answers, Corpus, Qrels, Queries};
 
 /// Judgements of which nothing fits what is asked or searched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +30,10 @@ pub struct NoOverlap {
 
 /// Judgements beside what they are about, each with the name that its user knows it by.
 pub(crate) struct Judged<'a> {
+    /// The judgements; the name is that of the answers where there are those in their place.
     pub(crate) qrels: (&'a str, &'a Qrels),
+    /// The answers, which judge queries and no documents.
+    pub(crate) answers: &'a Answers,
     pub(crate) queries: (&'a str, &'a Queries),
     pub(crate) corpus: (&'a str, &'a dyn Corpus),
 }
@@ -38,7 +41,7 @@ pub(crate) struct Judged<'a> {
 impl Judged<'_> {
     /// What does not fit, in one sentence each. Fails if nothing fits.
     pub(crate) fn misfits(&self) -> Result<Vec<String>, NoOverlap> {
-        if self.qrels.1.is_empty() {
+        if self.is_nothing() {
             return Ok(Vec::new());
         }
         let said = [self.queries()?, self.unjudged(), self.documents()?];
@@ -47,17 +50,27 @@ impl Judged<'_> {
 
     /// The misfits of a dataset whose manifest says which queries count: those that nobody judged are no news.
     pub(crate) fn left_over(&self) -> Result<Vec<String>, NoOverlap> {
-        if self.qrels.1.is_empty() {
+        if self.is_nothing() {
             return Ok(Vec::new());
         }
         Ok([self.queries()?, self.documents()?].into_iter().flatten().collect())
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.qrels.1.is_empty() && self.answers.is_empty()
+    }
+
+    /// Queries with judgements or answers, sorted.
+    fn judged(&self) -> BTreeSet<&str> {
+        let judged = self.qrels.1.iter().map(|(query_id, _)| query_id);
+        judged.chain(self.answers.iter().map(|(query_id, _)| query_id)).collect()
     }
 
     /// Judged queries that are not among the queries.
     fn queries(&self) -> Result<Option<String>, NoOverlap> {
         let asked: BTreeSet<&str> =
             self.queries.1.iter().map(|query| query.query_id.as_str()).collect();
-        let judged: Vec<&str> = self.qrels.1.iter().map(|(query_id, _)| query_id).collect();
+        let judged: Vec<&str> = self.judged().into_iter().collect();
         let first = self.queries.1.iter().next().map(|query| query.query_id.as_str());
         let missing =
             self.missing("queries", &judged, self.queries.0, first, |id| asked.contains(id))?;
@@ -66,13 +79,14 @@ impl Judged<'_> {
 
     /// Queries without a judgement.
     fn unjudged(&self) -> Option<String> {
-        let queries = self.queries.1;
-        let mut left = queries.iter().filter(|query| self.qrels.1.get(&query.query_id).is_none());
+        let (queries, judged) = (self.queries.1, self.judged());
+        let mut left = queries.iter().filter(|query| !judged.contains(query.query_id.as_str()));
         let first = &left.next()?.query_id;
         let (name, count, of) = (self.queries.0, 1 + left.count(), queries.len());
         let judged = self.qrels.0;
+        let judgement = if self.answers.is_empty() { "judgement" } else { "answer" };
         Some(format!(
-            "{name}: {count} of {of} queries (first `{first}`) have no judgement in {judged} and are not measured"
+            "{name}: {count} of {of} queries (first `{first}`) have no {judgement} in {judged} and are not measured"
         ))
     }
 
@@ -128,6 +142,7 @@ mod tests {
         let corpus = Documents::new(["d1", "d2"].map(document)).unwrap();
         let judged = Judged {
             qrels: ("qrels.txt", &qrels),
+            answers: &Answers::default(),
             queries: ("queries.tsv", &queries),
             corpus: ("docs.tsv", &corpus),
         };
@@ -161,6 +176,7 @@ mod tests {
             let qrels: Qrels = judgements.iter().copied().collect();
             let judged = Judged {
                 qrels: ("mine", &qrels),
+                answers: &Answers::default(),
                 queries: ("its queries", &queries),
                 corpus: ("its documents", &corpus),
             };

@@ -43,15 +43,18 @@ impl Dataset {
         let documents = again(&own.documents)?;
         let queries = own.queries.as_ref().map(again).transpose()?;
         let qrels = own.qrels.as_ref().map(again).transpose()?;
+        let answers = own.answers.as_ref().map(again).transpose()?;
         let files = OwnFiles::find(&Own {
             documents: documents.source().clone(),
             queries: queries.as_ref().map(|spooled| spooled.source().clone()),
             qrels: qrels.as_ref().map(|spooled| spooled.source().clone()),
+            answers: answers.as_ref().map(|spooled| spooled.source().clone()),
             ..own.clone()
         })?;
         let (store, corpus_origin) = own_corpus(&files.documents, cache, progress)?;
         let (topics, said) = files.topics(&store)?;
-        let used: Vec<&Source> = files.queries.iter().chain(&files.qrels).collect();
+        let used: Vec<&Source> =
+            files.queries.iter().chain(&files.qrels).chain(&files.answers).collect();
         let origin = OriginSource::Own { files: origin_files(&used)? };
         let mut dataset = own_dataset(&files, store, topics, corpus_origin.source, origin);
         let queries = files.queries.as_ref().map(Source::to_string);
@@ -69,9 +72,9 @@ fn own_dataset(
     origin: OriginSource,
 ) -> Dataset {
     let corpus_digest = store.digest();
-    let card = own_card(files.queries.as_ref().unwrap_or(&files.named));
+    let card = own_card(files);
     let digest = dataset_digest(corpus_digest, &topics, card.exclude_query_id);
-    let TopicSet { queries, qrels } = topics;
+    let TopicSet { queries, qrels, answers } = topics;
     let corpus: Arc<dyn Corpus> = Arc::new(store);
     let name = card.name.clone();
     let labels = Labels::new();
@@ -83,6 +86,7 @@ fn own_dataset(
         corpus_origin,
         queries,
         qrels,
+        answers,
         labels,
         origin,
         digest,
@@ -92,9 +96,13 @@ fn own_dataset(
 
 /// The measures if the user names none: they cover the head and the depth of a ranking.
 const MEASURES: [&str; 4] = ["nDCG@10", "RR@10", "AP", "R@100"];
+/// Those of a collection with answers: what the tables of open-domain question answering have.
+const MEASURES_BY_ANSWERS: [&str; 4] = ["Accuracy@20", "Accuracy@100", "Accuracy@5", "Accuracy@1"];
 
 /// What can be said of files that nobody described.
-fn own_card(file: &Source) -> Card {
+fn own_card(files: &OwnFiles) -> Card {
+    let file = files.queries.as_ref().unwrap_or(&files.named);
+    let measures = if files.answers.is_some() { MEASURES_BY_ANSWERS } else { MEASURES };
     Card {
         name: format!("own:{file}"),
         description: String::new(),
@@ -103,7 +111,7 @@ fn own_card(file: &Source) -> Card {
         scope: Scope::Full,
         sample_of: None,
         split: String::new(),
-        measures: MEASURES.map(str::to_owned).to_vec(),
+        measures: measures.map(str::to_owned).to_vec(),
         exclude_query_id: false,
     }
 }

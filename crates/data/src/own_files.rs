@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nir_core::{Corpus, Qrels};
+use nir_core::Corpus;
 
 use crate::dataset::DatasetError;
 use crate::manifest::Select;
@@ -12,7 +12,8 @@ use crate::open::PACKED_ENDINGS;
 use crate::overlap::{Judged, NoOverlap};
 use crate::topics::TopicSet;
 use crate::{
-    OpenError, Read, ReadError, Source, TopicField, read_any_qrels, read_any_queries, read_topics,
+    OpenError, Read, ReadError, Source, TopicField, read_any_answers, read_any_qrels,
+    read_any_queries, read_topics,
 };
 
 /// What a user names in place of a dataset.
@@ -24,6 +25,8 @@ pub struct Own {
     pub queries: Option<Source>,
     /// The judgements.
     pub qrels: Option<Source>,
+    /// The answers to the queries, which passages are judged by in place of judgements.
+    pub answers: Option<Source>,
     /// Whether all queries belong to the collection, or those with a judgement where there are judgements.
     pub select: Select,
     /// The fields of TREC topics that make the text of a query; the title where none are named.
@@ -39,6 +42,7 @@ pub(crate) struct OwnFiles {
     /// None where only documents are searched.
     pub(crate) queries: Option<Source>,
     pub(crate) qrels: Option<Source>,
+    pub(crate) answers: Option<Source>,
     select: Select,
     fields: Vec<TopicField>,
 }
@@ -51,7 +55,8 @@ impl OwnFiles {
         let folder = Some(named.path.as_path()).filter(|path| path.is_dir());
         let beir = folder.filter(|folder| is_beir(folder));
         let in_beir = |name: &str| beir.map(|folder| maybe_compressed(folder, name));
-        let judged = in_beir("qrels/test.tsv").filter(|qrels| qrels.path.is_file());
+        let judged =
+            in_beir("qrels/test.tsv").filter(|qrels| qrels.path.is_file() && own.answers.is_none());
         let documents = match (in_beir("corpus.jsonl"), folder) {
             (Some(corpus), _) => vec![corpus],
             (None, Some(folder)) => files_below(folder)?,
@@ -62,6 +67,7 @@ impl OwnFiles {
             documents,
             queries: own.queries.clone().or_else(|| in_beir("queries.jsonl")),
             qrels: own.qrels.clone().or(judged),
+            answers: own.answers.clone(),
             select: own.select,
             fields: own.fields.clone(),
         })
@@ -78,24 +84,33 @@ impl OwnFiles {
             fields => read_topics(file, fields)?,
         };
         let mut said: Vec<String> = notes.sentences().collect();
-        let Some(qrels) = &self.qrels else {
-            return Ok((TopicSet { queries, qrels: Qrels::default() }, said));
+        let mut topics = TopicSet { queries, ..TopicSet::default() };
+        if let Some(qrels) = &self.qrels {
+            topics.qrels = read_any_qrels(qrels)?;
+        }
+        if let Some(answers) = &self.answers {
+            let Read { value, notes } = read_any_answers(answers)?;
+            topics.answers = value;
+            said.extend(notes.sentences());
+        }
+        let Some(judged) = self.qrels.as_ref().or(self.answers.as_ref()) else {
+            return Ok((topics, said));
         };
-        let topics = TopicSet { queries, qrels: read_any_qrels(qrels)? };
-        said.extend(self.misfits(file, qrels, &topics, corpus).map_err(Box::new)?);
+        said.extend(self.misfits(file, judged, &topics, corpus).map_err(Box::new)?);
         Ok((topics.select(self.select), said))
     }
 
     fn misfits(
         &self,
         queries: &Source,
-        qrels: &Source,
+        judged: &Source,
         topics: &TopicSet,
         corpus: &dyn Corpus,
     ) -> Result<Vec<String>, NoOverlap> {
-        let [documents, queries, qrels] = [&self.named, queries, qrels].map(Source::to_string);
+        let [documents, queries, judged] = [&self.named, queries, judged].map(Source::to_string);
         let judged = Judged {
-            qrels: (&qrels, &topics.qrels),
+            qrels: (&judged, &topics.qrels),
+            answers: &topics.answers,
             queries: (&queries, &topics.queries),
             corpus: (&documents, corpus),
         };

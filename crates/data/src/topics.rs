@@ -1,28 +1,30 @@
-//! Queries and judgements: read from their files, made one set, kept in the cache.
+//! Queries with their judgements or answers: read from their files, made one set, kept in the cache.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use nir_core::{Digest, Hasher, Qrels, Queries, Query};
+use nir_core::{Answers, Digest, Hasher, Qrels, Queries, Query};
 
 use crate::cache::{CacheError, at};
 use crate::import_error::ImportError;
 use crate::manifest::{DocIdPattern, QrelsPart, Select};
 use crate::{
-    Notes, QrelsFormat, QueryFormat, Read, ReadError, Source, TopicField, read_qrels, read_queries,
-    read_topics,
+    AnswersFormat, Notes, QrelsFormat, QueryFormat, Read, ReadError, Source, TopicField,
+    read_answers, read_qrels, read_queries, read_topics,
 };
 
 const QUERIES: &str = "queries.jsonl";
 const QRELS: &str = "qrels.txt";
+const ANSWERS: &str = "answers.jsonl";
 
-/// Queries and judgements.
+/// Queries with their judgements or their answers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct TopicSet {
     pub(crate) queries: Queries,
     pub(crate) qrels: Qrels,
+    pub(crate) answers: Answers,
 }
 
 impl TopicSet {
@@ -31,32 +33,50 @@ impl TopicSet {
         match select {
             Select::All => self,
             Select::Judged => {
-                let judged: HashSet<String> = self.qrels.iter().map(|(id, _)| id.into()).collect();
-                Self { queries: only(&self.queries, &judged), qrels: self.qrels }
+                let judged = self.qrels.iter().map(|(id, _)| id.to_owned());
+                let answered = self.answers.iter().map(|(id, _)| id.to_owned());
+                let ids: HashSet<String> = judged.chain(answered).collect();
+                Self { queries: only(&self.queries, &ids), ..self }
             }
         }
     }
 
-    /// The queries named by `ids`, with all of their judgements.
+    /// The queries named by `ids`, with all of their judgements and answers.
     pub(crate) fn restrict(&self, ids: &HashSet<String>) -> Self {
         let judged = self.qrels.iter().filter(|(query_id, _)| ids.contains(*query_id));
-        Self { queries: only(&self.queries, ids), qrels: judged.flat_map(of_query).collect() }
+        let answers = self.answers.iter().filter(|(query_id, _)| ids.contains(*query_id));
+        Self {
+            queries: only(&self.queries, ids),
+            qrels: judged.flat_map(of_query).collect(),
+            answers: answers.map(|(query_id, answers)| (query_id, answers.to_vec())).collect(),
+        }
     }
 
-    /// Writes both files into a folder of the cache.
+    /// Writes its files into a folder of the cache; that of the answers only where there are any.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), CacheError> {
         let (queries, qrels) = (folder.join(QUERIES), folder.join(QRELS));
         write_file(&queries, |out| write_queries(out, &self.queries)).map_err(at(&queries))?;
-        write_file(&qrels, |out| write_qrels(out, &self.qrels)).map_err(at(&qrels))
+        write_file(&qrels, |out| write_qrels(out, &self.qrels)).map_err(at(&qrels))?;
+        if self.answers.is_empty() {
+            return Ok(());
+        }
+        let answers = folder.join(ANSWERS);
+        write_file(&answers, |out| write_answers(out, &self.answers)).map_err(at(&answers))
     }
 
     /// Reads the files that [`TopicSet::write`] wrote.
     pub(crate) fn read(folder: &Path) -> Result<Self, ReadError> {
+        let answers = folder.join(ANSWERS);
+        let answers = match answers.is_file() {
+            true => read_answers(&Source::file(answers), AnswersFormat::Jsonl)?.value,
+            false => Answers::default(),
+        };
         Ok(Self {
             // What there was to say of them was said when they were written.
             queries: read_queries(&Source::file(folder.join(QUERIES)), QueryFormat::BeirJsonl)?
                 .value,
             qrels: read_qrels(&Source::file(folder.join(QRELS)), QrelsFormat::Trec)?,
+            answers,
         })
     }
 
@@ -68,6 +88,14 @@ impl TopicSet {
         hasher.part("qrels");
         for (query_id, doc_id, grade) in sorted(&self.qrels) {
             hasher.part(query_id).part(doc_id).part(grade.to_le_bytes());
+        }
+        if self.answers.is_empty() {
+            return;
+        }
+        hasher.part("answers");
+        for (query_id, answers) in self.answers.iter() {
+            hasher.part(query_id).part((answers.len() as u64).to_le_bytes());
+            answers.iter().for_each(|answer| _ = hasher.part(answer));
         }
     }
 }
@@ -123,6 +151,24 @@ pub(crate) fn qrels_of(sources: &[Source], format: QrelsFormat) -> Result<Qrels,
     Ok(all)
 }
 
+/// Reads answers from several files; a query may have them in one.
+pub(crate) fn answers_of(
+    sources: &[Source],
+    format: AnswersFormat,
+) -> Result<Read<Answers>, ImportError> {
+    let (mut all, mut said) = (Answers::default(), Notes::default());
+    for source in sources {
+        let Read { value, notes } = read_answers(source, format)?;
+        said.extend(notes);
+        for (query_id, answers) in value.iter() {
+            if all.insert(query_id, answers.to_vec()).is_some() {
+                return Err(ImportError::TwoAnswers { query_id: query_id.to_owned() });
+            }
+        }
+    }
+    Ok(Read { value: all, notes: said })
+}
+
 /// Turns the codes and numbers of the files into grades and doc_ids.
 pub(crate) fn translate(
     qrels: &Qrels,
@@ -175,6 +221,14 @@ fn write_file(
 fn write_queries(out: &mut impl Write, queries: &Queries) -> io::Result<()> {
     for query in queries.iter() {
         let line = serde_json::json!({ "_id": query.query_id, "text": query.text });
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+fn write_answers(out: &mut impl Write, answers: &Answers) -> io::Result<()> {
+    for (query_id, answers) in answers.iter() {
+        let line = serde_json::json!({ "query_id": query_id, "answers": answers });
         writeln!(out, "{line}")?;
     }
     Ok(())

@@ -13,6 +13,7 @@ struct Files {
     documents: Source,
     queries: Source,
     qrels: Option<Source>,
+    answers: Option<Source>,
 }
 
 fn own(qrels: bool) -> Files {
@@ -24,7 +25,7 @@ fn own(qrels: bool) -> Files {
     let documents = write("docs.tsv", "d1\ttea\nd2\tcoffee\n");
     let queries = write("queries.tsv", "q1\ttea\nq2\tmilk\n");
     let qrels = qrels.then(|| write("qrels.txt", "q1 0 d1 1\n"));
-    Files { folder, documents, queries, qrels }
+    Files { folder, documents, queries, qrels, answers: None }
 }
 
 impl Files {
@@ -35,7 +36,8 @@ impl Files {
 
     fn own(&self, select: Select) -> Own {
         let (queries, qrels) = (Some(self.queries.clone()), self.qrels.clone());
-        Own { documents: self.documents.clone(), queries, qrels, select, fields: Vec::new() }
+        let (answers, fields) = (self.answers.clone(), Vec::new());
+        Own { documents: self.documents.clone(), queries, qrels, answers, select, fields }
     }
 
     fn imports(&self) -> usize {
@@ -87,7 +89,8 @@ fn a_malformed_line_is_named_and_nothing_is_kept() {
 
 /// Documents without queries and judgements.
 fn documents(documents: Source) -> Own {
-    Own { documents, queries: None, qrels: None, select: Select::All, fields: Vec::new() }
+    let (queries, qrels, answers) = (None, None, None);
+    Own { documents, queries, qrels, answers, select: Select::All, fields: Vec::new() }
 }
 
 #[test]

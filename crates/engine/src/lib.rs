@@ -80,7 +80,7 @@ pub use home::Home;
 pub use kept::MADE_WITH;
 pub use keys::versions;
 pub use library::Library;
-pub use measure::{Column, Outcome};
+pub use measure::{Column, Outcome, judged};
 pub use models::{Models, Sought};
 pub use pipeline::{Pipeline, Step};
 pub use provenance::{

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use nir_catalogue::{Cell, Claimed, Measured, PerQuery, Scope as CellScope};
 use nir_core::TrecRun;
 use nir_data::{Dataset, Manifest, Scope};
-use nir_eval::{Evaluation, Measure, Policy, evaluate};
+use nir_eval::{Evaluation, Judged, Measure, Policy, evaluate};
 
 use crate::engine::{Engine, Target, official_measures};
 use crate::pipeline::Pipeline;
@@ -111,6 +111,14 @@ impl Engine {
     }
 }
 
+/// What the documents of a ranking over a dataset are judged by: its answers if it has any, else its judgements.
+pub fn judged(dataset: &Dataset) -> Judged<'_> {
+    match dataset.answers.is_empty() {
+        true => Judged::Qrels(&dataset.qrels),
+        false => Judged::Answers(&dataset.answers, &*dataset.corpus),
+    }
+}
+
 fn outcome(
     column: &Column,
     pipeline: &Pipeline,
@@ -119,7 +127,13 @@ fn outcome(
 ) -> Result<Outcome> {
     let dataset = &column.data;
     let run = nir_data::trec::read_run(&finished.run_file)?;
-    let recorded = evaluate(&dataset.qrels, &run, official, Policy::default())?;
+    let method = &pipeline.method;
+    let of_dataset = || method.claims.iter().filter(|claim| claim.dataset == dataset.name);
+    let claimed = of_dataset().map(|claim| claim.measure.parse()).collect::<Result<Vec<_>, _>>()?;
+    // All at once: answers are looked for in texts, which costs more than all measures together.
+    let every = [official, shown, &claimed].concat();
+    let all = evaluate(judged(dataset), &run, &every, Policy::default())?;
+    let recorded = all.only(official);
     let (missing, judged) = (recorded.missing, recorded.queries.len());
     ensure!(
         missing < judged,
@@ -127,18 +141,10 @@ fn outcome(
         pipeline.method.name,
         dataset.name
     );
-    let evaluation = match shown == official {
-        true => recorded.clone(),
-        false => evaluate(&dataset.qrels, &run, shown, Policy::default())?,
-    };
-    let method = &pipeline.method;
-    let of_dataset = method.claims.iter().filter(|claim| claim.dataset == dataset.name);
-    let mut claims = Vec::new();
-    for claim in of_dataset {
-        let measure: Measure = claim.measure.parse()?;
-        let ours = evaluate(&dataset.qrels, &run, &[measure], Policy::default())?.measured[0].value;
-        claims.push(Claimed::new(claim.clone(), ours));
-    }
+    let evaluation = all.only(shown);
+    let ours = all.only(&claimed).measured.into_iter().map(|measured| measured.value);
+    let claims =
+        of_dataset().zip(ours).map(|(claim, ours)| Claimed::new(claim.clone(), ours)).collect();
     let origin = dataset.origin.kind().to_owned();
     let cell = Cell {
         method: method.name.clone(),

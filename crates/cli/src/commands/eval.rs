@@ -1,17 +1,16 @@
 //! `nir eval`: measures runs against judgements, as trec_eval does, and compares them.
 
 mod json;
+mod judges;
 mod table;
 mod trec;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
-use nir_core::{Qrels, TrecRun};
+use nir_data::Source;
 use nir_data::trec::read_run;
-use nir_data::{Source, read_any_qrels};
 use nir_eval::significance::{
     Comparison, Correction, Pair, Settings, Test, compare, tukey_hsd_by_query,
 };
@@ -20,6 +19,7 @@ use nir_eval::{Evaluation, Measure, Policy, evaluate};
 use crate::input::check_standard_input;
 use crate::output::print;
 use crate::terminal::warn;
+use judges::Judges;
 
 /// Compute measures of runs against judgements, as trec_eval does, and compare the runs.
 ///
@@ -36,17 +36,24 @@ Examples:
   nir eval qrels.txt bm25.run.gz
   nir eval -m nDCG@10 -m 'RR(rel=2)@10' --per-query qrels.txt bm25.run
   nir eval --test wilcoxon qrels.txt bm25.run splade.run.gz     the first run is the baseline
-  nir eval --trec -q qrels.txt bm25.run                         what `trec_eval -c -q` prints")]
+  nir eval --trec -q qrels.txt bm25.run                         what `trec_eval -c -q` prints
+  nir eval --corpus psgs_w100.tsv.gz nq-test.qa.csv dpr.run     by answers in the texts, as DPR's tables are")]
 pub(crate) struct Args {
-    /// The file of judgements; - is standard input.
+    /// The file of judgements, or of answers where --corpus is given; - is standard input.
     qrels: Source,
 
     /// One or more run files; - is standard input.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
 
+    /// The documents of the runs: then QRELS holds answers in place of judgements, and a document with an answer in its text
+    /// counts as relevant. Answers are JSON lines with `query_id` and `answers`, or DPR's questions (nq-test.qa.csv).
+    #[arg(long, value_name = "FILE")]
+    corpus: Option<Source>,
+
     /// A measure by the name ir_measures gives it, such as `nDCG@10`, `RR(rel=2)@10`, `RBP(p=0.8)`; trec_eval's own
-    /// (`ndcg_cut_10`) are read too. May be repeated [default: nDCG@10 RR@10 AP R@100 R@1000 Judged@10].
+    /// (`ndcg_cut_10`) are read too. May be repeated [default: nDCG@10 RR@10 AP R@100 R@1000 Judged@10; with
+    /// answers: Accuracy@20 Accuracy@100 Accuracy@5 Accuracy@1].
     #[arg(short, long = "measure", value_name = "MEASURE")]
     measures: Vec<Measure>,
 
@@ -109,6 +116,8 @@ pub(crate) struct Args {
 
 /// The measures that are computed if the user names none.
 const DEFAULTS: [&str; 6] = ["nDCG@10", "RR@10", "AP", "R@100", "R@1000", "Judged@10"];
+/// Those of answers.
+const BY_ANSWERS: [&str; 4] = ["Accuracy@20", "Accuracy@100", "Accuracy@5", "Accuracy@1"];
 
 /// A run, with the values of all measures.
 struct Scored {
@@ -140,15 +149,16 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
 
 fn report(args: Args) -> Result<Report> {
     let runs = args.runs.iter().map(|run| ("RUN", run.as_path()));
-    check_standard_input(std::iter::once(("QRELS", args.qrels.path.as_path())).chain(runs))?;
-    let qrels = read_any_qrels(&args.qrels)?;
-    ensure!(!qrels.is_empty(), "{}: no judgements", args.qrels);
+    let corpus = args.corpus.iter().map(|corpus| ("--corpus", corpus.path.as_path()));
+    let judges = std::iter::once(("QRELS", args.qrels.path.as_path()));
+    check_standard_input(judges.chain(corpus).chain(runs))?;
+    let judges = Judges::read(&args.qrels, args.corpus.as_ref())?;
     let measures = args.measures();
     let baseline = args.baseline()?;
     let runs: Vec<Scored> = args
         .runs
         .iter()
-        .map(|path| score(path, &qrels, &measures, &args))
+        .map(|path| score(path, &judges, &measures, &args))
         .collect::<Result<_>>()?;
     let mut report = Report { args, runs, baseline, comparisons: vec![], pairs: vec![] };
     if report.runs.len() > 1 {
@@ -157,75 +167,23 @@ fn report(args: Args) -> Result<Report> {
     Ok(report)
 }
 
-fn score(path: &Path, qrels: &Qrels, measures: &[Measure], args: &Args) -> Result<Scored> {
+fn score(path: &Path, judges: &Judges, measures: &[Measure], args: &Args) -> Result<Scored> {
     let run = read_run(path)?;
     ensure!(!run.is_empty(), "{}: no results: expected at least one line", path.display());
-    ensure_overlap(path, &run, qrels, args)?;
-    warn(misfits(path, &run, qrels, args));
-    let evaluation = evaluate(qrels, &run, measures, args.policy())
+    judges.ensure_overlap(path, &run)?;
+    warn(judges.misfits(path, &run, args.returned_only));
+    let evaluation = evaluate(judges.judged(), &run, measures, args.policy())
         .with_context(|| path.display().to_string())?;
     Ok(Scored { path: path.to_owned(), tag: run.tag, evaluation })
 }
 
-/// Refuses a run that shares no query or no document with the judgements: the files do not belong together, and a score of 0
-/// would hide it.
-fn ensure_overlap(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Result<()> {
-    let judged: HashSet<&str> =
-        qrels.iter().flat_map(|(_, docs)| docs.keys().map(String::as_str)).collect();
-    let queries = || run.iter().map(|(query_id, _)| query_id);
-    let documents = || run.iter().flat_map(|(_, list)| list.iter().map(|(doc_id, _)| doc_id));
-    let asked = queries().any(|query_id| qrels.get(query_id).is_some());
-    let found = documents().any(|doc_id| judged.contains(doc_id));
-    let first_judged = qrels.iter().find_map(|(_, docs)| docs.keys().next());
-    let first = |what, of_run: Option<&str>, of_qrels: Option<&str>| {
-        let example = |id: Option<&str>| id.map_or("none".to_owned(), |id| format!("`{id}`"));
-        format!(
-            "{}: no {what} of the run is judged in {} (the run's first is {}, the judged first is {}); are these files of one collection?",
-            path.display(),
-            args.qrels,
-            example(of_run),
-            example(of_qrels),
-        )
-    };
-    ensure!(asked, first("query", queries().next(), qrels.iter().next().map(|(id, _)| id)));
-    ensure!(found, first("document", documents().next(), first_judged.map(String::as_str)));
-    Ok(())
-}
-
-/// Describes which queries and documents of a run and its judgements do not fit together and therefore cannot count.
-fn misfits(path: &Path, run: &TrecRun, qrels: &Qrels, args: &Args) -> Vec<String> {
-    let (path, of, judged) = (path.display(), qrels.len(), &args.qrels);
-    let missing = qrels.iter().filter(|(query_id, _)| run.get(query_id).is_none()).count();
-    let unjudged = run.iter().filter(|(query_id, _)| qrels.get(query_id).is_none()).count();
-    let judgements = |query_id| qrels.get(query_id).into_iter();
-    let known = run.iter().any(|(query_id, list)| {
-        judgements(query_id).any(|docs| list.iter().any(|(doc_id, _)| docs.contains_key(doc_id)))
-    });
-    let counted = if args.returned_only { "are left out" } else { "count 0" };
-    let said = [
-        (missing > 0).then(|| {
-            format!("{path}: {missing} of {of} judged queries have no results here and {counted}")
-        }),
-        (unjudged > 0).then(|| {
-            format!(
-                "{path}: {unjudged} of {} queries have no judgement in {judged} and are left out",
-                run.len()
-            )
-        }),
-        (!known).then(|| {
-            format!(
-                "{path}: not one document is judged in {judged} for its query: every measure is 0"
-            )
-        }),
-    ];
-    said.into_iter().flatten().collect()
-}
-
 impl Args {
     fn measures(&self) -> Vec<Measure> {
+        let usual = if self.corpus.is_some() { &BY_ANSWERS[..] } else { &DEFAULTS };
+        let parsed = |name: &&str| name.parse().expect("the defaults parse");
         let named = match (self.measures.as_slice(), self.trec) {
             ([], true) => Measure::trec_defaults(),
-            ([], false) => DEFAULTS.map(|name| name.parse().expect("the defaults parse")).into(),
+            ([], false) => usual.iter().map(parsed).collect(),
             (named, _) => named.to_vec(),
         };
         let usual = |measure: &Measure| measure.relevance_level() == Some(1);

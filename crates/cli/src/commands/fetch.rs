@@ -102,11 +102,14 @@ fn describe(dataset: &Dataset, fetched: &Fetched) -> String {
         Fetched::Embedded => String::new(),
         _ => format!("; from {}", dataset.corpus_origin.kind()),
     };
+    let judged = match dataset.answers.len() {
+        0 => format!("{} judgements", grouped(dataset.qrels.judgements())),
+        n => format!("{} of them with answers", grouped(n)),
+    };
     format!(
-        "{} {state}: {} documents{outside}, {} queries, {} judgements{origin}",
+        "{} {state}: {} documents{outside}, {} queries, {judged}{origin}",
         dataset.name,
         grouped(dataset.corpus.len()),
         grouped(dataset.queries.len()),
-        grouped(dataset.qrels.judgements())
     )
 }

@@ -24,7 +24,7 @@ use crate::output::{self, out, outln};
 use crate::table::Table;
 use crate::threads;
 use nir_engine::{
-    Column, Engine, Fresh, Library, Pipeline, Target, build, check_not_tuned_on, provenance,
+    Column, Engine, Fresh, Library, Pipeline, Target, build, check_not_tuned_on, judged, provenance,
 };
 
 /// Run a small comparison again, and fail if measures, rankings or costs have changed since its baseline was written.
@@ -314,7 +314,7 @@ fn pipelines<'a>(
 }
 
 fn row(pipeline: &Pipeline, dataset: &Dataset, fresh: &Fresh, measures: &[Measure]) -> Result<Row> {
-    let evaluation = evaluate(&dataset.qrels, &fresh.run, measures, Policy::default())?;
+    let evaluation = evaluate(judged(dataset), &fresh.run, measures, Policy::default())?;
     let measured = evaluation.measured.iter();
     let origin = dataset.origin.kind().to_owned();
     Ok(Row {

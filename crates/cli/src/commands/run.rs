@@ -148,9 +148,9 @@ fn check_outputs(args: &Args, pipelines: &[Pipeline], columns: &[Column]) -> Res
         );
     }
     let written = args.run.is_some() || args.runs.is_some();
-    if !written && columns.iter().any(|column| column.data.qrels.is_empty()) {
+    if !written && columns.iter().any(|column| !column.data.is_judged()) {
         bail!(
-            "without judgements there is nothing to measure: give --qrels, or --run FILE for the ranking"
+            "without judgements there is nothing to measure: give --qrels or --answers, or --run FILE for the ranking"
         );
     }
     Ok(())
@@ -201,7 +201,7 @@ impl Running<'_> {
         for (pipeline, finished) in pipelines.iter().zip(&finished) {
             write_run(args, column, pipeline, finished)?;
         }
-        if column.data.qrels.is_empty() {
+        if !column.data.is_judged() {
             return Ok(Vec::new());
         }
         let measure =

@@ -124,8 +124,8 @@ impl<'a> Tuned<'a> {
     ) -> Result<Self> {
         let dataset = &column.data;
         ensure!(
-            !dataset.qrels.is_empty(),
-            "{}: there are no judgements to choose by",
+            dataset.is_judged(),
+            "{}: there are no judgements and no answers to choose by",
             dataset.name
         );
         let measure = match args.measure {

@@ -1,7 +1,7 @@
 //! The format of a file that no manifest describes: told by how it begins, or else by its name.
 
 use super::input::Input;
-use super::{DocumentFormat, QrelsFormat, QueryFormat};
+use super::{AnswersFormat, DocumentFormat, QrelsFormat, QueryFormat};
 use crate::ReadError;
 use crate::lines::BYTE_ORDER_MARK;
 
@@ -68,6 +68,7 @@ impl DocumentFormat {
             (Some(Look::Tags), _) => Ok(Self::TrecSgml),
             (Some(Look::Smart), _) => Ok(Self::Smart),
             (_, "tsv") if name.contains("msmarco-docs") => Ok(Self::MsMarcoDocs),
+            (_, "tsv") if name.contains("psgs_w100") => Ok(Self::DprPassages),
             (Some(Look::Tabs), _) => Ok(Self::Tsv),
             (None, ending) => match ending {
                 "tsv" | "txt" => Ok(Self::Tsv),
@@ -90,6 +91,7 @@ impl QueryFormat {
             (Some(Look::Json), _) => Ok(Self::BeirJsonl),
             (Some(Look::Tags), _) => Ok(Self::TrecTopics),
             (Some(Look::Smart), _) => Ok(Self::Smart),
+            (Some(Look::Tabs), _) if name.ends_with(".qa.csv") => Ok(Self::DprQuestions),
             (Some(Look::Tabs), _) => Ok(Self::Tsv),
             (None, ending) => match ending {
                 "tsv" => Ok(Self::Tsv),
@@ -102,6 +104,16 @@ impl QueryFormat {
                 _ if name == "query.text" => Ok(Self::Smart),
                 _ => Err(unknown(input, "*.tsv, *.jsonl, *.parquet, topics*, *.qry, query.text")),
             },
+        }
+    }
+}
+
+impl AnswersFormat {
+    /// The format of a file of answers that begins with `input`'s head.
+    pub(crate) fn of(input: &Input<'_>) -> Self {
+        match Look::of(input.head()) {
+            Some(Look::Tabs) => Self::DprQuestions,
+            _ => Self::Jsonl,
         }
     }
 }
@@ -173,6 +185,7 @@ mod tests {
             }
         }
         assert_eq!(documents("msmarco-docs.tsv", "D1\tu\tt\tb"), DocumentFormat::MsMarcoDocs);
+        assert_eq!(documents("psgs_w100.tsv", "id\ttext\ttitle"), DocumentFormat::DprPassages);
     }
 
     #[test]
@@ -207,6 +220,14 @@ mod tests {
         ] {
             assert_eq!(queries(name, "one two\n"), format, "{name}");
         }
+        assert_eq!(queries("nq-test.qa.csv", "who\t['me']\n"), QueryFormat::DprQuestions);
+    }
+
+    #[test]
+    fn answers_are_objects_or_lists_behind_questions() {
+        let format = |content| look("answers", content, AnswersFormat::of);
+        assert_eq!(format("{\"query_id\": \"q1\", \"answers\": []}\n"), AnswersFormat::Jsonl);
+        assert_eq!(format("who\t['me']\n"), AnswersFormat::DprQuestions);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The formats in which test collections are handed out, one file each.
 
+mod answers;
 mod beir;
 mod candidates;
 mod collect;
+mod dpr;
 mod guess;
 mod header;
 mod input;
@@ -15,7 +17,7 @@ mod tsv;
 use std::path::Path;
 use std::str::FromStr;
 
-use nir_core::{BoxError, Qrels, Queries, TrecRun};
+use nir_core::{Answers, BoxError, Qrels, Queries, TrecRun};
 use serde::{Deserialize, Serialize};
 
 use crate::notes::Remark;
@@ -53,6 +55,8 @@ pub enum DocumentFormat {
     Smart,
     /// Columns `_id`, `text` and perhaps `title`: NanoBEIR.
     Parquet,
+    /// `id TAB text TAB title` with quotes as Python's `csv` writes them: DPR's passages of Wikipedia.
+    DprPassages,
 }
 
 /// The formats of files of queries.
@@ -70,6 +74,18 @@ pub enum QueryFormat {
     Smart,
     /// Parquet with the columns `_id` and `text`, as NanoBEIR writes it.
     Parquet,
+    /// `question TAB ['answer', …]`, as DPR writes it. The query_id is the position from 0.
+    DprQuestions,
+}
+
+/// The formats of files of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswersFormat {
+    /// One JSON object on each line, with `query_id` and `answers`, a list of strings.
+    Jsonl,
+    /// `question TAB ['answer', …]`, as DPR writes it. The query_id is the position from 0.
+    DprQuestions,
 }
 
 /// A field of a TREC topic.
@@ -153,6 +169,7 @@ fn documents(
         DocumentFormat::TrecSgml => sgml::documents(input, visit),
         DocumentFormat::Smart => smart::documents(input, visit),
         DocumentFormat::Parquet => parquet::documents(input, visit),
+        DocumentFormat::DprPassages => dpr::documents(input, visit),
     }
 }
 
@@ -216,6 +233,7 @@ fn queries(input: Input<'_>, format: QueryFormat) -> Result<Read<Queries>, ReadE
         QueryFormat::TrecTopics => sgml::topics(input, &[]),
         QueryFormat::Smart => smart::queries(input),
         QueryFormat::Parquet => parquet::queries(input),
+        QueryFormat::DprQuestions => dpr::queries(input),
     }
 }
 
@@ -239,6 +257,25 @@ fn qrels(input: Input<'_>, format: QrelsFormat) -> Result<Qrels, ReadError> {
         }
         QrelsFormat::Smart => smart::qrels(input),
         QrelsFormat::Parquet => parquet::qrels(input),
+    }
+}
+
+/// Reads answers; a query_id may stand there once.
+pub fn read_answers(source: &Source, format: AnswersFormat) -> Result<Read<Answers>, ReadError> {
+    answers(Input::open(source)?, format)
+}
+
+/// Reads answers in the format that the file has, by how it begins.
+pub fn read_any_answers(source: &Source) -> Result<Read<Answers>, ReadError> {
+    let input = Input::open(source)?;
+    let format = AnswersFormat::of(&input);
+    answers(input, format)
+}
+
+fn answers(input: Input<'_>, format: AnswersFormat) -> Result<Read<Answers>, ReadError> {
+    match format {
+        AnswersFormat::Jsonl => answers::answers(input),
+        AnswersFormat::DprQuestions => dpr::answers(input),
     }
 }
 

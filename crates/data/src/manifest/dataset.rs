@@ -47,7 +47,7 @@ pub struct Counts {
     pub queries: Option<usize>,
     /// The number of judged pairs; each is counted once.
     pub judgements: Option<usize>,
-    /// The number of queries with a judgement.
+    /// The number of queries with a judgement, or with answers.
     pub judged_queries: Option<usize>,
 }
 
@@ -59,24 +59,35 @@ pub struct Plain {
     pub queries: String,
     /// The file of judgements, in TREC's format.
     pub qrels: String,
+    /// The file of answers, which a dataset with answers has in place of judgements: one JSON object a line.
+    #[serde(default = "plain_answers")]
+    pub answers: String,
     /// How its contents differ from the official files, for the record of where they came from.
     pub note: String,
+}
+
+/// The name where a manifest gives none.
+fn plain_answers() -> String {
+    "answers.jsonl".to_owned()
 }
 
 impl Manifest {
     pub(super) fn check(&self, path: &str) -> Result<(), ManifestError> {
         check_files(path, &self.files)?;
         if let Topics::Files(parts) = &self.topics {
-            for sources in [&parts.queries.sources, &parts.qrels.sources] {
+            let qrels = parts.qrels.as_ref().map(|part| &part.sources);
+            let answers = parts.answers.as_ref().map(|part| &part.sources);
+            for sources in [Some(&parts.queries.sources), qrels, answers].into_iter().flatten() {
                 check_sources(path, sources, &self.files, &self.corpus.files)?;
             }
         }
         if let Topics::Embedded(parts) = &self.topics
-            && (parts.queries.format, parts.qrels.format) != (QueryFormat::Tsv, QrelsFormat::Trec)
+            && (parts.queries.format, parts.qrels.as_ref().map(|part| part.format))
+                != (QueryFormat::Tsv, Some(QrelsFormat::Trec))
         {
             return Err(ManifestError::rule(
                 path,
-                "is embedded: its formats must be `tsv` and `trec`",
+                "is embedded: it needs queries in `tsv` and judgements in `trec`",
             ));
         }
         if (self.card.scope == Scope::Sample) != self.sample_of().is_some() {
@@ -100,6 +111,14 @@ impl Manifest {
         match &self.topics {
             Topics::Sample(sample) => Some(&sample.of),
             _ => self.card.sample_of.as_deref(),
+        }
+    }
+
+    /// Whether its own files hold answers in the place of judgements.
+    pub fn has_answers(&self) -> bool {
+        match &self.topics {
+            Topics::Files(parts) | Topics::Embedded(parts) => parts.answers.is_some(),
+            Topics::Sample(_) => false,
         }
     }
 

@@ -17,7 +17,7 @@ pub use corpus::CorpusManifest;
 pub use dataset::{Counts, Manifest, Plain};
 pub use files::{PartSource, RemoteFile};
 pub use parts::{
-    DocIdPattern, DocumentSample, Documents, DocumentsPart, LabelsPart, QrelsPart, QueriesPart,
-    QuerySample, Select, TopicParts, Topics,
+    AnswersPart, DocIdPattern, DocumentSample, Documents, DocumentsPart, LabelsPart, QrelsPart,
+    QueriesPart, QuerySample, Select, TopicParts, Topics,
 };
 pub(crate) use written::Draft;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::files::PartSource;
-use crate::formats::{DocumentFormat, QrelsFormat, QueryFormat, TopicField};
+use crate::formats::{AnswersFormat, DocumentFormat, QrelsFormat, QueryFormat, TopicField};
 
 /// Where documents come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,6 +59,15 @@ pub enum Topics {
     Sample(QuerySample),
 }
 
+impl TopicParts {
+    /// All files of them.
+    pub fn sources(&self) -> impl Iterator<Item = &PartSource> {
+        let qrels = self.qrels.iter().flat_map(|part| &part.sources);
+        let answers = self.answers.iter().flat_map(|part| &part.sources);
+        self.queries.sources.iter().chain(qrels).chain(answers)
+    }
+}
+
 impl Topics {
     /// Everything that decides queries and judgements, as one text for digests.
     pub(super) fn recipe(&self) -> String {
@@ -66,13 +75,17 @@ impl Topics {
     }
 }
 
-/// Files of queries and judgements.
+/// Files of queries, and of judgements or of answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TopicParts {
     /// The files of queries.
     pub queries: QueriesPart,
-    /// The files of judgements.
-    pub qrels: QrelsPart,
+    /// The files of judgements; none where there are answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qrels: Option<QrelsPart>,
+    /// The files of answers; none where there are judgements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<AnswersPart>,
     /// The labels of queries, if there are any.
     pub labels: Option<LabelsPart>,
 }
@@ -109,7 +122,7 @@ pub struct QueriesPart {
 pub enum Select {
     /// All queries.
     All,
-    /// Queries with a judgement, relevant or not.
+    /// Queries with a judgement, relevant or not, or with answers.
     Judged,
 }
 
@@ -126,6 +139,16 @@ pub struct QrelsPart {
     /// The grade for each code of the file, where its codes are not grades. Codes left out are errors.
     #[serde(default, deserialize_with = "grades")]
     pub grades: Option<BTreeMap<i32, i32>>,
+}
+
+/// Files of answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswersPart {
+    /// The files, which are read one after the other.
+    pub sources: Vec<PartSource>,
+    /// The format of the files.
+    pub format: AnswersFormat,
 }
 
 /// Labels of queries in a file: `query_id TAB label,label`.

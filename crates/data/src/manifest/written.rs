@@ -11,8 +11,8 @@ use super::corpus::CorpusManifest;
 use super::dataset::{Counts, Manifest, Plain};
 use super::files::RemoteFile;
 use super::parts::{
-    DocumentSample, Documents, DocumentsPart, LabelsPart, QrelsPart, QueriesPart, QuerySample,
-    TopicParts, Topics,
+    AnswersPart, DocumentSample, Documents, DocumentsPart, LabelsPart, QrelsPart, QueriesPart,
+    QuerySample, TopicParts, Topics,
 };
 use crate::folder::Folder;
 use crate::manifest_error::ManifestError;
@@ -32,6 +32,7 @@ struct DatasetToml {
     documents: Option<DocumentsPart>,
     queries: Option<QueriesPart>,
     qrels: Option<QrelsPart>,
+    answers: Option<AnswersPart>,
     labels: Option<LabelsPart>,
     sample: Option<SampleToml>,
     counts: Counts,
@@ -213,18 +214,21 @@ impl Draft {
 
     fn topics(&self) -> Result<Topics, ManifestError> {
         let toml = &self.toml;
-        match (&toml.queries, &toml.qrels, &toml.sample) {
-            (Some(queries), Some(qrels), None) => {
+        let (qrels, answers) = (toml.qrels.clone(), toml.answers.clone());
+        match (&toml.queries, qrels.is_some() != answers.is_some(), &toml.sample) {
+            (Some(queries), true, None) => {
                 let labels = toml.labels.clone();
-                let parts = TopicParts { queries: queries.clone(), qrels: qrels.clone(), labels };
+                let parts = TopicParts { queries: queries.clone(), qrels, answers, labels };
                 Ok(if toml.embedded { Topics::Embedded(parts) } else { Topics::Files(parts) })
             }
-            (None, None, Some(sample)) => Ok(Topics::Sample(QuerySample {
+            (None, false, Some(sample)) if qrels.is_none() => Ok(Topics::Sample(QuerySample {
                 of: sample.of.clone(),
                 queries: sample.queries.clone(),
                 rule: sample.rule.clone(),
             })),
-            _ => Err(self.rule("needs either `[queries]` and `[qrels]`, or `[sample]`")),
+            _ => Err(self.rule(
+                "needs either `[queries]` and one of `[qrels]` and `[answers]`, or `[sample]`",
+            )),
         }
     }
 
@@ -233,6 +237,7 @@ impl Draft {
         self.toml.plain.clone().unwrap_or_else(|| Plain {
             queries: format!("queries.{split}.tsv"),
             qrels: format!("qrels.{split}.txt"),
+            answers: format!("answers.{split}.jsonl"),
             note: String::new(),
         })
     }

@@ -332,3 +332,71 @@ fn unknown_keys_are_errors_with_file_line_and_known_keys() {
     );
     assert!(message.contains("`split`"));
 }
+
+/// A dataset with answers in place of judgements, of which every file is the archive's member at the server.
+const WITH_ANSWERS: &str = r#"
+[documents]
+sources = [{ file = "tea.zip", member = "psgs_w100.tsv" }]
+format = "dpr-passages"
+
+[queries]
+sources = [{ file = "tea.zip", member = "test.qa.csv" }]
+format = "dpr-questions"
+select = "all"
+
+[answers]
+sources = [{ file = "tea.zip", member = "test.qa.csv" }]
+format = "dpr-questions"
+
+[counts]
+documents = 1
+queries = 2
+"#;
+
+#[test]
+fn a_dataset_may_have_answers_in_place_of_judgements() {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in [
+        ("psgs_w100.tsv", "id\ttext\ttitle\n1\t\"Tea was \"\"cha\"\" in 1911\"\tTea\n"),
+        ("test.qa.csv", "when was tea\t['1911', 'in 1911']\nwhat was tea\t[\"cha\"]\n"),
+    ] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    let zip = zip.finish().unwrap().into_inner();
+    let server = Server::start(&zip, &[Do::Serve]);
+    let world = World::new(&server.file());
+    let file = format!("[[file]]\nname = \"tea.zip\"\nurls = [\"{}\"]\n", server.file());
+    world.write("tea.toml", &format!("{CARD}{file}{WITH_ANSWERS}"));
+    assert_eq!(world.fetch("tea", &usual()).unwrap(), Fetched::Imported);
+    let tea = world.open("tea").unwrap();
+    assert_eq!(tea.corpus.text(DocNo(0)), "Tea was \"cha\" in 1911");
+    assert!(tea.is_judged() && tea.qrels.is_empty());
+    assert_eq!(tea.answers.get("0").unwrap(), ["1911", "in 1911"]);
+    let before = tea.digest;
+    // Other answers are another dataset.
+    let plain = world.root.path().join("plain");
+    fs::create_dir(&plain).unwrap();
+    fs::write(plain.join("docs.tsv"), "1\tTea was in 1911\n").unwrap();
+    fs::write(plain.join("queries.test.tsv"), "0\twhen was tea\n1\twhat was tea\n").unwrap();
+    let answers =
+        "{\"query_id\": \"0\", \"answers\": [\"1912\"]}\n{\"query_id\": \"1\", \"answers\": []}\n";
+    fs::write(plain.join("answers.test.jsonl"), answers).unwrap();
+    world.fetch("tea", &Options { again: true, ..from(&plain) }).unwrap();
+    let tea = world.open("tea").unwrap();
+    assert_eq!(tea.answers.get("0").unwrap(), ["1912"]);
+    assert_ne!(tea.digest, before);
+}
+
+#[test]
+fn judgements_and_answers_do_not_go_together() {
+    let world = World::new("http://127.0.0.1:9/archive.zip");
+    let manifest = fs::read_to_string(world.root.path().join("datasets/tea.toml")).unwrap();
+    let answers = "[answers]\nsources = [{ file = \"tea.zip\" }]\nformat = \"jsonl\"\n";
+    world.write("tea.toml", &format!("{manifest}\n{answers}"));
+    let error = Manifests::load(Some(world.root.path())).unwrap_err().to_string();
+    assert!(
+        error.contains("needs either `[queries]` and one of `[qrels]` and `[answers]`"),
+        "{error}"
+    );
+}

@@ -6,6 +6,7 @@ mod archives;
 mod beir;
 mod bounds;
 mod candidates;
+mod dpr;
 mod parquet;
 mod smart;
 mod trec;
