@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use nir_catalogue::{Cell, Comparison, ConfigError, Method, Source, Sweep, read_cells};
-use nir_data::Manifests;
+use nir_data::{Manifest, Manifests};
 use nir_eval::Measure;
 use nir_nn::checkpoint::Wanted;
 use nir_report::Question;
@@ -76,9 +76,9 @@ fn problems(library: &Library, manifests: &Manifests) -> Vec<String> {
         problems.extend(bench::pipelines(sweep, library).err().map(|error| format!("{error:#}")));
     }
     for manifest in manifests.iter() {
-        let measures =
-            manifest.card.measures.iter().filter_map(|measure| measure.parse::<Measure>().err());
-        problems.extend(measures.map(|error| format!("datasets/{}.toml: {error}", manifest.name)));
+        let measures = manifest.card.measures.iter();
+        let wrong = measures.filter_map(|measure| wrong_measure(measure, manifest));
+        problems.extend(wrong.map(|error| format!("datasets/{}.toml: {error}", manifest.name)));
     }
     problems
 }
@@ -136,13 +136,31 @@ fn idle_reason(method: &Method, library: &Library) -> Option<String> {
 fn claims(method: &Method, manifests: &Manifests) -> Vec<String> {
     let mut problems = Vec::new();
     for claim in &method.claims {
-        problems.extend(claim.measure.parse::<Measure>().err().map(|error| error.to_string()));
-        problems.extend(manifests.get(&claim.dataset).err().map(|error| error.to_string()));
+        problems.extend(match manifests.get(&claim.dataset) {
+            Ok(manifest) => wrong_measure(&claim.measure, manifest),
+            Err(error) => Some(error.to_string()),
+        });
     }
     problems
         .into_iter()
         .map(|problem| format!("{}: [[claim]]: {problem}", method.source.path()))
         .collect()
+}
+
+/// Describes why a measure has no value on a dataset: there is no such measure, or the dataset has answers where it needs
+/// judgements, or judgements where it needs answers.
+fn wrong_measure(measure: &str, manifest: &Manifest) -> Option<String> {
+    let parsed: Measure = match measure.parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return Some(error.to_string()),
+    };
+    let (dataset, answers) = (&manifest.name, manifest.has_answers());
+    let [needs, has] = match answers {
+        true => ["judgements", "answers"],
+        false => ["answers", "judgements"],
+    };
+    (parsed.is_by_answers() != answers)
+        .then(|| format!("{measure} needs {needs}, and {dataset} has {has}"))
 }
 
 /// Describes every method, dataset and baseline that a comparison names and that does not exist.
