@@ -106,7 +106,7 @@ struct Reading {
 impl Reading {
     fn new(wanted: &Wanted, checkpoint: Checkpoint) -> Result<Self> {
         let contract = Contract::read(&checkpoint)?;
-        let architecture = Architecture::read(&checkpoint.config())?;
+        let architecture = Architecture::read_any(&checkpoint.config())?;
         let (max_length, limited_by) = length(&checkpoint, &contract, &architecture)?;
         let made = json(&checkpoint.config())?;
         let (wanted, special_tokens) = (wanted.clone(), !architecture.design.skips_unknown);

@@ -10,8 +10,8 @@ use nir_core::Result;
 use nir_nn::checkpoint::{Checkpoint, Location, Wanted};
 use nir_nn::heads::{Projection, Vector};
 use nir_nn::{
-    Architecture, Bound, Contract, Input, Model, Poolings, Role, Seq2Seq, Similarity, Tensors,
-    Truncation, check_prompt,
+    Architecture, Bound, Contract, Input, Model, Poolings, Role, Similarity, Tensors, Truncation,
+    Writer, check_prompt,
 };
 use serde::{Deserialize, Serialize};
 
@@ -113,13 +113,13 @@ impl ModelSource {
         Ok(Arc::new(Model::load(&checkpoint, vocabulary.as_ref(), backend, &self.ignore, head)?))
     }
 
-    /// Loads an encoder-decoder with its tokenizer.
-    pub(crate) fn load_seq2seq(&self, context: &Context<'_>) -> Result<Arc<Seq2Seq>> {
+    /// Loads a model that writes, with its tokenizer.
+    pub(crate) fn load_writer(&self, context: &Context<'_>) -> Result<Arc<dyn Writer>> {
         let checkpoint = self.checkpoint(context)?;
         let vocabulary = self.vocabulary.as_ref().map(Vocabulary::wanted);
         let vocabulary = vocabulary.map(|wanted| context.resources.checkpoint(&wanted));
         let (vocabulary, backend) = (vocabulary.transpose()?, &context.backend);
-        Ok(Arc::new(Seq2Seq::load(&checkpoint, vocabulary.as_ref(), backend, &self.ignore)?))
+        Ok(<dyn Writer>::load(&checkpoint, vocabulary.as_ref(), backend, &self.ignore)?.into())
     }
 
     /// Loads a model with a head of one vector, after holding the config's way against the checkpoint's; what the

@@ -1,9 +1,9 @@
-//! An encoder-decoder with the prompt that it reads: what rerankers and expanders that write have in common.
+//! A model that writes with the prompt that it reads: what rerankers and expanders that write have in common.
 
 use std::sync::Arc;
 
 use nir_core::{Corpus, DocNo, Query, Result};
-use nir_nn::{Prompt, Seq2Seq, Tokenizer, Tokens, check_prompt_fields};
+use nir_nn::{Prompt, Tokenizer, Tokens, Writer, check_prompt_fields};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub(crate) type Fields<'a> = Vec<(&'static str, &'a str)>;
 
 /// A model and the prompt that it reads.
 pub(crate) struct Prompted {
-    pub(crate) model: Arc<Seq2Seq>,
+    pub(crate) model: Arc<dyn Writer>,
     prompt: Prompt,
 }
 
@@ -42,8 +42,8 @@ impl Prompted {
         (template, max_length): (&str, usize),
         gives_way: &[&str],
     ) -> Result<Self> {
-        let model = source.load_seq2seq(context)?;
-        let prompt = model.tokenizer.bind_prompt(template, gives_way, max_length)?;
+        let model = source.load_writer(context)?;
+        let prompt = model.tokenizer().bind_prompt(template, gives_way, max_length)?;
         Ok(Self { model, prompt })
     }
 
@@ -60,7 +60,7 @@ impl Prompted {
     ) -> Result<Vec<[f32; N]>> {
         let tokens = self.tokens(prompts)?;
         let text = |at: usize| named(&prompts[at]);
-        let table = self.model.first(&tokens, &answers, text)?;
+        let table = self.model.first(&tokens, &answers, &text)?;
         let row = |row: &[f32]| row.try_into().expect("a row has a logit for each answer");
         Ok(table.rows.chunks_exact(N).map(row).collect())
     }

@@ -11,41 +11,29 @@
 //! ```
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::architecture;
 use crate::checkpoint::Checkpoint;
-use crate::decoder::{Decoder, Past};
+use crate::decoder::{Decoder, Output, Past};
 use crate::encoder::Table;
 use crate::generation::{self, Beam, Bounds, Continues, Sampling, Stream, Total};
 use crate::json::read_json;
-use crate::product::Product;
-use crate::{Backend, Error, Result, Tensors, Tokenizer, batches, check_finite, numbers};
+use crate::{
+    Backend, Error, Result, Tensors, Tokenizer, Tokens, Writer, batches, check_finite, never,
+};
 
 /// A decoder-only language model with its tokenizer, loaded from a checkpoint of which every tensor is accounted for.
 pub struct CausalLm {
     decoder: Decoder,
-    /// The output layer for the whole vocabulary, made when it is first needed.
-    head: OnceLock<Product>,
+    output: Output,
     /// Turns texts into tokens and back.
     pub tokenizer: Tokenizer,
     ends: Vec<u32>,
     positions: usize,
     backend: Backend,
-}
-
-/// How the next token is chosen.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Chosen {
-    /// The most likely one.
-    Greedy,
-    /// By chance.
-    Sampled(Sampling),
-    /// The one of the best text that beam search finds.
-    Beam(Beam),
 }
 
 /// The fewest tokens that are worth being computed once for several texts: a pass through all weights for fewer rows costs about
@@ -85,10 +73,14 @@ impl CausalLm {
     ) -> Result<Self> {
         let of = architecture::CausalLm::read(&checkpoint.config())?;
         let build = |tensors: &mut Tensors| {
-            tensors.in_precision(|tensors| Decoder::load(&of.decoder, None, tensors))
+            tensors.in_precision(|tensors| {
+                let decoder = Decoder::load(&of.decoder, None, tensors)?;
+                let output = Output::load(&of.decoder, decoder.words(), tensors)?;
+                Ok((decoder, output))
+            })
         };
         let name = checkpoint.name();
-        let decoder = Tensors::load(checkpoint.weights(), name, backend, ignore, build)?;
+        let (decoder, output) = Tensors::load(checkpoint.weights(), name, backend, ignore, build)?;
         let vocabulary = vocabulary.unwrap_or(checkpoint);
         let positions = of.decoder.blocks.sizes.positions;
         let tokenizer = Tokenizer::load(checkpoint, vocabulary, decoder.vocab(), positions)?;
@@ -100,8 +92,7 @@ impl CausalLm {
                 Some(Ends::Several(ends)) => ends,
             },
         };
-        let (head, backend) = (OnceLock::new(), backend.clone());
-        Ok(Self { decoder, head, tokenizer, ends, positions, backend })
+        Ok(Self { decoder, output, tokenizer, ends, positions, backend: backend.clone() })
     }
 
     /// The tokens at which a text ends.
@@ -119,102 +110,25 @@ impl CausalLm {
     /// # Errors
     ///
     /// If a text is empty or longer than the model has positions.
-    pub fn logits(&self, texts: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+    pub fn logits(&self, inputs: &[Tokens]) -> Result<Vec<Vec<f32>>> {
+        let texts = texts(inputs);
         let mut all = vec![Vec::new(); texts.len()];
         let lasts: Vec<usize> = texts.iter().map(Vec::len).collect();
-        self.logits_of(texts, &lasts, |text, logits| all[text] = logits.to_vec())?;
+        self.logits_of(&texts, &lasts, |text, logits| all[text] = logits.to_vec())?;
         Ok(all)
     }
 
-    /// The logits of some tokens behind each text, `[texts, tokens]`.
+    /// Writes the best text that beam search finds behind each text: at most `most` tokens, up to the end and without it.
     ///
     /// # Errors
     ///
-    /// If a logit is infinite or not a number, which `text` names, or as [`Self::logits`].
-    pub fn next(
-        &self,
-        texts: &[Vec<u32>],
-        tokens: &[u32],
-        text: impl Fn(usize) -> String,
-    ) -> Result<Table> {
-        let head = self.decoder.head_of(tokens)?;
-        let mut table = Table { width: tokens.len(), rows: vec![0.0; texts.len() * tokens.len()] };
-        self.states(texts, &vec![1; texts.len()], |place, states| {
-            let row = numbers(&head.forward(states)?)?;
-            check_finite(&row, || text(place))?;
-            table.rows[place * tokens.len()..][..tokens.len()].copy_from_slice(&row);
-            Ok(())
-        })?;
-        Ok(table)
-    }
-
-    /// `log P(token | context, tokens before it)` of every token of the target behind each context.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::logits`].
-    pub fn log_likelihoods(
-        &self,
-        contexts: &[Vec<u32>],
-        targets: &[Vec<u32>],
-    ) -> Result<Vec<Vec<f32>>> {
-        let vocab = self.decoder.vocab();
-        let joined = contexts.iter().zip(targets).map(|(context, target)| {
-            let before = target.split_last().map_or(&[][..], |(_, before)| before);
-            [context, before].concat()
-        });
-        let texts: Vec<Vec<u32>> = joined.collect();
-        let lasts: Vec<usize> = targets.iter().map(|target| target.len().max(1)).collect();
-        let mut all = vec![Vec::new(); contexts.len()];
-        self.logits_of(&texts, &lasts, |text, logits| {
-            let rows = logits.par_chunks_exact(vocab).zip(&targets[text]);
-            let log =
-                |(row, &token): (&[f32], &u32)| Total::of(row).log_probability(row[token as usize]);
-            all[text] = rows.map(log).collect();
-        })?;
-        Ok(all)
-    }
-
-    /// Writes at most `most` tokens behind each text, up to an end and without it.
-    ///
-    /// - `names`: a number for each text, from which with the seed its draws follow
-    /// - `stops`: whether a text is complete although no token ended it
-    ///
-    /// # Errors
-    ///
-    /// If a text is empty, or with what is to be written longer than the model has positions.
-    pub fn write(
-        &self,
-        texts: &[Vec<u32>],
-        names: &[u64],
-        (how, most): (Chosen, usize),
-        stops: &(dyn Fn(&[u32]) -> bool + Sync),
-    ) -> Result<Vec<Vec<u32>>> {
-        let head = self.head()?;
-        let bounds = Bounds { start: 0, ends: &self.ends, most, stops };
-        let mut all = vec![Vec::new(); texts.len()];
-        let beams = if let Chosen::Beam(beam) = how { beam.beams } else { 1 };
-        self.check(texts, most)?;
-        self.pasts(texts, most * beams, |places, pasts| {
-            let last = |&place: &usize| *texts[place].last().expect("no text is empty");
-            let last = places.iter().map(last).collect();
-            let mut writing = Writing { decoder: &self.decoder, head, pasts, last: Some(last) };
-            let written = match how {
-                Chosen::Greedy => generation::greedy(&mut writing, places.len(), bounds)?,
-                Chosen::Sampled(with) => {
-                    let stream = |&place: &usize| Stream { of: names[place], number: 0 };
-                    let streams: Vec<Stream> = places.iter().map(stream).collect();
-                    generation::sample(&mut writing, &with, &streams, bounds)?
-                }
-                Chosen::Beam(with) => {
-                    let one = |text| generation::beam(&mut writing.one(text), with, bounds);
-                    (0..places.len()).map(one).collect::<Result<_>>()?
-                }
-            };
-            places.iter().zip(written).for_each(|(&place, text)| all[place] = text);
-            Ok(())
-        })?;
-        Ok(all)
+    /// If a text is empty, or with what is written longer than the model has positions.
+    pub fn beam(&self, inputs: &[Tokens], with: Beam, most: usize) -> Result<Vec<Vec<u32>>> {
+        let bounds = Bounds { start: 0, ends: &self.ends, most, stops: &never };
+        self.written(inputs, (with.beams, most), |writing, places| {
+            let one = |text| generation::beam(&mut writing.one(text), with, bounds);
+            (0..places.len()).map(one).collect()
+        })
     }
 
     /// Calls `each` with the place of every text and the logits behind its last tokens, `[last, vocab]`.
@@ -224,9 +138,8 @@ impl CausalLm {
         lasts: &[usize],
         mut each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let head = self.head()?;
         self.states(texts, lasts, |text, states| {
-            each(text, &numbers(&head.forward(states)?)?);
+            each(text, &self.output.logits(states)?);
             Ok(())
         })
     }
@@ -322,12 +235,27 @@ impl CausalLm {
         if alone.is_empty() { Ok(()) } else { each(past, &alone) }
     }
 
-    fn head(&self) -> Result<&Product> {
-        if let Some(head) = self.head.get() {
-            return Ok(head);
-        }
-        let made = self.decoder.head(&self.backend)?;
-        Ok(self.head.get_or_init(|| made))
+    /// Reads texts in batches and has `write` write something for each; in the order of the texts.
+    ///
+    /// - `copies`, `most`: how many texts are written for each, and the most tokens of one
+    fn written<W: Clone + Default>(
+        &self,
+        inputs: &[Tokens],
+        (copies, most): (usize, usize),
+        mut write: impl FnMut(&mut Writing<'_>, &[usize]) -> Result<Vec<W>>,
+    ) -> Result<Vec<W>> {
+        let texts = texts(inputs);
+        self.check(&texts, most)?;
+        let mut all = vec![W::default(); texts.len()];
+        self.pasts(&texts, copies * most, |places, pasts| {
+            let last = |&place: &usize| *texts[place].last().expect("no text is empty");
+            let last = Some(places.iter().map(last).collect());
+            let mut writing = Writing { of: self, pasts, last };
+            let written = write(&mut writing, places)?;
+            places.iter().zip(written).for_each(|(&place, text)| all[place] = text);
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// Refuses texts that are empty, or too long.
@@ -345,6 +273,88 @@ impl CausalLm {
             ))),
         }
     }
+}
+
+impl Writer for CausalLm {
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    fn target(&self, text: &str, most: usize) -> Result<Vec<u32>> {
+        let mut ids = self.tokenizer.encode_plain(text)?;
+        ids.truncate(most);
+        Ok(ids)
+    }
+
+    fn first(
+        &self,
+        inputs: &[Tokens],
+        tokens: &[u32],
+        text: &dyn Fn(usize) -> String,
+    ) -> Result<Table> {
+        let (texts, width) = (texts(inputs), tokens.len());
+        let output = self.output.part(tokens)?;
+        let mut table = Table { width, rows: vec![0.0; texts.len() * width] };
+        self.states(&texts, &vec![1; texts.len()], |place, states| {
+            let row = output.logits(states)?;
+            check_finite(&row, || text(place))?;
+            table.rows[place * width..][..width].copy_from_slice(&row);
+            Ok(())
+        })?;
+        Ok(table)
+    }
+
+    fn log_likelihoods(&self, inputs: &[Tokens], targets: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        let vocab = self.decoder.vocab();
+        let joined = inputs.iter().zip(targets).map(|(input, target)| {
+            let before = target.split_last().map_or(&[][..], |(_, before)| before);
+            [&input.ids[..], before].concat()
+        });
+        let texts: Vec<Vec<u32>> = joined.collect();
+        let lasts: Vec<usize> = targets.iter().map(|target| target.len().max(1)).collect();
+        let mut all = vec![Vec::new(); texts.len()];
+        self.logits_of(&texts, &lasts, |text, logits| {
+            let rows = logits.par_chunks_exact(vocab).zip(&targets[text]);
+            let log =
+                |(row, &token): (&[f32], &u32)| Total::of(row).log_probability(row[token as usize]);
+            all[text] = rows.map(log).collect();
+        })?;
+        Ok(all)
+    }
+
+    fn greedy(
+        &self,
+        inputs: &[Tokens],
+        most: usize,
+        stops: &dyn Fn(&[u32]) -> bool,
+    ) -> Result<Vec<Vec<u32>>> {
+        let bounds = Bounds { start: 0, ends: &self.ends, most, stops };
+        self.written(inputs, (1, most), |writing, places| {
+            generation::greedy(writing, places.len(), bounds)
+        })
+    }
+
+    fn sample(
+        &self,
+        inputs: &[Tokens],
+        names: &[u64],
+        with: &Sampling,
+        (texts, most): (usize, usize),
+        stops: &dyn Fn(&[u32]) -> bool,
+    ) -> Result<Vec<Vec<Vec<u32>>>> {
+        let bounds = Bounds { start: 0, ends: &self.ends, most, stops };
+        self.written(inputs, (texts, most), |writing, places| {
+            let each = |text: usize| std::iter::repeat_n(text, texts);
+            writing.keep(&(0..places.len()).flat_map(each).collect::<Vec<_>>());
+            let streams = Stream::of_texts(places.iter().map(|&place| names[place]), texts);
+            let all = generation::sample(writing, with, &streams, bounds)?;
+            Ok(all.chunks(texts.max(1)).map(<[Vec<u32>]>::to_vec).collect())
+        })
+    }
+}
+
+fn texts(inputs: &[Tokens]) -> Vec<Vec<u32>> {
+    inputs.iter().map(|input| input.ids.clone()).collect()
 }
 
 /// The stretches of sorted texts that have at least [`WORTH`] tokens in common behind the first `from`; a text that shares
@@ -368,8 +378,7 @@ fn common(a: &[u32], b: &[u32]) -> usize {
 
 /// Texts that are being written.
 struct Writing<'a> {
-    decoder: &'a Decoder,
-    head: &'a Product,
+    of: &'a CausalLm,
     pasts: Vec<Past>,
     /// The last token of each prompt, which comes before what is written; `None` once it has been read.
     last: Option<Vec<u32>>,
@@ -379,15 +388,15 @@ impl Writing<'_> {
     /// One of the texts by itself.
     fn one(&self, text: usize) -> Self {
         let last = self.last.as_ref().map(|last| vec![last[text]]);
-        Self { decoder: self.decoder, head: self.head, pasts: vec![self.pasts[text].clone()], last }
+        Self { of: self.of, pasts: vec![self.pasts[text].clone()], last }
     }
 }
 
 impl Continues for Writing<'_> {
     fn next(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
         let last = self.last.take();
-        let states = self.decoder.step(last.as_deref().unwrap_or(tokens), &mut self.pasts)?;
-        numbers(&self.head.forward(&states)?)
+        let last = last.as_deref().unwrap_or(tokens);
+        self.of.output.logits(&self.of.decoder.step(last, &mut self.pasts)?)
     }
 
     fn keep(&mut self, places: &[usize]) {

@@ -2,6 +2,8 @@
 
 use candle_core::Tensor;
 
+use crate::architecture::Sizes;
+use crate::decoder::{Decoder, Past};
 use crate::hidden::{lengths, numbers};
 use crate::packed::Packed;
 use crate::{Backend, Error, Hidden, Padded, Result, Rows, Tokens, Trunk, batches};
@@ -17,6 +19,8 @@ pub struct Encoder {
 enum Form {
     Plain(Box<Trunk>),
     Packed(Box<Packed>),
+    /// A decoder, in which a token sees those before it: only the last one has seen the whole text.
+    Causal(Box<Decoder>),
 }
 
 impl Encoder {
@@ -29,6 +33,13 @@ impl Encoder {
             false => Form::Plain(Box::new(trunk)),
         };
         Ok(Self { form, hidden, multiplications, backend: backend.clone() })
+    }
+
+    /// A decoder whose hidden states are taken, and that writes nothing.
+    pub(crate) fn causal(decoder: Decoder, sizes: &Sizes, backend: &Backend) -> Self {
+        let (hidden, multiplications) = (sizes.hidden, sizes.multiplications());
+        let form = Form::Causal(Box::new(decoder));
+        Self { form, hidden, multiplications, backend: backend.clone() }
     }
 
     /// The number of multiplications in the dense layers for each token; see
@@ -48,6 +59,7 @@ impl Encoder {
         match &self.form {
             Form::Plain(trunk) => plain(trunk, &self.backend, batch, rows),
             Form::Packed(packed) => packed.hidden(batch, rows),
+            Form::Causal(decoder) => causal(decoder, batch, rows),
         }
     }
 }
@@ -110,6 +122,19 @@ pub fn check_finite(row: &[f32], text: impl FnOnce() -> String) -> Result<()> {
     match row.iter().find(|value| !value.is_finite()) {
         None => Ok(()),
         Some(&value) => Err(Error::NotFinite { value, text: text().chars().take(80).collect() }),
+    }
+}
+
+fn causal(decoder: &Decoder, batch: &[Tokens], rows: Rows) -> Result<Hidden> {
+    let texts: Vec<&[u32]> = batch.iter().map(|tokens| tokens.ids.as_slice()).collect();
+    let hidden = decoder.behind(&texts, &vec![Past::default(); texts.len()])?;
+    match rows {
+        Rows::All => Ok(hidden),
+        Rows::First => {
+            let firsts = Tensor::new(hidden.firsts(), hidden.states.device())?;
+            let states = hidden.states.index_select(&firsts, 0)?;
+            Ok(Hidden { states, lengths: lengths(batch, rows) })
+        }
     }
 }
 

@@ -1,7 +1,9 @@
-//! An encoder with one head and its tokenizer, all from one checkpoint.
+//! An encoder, or a decoder that serves as one, with one head and its tokenizer, all from one checkpoint.
 
+use crate::architecture::CausalLm;
 use crate::checkpoint::Checkpoint;
-use crate::{Architecture, Backend, Encoder, Result, Tensors, Tokenizer, Trunk};
+use crate::decoder::Decoder;
+use crate::{Architecture, Backend, Encoder, Error, Result, Tensors, Tokenizer, Trunk};
 
 /// An encoder with one head and its tokenizer, loaded from a checkpoint. Every tensor of the checkpoint belongs to the
 /// encoder or to the head, is ignored by the config, or belongs to a pooler that the head does not use.
@@ -72,10 +74,24 @@ impl<H> Model<H> {
         ignore: &[String],
         head: impl FnOnce(&Architecture, &mut Tensors) -> Result<H>,
     ) -> Result<Self> {
+        let path = checkpoint.config();
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path, source })?;
+        let vocabulary = vocabulary.unwrap_or(checkpoint);
+        match CausalLm::is_described(&text) {
+            true => Self::load_causal((checkpoint, vocabulary), backend, ignore, head),
+            false => Self::load_encoder((checkpoint, vocabulary), backend, ignore, head),
+        }
+    }
+
+    fn load_encoder(
+        (checkpoint, vocabulary): (&Checkpoint, &Checkpoint),
+        backend: &Backend,
+        ignore: &[String],
+        head: impl FnOnce(&Architecture, &mut Tensors) -> Result<H>,
+    ) -> Result<Self> {
         let architecture = Architecture::read(&checkpoint.config())?;
         let sizes = &architecture.sizes;
         let positions = sizes.positions.saturating_sub(sizes.first_position);
-        let vocabulary = vocabulary.unwrap_or(checkpoint);
         let (trunk, head) =
             Tensors::load(checkpoint.weights(), checkpoint.name(), backend, ignore, |tensors| {
                 let trunk = tensors.in_precision(|tensors| Trunk::load(&architecture, tensors))?;
@@ -91,5 +107,24 @@ impl<H> Model<H> {
             tokenizer.skip_unknown();
         }
         Ok(Self { encoder: Encoder::new(trunk, backend)?, head, tokenizer })
+    }
+
+    /// A decoder whose hidden states are taken; its output layer, if it has one, is not read.
+    fn load_causal(
+        (checkpoint, vocabulary): (&Checkpoint, &Checkpoint),
+        backend: &Backend,
+        ignore: &[String],
+        head: impl FnOnce(&Architecture, &mut Tensors) -> Result<H>,
+    ) -> Result<Self> {
+        let of = CausalLm::read(&checkpoint.config())?.decoder;
+        let (decoder, head) =
+            Tensors::load(checkpoint.weights(), checkpoint.name(), backend, ignore, |tensors| {
+                let decoder = tensors.in_precision(|tensors| Decoder::load(&of, None, tensors))?;
+                tensors.pass_over(of.output.head);
+                Ok((decoder, head(&of.blocks, tensors)?))
+            })?;
+        let sizes = &of.blocks.sizes;
+        let tokenizer = Tokenizer::load(checkpoint, vocabulary, decoder.vocab(), sizes.positions)?;
+        Ok(Self { encoder: Encoder::causal(decoder, sizes, backend), head, tokenizer })
     }
 }

@@ -1,26 +1,22 @@
 //! An encoder-decoder with its tokenizer: it reads a text, and scores, looks at or writes what may follow.
 
-use std::sync::OnceLock;
-
 use rayon::prelude::*;
 
 use crate::architecture::EncoderDecoder;
 use crate::checkpoint::Checkpoint;
-use crate::decoder::{Decoder, Past};
+use crate::decoder::{Decoder, Output, Past};
 use crate::encoder::Table;
 use crate::generation::{self, Beam, Bounds, Continues, Sampling, Stream, Total};
-use crate::product::Product;
 use crate::{
-    Backend, Encoder, Hidden, Result, Rows, Tensors, Tokenizer, Tokens, Trunk, batches,
-    check_finite, numbers,
+    Backend, Encoder, Hidden, Result, Rows, Tensors, Tokenizer, Tokens, Trunk, Writer, batches,
+    check_finite, never,
 };
 
 /// An encoder-decoder with its tokenizer, loaded from a checkpoint of which every tensor is accounted for.
 pub struct Seq2Seq {
     encoder: Encoder,
     decoder: Decoder,
-    /// The output layer for the whole vocabulary, made when it is first needed.
-    head: OnceLock<Product>,
+    output: Output,
     /// Turns texts into tokens and back.
     pub tokenizer: Tokenizer,
     start: u32,
@@ -51,19 +47,22 @@ impl Seq2Seq {
         let build = |tensors: &mut Tensors| {
             tensors.in_precision(|tensors| {
                 let trunk = Trunk::load(&of.encoder, tensors)?;
-                let decoder = Decoder::load(&of.decoder, Some(&trunk.embeddings.word), tensors)?;
-                Ok((trunk, decoder))
+                let words = &trunk.embeddings.word;
+                let decoder = Decoder::load(&of.decoder, Some(words), tensors)?;
+                let output = Output::load(&of.decoder, words, tensors)?;
+                Ok((trunk, decoder, output))
             })
         };
         let name = checkpoint.name();
-        let (trunk, decoder) = Tensors::load(checkpoint.weights(), name, backend, ignore, build)?;
+        let (trunk, decoder, output) =
+            Tensors::load(checkpoint.weights(), name, backend, ignore, build)?;
         let vocabulary = vocabulary.unwrap_or(checkpoint);
         let positions = of.encoder.sizes.positions;
         let tokenizer = Tokenizer::load(checkpoint, vocabulary, trunk.vocab(), positions)?;
         Ok(Self {
             encoder: Encoder::new(trunk, backend)?,
             decoder,
-            head: OnceLock::new(),
+            output,
             tokenizer,
             start: of.start,
             end: of.end,
@@ -71,60 +70,11 @@ impl Seq2Seq {
         })
     }
 
-    /// The token that ends a text.
-    pub fn end(&self) -> u32 {
-        self.end
-    }
-
-    /// The logits of some tokens at the first position of what follows each text, `[texts, tokens]`.
-    ///
-    /// # Errors
-    ///
-    /// If a logit is infinite or not a number; `text` gives the text at a position, so that the error can name it.
-    pub fn first(
-        &self,
-        inputs: &[Tokens],
-        tokens: &[u32],
-        text: impl Fn(usize) -> String,
-    ) -> Result<Table> {
-        let head = self.decoder.head_of(tokens)?;
-        let mut table = Table { width: tokens.len(), rows: vec![0.0; inputs.len() * tokens.len()] };
-        let start = [self.start];
-        self.in_batches(inputs, |places, memory| {
-            let texts = vec![&start[..]; places.len()];
-            let states = self.decoder.forward(&texts, memory)?;
-            let logits = numbers(&head.forward(&states.states)?)?;
-            for (&place, row) in places.iter().zip(logits.chunks_exact(tokens.len())) {
-                check_finite(row, || text(place))?;
-                table.rows[place * tokens.len()..][..tokens.len()].copy_from_slice(row);
-            }
-            Ok(())
-        })?;
-        Ok(table)
-    }
-
     /// The logits of every token of the vocabulary at each position of a target: `[target, vocab]` for each text. The logits at a
     /// position are those of the token that stands there in the target.
     pub fn logits(&self, inputs: &[Tokens], targets: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
         let mut all = vec![Vec::new(); inputs.len()];
         self.of_targets(inputs, targets, |place, logits| all[place] = logits.to_vec())?;
-        Ok(all)
-    }
-
-    /// `log P(token | text, tokens before it)` of every token of the target of each text.
-    pub fn log_likelihoods(
-        &self,
-        inputs: &[Tokens],
-        targets: &[Vec<u32>],
-    ) -> Result<Vec<Vec<f32>>> {
-        let vocab = self.decoder.vocab();
-        let mut all = vec![Vec::new(); inputs.len()];
-        self.of_targets(inputs, targets, |place, logits| {
-            let rows = logits.par_chunks_exact(vocab).zip(&targets[place]);
-            let log =
-                |(row, &token): (&[f32], &u32)| Total::of(row).log_probability(row[token as usize]);
-            all[place] = rows.map(log).collect();
-        })?;
         Ok(all)
     }
 
@@ -136,7 +86,6 @@ impl Seq2Seq {
         mut each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
         let vocab = self.decoder.vocab();
-        let head = self.head()?;
         self.in_batches(inputs, |places, memory| {
             let shifted: Vec<Vec<u32>> = places
                 .iter()
@@ -148,17 +97,10 @@ impl Seq2Seq {
             let texts: Vec<&[u32]> = shifted.iter().map(Vec::as_slice).collect();
             let states = self.decoder.forward(&texts, memory)?;
             for (&place, rows) in places.iter().zip(states.sequences()?) {
-                let logits = numbers(&head.forward(&rows)?)?;
+                let logits = self.output.logits(&rows)?;
                 each(place, &logits[..targets[place].len() * vocab]);
             }
             Ok(())
-        })
-    }
-
-    /// Writes the most likely token at each place: at most `most` tokens for each text, up to the end and without it.
-    pub fn greedy(&self, inputs: &[Tokens], most: usize) -> Result<Vec<Vec<u32>>> {
-        self.written(inputs, most, |writing, _, count| {
-            generation::greedy(writing, count, self.bounds(most))
         })
     }
 
@@ -175,29 +117,6 @@ impl Seq2Seq {
         Ok(all)
     }
 
-    /// Writes `texts` texts by chance for each input: at most `most` tokens each, up to the end and without it.
-    ///
-    /// - `names`: a number for each input, from which with the seed its draws follow
-    pub fn sample(
-        &self,
-        inputs: &[Tokens],
-        names: &[u64],
-        with: &Sampling,
-        (texts, most): (usize, usize),
-    ) -> Result<Vec<Vec<Vec<u32>>>> {
-        let written = self.written(inputs, texts * most, |writing, places, count| {
-            let each = |text: usize| std::iter::repeat_n(text, texts);
-            writing.keep(&(0..count).flat_map(each).collect::<Vec<_>>());
-            let streams = places.iter().flat_map(|&place| {
-                (0..texts as u64).map(move |number| Stream { of: names[place], number })
-            });
-            let streams: Vec<Stream> = streams.collect();
-            let all = generation::sample(writing, with, &streams, self.bounds(most))?;
-            Ok(all.chunks(texts.max(1)).map(<[Vec<u32>]>::to_vec).collect())
-        })?;
-        Ok(written)
-    }
-
     /// Reads texts in batches and has `write` write something for each; in the order of the texts.
     ///
     /// - `most`: the most tokens that are written for a text
@@ -207,12 +126,11 @@ impl Seq2Seq {
         most: usize,
         mut write: impl FnMut(&mut Writing<'_>, &[usize], usize) -> Result<Vec<W>>,
     ) -> Result<Vec<W>> {
-        let head = self.head()?;
         let mut all = vec![W::default(); inputs.len()];
         let budget = (KEPT / self.decoder.bytes_kept().max(1)).min(self.backend.batch_tokens());
         self.in_batches_of(inputs, (budget, most), |places, memory| {
             let pasts = self.decoder.read(memory)?;
-            let mut writing = Writing { decoder: &self.decoder, head, pasts };
+            let mut writing = Writing { of: self, pasts };
             for (&place, written) in places.iter().zip(write(&mut writing, places, places.len())?) {
                 all[place] = written;
             }
@@ -223,15 +141,7 @@ impl Seq2Seq {
 
     fn bounds(&self, most: usize) -> Bounds<'_> {
         let ends = std::slice::from_ref(&self.end);
-        Bounds { start: self.start, ends, most, stops: &generation::never }
-    }
-
-    fn head(&self) -> Result<&Product> {
-        if let Some(head) = self.head.get() {
-            return Ok(head);
-        }
-        let made = self.decoder.head(&self.backend)?;
-        Ok(self.head.get_or_init(|| made))
+        Bounds { start: self.start, ends, most, stops: &never }
     }
 
     fn in_batches(
@@ -258,17 +168,94 @@ impl Seq2Seq {
     }
 }
 
+impl Writer for Seq2Seq {
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    fn target(&self, text: &str, most: usize) -> Result<Vec<u32>> {
+        let mut ids = self.tokenizer.encode(text)?;
+        if ids.len() > most {
+            ids.truncate(most.saturating_sub(1));
+            ids.push(self.end);
+        }
+        Ok(ids)
+    }
+
+    fn first(
+        &self,
+        inputs: &[Tokens],
+        tokens: &[u32],
+        text: &dyn Fn(usize) -> String,
+    ) -> Result<Table> {
+        let output = self.output.part(tokens)?;
+        let mut table = Table { width: tokens.len(), rows: vec![0.0; inputs.len() * tokens.len()] };
+        let start = [self.start];
+        self.in_batches(inputs, |places, memory| {
+            let texts = vec![&start[..]; places.len()];
+            let states = self.decoder.forward(&texts, memory)?;
+            let logits = output.logits(&states.states)?;
+            for (&place, row) in places.iter().zip(logits.chunks_exact(tokens.len())) {
+                check_finite(row, || text(place))?;
+                table.rows[place * tokens.len()..][..tokens.len()].copy_from_slice(row);
+            }
+            Ok(())
+        })?;
+        Ok(table)
+    }
+
+    fn log_likelihoods(&self, inputs: &[Tokens], targets: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+        let vocab = self.decoder.vocab();
+        let mut all = vec![Vec::new(); inputs.len()];
+        self.of_targets(inputs, targets, |place, logits| {
+            let rows = logits.par_chunks_exact(vocab).zip(&targets[place]);
+            let log =
+                |(row, &token): (&[f32], &u32)| Total::of(row).log_probability(row[token as usize]);
+            all[place] = rows.map(log).collect();
+        })?;
+        Ok(all)
+    }
+
+    fn greedy(
+        &self,
+        inputs: &[Tokens],
+        most: usize,
+        stops: &dyn Fn(&[u32]) -> bool,
+    ) -> Result<Vec<Vec<u32>>> {
+        let bounds = Bounds { stops, ..self.bounds(most) };
+        self.written(inputs, most, |writing, _, count| generation::greedy(writing, count, bounds))
+    }
+
+    fn sample(
+        &self,
+        inputs: &[Tokens],
+        names: &[u64],
+        with: &Sampling,
+        (texts, most): (usize, usize),
+        stops: &dyn Fn(&[u32]) -> bool,
+    ) -> Result<Vec<Vec<Vec<u32>>>> {
+        let bounds = Bounds { stops, ..self.bounds(most) };
+        let written = self.written(inputs, texts * most, |writing, places, count| {
+            let each = |text: usize| std::iter::repeat_n(text, texts);
+            writing.keep(&(0..count).flat_map(each).collect::<Vec<_>>());
+            let streams = Stream::of_texts(places.iter().map(|&place| names[place]), texts);
+            let all = generation::sample(writing, with, &streams, bounds)?;
+            Ok(all.chunks(texts.max(1)).map(<[Vec<u32>]>::to_vec).collect())
+        })?;
+        Ok(written)
+    }
+}
+
 /// Texts that are being written.
 struct Writing<'a> {
-    decoder: &'a Decoder,
-    head: &'a Product,
+    of: &'a Seq2Seq,
     pasts: Vec<Past>,
 }
 
 impl Continues for Writing<'_> {
     fn next(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
-        let states = self.decoder.step(tokens, &mut self.pasts)?;
-        numbers(&self.head.forward(&states)?)
+        let states = self.of.decoder.step(tokens, &mut self.pasts)?;
+        self.of.output.logits(&states)
     }
 
     fn keep(&mut self, places: &[usize]) {

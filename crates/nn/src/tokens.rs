@@ -430,7 +430,20 @@ impl Tokenizer {
     ///
     /// If the tokenizer cannot read it.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoded = self.inner.encode(text, true);
+        self.ids(text, true)
+    }
+
+    /// The tokens of a text by itself, without the special ones that the tokenizer puts around a text.
+    ///
+    /// # Errors
+    ///
+    /// If the tokenizer fails on the text.
+    pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
+        self.ids(text, false)
+    }
+
+    fn ids(&self, text: &str, special_tokens: bool) -> Result<Vec<u32>> {
+        let encoded = self.inner.encode(text, special_tokens);
         let encoded = encoded.map_err(|error| Error::Unfit(format!("{}: {error}", self.name)))?;
         Ok(encoded.get_ids().to_vec())
     }

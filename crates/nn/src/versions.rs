@@ -26,7 +26,7 @@ pub fn of(checkpoint: &Checkpoint) -> Result<Vec<(&'static str, u32)>> {
     let path = checkpoint.config();
     let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path, source })?;
     let own = [("nn::tokens", TOKENS), ("nn::encoder", ENCODER)];
-    let decodes = EncoderDecoder::parse(&text).is_ok() || CausalLm::parse(&text).is_ok();
+    let decodes = EncoderDecoder::is_described(&text) || CausalLm::is_described(&text);
     let decoder = decodes.then_some(("nn::decoder", DECODER));
     Ok(own.into_iter().chain(decoder).chain(Architecture::version(&text)).collect())
 }

@@ -10,7 +10,11 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use nir_nn::checkpoint::Checkpoint;
-use nir_nn::{Backend, Beam, CausalLm, Chosen, Precision, Sampling, numbers};
+use nir_nn::heads::Vector;
+use nir_nn::{
+    Backend, Beam, CausalLm, Model, Pooling, Precision, Sampling, Similarity, Tokens, Writer as _,
+    never, numbers,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -62,8 +66,8 @@ impl Fixture {
         CausalLm::load(&checkpoint, None, backend, &[]).unwrap()
     }
 
-    fn prompts(&self) -> Vec<Vec<u32>> {
-        self.inputs.cases.iter().map(|case| case.ids.clone()).collect()
+    fn prompts(&self) -> Vec<Tokens> {
+        self.inputs.cases.iter().map(|case| tokens(&case.ids)).collect()
     }
 
     fn targets(&self) -> Vec<Vec<u32>> {
@@ -71,8 +75,9 @@ impl Fixture {
     }
 
     /// Prompts with their targets behind them.
-    fn whole(&self) -> Vec<Vec<u32>> {
-        self.inputs.cases.iter().map(|case| [&case.ids[..], &case.target_ids].concat()).collect()
+    fn whole(&self) -> Vec<Tokens> {
+        let whole = |case: &Case| tokens(&[&case.ids[..], &case.target_ids].concat());
+        self.inputs.cases.iter().map(whole).collect()
     }
 
     fn expected(&self, case: &Case, tensor: &str) -> Vec<f32> {
@@ -95,6 +100,28 @@ impl Fixture {
             assert!(near, "{}: {tensor} of {} {how}: {error:e}", self.name, case.name);
         }
     }
+}
+
+/// A decoder as an encoder: the vector of a text is the last hidden state of its last token.
+#[test]
+fn the_last_state_is_a_vector() {
+    for fixture in fixtures() {
+        let checkpoint = Checkpoint::in_folder(&fixture.folder).unwrap();
+        for (backend, how) in backends() {
+            let model = Model::load(&checkpoint, None, &backend, &[], |architecture, tensors| {
+                Vector::load(architecture, tensors, Pooling::Last, None)
+            });
+            let Model { encoder, head, .. } = model.unwrap();
+            let name = |_: usize| String::new();
+            let table = head.table(&encoder, &fixture.prompts(), 0, Similarity::Dot, name).unwrap();
+            let rows: Vec<Vec<f32>> = table.rows.chunks(table.width).map(<[f32]>::to_vec).collect();
+            fixture.hold("last", &rows, 1e-5, how);
+        }
+    }
+}
+
+fn tokens(ids: &[u32]) -> Tokens {
+    Tokens { ids: ids.to_vec(), types: vec![0; ids.len()], unseen: 0 }
 }
 
 fn backends() -> [(Backend, &'static str); 2] {
@@ -136,8 +163,8 @@ fn what_texts_share_is_computed_once_and_changes_nothing() {
         let (prompts, targets) = (fixture.prompts(), fixture.targets());
         let together = model.log_likelihoods(&prompts, &targets).unwrap();
         for (at, (prompt, target)) in prompts.iter().zip(&targets).enumerate() {
-            let one = |x: &Vec<u32>| vec![x.clone()];
-            let alone = model.log_likelihoods(&one(prompt), &one(target)).unwrap();
+            let prompt = std::slice::from_ref(prompt);
+            let alone = model.log_likelihoods(prompt, std::slice::from_ref(target)).unwrap();
             let name = &fixture.inputs.cases[at].name;
             for (alone, together) in alone[0].iter().zip(&together[at]) {
                 assert!((alone - together).abs() < 1e-4, "{} {name}", fixture.name);
@@ -151,7 +178,7 @@ fn the_logits_of_chosen_tokens_are_columns_of_all() {
     for fixture in fixtures() {
         let model = fixture.model(&Backend::reference());
         let ids = [5, 90];
-        let table = model.next(&fixture.whole(), &ids, |_| String::new()).unwrap();
+        let table = model.first(&fixture.whole(), &ids, &|_| String::new()).unwrap();
         for (case, row) in fixture.inputs.cases.iter().zip(table.rows.chunks(2)) {
             let logits = fixture.expected(case, "logits");
             let vocab = logits.len() / (case.ids.len() + case.target_ids.len());
@@ -165,23 +192,20 @@ fn the_logits_of_chosen_tokens_are_columns_of_all() {
     }
 }
 
-fn written(model: &CausalLm, prompts: &[Vec<u32>], how: Chosen, most: usize) -> Vec<Vec<u32>> {
-    let names: Vec<u64> = (0..prompts.len() as u64).collect();
-    model.write(prompts, &names, (how, most), &|_| false).unwrap()
-}
-
 #[test]
 fn what_is_written_is_what_the_reference_writes() {
     let beam = Beam { beams: 4, length_penalty: 1.0, early_stopping: false };
     for fixture in fixtures() {
         for (backend, how) in backends() {
             let model = fixture.model(&backend);
-            let write = |way| written(&model, &fixture.prompts(), way, fixture.inputs.most);
-            for (case, found) in fixture.inputs.cases.iter().zip(write(Chosen::Greedy)) {
+            let (prompts, most) = (fixture.prompts(), fixture.inputs.most);
+            let (greedy, beam) =
+                (model.greedy(&prompts, most, &never), model.beam(&prompts, beam, most));
+            for (case, found) in fixture.inputs.cases.iter().zip(greedy.unwrap()) {
                 assert_eq!(found, case.greedy, "{} {how}: greedy of {}", fixture.name, case.name);
                 assert_eq!(model.tokenizer.decode(&case.greedy).unwrap(), case.text_of_greedy);
             }
-            for (case, found) in fixture.inputs.cases.iter().zip(write(Chosen::Beam(beam))) {
+            for (case, found) in fixture.inputs.cases.iter().zip(beam.unwrap()) {
                 assert_eq!(found, case.beam, "{} {how}: beam of {}", fixture.name, case.name);
             }
         }
@@ -194,8 +218,7 @@ fn a_text_ends_where_it_is_told_to() {
     let model = fixture.model(&Backend::reference());
     let prompts = fixture.prompts();
     let stops = |text: &[u32]| text.len() == 3;
-    let names = vec![0; prompts.len()];
-    let found = model.write(&prompts, &names, (Chosen::Greedy, 24), &stops).unwrap();
+    let found = model.greedy(&prompts, 24, &stops).unwrap();
     for (case, found) in fixture.inputs.cases.iter().zip(found) {
         assert_eq!(found, case.greedy[..3]);
     }
@@ -203,18 +226,19 @@ fn a_text_ends_where_it_is_told_to() {
 
 #[test]
 fn a_sample_depends_on_its_seed_and_its_text_alone() {
-    let with =
-        |seed| Chosen::Sampled(Sampling { top_k: Some(10), top_p: None, temperature: 1.0, seed });
+    let with = |seed| Sampling { top_k: Some(10), top_p: None, temperature: 1.0, seed };
     let fixture = fixture("qwen3");
     let model = fixture.model(&Backend::reference());
     let prompts = fixture.prompts();
-    let together = written(&model, &prompts, with(7), 12);
+    let names: Vec<u64> = (0..prompts.len() as u64).collect();
+    let together = model.sample(&prompts, &names, &with(7), (3, 12), &never).unwrap();
     for (at, prompt) in prompts.iter().enumerate() {
-        let alone =
-            model.write(std::slice::from_ref(prompt), &[at as u64], (with(7), 12), &|_| false);
-        assert_eq!(alone.unwrap()[0], together[at]);
+        let one = std::slice::from_ref(prompt);
+        let alone = model.sample(one, &names[at..=at], &with(7), (2, 12), &never).unwrap();
+        assert_eq!(alone[0], together[at][..2]);
     }
-    assert_ne!(together, written(&model, &prompts, with(8), 12));
+    assert_ne!(together, model.sample(&prompts, &names, &with(8), (3, 12), &never).unwrap());
+    assert!(together.iter().any(|texts| texts[0] != texts[1]));
 }
 
 #[test]
@@ -231,11 +255,11 @@ fn texts_have_the_tokens_of_the_reference() {
 #[test]
 fn a_text_that_is_too_long_or_empty_is_refused() {
     let model = fixture("gpt2").model(&Backend::reference());
-    let error = model.logits(&[vec![5; 401]]).unwrap_err().to_string();
+    let error = model.logits(&[tokens(&[5; 401])]).unwrap_err().to_string();
     assert!(error.contains("a text of 401 tokens is longer than the 400 positions"), "{error}");
-    let error = model.write(&[vec![5; 390]], &[0], (Chosen::Greedy, 20), &|_| false).unwrap_err();
+    let error = model.greedy(&[tokens(&[5; 390])], 20, &never).unwrap_err();
     assert!(error.to_string().contains("390 tokens, and 20 to be written,"), "{error}");
-    let error = model.logits(&[vec![]]).unwrap_err().to_string();
+    let error = model.logits(&[tokens(&[])]).unwrap_err().to_string();
     assert!(error.contains("a text without a token"), "{error}");
 }
 
@@ -298,7 +322,7 @@ fn a_config_that_would_run_as_another_model_is_refused() {
     let refused = |name, old, new| changed(name, |_| (), &[(old, new)]);
     let error = refused("llama", r#""model_type": "llama""#, r#""model_type": "bloom""#);
     assert!(
-        error.contains("expected a decoder, one of gpt2, llama, mistral, qwen2, qwen3"),
+        error.contains("expected a model that writes: t5, mt5, bart, or a decoder, one of gpt2, llama, mistral, qwen2, qwen3"),
         "{error}"
     );
     let error = refused("llama", r#""num_key_value_heads": 2"#, r#""num_key_value_heads": 3"#);

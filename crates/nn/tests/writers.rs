@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use nir_nn::checkpoint::Checkpoint;
-use nir_nn::{Backend, Beam, Precision, Sampling, Seq2Seq, Tokens, numbers};
+use nir_nn::{Backend, Beam, Precision, Sampling, Seq2Seq, Tokens, Writer as _, never, numbers};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -154,7 +154,7 @@ fn the_first_logits_of_chosen_tokens_are_columns_of_all() {
     for fixture in fixtures() {
         let model = fixture.model(&Backend::reference());
         let ids = [5, 90];
-        let table = model.first(&fixture.texts(), &ids, |_| String::new()).unwrap();
+        let table = model.first(&fixture.texts(), &ids, &|_| String::new()).unwrap();
         for (case, row) in fixture.inputs.cases.iter().zip(table.rows.chunks(2)) {
             let logits = fixture.expected(case, "logits");
             let vocab = logits.len() / case.target_ids.len();
@@ -182,7 +182,9 @@ fn what_is_written_is_what_the_reference_writes() {
                     assert_eq!(found, expected(case), "{what}");
                 }
             };
-            hold("greedy", model.greedy(&texts, most).unwrap(), &|case| case.greedy.clone());
+            hold("greedy", model.greedy(&texts, most, &never).unwrap(), &|case| {
+                case.greedy.clone()
+            });
             hold("beam", beam(with(4, 1.0, false)), &|case| case.beam.clone());
             hold("early", beam(with(4, 1.0, true)), &|case| case.beam_early.clone());
             hold("long", beam(with(3, 2.0, false)), &|case| case.beam_long.clone());
@@ -216,14 +218,14 @@ fn a_sample_depends_on_its_seed_its_text_and_its_number_alone() {
         let model = fixture.model(&Backend::reference());
         let texts = fixture.texts();
         let names: Vec<u64> = (0..texts.len() as u64).collect();
-        let together = model.sample(&texts, &names, &with, (3, 12)).unwrap();
+        let together = model.sample(&texts, &names, &with, (3, 12), &never).unwrap();
         // A text after which one token is nearly certain shows neither.
         let (mut changed, mut varied) = (false, false);
         for (at, text) in texts.iter().enumerate() {
             let of = |seed, count| {
                 let with = Sampling { seed, ..with };
                 let one = std::slice::from_ref(text);
-                model.sample(one, &names[at..=at], &with, (count, 12)).unwrap().remove(0)
+                model.sample(one, &names[at..=at], &with, (count, 12), &never).unwrap().remove(0)
             };
             assert_eq!(together[at], of(7, 3));
             assert_eq!(together[at][..2], of(7, 2));
@@ -303,6 +305,14 @@ fn a_config_that_would_run_as_another_model_is_refused() {
     assert!(error.contains("2 buckets up to the distance 128"), "{error}");
 }
 
+#[test]
+fn a_long_target_is_cut_and_still_ends() {
+    let model = fixtures().next().unwrap().model(&Backend::reference());
+    let target = model.target("why bread rises", 4).unwrap();
+    assert_eq!((target.len(), target.last()), (4, Some(&1)));
+    assert_eq!(model.target("a", 4).unwrap().last(), Some(&1));
+}
+
 /// What a prompt of at most `max_length` tokens says of a query and a document.
 fn prompt(max_length: usize, query: &str, document: &str) -> Result<(usize, String), String> {
     let model = fixtures().next().unwrap().model(&Backend::reference());
@@ -310,7 +320,7 @@ fn prompt(max_length: usize, query: &str, document: &str) -> Result<(usize, Stri
     let prompt = model.tokenizer.bind_prompt(template, &["document", "query"], max_length);
     let field = |name: &str| if name == "query" { query } else { document }.to_owned();
     let tokens = prompt.unwrap().encode(field).map_err(|error| error.to_string())?;
-    assert_eq!(tokens.ids.last(), Some(&model.end()));
+    assert_eq!(tokens.ids.last(), Some(&1), "`</s>`");
     Ok((tokens.len(), model.tokenizer.decode(&tokens.ids).unwrap()))
 }
 

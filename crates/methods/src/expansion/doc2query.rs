@@ -29,8 +29,8 @@
 use std::ops::Range;
 
 use nir_core::{Corpus, DocNo, Document, Expander, Result};
-use nir_nn::Sampling;
 use nir_nn::checkpoint::Wanted;
+use nir_nn::{Sampling, never};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelSource;
@@ -122,7 +122,7 @@ impl Filter {
     fn load(&self, context: &Context<'_>) -> Result<Keeper> {
         let prompt = (self.prompt.as_str(), self.max_length);
         let reader = Prompted::load(context, &self.model, prompt, &["document", "query"])?;
-        let answers = self.answers.ids(&reader.model.tokenizer)?;
+        let answers = self.answers.ids(reader.model.tokenizer())?;
         Ok(Keeper { reader, answers, threshold: self.threshold })
     }
 }
@@ -166,8 +166,8 @@ impl Doc2Query {
         let inputs = self.writer.tokens(&prompted::documents(docs, corpus))?;
         let names: Vec<u64> = docs.iter().map(|&doc| name(corpus, doc)).collect();
         let model = &self.writer.model;
-        let written = model.sample(&inputs, &names, sampling, (queries, query_length))?;
-        let text = |ids: &Vec<u32>| Ok(model.tokenizer.decode(ids)?.trim().to_owned());
+        let written = model.sample(&inputs, &names, sampling, (queries, query_length), &never)?;
+        let text = |ids: &Vec<u32>| Ok(model.tokenizer().decode(ids)?.trim().to_owned());
         written.iter().map(|queries| queries.iter().map(text).collect()).collect()
     }
 }

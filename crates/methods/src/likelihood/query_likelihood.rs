@@ -13,7 +13,7 @@
 //!
 //! | symbol | is                                                                                              |
 //! |--------|-------------------------------------------------------------------------------------------------|
-//! | `q_t`  | the tokens of the query; the token that ends a text is one of them, as in the authors' code        |
+//! | `q_t`  | the tokens of the query; with an encoder-decoder the token that ends a text is one of them, as in the authors' code |
 //!
 //! Within a query, sum and mean order alike; only where queries are compared, or scores are fused, do they differ.
 //!
@@ -34,13 +34,13 @@ use crate::{Algorithm, Context, Shape, Stage};
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The encoder-decoder.
+    /// The model: an encoder-decoder, or a decoder, which goes on behind the prompt.
     pub model: ModelSource,
     /// What it reads: a text with `{document}`, which stands for title and text.
     pub prompt: String,
     /// The largest number of tokens of a prompt, including special ones.
     pub max_length: usize,
-    /// The largest number of tokens of a query, including the one at its end.
+    /// The largest number of tokens of a query, including one at its end.
     pub query_length: usize,
     /// How the tokens' log-probabilities become the score.
     pub score: Score,
@@ -102,7 +102,8 @@ impl Reranker for QueryLikelihood {
     fn rerank(&self, query: &Query, candidates: &Ranking) -> Result<Ranking> {
         candidates.rescored(self.depth(), &*self.corpus, |docs| {
             let inputs = self.reader.tokens(&prompted::documents(docs, &*self.corpus))?;
-            let targets = vec![self.target(&query.text)?; docs.len()];
+            let target = self.reader.model.target(&query.text, self.config.query_length)?;
+            let targets = vec![target; docs.len()];
             let logs = self.reader.model.log_likelihoods(&inputs, &targets)?; // [docs, |q|]
             let score = |(&doc, logs): (&DocNo, &Vec<f32>)| {
                 check_finite(logs, || format!("{} / {}", query.text, self.corpus.contents(doc)))?;
@@ -110,18 +111,6 @@ impl Reranker for QueryLikelihood {
             };
             docs.iter().zip(&logs).map(score).collect()
         })
-    }
-}
-
-impl QueryLikelihood {
-    /// The tokens of a query with the one at its end, which stays where the query is cut.
-    fn target(&self, query: &str) -> Result<Vec<u32>> {
-        let mut ids = self.reader.model.tokenizer.encode(query)?;
-        if ids.len() > self.config.query_length {
-            ids.truncate(self.config.query_length - 1);
-            ids.push(self.reader.model.end());
-        }
-        Ok(ids)
     }
 }
 
@@ -140,7 +129,7 @@ mod tests {
     use nir_core::Scored;
 
     use super::*;
-    use crate::testing::{Lent, assert_ranked, fixture};
+    use crate::testing::{Lent, assert_ranked, fixture, recorded};
 
     #[test]
     fn matches_the_hand_computed_example() {
@@ -179,17 +168,17 @@ mod tests {
     }
 
     #[test]
-    fn a_long_query_is_cut_and_still_ends() {
-        let (folder, _) = fixture("writers/t5-v1.1");
-        let lent = Lent::new([("d", "bread")]);
-        let config = config("sum", 4);
-        let prompt = (config.prompt.as_str(), config.max_length);
-        let reader = Prompted::load(&lent.context(), &config.model, prompt, &[]).unwrap();
-        let corpus = Arc::clone(&lent.context().corpus);
-        let bound = QueryLikelihood { config, reader, corpus };
-        let target = bound.target("why bread rises").unwrap();
-        assert_eq!((target.len(), target.last()), (4, Some(&1)), "{folder}");
-        assert_eq!(bound.target("a").unwrap().last(), Some(&1));
+    fn a_decoder_goes_on_behind_the_document() {
+        // The case `first` of the tiny LLaMA: its text is the prompt, and ` [2] > [1]` what is scored.
+        let (folder, expected) = fixture("decoders/llama");
+        let sum: f32 = expected("first", "log_likelihoods").iter().sum();
+        let text: &str = recorded("decoders/llama", "first").0.leak();
+        let lent = Lent::new([("d", text)]);
+        let mut config = config("sum", 50);
+        config.model.weights = format!("file:{folder}").parse().unwrap();
+        let all = vec![Scored { doc: DocNo(0), score: 1.0 }];
+        let found = lent.rerank(&config, " [2] > [1]", &Ranking::top(1, all, lent.corpus()));
+        assert_ranked(&[("sum", found[0].score)], &[("sum", sum)]);
     }
 
     #[test]

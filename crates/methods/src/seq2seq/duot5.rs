@@ -81,7 +81,7 @@ impl Algorithm for Config {
         // The second document is cut before the first loses a word.
         let gives_way = ["second", "first", "query"];
         let reader = Prompted::load(context, &self.model, prompt, &gives_way)?;
-        let answers = self.answers.ids(&reader.model.tokenizer)?;
+        let answers = self.answers.ids(reader.model.tokenizer())?;
         let (config, corpus) = (self.clone(), Arc::clone(&context.corpus));
         Ok(Stage::Reranker(Box::new(DuoT5 { config, reader, answers, corpus })))
     }

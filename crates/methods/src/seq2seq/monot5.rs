@@ -54,7 +54,7 @@ impl Algorithm for Config {
     fn build(&self, context: &Context<'_>) -> Result<Stage> {
         let prompt = (self.prompt.as_str(), self.max_length);
         let reader = Prompted::load(context, &self.model, prompt, &["document", "query"])?;
-        let answers = self.answers.ids(&reader.model.tokenizer)?;
+        let answers = self.answers.ids(reader.model.tokenizer())?;
         let (depth, corpus) = (self.depth, Arc::clone(&context.corpus));
         Ok(Stage::Reranker(Box::new(MonoT5 { reader, answers, depth, corpus })))
     }

@@ -95,7 +95,7 @@ impl Config {
     fn decoder(&self, context: &Context<'_>, token: &str) -> Result<Scorer> {
         let prompt = (self.prompt.as_str(), self.max_length);
         let reader = Prompted::load(context, &self.model, prompt, &GIVES_WAY)?;
-        let token = reader.model.tokenizer.id(token)?;
+        let token = reader.model.tokenizer().id(token)?;
         Ok(Scorer::Decoder { reader, token })
     }
 

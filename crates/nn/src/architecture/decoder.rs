@@ -1,11 +1,6 @@
 //! What a `config.json` says of a model that writes: a decoder alone, or one behind an encoder.
 
-use std::path::Path;
-
-use serde::de::DeserializeOwned;
-
-use super::{Architecture, bart, described, gpt2, llama, mistral, qwen2, qwen3, t5};
-use crate::Result;
+use super::Architecture;
 
 /// The description of a decoder: blocks in which a token sees itself and those before it, and an output layer.
 #[derive(Debug, Clone)]
@@ -69,7 +64,7 @@ impl Decoder {
         }
     }
 
-    fn checked(self) -> std::result::Result<Self, String> {
+    pub(super) fn checked(self) -> std::result::Result<Self, String> {
         let (heads, key_heads) = (self.blocks.sizes.heads, self.key_heads);
         if key_heads == 0 || heads % key_heads != 0 {
             return Err(format!("{heads} heads of queries cannot share {key_heads} of keys"));
@@ -98,86 +93,4 @@ pub struct CausalLm {
     pub decoder: Decoder,
     /// The tokens at which a text ends.
     pub ends: Vec<u32>,
-}
-
-/// Reads the text of one kind of `config.json`.
-type Read<T> = fn(&str) -> std::result::Result<T, String>;
-
-/// The supported encoder-decoders, by the `model_type` of their `config.json`.
-const ENCODER_DECODERS: [(&str, Read<EncoderDecoder>); 3] = [
-    ("t5", read::<t5::Config, _>),
-    ("mt5", read::<t5::Config, _>),
-    ("bart", read::<bart::Config, _>),
-];
-
-/// The supported decoders, by the `model_type` of their `config.json`. The code that computes them has the version
-/// [`crate::versions::DECODER`].
-const CAUSAL_LMS: [(&str, Read<CausalLm>); 5] = [
-    ("gpt2", read::<gpt2::Config, _>),
-    ("llama", read::<llama::Config, _>),
-    ("mistral", read::<mistral::Config, _>),
-    ("qwen2", read::<qwen2::Config, _>),
-    ("qwen3", read::<qwen3::Config, _>),
-];
-
-fn read<C, T>(text: &str) -> std::result::Result<T, String>
-where
-    C: DeserializeOwned,
-    T: TryFrom<C, Error = String>,
-{
-    let config: C = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    T::try_from(config)
-}
-
-/// Reads a `config.json` with the reader for its `model_type`.
-///
-/// - `what`: what the readers are for, which the error says
-fn read_one_of<T>(
-    text: &str,
-    readers: &[(&str, Read<T>)],
-    what: &str,
-) -> std::result::Result<T, String> {
-    let keys: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let found = keys["model_type"].as_str().unwrap_or_default();
-    match readers.iter().find(|(name, _)| *name == found) {
-        Some((_, read)) => read(text),
-        None => Err(format!(
-            "`model_type` is `{found}`: expected {what}, one of {}",
-            readers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-        )),
-    }
-}
-
-impl EncoderDecoder {
-    /// Reads the `config.json` at `path`.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be read, or describes a model that is not supported or that has no encoder and decoder.
-    pub fn read(path: &Path) -> Result<Self> {
-        described(path, Self::parse)
-    }
-
-    /// Reads the text of a `config.json`; the error says what is wrong or not supported.
-    pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        let both = read_one_of(text, &ENCODER_DECODERS, "an encoder-decoder")?;
-        Ok(Self { encoder: both.encoder.checked()?, decoder: both.decoder.checked()?, ..both })
-    }
-}
-
-impl CausalLm {
-    /// Reads the `config.json` at `path`.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be read, or describes a model that is not supported or that is no decoder.
-    pub fn read(path: &Path) -> Result<Self> {
-        described(path, Self::parse)
-    }
-
-    /// Reads the text of a `config.json`; the error says what is wrong or not supported.
-    pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        let model = read_one_of(text, &CAUSAL_LMS, "a decoder")?;
-        Ok(Self { decoder: model.decoder.checked()?, ..model })
-    }
 }

@@ -23,6 +23,7 @@ pub mod relation;
 pub mod roberta;
 pub mod static_words;
 pub mod t5;
+mod writers;
 
 use std::path::Path;
 
@@ -386,6 +387,18 @@ impl Architecture {
             Some((.., read)) => read(text)?.checked(),
             None => Err(format!("`model_type` is `{model_type}`: expected one of {}", known())),
         }
+    }
+
+    /// Reads the `config.json` at `path` of an encoder, or of a decoder that serves as one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn read_any(path: &Path) -> Result<Self> {
+        described(path, |text| match CausalLm::is_described(text) {
+            true => Ok(CausalLm::parse(text)?.decoder.blocks),
+            false => Self::parse(text),
+        })
     }
 
     /// The kind of encoder that the text of a `config.json` describes, and the version of the code that computes it.

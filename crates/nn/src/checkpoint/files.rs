@@ -25,8 +25,11 @@ pub(super) const PYTORCH: &str = "pytorch_model.bin";
 pub(super) const PYTORCH_INDEX: &str = "pytorch_model.bin.index.json";
 
 /// The files at the top of a repository that belong to a checkpoint, weights aside.
-pub(super) const KNOWN: [&str; 26] = [
+pub(super) const KNOWN: [&str; 28] = [
     CONFIG,
+    // Where a model that writes ends, and how a conversation is written for it.
+    "generation_config.json",
+    "chat_template.jinja",
     // The tokenizer, in one file, or as its parts.
     "tokenizer.json",
     "tokenizer_config.json",

@@ -38,6 +38,11 @@ impl Embeddings {
         Ok(Self { word, position, norm })
     }
 
+    /// The table of word embeddings, `[vocab, hidden]`.
+    pub(super) fn words(&self) -> &Tensor {
+        &self.word
+    }
+
     /// Tokens that have an embedding.
     pub(super) fn vocab(&self) -> usize {
         self.word.dims()[0]

@@ -21,6 +21,7 @@
 
 mod attention;
 mod embeddings;
+mod output;
 mod sight;
 
 use candle_core::{Device, Tensor};
@@ -29,19 +30,18 @@ use crate::architecture::{self, Architecture, Placement};
 use crate::layers::{LayerNorm, Linear};
 use crate::product::Product;
 use crate::trunk;
-use crate::{Activation, Backend, Hidden, Result, Tensors};
+use crate::{Activation, Hidden, Result, Tensors};
 use attention::{Attention, Heads, KeysValues, head_norms};
 use embeddings::Embeddings;
+pub(crate) use output::Output;
 use sight::Sights;
 
-/// The blocks of a decoder and its output layer.
+/// The embeddings and blocks of a decoder.
 pub(crate) struct Decoder {
     embeddings: Embeddings,
     sights: Sights,
     blocks: Vec<Block>,
     final_norm: Option<LayerNorm>,
-    head: Linear,
-    output_scale: f64,
     device: Device,
 }
 
@@ -82,7 +82,7 @@ enum Keep {
 }
 
 impl Decoder {
-    /// Takes the tensors of the decoder and of its output layer.
+    /// Takes the tensors of the decoder.
     ///
     /// - `word`: the table of word embeddings, `[vocab, hidden]`, where an encoder shares it
     pub(crate) fn load(
@@ -104,7 +104,6 @@ impl Decoder {
             tensors.is_copy(&format!("{prefix}{copy}"), &word)?;
         }
         let sights = Sights::load(of, &prefix, tensors)?;
-        let head = output_layer(of, &word, tensors)?;
         let embeddings = Embeddings::load(&of.blocks, word, &prefix, tensors)?;
         let block = |number| Block::load(of, number, &prefix, tensors);
         let blocks = (0..sizes.layers).map(block).collect::<Result<_>>()?;
@@ -115,21 +114,12 @@ impl Decoder {
             }
         };
         let device = tensors.backend().device().clone();
-        let output_scale = of.output_scale;
-        Ok(Self { embeddings, sights, blocks, final_norm, head, output_scale, device })
+        Ok(Self { embeddings, sights, blocks, final_norm, device })
     }
 
-    /// The output layer in full, for logits of every token of the vocabulary.
-    pub(crate) fn head(&self, backend: &Backend) -> Result<Product> {
-        Product::new(self.head.clone(), backend)
-    }
-
-    /// The output layer for some tokens alone, in this order.
-    pub(crate) fn head_of(&self, tokens: &[u32]) -> Result<Product> {
-        let ids = Tensor::new(tokens, self.head.weight().device())?;
-        let rows = self.head.weight().index_select(&ids, 0)?;
-        let bias = self.head.bias().map(|bias| bias.index_select(&ids, 0)).transpose()?;
-        Ok(Product::Plain(Linear::new(rows, bias)))
+    /// The table of word embeddings, `[vocab, hidden]`.
+    pub(crate) fn words(&self) -> &Tensor {
+        self.embeddings.words()
     }
 
     /// Tokens that have an embedding.
@@ -146,7 +136,7 @@ impl Decoder {
         2 * self.blocks.len() * width * size_of::<f32>()
     }
 
-    /// The states of every token of texts before the output layer, one text after the other.
+    /// The last hidden states of every token of texts, one text after the other.
     ///
     /// - `memory`: the encoder's states of every text
     pub(crate) fn forward(&self, texts: &[&[u32]], memory: &Hidden) -> Result<Hidden> {
@@ -154,7 +144,7 @@ impl Decoder {
         self.continued(texts, Some(memory), &mut pasts, Keep::No)
     }
 
-    /// The states of tokens that come behind what is known of each text, which stays as it is.
+    /// The last hidden states of tokens that come behind what is known of each text, which is not changed.
     pub(crate) fn behind(&self, texts: &[&[u32]], pasts: &[Past]) -> Result<Hidden> {
         self.continued(texts, None, &mut pasts.to_vec(), Keep::No)
     }
@@ -175,13 +165,13 @@ impl Decoder {
         Ok(())
     }
 
-    /// Continues every text by a token. Returns the states of these tokens before the output layer, `[texts, hidden]`.
+    /// Continues every text by a token. Returns the last hidden states of these tokens, `[texts, hidden]`.
     pub(crate) fn step(&self, tokens: &[u32], pasts: &mut [Past]) -> Result<Tensor> {
         let texts: Vec<&[u32]> = tokens.chunks(1).collect();
         Ok(self.continued(&texts, None, pasts, Keep::Yes)?.states)
     }
 
-    /// Continues texts by some tokens each. Returns the states of these tokens before the output layer, one text after the other.
+    /// Continues texts by some tokens each. Returns the last hidden states of these tokens, one text after the other.
     ///
     /// - `memory`: the encoder's states of every text, where `pasts` do not have their keys and values
     fn continued(
@@ -216,8 +206,7 @@ impl Decoder {
         if keep == Keep::Yes {
             pasts.iter_mut().zip(&lengths).for_each(|(past, length)| past.length += length);
         }
-        let x = self.final_norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))?;
-        let states = (x * self.output_scale)?;
+        let states = self.final_norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(&x))?;
         Ok(Hidden { states, lengths })
     }
 }
@@ -232,30 +221,6 @@ fn pass_over(of: &architecture::Decoder, prefix: &str, tensors: &mut Tensors) {
             }),
         }
     }
-}
-
-/// Takes the output layer.
-///
-/// - `word`: the table of word embeddings, which it may be
-fn output_layer(
-    of: &architecture::Decoder,
-    word: &Tensor,
-    tensors: &mut Tensors,
-) -> Result<Linear> {
-    let (sizes, output) = (&of.blocks.sizes, of.output);
-    // Saved without it by classes that write nothing; the reference takes zeros then.
-    let bias = match tensors.has(output.bias) {
-        true => Some(tensors.take(output.bias, &[1, sizes.vocab])?.squeeze(0)?),
-        false => None,
-    };
-    let head = match of.tied {
-        true => {
-            tensors.is_copy(output.head, word)?;
-            word.clone()
-        }
-        false => tensors.take(output.head, &[sizes.vocab, sizes.hidden])?,
-    };
-    Ok(Linear::new(head, bias))
 }
 
 impl Past {

@@ -117,8 +117,8 @@ fn continued(running: &[Scored], next: &Next) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generation::never;
     use crate::generation::tests::Chain;
+    use crate::never;
 
     const BOUNDS: Bounds<'_> = Bounds { start: 0, ends: &[1], most: 5, stops: &never };
 

@@ -47,11 +47,6 @@ impl Bounds<'_> {
     }
 }
 
-/// A text that goes on until a token ends it.
-pub(crate) fn never(_text: &[u32]) -> bool {
-    false
-}
-
 /// Writes one text for each that `network` holds: the most likely token at each place, up to the end and without it.
 pub(crate) fn greedy(
     network: &mut impl Continues,
@@ -132,6 +127,7 @@ impl Total {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::never;
 
     /// A network with a fixed table: the logits after each token, whatever was before it.
     pub(crate) struct Chain<'a> {

@@ -98,6 +98,13 @@ pub(crate) struct Stream {
     pub(crate) number: u64,
 }
 
+impl Stream {
+    /// The streams of `each` texts for every one of `names`, one name after the other.
+    pub(crate) fn of_texts(names: impl Iterator<Item = u64>, each: usize) -> Vec<Self> {
+        names.flat_map(|of| (0..each as u64).map(move |number| Self { of, number })).collect()
+    }
+}
+
 /// Writes one text for each that `network` holds, drawing every token from the text's own stream.
 pub(crate) fn sample(
     network: &mut impl Continues,

@@ -124,6 +124,8 @@ def make(name: str, out: Path) -> None:
             logits = exact(input_ids=whole).logits[0]
             expected[f"{case}.logits"] = logits.float()
             first = len(ids) - 1
+            hidden = exact(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states[-1]
+            expected[f"{case}.last"] = hidden[0, -1].float()
             logs = logits[first:-1].log_softmax(-1)[torch.arange(len(wanted)), wanted]
             expected[f"{case}.log_likelihoods"] = logs.float()
             single = rounded(input_ids=whole).logits[0]
