@@ -189,3 +189,116 @@ fn all_that_has_to_be_fetched_is_told_at_once() {
         "{error}"
     );
 }
+
+/// A dataset whose makers hand out candidates for its two queries, one of which has none.
+const TEA: &str = r#"
+[card]
+name = "Tea"
+description = "For this test."
+language = "en"
+homepage = ""
+scope = "full"
+split = "test"
+measures = ["RR@10"]
+exclude_query_id = false
+
+[licence]
+name = "Tea licence"
+url = "http://127.0.0.1/licence"
+note = "None."
+
+[citation]
+key = "tea"
+text = "Tea"
+url = ""
+
+[[file]]
+name = "tea.tsv"
+urls = []
+
+[[file]]
+name = "asked.tsv"
+urls = []
+
+[[file]]
+name = "judged.txt"
+urls = []
+
+[documents]
+sources = [{ file = "tea.tsv" }]
+format = "tsv"
+
+[queries]
+sources = [{ file = "asked.tsv" }]
+format = "tsv"
+select = "all"
+
+[qrels]
+sources = [{ file = "judged.txt" }]
+format = "trec"
+
+[counts]
+
+[[candidates]]
+name = "top-2"
+description = "Two documents of a query."
+format = "ms-marco"
+
+[candidates.file]
+name = "top.tsv"
+urls = []
+"#;
+
+const OVER_CANDIDATES: &str = r#"
+[card]
+name = "monoBERT over two"
+paper = "nogueira2019monobert"
+licence = "none"
+
+[[stage]]
+use = "candidates"
+name = "top-2"
+depth = 2
+
+[[stage]]
+use = "pointwise"
+model.weights = "pocket:cross-encoder"
+template = ["{query}", "{document}"]
+truncation = "longest"
+max_length = 128
+score = "logit"
+depth = 2
+"#;
+
+#[test]
+fn candidates_of_a_dataset_are_what_a_method_reranks() {
+    let nir = Nir::new();
+    nir.write("nir.toml", "");
+    nir.write("datasets/tea.toml", TEA);
+    nir.write("mine/over.toml", OVER_CANDIDATES);
+    nir.write("official/tea.tsv", "d1\tgreen tea from China\nd2\tcoffee\nd3\tgreen tea\n");
+    nir.write("official/asked.tsv", "q1\tgreen tea\nq2\tcoffee\n");
+    nir.write("official/judged.txt", "q1 0 d1 1\nq2 0 d2 1\n");
+    nir.write("official/top.tsv", "q1\td2\tgreen tea\tcoffee\nq1\td1\tgreen tea\tgreen tea\n");
+    let fetch = ["fetch", "tea", "--from", "official", "--accept-licence"];
+    nir.run(&fetch).ok();
+    let run = ["run", "mine/over.toml", "--on", "tea", "--run", "-"];
+    let error = nir.run(&run).error();
+    assert!(error.contains("run `nir fetch tea --candidates`"), "{error}");
+    let fetched = nir.run(&[&fetch[..], &["--candidates"]].concat()).ok();
+    assert_eq!(fetched, "top-2, candidates of tea, is here now\n");
+    let found = nir.run(&run);
+    let ranking = found.ok();
+    let documents = ranking.lines().map(|line| line.split(' ').nth(2).unwrap());
+    // d3 is the better document, and no candidate; q2 has no candidates and finds nothing.
+    assert_eq!(documents.collect::<Vec<_>>(), ["d1", "d2"], "{ranking}");
+    assert!(found.stderr().contains("0.5000"), "{}", found.stderr());
+    // Another list is another ranking, and not one from the cache.
+    nir.write("official/top.tsv", "q1\td3\tgreen tea\tgreen tea\nq1\td2\tgreen tea\tcoffee\n");
+    nir.run(&[&fetch[..], &["--candidates", "--again"]].concat()).ok();
+    assert!(nir.run(&run).ok().starts_with("q1 Q0 d3 1 "));
+    let error = nir.run(&["run", "mine/over.toml", "--on", "toy", "--run", "-"]).error();
+    assert!(error.contains("`toy` has no candidates `top-2`"), "{error}");
+    let error = nir.run(&["fetch", "toy", "--candidates"]).error();
+    assert!(error.contains("`toy` is handed out without candidates"), "{error}");
+}

@@ -67,6 +67,11 @@ pub(crate) fn dataset_name(dataset: &str) -> Name {
     Name::new("datasets", dataset)
 }
 
+/// The name of candidates of a dataset in the cache.
+pub(crate) fn candidates_name(dataset: &str, candidates: &str) -> Name {
+    Name::new("candidates", &format!("{dataset}.{candidates}"))
+}
+
 /// The name of a user's own documents in the cache, by what is read from which bytes.
 pub(crate) fn own_name(key: Digest) -> Name {
     Name::of_digest("own", &key.hex())

@@ -10,6 +10,7 @@ use nir_core::{
 };
 
 use crate::cache::{Cache, CacheError};
+use crate::candidates::CandidateRuns;
 use crate::folder::Folder;
 use crate::import::STORE;
 use crate::import_error::ImportError;
@@ -45,6 +46,8 @@ pub struct Dataset {
     pub answers: Answers,
     /// The labels of queries; empty if there are none.
     pub labels: Labels,
+    /// The candidates that are handed out with it; those that were fetched can be reranked.
+    pub candidates: Arc<CandidateRuns>,
     /// Where queries and judgements came from.
     pub origin: OriginSource,
     /// The digest of all of it: results with the same digest compare.
@@ -145,6 +148,7 @@ impl Dataset {
         let name = manifest.name.clone();
         let TopicSet { queries, qrels, answers } = topics;
         let notes = notes(cache, manifest)?;
+        let candidates = Arc::new(CandidateRuns::open(cache, manifest)?);
         let mut dataset = Self {
             name,
             card,
@@ -155,6 +159,7 @@ impl Dataset {
             qrels,
             answers,
             labels,
+            candidates,
             origin,
             digest,
             notes,

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use nir_core::Progress;
 
 use crate::cache::Cache;
+use crate::candidates;
 use crate::dataset::{DatasetError, corpus_state, open_corpus, open_topics, topics_state};
 use crate::download::Patience;
 use crate::files::{Files, Places, official_in, sums};
 use crate::import::{self, Incoming};
 use crate::import_error::ImportError;
 use crate::manifest::{
-    CorpusManifest, Documents, Licence, Manifest, PartSource, TopicParts, Topics,
+    CandidatesPart, CorpusManifest, Documents, Licence, Manifest, PartSource, TopicParts, Topics,
 };
 use crate::manifests::Manifests;
 use crate::origin::{OriginFile, OriginSource};
@@ -74,6 +75,29 @@ impl Fetch<'_> {
             None => job.official(manifest)?,
         }
         Ok(Fetched::Imported)
+    }
+}
+
+impl Fetch<'_> {
+    /// Brings the candidates that are handed out with a dataset into the cache; the name of each, and whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be had or is damaged, the licence was not accepted, or the dataset has no candidates.
+    pub fn candidates(
+        &self,
+        manifests: &Manifests,
+        name: &str,
+        cache: &Cache,
+    ) -> Result<Vec<(String, Fetched)>, ImportError> {
+        let manifest = manifests.get(name)?;
+        if manifest.candidates.is_empty() {
+            return Err(ImportError::NoCandidates { dataset: name.to_owned() });
+        }
+        let job = Job { fetch: self, manifests, cache, dataset: manifest };
+        job.check_licence(&manifest.licence)?;
+        let one = |part: &CandidatesPart| Ok((part.name.clone(), job.candidates(part)?));
+        manifest.candidates.iter().map(one).collect()
     }
 }
 
@@ -183,6 +207,18 @@ impl Job<'_> {
         let topics = import::read_topics(parts, &queries, &qrels, &answers)?;
         let origin = OriginSource::Official { files: files.used() };
         import::topics(self.cache, manifest, &topics, origin)
+    }
+
+    fn candidates(&self, part: &CandidatesPart) -> Result<Fetched, ImportError> {
+        if !self.fetch.again && candidates::is_here(self.cache, self.dataset, part) {
+            return Ok(Fetched::AlreadyHere);
+        }
+        let mut files = self.files();
+        let source = PartSource { file: part.file.name.clone(), member: None };
+        let found = files.sources(&[source], |_| Some(&part.file))?;
+        let origin = OriginSource::Official { files: files.used() };
+        candidates::import(self.cache, self.dataset, part, &found[0].path, origin)?;
+        Ok(Fetched::Imported)
     }
 
     fn files(&self) -> Files<'_> {

@@ -52,6 +52,14 @@ pub enum ImportError {
         /// The name of the query.
         query_id: String,
     },
+    /// The dataset is handed out without candidates.
+    #[error(
+        "`{dataset}` is handed out without candidates; a run file is reranked with `nir run METHOD --on {dataset} --rerank FILE`"
+    )]
+    NoCandidates {
+        /// The name of the dataset.
+        dataset: String,
+    },
     /// The licence was not accepted.
     #[error(
         "`{dataset}` comes under its own licence: {} ({})\n  {}\nread it, then run `nir fetch {dataset} --accept-licence`",

@@ -3,6 +3,7 @@
 mod archive;
 mod bounds;
 mod cache;
+mod candidates;
 mod checksum;
 mod dataset;
 mod descriptor;
@@ -38,6 +39,7 @@ mod unpack;
 mod whole;
 
 pub use cache::{Cache, CacheError, NoCacheFolder, cache_folder};
+pub use candidates::{CandidateRun, CandidateRuns, NoCandidates};
 pub use checksum::{Mismatch, Sums};
 pub use dataset::{Dataset, DatasetError, Labels, State};
 pub use descriptor::{is_standard_input, is_standard_output};
@@ -52,9 +54,10 @@ pub use formats::{
 pub use import_error::ImportError;
 pub use malformed::Malformed;
 pub use manifest::{
-    AnswersPart, Card, Citation, CorpusCard, CorpusManifest, Counts, DocIdPattern, DocumentSample,
-    Documents, DocumentsPart, LabelsPart, Licence, Manifest, PartSource, Plain, QrelsPart,
-    QueriesPart, QuerySample, RemoteFile, Scope, Select, TopicParts, Topics,
+    AnswersPart, CandidatesFormat, CandidatesPart, Card, Citation, CorpusCard, CorpusManifest,
+    Counts, DocIdPattern, DocumentSample, Documents, DocumentsPart, LabelsPart, Licence, Manifest,
+    PartSource, Plain, QrelsPart, QueriesPart, QuerySample, RemoteFile, Scope, Select, TopicParts,
+    Topics,
 };
 pub use manifest_error::ManifestError;
 pub use manifests::Manifests;

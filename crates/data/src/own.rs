@@ -8,6 +8,7 @@ use std::sync::Arc;
 use nir_core::{Corpus, Digest, Hasher, Progress};
 
 use crate::cache::{Cache, own_name};
+use crate::candidates::CandidateRuns;
 use crate::dataset::{Dataset, DatasetError, Labels};
 use crate::files::sums;
 use crate::import::STORE;
@@ -78,6 +79,7 @@ fn own_dataset(
     let corpus: Arc<dyn Corpus> = Arc::new(store);
     let name = card.name.clone();
     let labels = Labels::new();
+    let candidates = Arc::new(CandidateRuns::none(&name));
     Dataset {
         name,
         card,
@@ -88,6 +90,7 @@ fn own_dataset(
         qrels,
         answers,
         labels,
+        candidates,
         origin,
         digest,
         notes: Vec::new(),

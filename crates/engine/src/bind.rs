@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, Result, bail};
 use nir_catalogue::StageCost;
 use nir_core::{Corpus, Digest, Encode, Key, Passages, Retriever};
+use nir_data::CandidateRuns;
 use nir_methods::{Context, Resources as _, Stage};
 
 use crate::cost::timed;
@@ -32,11 +33,22 @@ pub(crate) struct Searched {
     digest: Digest,
     /// The last retriever before the stage.
     found_by: Option<Arc<dyn Retriever>>,
+    /// The candidates that are handed out with the dataset.
+    candidates: Arc<CandidateRuns>,
 }
 
 impl Searched {
-    pub(crate) fn new(corpus: Arc<dyn Corpus>, digest: Digest) -> Self {
-        Self { corpus, digest, found_by: None }
+    /// The collection of a target, before any stage.
+    pub(crate) fn of(target: &Target) -> Self {
+        Self {
+            candidates: Arc::clone(&target.candidates),
+            ..Self::only(Arc::clone(&target.corpus), target.corpus_digest)
+        }
+    }
+
+    /// A collection that no dataset gives candidates for.
+    fn only(corpus: Arc<dyn Corpus>, digest: Digest) -> Self {
+        Self { corpus, digest, found_by: None, candidates: Arc::default() }
     }
 }
 
@@ -48,7 +60,7 @@ impl Engine {
         let facts = inputs.iter().flat_map(|input| input.facts.clone()).collect();
         let places = inputs.iter().flat_map(|input| input.places.clone()).collect();
         let mut bound = Bound { stages: Vec::new(), costs: Vec::new(), inputs, places, facts };
-        let mut searched = Searched::new(Arc::clone(&target.corpus), target.corpus_digest);
+        let mut searched = Searched::of(target);
         for step in &pipeline.steps {
             let opened =
                 self.bind_step(step, &mut searched).with_context(|| stage_name(pipeline, step))?;
@@ -71,9 +83,9 @@ impl Engine {
         corpus: &Arc<dyn Corpus>,
     ) -> Result<Option<Box<dyn Encode>>> {
         for step in pipeline.steps.iter().rev() {
-            let searched = Searched::new(Arc::clone(corpus), Digest::of(""));
+            let searched = Searched::only(Arc::clone(corpus), Digest::of(""));
             self.check_pins(step).with_context(|| stage_name(pipeline, step))?;
-            let workshop = self.workshop(step);
+            let workshop = self.workshop(step, &searched);
             let encoder =
                 step.recipe.encoder(&self.context(step, &workshop, &searched)?).map_err(boxed);
             let encoder = encoder.with_context(|| stage_name(pipeline, step))?;
@@ -84,10 +96,11 @@ impl Engine {
         Ok(None)
     }
 
-    fn workshop(&self, step: &Step) -> Workshop<'_> {
+    fn workshop(&self, step: &Step, searched: &Searched) -> Workshop<'_> {
         let (cache, models) = (&self.cache, &self.models);
         let (recipe, overrides) = (step.recipe.canonical(), step.overrides.clone());
-        Workshop { cache, models, log: Mutex::default(), recipe, overrides }
+        let candidates = Arc::clone(&searched.candidates);
+        Workshop { cache, models, log: Mutex::default(), recipe, overrides, candidates }
     }
 
     /// Checks the SHA-256 digests that a config pins: every file of the first weights must have one of them, and each
@@ -141,7 +154,7 @@ impl Engine {
     /// Builds one stage over a collection; an expander replaces the collection.
     pub(crate) fn bind_step(&self, step: &Step, searched: &mut Searched) -> Result<Opened> {
         self.check_pins(step)?;
-        let workshop = self.workshop(step);
+        let workshop = self.workshop(step, searched);
         let (open_seconds, stage) = timed(|| match &step.passages {
             None => self.build(step, &workshop, searched),
             Some(cut) => self.build_behind(step, cut, &workshop, searched),
@@ -183,6 +196,7 @@ impl Engine {
             corpus: Arc::<Passages>::clone(&passages) as _,
             digest: key.digest(),
             found_by: searched.found_by.clone(),
+            candidates: Arc::clone(&searched.candidates),
         };
         let stage = cut.over(self.build(step, workshop, &searched)?, passages);
         Ok(stage.expect("a pipeline's stage behind passages ranks documents"))

@@ -41,7 +41,7 @@ const RESULTS: &str = "results";
 
 /// All kinds of entries. Other folders in the cache's folder do not belong to nir.
 #[rustfmt::skip]
-pub const KINDS: [Kind; 17] = [
+pub const KINDS: [Kind; 18] = [
     Kind { folder: "expanded",  again: true,  made: true,  finished: true,  what: "documents as expanders wrote them anew" },
     Kind { folder: "vectors",   again: true,  made: true,  finished: true,  what: "what encoders made of documents" },
     Kind { folder: "indexes",   again: true,  made: true,  finished: true,  what: "inverted indexes and other search structures" },
@@ -52,6 +52,7 @@ pub const KINDS: [Kind; 17] = [
     Kind { folder: "models",    again: true,  made: false, finished: true,  what: "models that come with the program, unpacked" },
     Kind { folder: "corpora",   again: false, made: false, finished: true,  what: "documents of datasets" },
     Kind { folder: "datasets",  again: false, made: false, finished: true,  what: "queries and judgements of datasets" },
+    Kind { folder: "candidates", again: false, made: false, finished: true, what: "candidates that are handed out with datasets" },
     Kind { folder: "downloads", again: false, made: false, finished: false, what: "files as they were fetched" },
     Kind { folder: "licences",  again: false, made: false, finished: false, what: "licences that you accepted" },
     Kind { folder: RESULTS,     again: true,  made: false, finished: false, what: "results of sweeps over search structures" },

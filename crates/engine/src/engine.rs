@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use nir_core::{Corpus, Digest, Progress, Queries};
-use nir_data::Dataset;
+use nir_data::{CandidateRuns, Dataset};
 use nir_eval::Measure;
 use nir_nn::{Backend, Precision};
 
@@ -28,6 +28,8 @@ pub struct Target {
     /// The cutoffs of the official measures; `None` for a measure that reads the whole ranking. An approximate search
     /// records its recall at each of them.
     pub cutoffs: BTreeSet<Option<u32>>,
+    /// The candidates that are handed out with the dataset.
+    pub candidates: Arc<CandidateRuns>,
 }
 
 impl Target {
@@ -44,6 +46,7 @@ impl Target {
             queries: dataset.queries.clone(),
             exclude_query_id: dataset.card.exclude_query_id,
             cutoffs: measures.iter().map(Measure::cutoff).collect(),
+            candidates: Arc::clone(&dataset.candidates),
         })
     }
 }

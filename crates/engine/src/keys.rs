@@ -39,6 +39,10 @@ impl Engine {
         for step in &pipeline.steps[..=last] {
             let named = self.add_step(key, step);
             key = named.with_context(|| stage_name(pipeline, step))?;
+            if let Some(name) = step.recipe.candidates() {
+                let candidates = target.candidates.get(name);
+                key = key.input(candidates.with_context(|| stage_name(pipeline, step))?.digest);
+            }
         }
         Ok(key)
     }

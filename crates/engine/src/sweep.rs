@@ -1,7 +1,5 @@
 //! A search structure measured alone: queries are encoded before, one thread searches for one after the other.
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, Error, Result, bail};
 use nir_catalogue::{Cost, CpuSeconds, StageCost};
 use nir_core::{Digest, Hasher, Ranking, Run, Search};
@@ -44,7 +42,7 @@ impl Engine {
     pub fn search(&self, pipeline: &Pipeline, target: &Target, rounds: usize) -> Result<Searched> {
         let name = &pipeline.method.name;
         let [step] = &pipeline.steps[..] else { bail!("`{name}` has more than one stage") };
-        let mut searched = bind::Searched::new(Arc::clone(&target.corpus), target.corpus_digest);
+        let mut searched = bind::Searched::of(target);
         let opened = self.bind_step(step, &mut searched).with_context(|| name.clone())?;
         let Stage::Retriever(retriever) = &opened.stage else {
             bail!("`{name}` is no retriever: a sweep searches the vectors of one")

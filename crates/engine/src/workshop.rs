@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Error;
 use nir_cache::Found;
 use nir_catalogue::StageCost;
 use nir_core::{BoxError, Key, TrecRun};
-use nir_data::{Source, document_format, read_documents};
+use nir_data::{CandidateRuns, Source, document_format, read_documents};
 use nir_methods::{Resources, Stage};
 use nir_nn::checkpoint::{Checkpoint, Wanted};
 
@@ -38,6 +38,8 @@ pub(crate) struct Workshop<'a> {
     pub(crate) recipe: String,
     /// The settings in which the stage may contradict the files of its checkpoint.
     pub(crate) overrides: Vec<String>,
+    /// The candidates that are handed out with the dataset.
+    pub(crate) candidates: Arc<CandidateRuns>,
 }
 
 impl Workshop<'_> {
@@ -123,6 +125,10 @@ impl Resources for Workshop<'_> {
 
     fn run_file(&self, path: &Path) -> nir_core::Result<TrecRun> {
         Ok(nir_data::trec::read_run(path)?)
+    }
+
+    fn candidates(&self, name: &str) -> nir_core::Result<TrecRun> {
+        self.run_file(&self.candidates.get(name)?.path)
     }
 
     fn texts(&self, path: &Path) -> nir_core::Result<Vec<(String, String)>> {

@@ -3,6 +3,7 @@
 //! A config's `[[stage]]` names an algorithm in `use`; [`ALGORITHMS`] says which there are. Its file holds everything
 //! about it: the paper, the equations, the `Config` a user writes, the code, the tests.
 
+pub mod candidates;
 pub mod cross_encoder;
 pub mod dense;
 pub mod efficient;

@@ -88,6 +88,11 @@ pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + '
         Vec::new()
     }
 
+    /// The name of the candidates of a dataset that it reads, if it reads any.
+    fn candidates(&self) -> Option<&str> {
+        None
+    }
+
     /// The weights it loads; none for a method without a model.
     fn weights(&self) -> Vec<Wanted> {
         Vec::new()
@@ -115,6 +120,8 @@ pub trait Recipe: fmt::Debug + Send + Sync {
     fn inputs(&self) -> &[String];
     /// See [`Algorithm::files`].
     fn files(&self) -> Vec<&Path>;
+    /// See [`Algorithm::candidates`].
+    fn candidates(&self) -> Option<&str>;
     /// See [`Algorithm::weights`].
     fn weights(&self) -> Vec<Wanted>;
     /// The version of its own code.
@@ -146,6 +153,10 @@ impl<A: Algorithm> Recipe for A {
 
     fn files(&self) -> Vec<&Path> {
         Algorithm::files(self)
+    }
+
+    fn candidates(&self) -> Option<&str> {
+        Algorithm::candidates(self)
     }
 
     fn weights(&self) -> Vec<Wanted> {
@@ -204,6 +215,9 @@ pub trait Resources: Sync {
 
     /// Reads a run file from disk.
     fn run_file(&self, path: &Path) -> Result<TrecRun>;
+
+    /// Reads the candidates of this name that are handed out with the dataset.
+    fn candidates(&self, name: &str) -> Result<TrecRun>;
 
     /// A file of texts, each with the `doc_id` or `query_id` that it is for, in the order of the file.
     fn texts(&self, path: &Path) -> Result<Vec<(String, String)>>;

@@ -75,6 +75,7 @@ pub const ALGORITHMS: &[Entry] = algorithms![
     hybrid::comb_mnz,
     hybrid::product,
     run,
+    candidates,
     stored_expansions,
     stored_texts,
 ];

@@ -61,10 +61,11 @@ struct ForeignDocument {
     doc_id: String,
 }
 
-struct RunFile {
-    run: TrecRun,
-    depth: usize,
-    corpus: Arc<dyn Corpus>,
+/// A run that is searched by looking it up.
+pub(crate) struct RunFile {
+    pub(crate) run: TrecRun,
+    pub(crate) depth: usize,
+    pub(crate) corpus: Arc<dyn Corpus>,
 }
 
 impl Retriever for RunFile {

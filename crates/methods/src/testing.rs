@@ -52,6 +52,15 @@ impl Resources for Lent {
         Err(format!("a test has no run files: {}", path.display()).into())
     }
 
+    fn candidates(&self, name: &str) -> Result<TrecRun> {
+        let mut run = TrecRun::default();
+        for (rank, row) in (0..self.corpus.len()).enumerate() {
+            let doc_id = self.corpus.doc_id(nir_core::DocNo(row as u32));
+            run.list_mut(name).push(doc_id, -(rank as f64), rank as u32 + 1);
+        }
+        Ok(run)
+    }
+
     fn texts(&self, path: &Path) -> Result<Vec<(String, String)>> {
         Err(format!("a test has no files of texts: {}", path.display()).into())
     }

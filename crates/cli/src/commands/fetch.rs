@@ -20,6 +20,7 @@ use crate::terminal::warn;
 #[command(after_help = "Examples:
   nir fetch beir-scifact --accept-licence
   nir fetch msmarco-passage-dev --from ~/Downloads
+  nir fetch msmarco-passage-dl19 --candidates        what cross-encoder/minilm-l6-top-1000 reranks
   nir fetch msmarco-passage-mini-dl19 --from folder-with-collection.tsv.gz")]
 pub(crate) struct Args {
     /// The names of the datasets to fetch (see `nir datasets`).
@@ -35,6 +36,10 @@ pub(crate) struct Args {
     /// Import a dataset again although it is already there.
     #[arg(long)]
     again: bool,
+    /// Fetch the candidates that are handed out with the datasets, such as the official first 1,000 documents of BM25,
+    /// and not the datasets themselves. A method takes them with a first stage `use = "candidates"`.
+    #[arg(long)]
+    candidates: bool,
     /// Accept the licences of the datasets without being asked. Each licence is printed, and the acceptance is
     /// remembered.
     #[arg(long, alias = "accept-license")]
@@ -63,6 +68,12 @@ fn fetch(args: &Args, manifests: &Manifests, cache: &Cache, name: &str) -> Resul
         patience: Patience::INTERNET,
         progress: &bars,
     };
+    if args.candidates {
+        for (list, fetched) in fetch.candidates(manifests, name, cache)? {
+            outln!("{list}, candidates of {name}, {}", state(&fetched))?;
+        }
+        return Ok(());
+    }
     let fetched = fetch.dataset(manifests, name, cache)?;
     let dataset = Dataset::open(cache, manifests.get(name)?)
         .with_context(|| format!("`{name}` was fetched and cannot be opened"))?;
@@ -88,12 +99,17 @@ fn ask() -> bool {
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
-fn describe(dataset: &Dataset, fetched: &Fetched) -> String {
-    let state = match fetched {
+/// What became of something that was asked for, after its name.
+fn state(fetched: &Fetched) -> &'static str {
+    match fetched {
         Fetched::Embedded => "comes with the program",
         Fetched::AlreadyHere => "is here already",
         Fetched::Imported => "is here now",
-    };
+    }
+}
+
+fn describe(dataset: &Dataset, fetched: &Fetched) -> String {
+    let state = state(fetched);
     let outside = match dataset.judged_outside() {
         0 => String::new(),
         n => format!(" ({} judged documents are outside)", grouped(n)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nir_core::{Digest, Hasher};
 use serde::Deserialize;
 
+use super::candidates::CandidatesPart;
 use super::card::{Card, Citation, Licence, Scope};
 use super::corpus::CorpusManifest;
 use super::files::{RemoteFile, add_files, check_files, check_sources};
@@ -34,6 +35,8 @@ pub struct Manifest {
     pub counts: Counts,
     /// The names of its files in a plain folder.
     pub plain: Plain,
+    /// The candidates that are handed out with it.
+    pub candidates: Vec<CandidatesPart>,
     pub(crate) folder: Folder,
 }
 
@@ -89,6 +92,12 @@ impl Manifest {
                 path,
                 "is embedded: it needs queries in `tsv` and judgements in `trec`",
             ));
+        }
+        for (i, part) in self.candidates.iter().enumerate() {
+            check_files(path, std::slice::from_ref(&part.file))?;
+            if self.candidates[..i].iter().any(|other| other.name == part.name) {
+                return Err(ManifestError::rule(path, "names two `[[candidates]]` alike"));
+            }
         }
         if (self.card.scope == Scope::Sample) != self.sample_of().is_some() {
             let rule =

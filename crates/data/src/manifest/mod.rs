@@ -5,6 +5,7 @@
 //! must be, the licence, the paper, the official measures. Nothing is inherited and nothing has a default; a key that
 //! is not known is an error.
 
+mod candidates;
 mod card;
 mod corpus;
 mod dataset;
@@ -12,6 +13,7 @@ mod files;
 mod parts;
 mod written;
 
+pub use candidates::{CandidatesFormat, CandidatesPart};
 pub use card::{Card, Citation, CorpusCard, Licence, Scope};
 pub use corpus::CorpusManifest;
 pub use dataset::{Counts, Manifest, Plain};

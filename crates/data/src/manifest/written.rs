@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::candidates::CandidatesPart;
 use super::card::{Card, Citation, CorpusCard, Licence};
 use super::corpus::CorpusManifest;
 use super::dataset::{Counts, Manifest, Plain};
@@ -37,6 +38,8 @@ struct DatasetToml {
     sample: Option<SampleToml>,
     counts: Counts,
     plain: Option<Plain>,
+    #[serde(default)]
+    candidates: Vec<CandidatesPart>,
 }
 
 /// The content of a corpus's file.
@@ -148,6 +151,7 @@ impl Draft {
             corpus,
             topics,
             counts: self.toml.counts,
+            candidates: self.toml.candidates,
             folder: self.folder,
         };
         manifest.check(&self.path)?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nir_core::{DocNo, Silent};
 use nir_data::{
-    Cache, Dataset, DatasetError, Fetch, Fetched, ImportError, Licence, Manifests, OriginSource,
-    Pace, Patience, State, Sums,
+    Cache, Dataset, DatasetError, Fetch, Fetched, ImportError, Licence, Manifests, NoCandidates,
+    OriginSource, Pace, Patience, State, Sums,
 };
 use tempfile::TempDir;
 
@@ -117,20 +117,31 @@ impl World {
     }
 
     fn fetch(&self, name: &str, options: &Options) -> Result<Fetched, ImportError> {
-        let fetch = Fetch {
-            from: options.from.as_deref(),
-            offline: options.offline,
-            again: options.again,
-            accept: &|_: &Licence| options.accept,
-            patience: QUICK,
-            progress: &Silent,
-        };
-        fetch.dataset(&self.manifests(), name, &self.cache)
+        with_fetch(options, |fetch| fetch.dataset(&self.manifests(), name, &self.cache))
+    }
+
+    fn fetch_candidates(
+        &self,
+        name: &str,
+        options: &Options,
+    ) -> Result<Vec<(String, Fetched)>, ImportError> {
+        with_fetch(options, |fetch| fetch.candidates(&self.manifests(), name, &self.cache))
     }
 
     fn open(&self, name: &str) -> Result<Dataset, DatasetError> {
         Dataset::open(&self.cache, self.manifests().get(name).unwrap())
     }
+}
+
+fn with_fetch<T>(options: &Options, run: impl FnOnce(&Fetch<'_>) -> T) -> T {
+    run(&Fetch {
+        from: options.from.as_deref(),
+        offline: options.offline,
+        again: options.again,
+        accept: &|_: &Licence| options.accept,
+        patience: QUICK,
+        progress: &Silent,
+    })
 }
 
 struct Options {
@@ -399,4 +410,52 @@ fn judgements_and_answers_do_not_go_together() {
         error.contains("needs either `[queries]` and one of `[qrels]` and `[answers]`"),
         "{error}"
     );
+}
+
+#[test]
+fn candidates_are_fetched_when_they_are_asked_for() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(b"q2\td9\theat\tW.\nq1\td3\ttea\tW.\nq1\td1\ttea\tT.\n").unwrap();
+    let packed = packed.finish().unwrap();
+    let server = Server::start(&packed, &[Do::CutAfter(20), Do::Serve]);
+    let world = World::new("http://127.0.0.1:9/archive.zip");
+    let manifest = fs::read_to_string(world.root.path().join("datasets/tea.toml")).unwrap();
+    let part = format!(
+        "\n[[candidates]]\nname = \"top-2\"\ndescription = \"Two.\"\nformat = \"ms-marco\"\n\n[candidates.file]\n\
+         name = \"top.tsv.gz\"\nurls = [\"{}\"]\nbytes = {}\n",
+        server.file(),
+        packed.len()
+    );
+    let official = world.root.path().join("official");
+    fs::create_dir_all(&official).unwrap();
+    fs::write(official.join("tea.zip"), &world.zip).unwrap();
+    world.fetch("tea", &from(&official)).unwrap();
+    let without = world.open("tea").unwrap();
+    assert!(matches!(without.candidates.get("top-2"), Err(NoCandidates::Unknown { .. })));
+
+    world.write("tea.toml", &format!("{manifest}{part}"));
+    let tea = world.open("tea").unwrap();
+    assert_eq!(tea.digest, without.digest, "the dataset is not another one for them");
+    let error = tea.candidates.get("top-2").unwrap_err().to_string();
+    assert!(error.ends_with("are not here yet; run `nir fetch tea --candidates`"), "{error}");
+
+    let fetched = || world.fetch_candidates("tea", &usual()).unwrap();
+    assert_eq!(fetched(), [("top-2".to_owned(), Fetched::Imported)]);
+    assert_eq!(fetched(), [("top-2".to_owned(), Fetched::AlreadyHere)]);
+    let tea = world.open("tea").unwrap();
+    let run = nir_data::trec::read_run(&tea.candidates.get("top-2").unwrap().path).unwrap();
+    let of_q1 = run.get("q1").unwrap().iter().map(|(id, hit)| (id.to_owned(), hit.score));
+    assert_eq!(of_q1.collect::<Vec<_>>(), [("d3".to_owned(), -1.0), ("d1".to_owned(), -2.0)]);
+    let error = tea.candidates.get("top-3").unwrap_err().to_string();
+    assert!(error.starts_with("`tea` has no candidates `top-3`: expected one of top-2"), "{error}");
+
+    // Another file under the same name is another list, which must be fetched anew.
+    let other = part
+        .replace("ms-marco", "trec")
+        .replace("bytes = ", "md5 = \"0123456789abcdef0123456789abcdef\"\n# ");
+    world.write("tea.toml", &format!("{manifest}{other}"));
+    assert!(world.open("tea").unwrap().candidates.get("top-2").is_err());
+    world.write("tea.toml", &manifest);
+    let error = world.fetch_candidates("tea", &usual()).unwrap_err().to_string();
+    assert!(error.starts_with("`tea` is handed out without candidates"), "{error}");
 }
