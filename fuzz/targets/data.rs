@@ -113,6 +113,7 @@ pub(crate) fn tsv(input: &[u8]) {
     documents(input, DocumentFormat::Tsv);
     documents(input, DocumentFormat::MsMarcoDocs);
     documents(input, DocumentFormat::DprPassages);
+    documents(input, DocumentFormat::Cord19);
     queries(input, QueryFormat::Tsv);
     queries(input, QueryFormat::DprQuestions);
     answers(input, AnswersFormat::DprQuestions);
@@ -125,6 +126,10 @@ pub(crate) fn jsonl(input: &[u8]) {
     documents(input, DocumentFormat::BeirJsonl);
     queries(input, QueryFormat::BeirJsonl);
     answers(input, AnswersFormat::Jsonl);
+    documents(input, DocumentFormat::MsMarcoV2);
+    queries(input, QueryFormat::CodecTopics);
+    let file = Input::new("qas", input);
+    judgements(&file, read_qrels(&file.source(), QrelsFormat::LotteQas));
 }
 
 /// Documents in the mark-up of TREC and of the SMART system.
@@ -145,6 +150,7 @@ pub(crate) fn parquet(input: &[u8]) {
     queries(input, QueryFormat::Parquet);
     let file = Input::new("qrels", input);
     judgements(&file, read_qrels(&file.source(), QrelsFormat::Parquet));
+    judgements(&file, read_qrels(&file.source(), QrelsFormat::Bright));
 }
 
 /// Manifests of datasets, among those of the program.

@@ -89,13 +89,49 @@ fn unpacked(
 }
 
 fn tar_member(path: &Path, member: &str) -> Result<Reader, ReadError> {
+    if is_plain_tar(path)? { sought_member(path, member) } else { packed_member(path, member) }
+}
+
+fn is_plain_tar(path: &Path) -> Result<bool, ReadError> {
+    let mut start = Vec::new();
+    let most = (TAR.0 + TAR.1.len()) as u64;
+    file(path)?.take(most).read_to_end(&mut start).map_err(|error| failed(path, error))?;
+    Ok(start.get(TAR.0..).is_some_and(|rest| rest == TAR.1))
+}
+
+/// A member of an archive that is not compressed: headers are read and contents skipped, so that a large archive of many
+/// members is not read through for each of them.
+fn sought_member(path: &Path, member: &str) -> Result<Reader, ReadError> {
+    let mut archive = tar::Archive::new(file(path)?);
+    let mut members = Vec::new();
+    let mut found = None;
+    for entry in archive.entries_with_seek().map_err(|error| failed(path, error))? {
+        let entry = entry.map_err(|error| failed(path, error))?;
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        if is_named(&name, member) {
+            found = Some((entry.raw_file_position(), entry.size()));
+            break;
+        }
+        members.push(name);
+    }
+    let (start, size) = found.ok_or_else(|| no_member(path, member, members))?;
+    let mut file = archive.into_inner();
+    file.seek(SeekFrom::Start(start)).map_err(|error| failed(path, error))?;
+    Ok(Box::new(BufReader::with_capacity(BUFFER, Whole::new(file, size, None))))
+}
+
+fn is_named(name: &str, member: &str) -> bool {
+    name.trim_start_matches("./") == member.trim_start_matches("./")
+}
+
+fn packed_member(path: &Path, member: &str) -> Result<Reader, ReadError> {
     let mut archive = tar::Archive::new(crate::open(path)?);
     let mut members = Vec::new();
     let mut size = None;
     for entry in archive.entries().map_err(|error| failed(path, error))? {
         let entry = entry.map_err(|error| failed(path, error))?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        if name.trim_start_matches("./") == member.trim_start_matches("./") {
+        if is_named(&name, member) {
             size = Some(entry.size());
             break;
         }

@@ -48,6 +48,8 @@ pub(crate) enum Remark {
     Header,
     /// Half of a surrogate pair in JSON.
     Surrogate,
+    /// A record of a document that an earlier record gave.
+    Repeated,
     /// A document without any words.
     EmptyDocument,
     /// A query without any words.
@@ -101,6 +103,10 @@ impl fmt::Display for Note {
             Remark::EmptyDocument => {
                 ("document has neither title nor text", "documents have neither title nor text")
             }
+            Remark::Repeated => (
+                "record repeats the name of an earlier one and was passed over",
+                "records repeat the name of an earlier one and were passed over",
+            ),
             Remark::EmptyQuery => ("query has no text", "queries have no text"),
             Remark::NoTitle => (
                 "topic has no title: its description was read",

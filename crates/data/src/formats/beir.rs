@@ -2,7 +2,8 @@
 //! Thakur et al., NeurIPS 2021 (`thakur2021beir`).
 //!
 //! Read as the tools write it that make such files: a name may be a whole number (its digits are the name), a title or
-//! text may be null (nothing), and Anserini's `id` and `contents` stand for `_id` and `text` where those are missing.
+//! text may be null (nothing), and Anserini's `id` and `contents` and MIRACL's
+//! `docid` stand for `_id` and `text` where those are missing.
 //! Half of a surrogate pair is read as U+FFFD and counted.
 
 use std::borrow::Cow;
@@ -25,7 +26,7 @@ use crate::{Notes, Read, ReadError, Source};
 struct Object<'l> {
     #[serde(default, borrow, rename = "_id")]
     beir_id: Value<'l>,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, alias = "docid")]
     id: Value<'l>,
     #[serde(default, borrow)]
     title: Value<'l>,

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use nir_core::{Answers, Queries};
 
 use super::collect::QuerySet;
+use super::csv;
 use super::input::Input;
 use super::lines::{Line, Lines};
 use super::{DocumentRef, Visit};
@@ -90,41 +91,9 @@ fn columns<'l, const N: usize>(
     line: &Line<'l>,
     expected: &str,
 ) -> Result<[Cow<'l, str>; N], ReadError> {
-    let mut rest = Some(line.text);
-    let mut columns = Vec::with_capacity(N);
-    while let Some(text) = rest {
-        let (column, after) = column(text)
-            .ok_or_else(|| line.malformed("a quote that does not close on its line", expected))?;
-        columns.push(column);
-        rest = after;
-    }
+    let columns = csv::columns(line.text, '\t')
+        .ok_or_else(|| line.malformed("a quote that does not close on its line", expected))?;
     columns.try_into().map_err(|_| line.wrong_columns(expected))
-}
-
-/// The first column of a text, and what follows its tab; `None` where a quote does not close.
-fn column(text: &str) -> Option<(Cow<'_, str>, Option<&str>)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let (column, after) = until_tab(text);
-        return Some((Cow::Borrowed(column), after));
-    };
-    let mut content = String::new();
-    let mut rest = quoted;
-    loop {
-        let (before, after) = rest.split_once('"')?;
-        content.push_str(before);
-        let Some(doubled) = after.strip_prefix('"') else {
-            // Python's reader takes what stands between the closing quote and the tab as it is.
-            let (tail, after) = until_tab(after);
-            content.push_str(tail);
-            return Some((Cow::Owned(content), after));
-        };
-        content.push('"');
-        rest = doubled;
-    }
-}
-
-fn until_tab(text: &str) -> (&str, Option<&str>) {
-    text.split_once('\t').map_or((text, None), |(column, after)| (column, Some(after)))
 }
 
 /// The strings of a list as Python prints it: `['one', "o'two"]`. The error says what was found instead.
@@ -190,25 +159,6 @@ fn escape<'t>(text: &'t str, string: &mut String) -> Result<&'t str, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_column_is_unquoted_as_python_reads_it() {
-        let all = |text| {
-            let mut columns = Vec::new();
-            let mut rest = Some(text);
-            while let Some(text) = rest {
-                let (one, after) = column(text)?;
-                columns.push(one.into_owned());
-                rest = after;
-            }
-            Some(columns.join("|"))
-        };
-        assert_eq!(all("1\ta text\tA"), Some("1|a text|A".into()));
-        assert_eq!(all("1\t\"a \"\"b\"\"\tc\"\tA"), Some("1|a \"b\"\tc|A".into()));
-        assert_eq!(all("1\ta \"b\" c\t"), Some("1|a \"b\" c|".into()));
-        assert_eq!(all("\"a\"b\tc"), Some("ab|c".into()));
-        assert_eq!(all("1\t\"a"), None);
-    }
 
     #[test]
     fn a_list_is_read_as_python_prints_it() {

@@ -3,12 +3,17 @@
 mod answers;
 mod beir;
 mod candidates;
+mod codec;
 mod collect;
+mod cord19;
+mod csv;
 mod dpr;
 mod guess;
 mod header;
 mod input;
 mod lines;
+mod lotte;
+mod ms_marco_v2;
 mod parquet;
 mod sgml;
 mod smart;
@@ -57,6 +62,10 @@ pub enum DocumentFormat {
     Parquet,
     /// `id TAB text TAB title` with quotes as Python's `csv` writes them: DPR's passages of Wikipedia.
     DprPassages,
+    /// One JSON object a line: the passages, documents and segments of MS MARCO v2 and v2.1.
+    MsMarcoV2,
+    /// `metadata.csv` of CORD-19: title and abstract of each paper.
+    Cord19,
 }
 
 /// The formats of files of queries.
@@ -76,6 +85,8 @@ pub enum QueryFormat {
     Parquet,
     /// `question TAB ['answer', …]`, as DPR writes it. The query_id is the position from 0.
     DprQuestions,
+    /// One JSON object of topics, whose keys are their names: CODEC.
+    CodecTopics,
 }
 
 /// The formats of files of answers.
@@ -127,6 +138,10 @@ pub enum QrelsFormat {
     Smart,
     /// Columns `query-id`, `corpus-id` and perhaps `score`; without one the grade is 1: NanoBEIR.
     Parquet,
+    /// One JSON object a line with `qid` and `answer_pids`: LoTTE. Every answer has grade 1.
+    LotteQas,
+    /// Parquet with `id`, `gold_ids` and `excluded_ids`, lists of names: BRIGHT. Every document of the first has grade 1.
+    Bright,
 }
 
 /// The content of a file of candidates (`query_id TAB doc_id TAB query TAB passage`, MS MARCO's top-1000 files).
@@ -170,6 +185,8 @@ fn documents(
         DocumentFormat::Smart => smart::documents(input, visit),
         DocumentFormat::Parquet => parquet::documents(input, visit),
         DocumentFormat::DprPassages => dpr::documents(input, visit),
+        DocumentFormat::MsMarcoV2 => ms_marco_v2::documents(input, visit),
+        DocumentFormat::Cord19 => cord19::documents(input, visit),
     }
 }
 
@@ -234,6 +251,7 @@ fn queries(input: Input<'_>, format: QueryFormat) -> Result<Read<Queries>, ReadE
         QueryFormat::Smart => smart::queries(input),
         QueryFormat::Parquet => parquet::queries(input),
         QueryFormat::DprQuestions => dpr::queries(input),
+        QueryFormat::CodecTopics => codec::queries(input),
     }
 }
 
@@ -257,6 +275,8 @@ fn qrels(input: Input<'_>, format: QrelsFormat) -> Result<Qrels, ReadError> {
         }
         QrelsFormat::Smart => smart::qrels(input),
         QrelsFormat::Parquet => parquet::qrels(input),
+        QrelsFormat::LotteQas => lotte::qrels(input),
+        QrelsFormat::Bright => parquet::gold(input),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Parquet with the columns of NanoBEIR (`zeta-alpha-ai` on the Hugging Face hub) and of what other tools write.
 //!
 //! Names may be strings or whole numbers, texts and titles null, grades whole numbers in any type. `id` and `contents`
-//! stand for `_id` and `text` where those are missing. Pages may be packed with snappy, gzip, zstd, brotli or lz4.
+//! (or `content`) stand for `_id` and `text` where those are missing, and `query` for the text of a query.
+//!
+//! BRIGHT (Su et al., ICLR 2025) has questions and judgements in one table: `id`, `query`, and the lists `gold_ids` and
+//! `excluded_ids`. Pages may be packed with snappy, gzip, zstd, brotli or lz4.
 //!
 //! Parquet is read from its end, so a compressed file or a member of an archive is first copied to an unnamed
 //! temporary file. An error names the row where other formats name the line.
@@ -29,7 +32,10 @@ const MAGIC: [u8; 4] = *b"PAR1";
 /// A column by the names that it may have: the first of them that is there.
 type Names = &'static [&'static str];
 const ID: Names = &["_id", "id"];
-const TEXT: Names = &["text", "contents"];
+const TEXT: Names = &["text", "contents", "content"];
+const ASKED: Names = &["text", "contents", "query"];
+const GOLD: Names = &["gold_ids"];
+const EXCLUDED: Names = &["excluded_ids"];
 const TITLE: Names = &["title"];
 const QUERY: Names = &["query-id", "query_id"];
 const DOC: Names = &["corpus-id", "corpus_id", "doc_id"];
@@ -54,8 +60,8 @@ pub(super) fn documents(input: Input<'_>, visit: &mut Visit<'_>) -> Result<Notes
 
 pub(super) fn queries(input: Input<'_>) -> Result<Read<Queries>, ReadError> {
     let mut queries = QuerySet::new(input.source);
-    Table::open(input, &[ID, TEXT], &[])?
-        .rows(&mut |row| queries.add(row.number, &row.name(ID)?, row.text(TEXT)?))?;
+    Table::open(input, &[ID, ASKED], &[])?
+        .rows(&mut |row| queries.add(row.number, &row.name(ID)?, row.text(ASKED)?))?;
     Ok(queries.finish(Notes::default()))
 }
 
@@ -65,6 +71,30 @@ pub(super) fn qrels(input: Input<'_>) -> Result<Qrels, ReadError> {
     table.rows(&mut |row| {
         let grade = if table.has(SCORE) { row.grade(SCORE)? } else { 1 };
         judgements.add(row.number, &row.name(QUERY)?, &row.name(DOC)?, grade)
+    })?;
+    Ok(judgements.finish())
+}
+
+/// Reads the judgements of BRIGHT: every document of `gold_ids` has grade 1. A question with documents that must be left out of
+/// its ranking is refused: nothing here leaves them out.
+pub(super) fn gold(input: Input<'_>) -> Result<Qrels, ReadError> {
+    let mut judgements = Judgements::new(input.source);
+    let table = Table::open(input, &[ID, GOLD], &[EXCLUDED])?;
+    table.rows(&mut |row| {
+        let query_id = row.name(ID)?;
+        let excluded = if table.has(EXCLUDED) { row.names(EXCLUDED)? } else { Vec::new() };
+        if let Some(doc_id) = excluded.iter().find(|doc_id| **doc_id != "N/A") {
+            let found = format!("`{doc_id}` in column `excluded_ids` of row {}", row.number);
+            return Err(malformed(
+                row.source,
+                row.number,
+                found,
+                "`N/A`: no document to leave out",
+            ));
+        }
+        row.names(GOLD)?
+            .into_iter()
+            .try_for_each(|doc_id| judgements.add(row.number, &query_id, doc_id, 1))
     })?;
     Ok(judgements.finish())
 }
@@ -155,6 +185,21 @@ impl NamedRow<'_> {
                 None => Err(self.wrong(name, other, "a string or a whole number")),
             },
         }
+    }
+
+    /// A list of names.
+    fn names(&self, column: Names) -> Result<Vec<&str>, ReadError> {
+        let (name, field) = self.field(column);
+        let Field::ListInternal(list) = field else {
+            return Err(self.wrong(name, field, "a list of strings"));
+        };
+        let elements = list.elements().iter();
+        elements
+            .map(|element| match element {
+                Field::Str(text) => Ok(text.as_str()),
+                other => Err(self.wrong(name, other, "a string")),
+            })
+            .collect()
     }
 
     /// A text; empty for null.

@@ -7,6 +7,7 @@ mod beir;
 mod bounds;
 mod candidates;
 mod dpr;
+mod later;
 mod parquet;
 mod smart;
 mod trec;
