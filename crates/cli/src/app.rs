@@ -1,6 +1,6 @@
 //! What every command starts from: the algorithms of the program, and where things are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -34,7 +34,17 @@ impl App {
 
     /// Makes an engine that prints to standard error which long computation it begins.
     pub(crate) fn engine(&self, models: &models::Args) -> Result<Engine> {
-        let options = Options { tell: Arc::new(tell), ..models.options()? };
+        self.engine_with(models, None)
+    }
+
+    /// The same with a file of answers of language models behind servers.
+    pub(crate) fn engine_with(
+        &self,
+        models: &models::Args,
+        answers: Option<&Path>,
+    ) -> Result<Engine> {
+        let answers = answers.map(Path::to_owned);
+        let options = Options { tell: Arc::new(tell), answers, ..models.options()? };
         Engine::new(&self.home, options, Arc::new(Bars::default()))
     }
 

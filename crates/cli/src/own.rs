@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// The answers to your own queries, in place of judgements: a document with an answer in its text counts as relevant
     /// (Accuracy@k). JSON lines with `query_id` and `answers`, or DPR's questions with answers (nq-test.qa.csv).
     #[arg(long, value_name = "FILE", requires = "corpus", conflicts_with = "qrels")]
-    answers: Option<Source>,
+    gold_answers: Option<Source>,
     /// Leave out the queries that nobody judged. Without it a ranking holds every query; measures are means over the judged
     /// ones either way.
     #[arg(long, requires = "qrels")]
@@ -52,7 +52,7 @@ impl Args {
             ("--corpus", &self.corpus),
             ("--queries", &self.queries),
             ("--qrels", &self.qrels),
-            ("--answers", &self.answers),
+            ("--gold-answers", &self.gold_answers),
         ];
         let given = all.into_iter().filter_map(|(name, source)| Some((name, source.as_ref()?)));
         let words = given.flat_map(|(name, source)| [name.to_owned(), source.to_string()]);
@@ -66,7 +66,7 @@ impl Args {
             ("--corpus", Some(corpus)),
             ("--queries", self.queries.as_ref()),
             ("--qrels", self.qrels.as_ref()),
-            ("--answers", self.answers.as_ref()),
+            ("--gold-answers", self.gold_answers.as_ref()),
         ];
         let given = given.into_iter();
         check_standard_input(
@@ -76,7 +76,7 @@ impl Args {
             documents: corpus.clone(),
             queries: self.queries.clone(),
             qrels: self.qrels.clone(),
-            answers: self.answers.clone(),
+            answers: self.gold_answers.clone(),
             select: if self.judged_only { Select::Judged } else { Select::All },
             fields: self.fields.clone(),
         };

@@ -161,7 +161,7 @@ fn answers_stand_in_the_place_of_judgements() {
     nir.write("docs.tsv", "d1\tgreen tea of 1911\nd2\tcoffee\nd3\tgreen green tea tea\n");
     let answers = "{\"query_id\": \"-1\", \"answers\": [\"1911\"]}\n{\"query_id\": \"#2\", \"answers\": [\"Coffee\"]}\n";
     nir.write("answers.jsonl", answers);
-    let files = ["--corpus", "docs.tsv", "--queries", QUERIES.0, "--answers", "answers.jsonl"];
+    let files = ["--corpus", "docs.tsv", "--queries", QUERIES.0, "--gold-answers", "answers.jsonl"];
     let run = |more: &[&str]| nir.run(&[&["run", "lexical/bm25"], &files[..], more].concat());
     let measured = run(&["--run", "ours.run", "-m", "Accuracy@1", "-m", "Accuracy@2"]);
     // d3 stands before d1 for the first query; the second finds its only document.

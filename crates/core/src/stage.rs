@@ -110,6 +110,17 @@ pub trait Reranker: Send + Sync {
     /// The largest number of candidates that are read for a query, from the best one.
     fn depth(&self) -> usize;
 
+    /// The number of queries that it works on at the same time. More than one where it waits for something else than this
+    /// machine, such as a server; the caller then passes at least so many at once.
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    /// What its work has cost so far beside time, each fact with its name.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Ranks the candidates of one query anew.
     ///
     /// # Errors

@@ -97,10 +97,10 @@ impl Engine {
     }
 
     fn workshop(&self, step: &Step, searched: &Searched) -> Workshop<'_> {
-        let (cache, models) = (&self.cache, &self.models);
+        let (cache, models, servers) = (&self.cache, &self.models, &self.servers);
         let (recipe, overrides) = (step.recipe.canonical(), step.overrides.clone());
         let candidates = Arc::clone(&searched.candidates);
-        Workshop { cache, models, log: Mutex::default(), recipe, overrides, candidates }
+        Workshop { cache, models, servers, log: Mutex::default(), recipe, overrides, candidates }
     }
 
     /// Checks the SHA-256 digests that a config pins: every file of the first weights must have one of them, and each

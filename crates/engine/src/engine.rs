@@ -14,6 +14,7 @@ use crate::cache::{Cache, Tell};
 use crate::home::Home;
 use crate::models::{Models, Sought};
 use crate::progress::Hushable;
+use crate::servers::Servers;
 
 /// The documents and queries that a method is run over.
 pub struct Target {
@@ -72,6 +73,9 @@ pub struct Options {
     pub precision: Precision,
     /// The places where weights are looked for.
     pub models: Sought,
+    /// A file of answers of language models behind servers: read before a server is asked, and written by
+    /// [`Engine::write_answers`]; it need not exist yet.
+    pub answers: Option<PathBuf>,
     /// Receives sentences that a user should read, for example that a damaged entry of the cache is made again.
     pub tell: Tell,
 }
@@ -80,7 +84,7 @@ impl Default for Options {
     fn default() -> Self {
         let device = "cpu".to_owned();
         let (models, tell) = (Sought::default(), Arc::new(|_: &str| ()));
-        Self { cache: None, device, precision: Precision::F32, models, tell }
+        Self { cache: None, device, precision: Precision::F32, models, answers: None, tell }
     }
 }
 
@@ -89,6 +93,7 @@ pub struct Engine {
     pub(crate) cache: Cache,
     pub(crate) progress: Arc<Hushable>,
     pub(crate) models: Models,
+    pub(crate) servers: Servers,
     pub(crate) backend: Backend,
 }
 
@@ -97,8 +102,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// If there is no folder for the cache, the device does not exist, or the folder of models that `options` names
-    /// does not.
+    /// If there is no folder for the cache, the device does not exist, the folder of models that `options` names does
+    /// not, or its file of answers cannot be read.
     pub fn new(home: &Home, options: Options, progress: Arc<dyn Progress>) -> Result<Self> {
         let cache = match &options.cache {
             Some(folder) => Cache::at(folder),
@@ -107,8 +112,10 @@ impl Engine {
         let cache = cache.telling(Arc::clone(&options.tell));
         let backend = Backend::new(&options.device, options.precision)?;
         let progress = Arc::new(Hushable::new(progress));
+        let offline = options.models.offline;
         let models = Models::new(home, &cache, options.models, Arc::clone(&progress) as _)?;
-        Ok(Self { cache, progress, models, backend })
+        let servers = Servers::new(&cache, options.answers, offline)?;
+        Ok(Self { cache, progress, models, servers, backend })
     }
 
     /// The device and the precision of its models.
@@ -124,6 +131,15 @@ impl Engine {
     /// The cache.
     pub fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    /// Writes the file of answers that the options name, with all that this engine's runs have used.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn write_answers(&self) -> Result<()> {
+        self.servers.write_answers()
     }
 
     /// The weights that it has opened, and where it looks for others.

@@ -105,7 +105,8 @@ impl Reranking<'_> {
         let pairs = todo.iter().map(|&query| self.pairs(query)).sum();
         let task = progress.begin("reranking", "pairs", pairs);
         let mut file = journal.open()?;
-        let (mut rest, mut size) = (&todo[..], 1);
+        let least = self.reranker.at_once();
+        let (mut rest, mut size) = (&todo[..], least);
         while !rest.is_empty() {
             let (block, others) = rest.split_at(size.min(rest.len()));
             let (seconds, entries) = timed(|| self.block(block));
@@ -115,7 +116,7 @@ impl Reranking<'_> {
                 task.advance(self.pairs(entry.query));
                 done.insert(entry.query, entry);
             }
-            (rest, size) = (others, next_size(size, seconds));
+            (rest, size) = (others, next_size(size, seconds).max(least));
         }
         Ok(self.reranked(&done))
     }

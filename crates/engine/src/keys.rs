@@ -62,6 +62,11 @@ impl Engine {
         for file in step.recipe.files() {
             key = key.input(file_digest(file)?);
         }
+        if !step.recipe.served().is_empty()
+            && let Some(answers) = self.servers.answers_digest()
+        {
+            key = key.param("answers").input(answers);
+        }
         for wanted in step.recipe.weights() {
             key = key.param(self.models.open(&wanted)?.digest()?.to_hex().as_str());
             key = key.param(self.arithmetic(step));

@@ -65,6 +65,7 @@ mod progress;
 mod provenance;
 mod rank;
 mod rerank_run;
+mod servers;
 mod stages;
 mod sweep;
 mod tune;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use indexmap::IndexMap;
-use nir_core::{Corpus, Key, Queries, Ranking, Run};
+use nir_core::{Corpus, Key, Queries, Ranking, Reranker, Run};
 use nir_methods::{Shape, Stage};
 
 use crate::bind::Bound;
@@ -69,13 +69,19 @@ impl Engine {
                     return step_once(stage, &mut queries, &ran.run, &inputs, target);
                 };
                 let mut journal = Journal::of(&self.cache, key);
+                if !step.recipe.served().is_empty() {
+                    // Every answer of a server is kept, and all are to be known as used.
+                    journal.remove()?;
+                }
                 let (reranker, corpus) = (&**reranker, &*target.corpus);
                 let work = Reranking { reranker, queries: &queries, run: &ran.run, corpus };
                 let reranked = work.all(&mut journal, &*self.progress)?;
                 slow = reranked.slow;
+                note_asked(reranker, &mut ran.facts);
                 Ok(Some(allowed(reranked.run, &queries, target)))
             };
-            let (seconds, found) = match (i == last, gives_run(step.shape)) {
+            let asks = !step.recipe.served().is_empty() && self.servers.answers_digest().is_some();
+            let (seconds, found) = match (i == last || asks, gives_run(step.shape)) {
                 (false, true) => {
                     let recipe = recipe_text(&pipeline.steps[..=i]);
                     self.kept(key, &recipe, target, work)?
@@ -204,6 +210,15 @@ fn note_recall(
     let facts = facts.entry("vectors".to_owned()).or_default();
     facts.extend(recalls(&found, &exact, cutoffs));
     Ok(())
+}
+
+/// Adds what a reranker has asked a language model to the facts.
+fn note_asked(reranker: &dyn Reranker, facts: &mut Facts) {
+    let asked = reranker.facts().into_iter().map(|(name, value)| (name.to_owned(), value));
+    let asked: Vec<(String, String)> = asked.collect();
+    if !asked.is_empty() {
+        facts.entry("language model".to_owned()).or_default().extend(asked);
+    }
 }
 
 /// The mean share of the exact search's documents that were found, at each cutoff; at the whole depth for a measure

@@ -9,6 +9,7 @@ use nir_cache::Found;
 use nir_catalogue::StageCost;
 use nir_core::{BoxError, Key, TrecRun};
 use nir_data::{CandidateRuns, Source, document_format, read_documents};
+use nir_methods::language_model::{LanguageModel, Served};
 use nir_methods::{Resources, Stage};
 use nir_nn::checkpoint::{Checkpoint, Wanted};
 
@@ -17,6 +18,7 @@ use crate::cost::{Spent, spent};
 use crate::kept::{COST, read_json, write_made_with};
 use crate::models::Models;
 use crate::provenance::Facts;
+use crate::servers::Servers;
 
 /// A stage that is built and ready to work.
 pub(crate) struct Opened {
@@ -34,6 +36,7 @@ pub(crate) struct Opened {
 pub(crate) struct Workshop<'a> {
     pub(crate) cache: &'a Cache,
     pub(crate) models: &'a Models,
+    pub(crate) servers: &'a Servers,
     pub(crate) log: Mutex<Log>,
     pub(crate) recipe: String,
     /// The settings in which the stage may contradict the files of its checkpoint.
@@ -121,6 +124,10 @@ impl Resources for Workshop<'_> {
 
     fn checkpoint(&self, wanted: &Wanted) -> nir_core::Result<Checkpoint> {
         Ok(self.models.open(wanted)?)
+    }
+
+    fn served(&self, model: &Served) -> nir_core::Result<Arc<dyn LanguageModel>> {
+        Ok(self.servers.open(model)?)
     }
 
     fn run_file(&self, path: &Path) -> nir_core::Result<TrecRun> {

@@ -98,16 +98,21 @@ impl Entry {
         let mut parameters = Vec::new();
         for Field { name, of, doc } in fields(self.declared, "pub struct Config {") {
             parameters.push((name.to_owned(), doc));
-            if of.contains("ModelSource") {
-                let inner = fields(include_str!("model.rs"), "pub struct ModelSource {");
-                let inner =
-                    inner.into_iter().map(|inner| (format!("{name}.{}", inner.name), inner.doc));
-                parameters.extend(inner);
+            let inner = TABLES.iter().filter(|(kind, ..)| of.contains(kind));
+            for inner in inner.flat_map(|(_, source, opening)| fields(source, opening)) {
+                parameters.push((format!("{name}.{}", inner.name), inner.doc));
             }
         }
         parameters
     }
 }
+
+/// Tables within a config whose keys are parameters too: the name of their type, its source, and how it opens there.
+const TABLES: [(&str, &str, &str); 3] = [
+    ("ModelSource", include_str!("model.rs"), "pub struct ModelSource {"),
+    ("Asked", include_str!("language_model/mod.rs"), "pub struct Table {"),
+    ("Asking", include_str!("prompting/mod.rs"), "pub struct Asking {"),
+];
 
 /// A public field of a struct, read from its source.
 struct Field<'a> {

@@ -60,7 +60,7 @@ impl Prompted {
     ) -> Result<Vec<[f32; N]>> {
         let tokens = self.tokens(prompts)?;
         let text = |at: usize| named(&prompts[at]);
-        let table = self.model.first(&tokens, &answers, &text)?;
+        let table = self.model.first(&tokens, &[], &answers, &text)?;
         let row = |row: &[f32]| row.try_into().expect("a row has a logit for each answer");
         Ok(table.rows.chunks_exact(N).map(row).collect())
     }

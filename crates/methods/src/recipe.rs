@@ -15,6 +15,8 @@ use nir_nn::checkpoint::{Checkpoint, Wanted};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::language_model::{LanguageModel, Served};
+
 /// The input and the output of a stage (see the traits of the same names in [`nir_core`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -98,6 +100,11 @@ pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + '
         Vec::new()
     }
 
+    /// The models behind servers that it asks; none for a method that asks none.
+    fn served(&self) -> Vec<Served> {
+        Vec::new()
+    }
+
     /// Whether a product of matrices follows its encoder, as it does in most heads. Its last bits depend on the
     /// processor, those of the encoder do not.
     fn head_multiplies(&self) -> bool {
@@ -124,6 +131,8 @@ pub trait Recipe: fmt::Debug + Send + Sync {
     fn candidates(&self) -> Option<&str>;
     /// See [`Algorithm::weights`].
     fn weights(&self) -> Vec<Wanted>;
+    /// See [`Algorithm::served`].
+    fn served(&self) -> Vec<Served>;
     /// The version of its own code.
     fn version(&self) -> Version;
     /// See [`Algorithm::head_multiplies`].
@@ -161,6 +170,10 @@ impl<A: Algorithm> Recipe for A {
 
     fn weights(&self) -> Vec<Wanted> {
         Algorithm::weights(self)
+    }
+
+    fn served(&self) -> Vec<Served> {
+        Algorithm::served(self)
     }
 
     fn version(&self) -> Version {
@@ -212,6 +225,9 @@ pub trait Resources: Sync {
 
     /// Published weights, from the hub's cache, the hub or a folder.
     fn checkpoint(&self, wanted: &Wanted) -> Result<Checkpoint>;
+
+    /// The model behind a server, of which every answer is kept.
+    fn served(&self, model: &Served) -> Result<Arc<dyn LanguageModel>>;
 
     /// Reads a run file from disk.
     fn run_file(&self, path: &Path) -> Result<TrecRun>;

@@ -1,19 +1,20 @@
 //! What tests lend to a stage: a folder for a cache, and the tiny checkpoints of `nir-nn`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use candle_core::Device;
 use nir_core::{
-    Contribution, Corpus, Digest, Document, Documents, Encoding, Key, Queries, Query, Ranking,
-    Result, Run, Silent, TrecRun,
+    Contribution, Corpus, Digest, DocNo, Document, Documents, Encoding, Key, Queries, Query,
+    Ranking, Result, Run, Scored, Silent, TrecRun,
 };
 use nir_nn::Backend;
 use nir_nn::checkpoint::{Checkpoint, Wanted};
 use tempfile::TempDir;
 
+use crate::language_model::{Answer, LanguageModel, Question, Served};
 use crate::{Algorithm, Context, Recipe, Resources, Stage};
 
 /// A collection, and a cache in a temporary folder.
@@ -22,6 +23,23 @@ pub(crate) struct Lent {
     corpus: Arc<Documents>,
     /// The settings in which configs may contradict their checkpoint.
     pub(crate) overrides: Vec<String>,
+    script: Arc<Script>,
+}
+
+/// A language model that gives answers in the order of a script, and notes what it was asked.
+#[derive(Default)]
+struct Script {
+    left: Mutex<VecDeque<Answer>>,
+    asked: Mutex<Vec<Question>>,
+}
+
+impl LanguageModel for Script {
+    fn answers(&self, _query_id: &str, questions: &[Question]) -> Result<Vec<Answer>> {
+        self.asked.lock().unwrap().extend_from_slice(questions);
+        let mut left = self.left.lock().unwrap();
+        let answers = questions.iter().map(|_| left.pop_front().ok_or("the script has ended"));
+        Ok(answers.collect::<std::result::Result<_, _>>()?)
+    }
 }
 
 impl Resources for Lent {
@@ -46,6 +64,10 @@ impl Resources for Lent {
                 Err(format!("a test fetches nothing: {wanted}").into())
             }
         }
+    }
+
+    fn served(&self, _model: &Served) -> Result<Arc<dyn LanguageModel>> {
+        Ok(Arc::<Script>::clone(&self.script))
     }
 
     fn run_file(&self, path: &Path) -> Result<TrecRun> {
@@ -77,7 +99,25 @@ impl Lent {
             text: text.to_owned(),
         };
         let corpus = Arc::new(Documents::new(texts.into_iter().map(document)).unwrap());
-        Self { folder: tempfile::tempdir().unwrap(), corpus, overrides: Vec::new() }
+        let script = Arc::default();
+        Self { folder: tempfile::tempdir().unwrap(), corpus, overrides: Vec::new(), script }
+    }
+
+    /// The same with a model that writes these texts, one after the other.
+    pub(crate) fn answering<'t>(self, texts: impl IntoIterator<Item = &'t str>) -> Self {
+        let answer = |text: &str| Answer { text: text.to_owned(), ..Answer::default() };
+        self.answering_with(texts.into_iter().map(answer))
+    }
+
+    /// The same with a model that gives these answers, one after the other.
+    pub(crate) fn answering_with(self, answers: impl IntoIterator<Item = Answer>) -> Self {
+        let left = Mutex::new(answers.into_iter().collect());
+        Self { script: Arc::new(Script { left, asked: Mutex::default() }), ..self }
+    }
+
+    /// What the model was asked, in order.
+    pub(crate) fn asked(&self) -> Vec<Question> {
+        self.script.asked.lock().unwrap().clone()
     }
 
     /// The collection.
@@ -143,8 +183,18 @@ impl Lent {
         query: &str,
         candidates: &Ranking,
     ) -> Ranking {
+        self.try_rerank(config, query, candidates).unwrap()
+    }
+
+    /// The same for a reranker that may fail.
+    pub(crate) fn try_rerank(
+        &self,
+        config: &impl Algorithm,
+        query: &str,
+        candidates: &Ranking,
+    ) -> Result<Ranking> {
         let Stage::Reranker(reranker) = self.build(config) else { panic!("it is no reranker") };
-        reranker.rerank(&Query::new("q", query), candidates).unwrap()
+        reranker.rerank(&Query::new("q", query), candidates)
     }
 
     /// The parts of the score of every document that a retriever finds, best first. Fails unless they add up.
@@ -178,6 +228,13 @@ impl Lent {
         let name = |hit: &nir_core::Scored| (self.corpus.doc_id(hit.doc), hit.score);
         ranking.iter().map(name).collect()
     }
+}
+
+/// A ranking of all documents in the order of their rows.
+pub(crate) fn all(lent: &Lent) -> Ranking {
+    let rows = 0..lent.corpus().len() as u32;
+    let scored = rows.map(|row| Scored { doc: DocNo(row), score: -(row as f32) });
+    Ranking::top(lent.corpus().len(), scored.collect(), lent.corpus())
 }
 
 fn queries(query: &str) -> Queries {

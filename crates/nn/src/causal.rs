@@ -111,7 +111,7 @@ impl CausalLm {
     ///
     /// If a text is empty or longer than the model has positions.
     pub fn logits(&self, inputs: &[Tokens]) -> Result<Vec<Vec<f32>>> {
-        let texts = texts(inputs);
+        let texts = texts(inputs, &[]);
         let mut all = vec![Vec::new(); texts.len()];
         let lasts: Vec<usize> = texts.iter().map(Vec::len).collect();
         self.logits_of(&texts, &lasts, |text, logits| all[text] = logits.to_vec())?;
@@ -125,7 +125,7 @@ impl CausalLm {
     /// If a text is empty, or with what is written longer than the model has positions.
     pub fn beam(&self, inputs: &[Tokens], with: Beam, most: usize) -> Result<Vec<Vec<u32>>> {
         let bounds = Bounds { start: 0, ends: &self.ends, most, stops: &never };
-        self.written(inputs, (with.beams, most), |writing, places| {
+        self.written(&texts(inputs, &[]), (with.beams, most), |writing, places| {
             let one = |text| generation::beam(&mut writing.one(text), with, bounds);
             (0..places.len()).map(one).collect()
         })
@@ -240,14 +240,13 @@ impl CausalLm {
     /// - `copies`, `most`: how many texts are written for each, and the most tokens of one
     fn written<W: Clone + Default>(
         &self,
-        inputs: &[Tokens],
+        texts: &[Vec<u32>],
         (copies, most): (usize, usize),
         mut write: impl FnMut(&mut Writing<'_>, &[usize]) -> Result<Vec<W>>,
     ) -> Result<Vec<W>> {
-        let texts = texts(inputs);
-        self.check(&texts, most)?;
+        self.check(texts, most)?;
         let mut all = vec![W::default(); texts.len()];
-        self.pasts(&texts, copies * most, |places, pasts| {
+        self.pasts(texts, copies * most, |places, pasts| {
             let last = |&place: &usize| *texts[place].last().expect("no text is empty");
             let last = Some(places.iter().map(last).collect());
             let mut writing = Writing { of: self, pasts, last };
@@ -289,10 +288,11 @@ impl Writer for CausalLm {
     fn first(
         &self,
         inputs: &[Tokens],
+        begins: &[u32],
         tokens: &[u32],
         text: &dyn Fn(usize) -> String,
     ) -> Result<Table> {
-        let (texts, width) = (texts(inputs), tokens.len());
+        let (texts, width) = (texts(inputs, begins), tokens.len());
         let output = self.output.part(tokens)?;
         let mut table = Table { width, rows: vec![0.0; texts.len() * width] };
         self.states(&texts, &vec![1; texts.len()], |place, states| {
@@ -325,11 +325,12 @@ impl Writer for CausalLm {
     fn greedy(
         &self,
         inputs: &[Tokens],
+        begins: &[u32],
         most: usize,
         stops: &dyn Fn(&[u32]) -> bool,
     ) -> Result<Vec<Vec<u32>>> {
         let bounds = Bounds { start: 0, ends: &self.ends, most, stops };
-        self.written(inputs, (1, most), |writing, places| {
+        self.written(&texts(inputs, begins), (1, most), |writing, places| {
             generation::greedy(writing, places.len(), bounds)
         })
     }
@@ -337,13 +338,14 @@ impl Writer for CausalLm {
     fn sample(
         &self,
         inputs: &[Tokens],
+        begins: &[u32],
         names: &[u64],
         with: &Sampling,
         (texts, most): (usize, usize),
         stops: &dyn Fn(&[u32]) -> bool,
     ) -> Result<Vec<Vec<Vec<u32>>>> {
         let bounds = Bounds { start: 0, ends: &self.ends, most, stops };
-        self.written(inputs, (texts, most), |writing, places| {
+        self.written(&self::texts(inputs, begins), (texts, most), |writing, places| {
             let each = |text: usize| std::iter::repeat_n(text, texts);
             writing.keep(&(0..places.len()).flat_map(each).collect::<Vec<_>>());
             let streams = Stream::of_texts(places.iter().map(|&place| names[place]), texts);
@@ -353,8 +355,9 @@ impl Writer for CausalLm {
     }
 }
 
-fn texts(inputs: &[Tokens]) -> Vec<Vec<u32>> {
-    inputs.iter().map(|input| input.ids.clone()).collect()
+/// The tokens of every text, with some more behind them.
+fn texts(inputs: &[Tokens], begins: &[u32]) -> Vec<Vec<u32>> {
+    inputs.iter().map(|input| [&input.ids[..], begins].concat()).collect()
 }
 
 /// The stretches of sorted texts that have at least [`WORTH`] tokens in common behind the first `from`; a text that shares

@@ -1,5 +1,6 @@
 //! An encoder-decoder with its tokenizer: it reads a text, and scores, looks at or writes what may follow.
 
+use candle_core::Tensor;
 use rayon::prelude::*;
 
 use crate::architecture::EncoderDecoder;
@@ -139,6 +140,13 @@ impl Seq2Seq {
         Ok(all)
     }
 
+    /// What a text begins with, its own first token in front: the last token, and those before it.
+    fn begun(&self, begins: &[u32]) -> (u32, Vec<u32>) {
+        let mut before = [&[self.start], begins].concat();
+        let last = before.pop().expect("there is the token before the first");
+        (last, before)
+    }
+
     fn bounds(&self, most: usize) -> Bounds<'_> {
         let ends = std::slice::from_ref(&self.end);
         Bounds { start: self.start, ends, most, stops: &never }
@@ -185,16 +193,17 @@ impl Writer for Seq2Seq {
     fn first(
         &self,
         inputs: &[Tokens],
+        begins: &[u32],
         tokens: &[u32],
         text: &dyn Fn(usize) -> String,
     ) -> Result<Table> {
         let output = self.output.part(tokens)?;
         let mut table = Table { width: tokens.len(), rows: vec![0.0; inputs.len() * tokens.len()] };
-        let start = [self.start];
+        let begins = [&[self.start], begins].concat();
         self.in_batches(inputs, |places, memory| {
-            let texts = vec![&start[..]; places.len()];
+            let texts = vec![&begins[..]; places.len()];
             let states = self.decoder.forward(&texts, memory)?;
-            let logits = output.logits(&states.states)?;
+            let logits = output.logits(&lasts(&states, begins.len())?)?;
             for (&place, row) in places.iter().zip(logits.chunks_exact(tokens.len())) {
                 check_finite(row, || text(place))?;
                 table.rows[place * tokens.len()..][..tokens.len()].copy_from_slice(row);
@@ -219,37 +228,60 @@ impl Writer for Seq2Seq {
     fn greedy(
         &self,
         inputs: &[Tokens],
+        begins: &[u32],
         most: usize,
         stops: &dyn Fn(&[u32]) -> bool,
     ) -> Result<Vec<Vec<u32>>> {
-        let bounds = Bounds { stops, ..self.bounds(most) };
-        self.written(inputs, most, |writing, _, count| generation::greedy(writing, count, bounds))
+        let (start, before) = self.begun(begins);
+        let bounds = Bounds { start, stops, ..self.bounds(most) };
+        self.written(inputs, most + before.len(), |writing, _, count| {
+            writing.begin(&before)?;
+            generation::greedy(writing, count, bounds)
+        })
     }
 
     fn sample(
         &self,
         inputs: &[Tokens],
+        begins: &[u32],
         names: &[u64],
         with: &Sampling,
         (texts, most): (usize, usize),
         stops: &dyn Fn(&[u32]) -> bool,
     ) -> Result<Vec<Vec<Vec<u32>>>> {
-        let bounds = Bounds { stops, ..self.bounds(most) };
-        let written = self.written(inputs, texts * most, |writing, places, count| {
-            let each = |text: usize| std::iter::repeat_n(text, texts);
-            writing.keep(&(0..count).flat_map(each).collect::<Vec<_>>());
-            let streams = Stream::of_texts(places.iter().map(|&place| names[place]), texts);
-            let all = generation::sample(writing, with, &streams, bounds)?;
-            Ok(all.chunks(texts.max(1)).map(<[Vec<u32>]>::to_vec).collect())
-        })?;
+        let (start, before) = self.begun(begins);
+        let bounds = Bounds { start, stops, ..self.bounds(most) };
+        let written =
+            self.written(inputs, texts * (most + before.len()), |writing, places, count| {
+                writing.begin(&before)?;
+                let each = |text: usize| std::iter::repeat_n(text, texts);
+                writing.keep(&(0..count).flat_map(each).collect::<Vec<_>>());
+                let streams = Stream::of_texts(places.iter().map(|&place| names[place]), texts);
+                let all = generation::sample(writing, with, &streams, bounds)?;
+                Ok(all.chunks(texts.max(1)).map(<[Vec<u32>]>::to_vec).collect())
+            })?;
         Ok(written)
     }
+}
+
+/// The last row of every text, where each has `length`.
+fn lasts(states: &Hidden, length: usize) -> Result<Tensor> {
+    let places: Vec<u32> = states.firsts().iter().map(|first| first + length as u32 - 1).collect();
+    let places = Tensor::new(places, states.states.device())?;
+    Ok(states.states.index_select(&places, 0)?)
 }
 
 /// Texts that are being written.
 struct Writing<'a> {
     of: &'a Seq2Seq,
     pasts: Vec<Past>,
+}
+
+impl Writing<'_> {
+    /// Puts tokens in front of every text.
+    fn begin(&mut self, tokens: &[u32]) -> Result<()> {
+        self.of.decoder.read_on(&vec![tokens; self.pasts.len()], &mut self.pasts)
+    }
 }
 
 impl Continues for Writing<'_> {

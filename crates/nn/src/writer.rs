@@ -22,6 +22,7 @@ pub trait Writer: Send + Sync {
 
     /// The logits of some tokens at the first position of what follows each text, `[texts, tokens]`.
     ///
+    /// - `begins`: the tokens with which what follows begins, before that position
     /// - `text`: the text at a position, for an error to name it
     ///
     /// # Errors
@@ -30,6 +31,7 @@ pub trait Writer: Send + Sync {
     fn first(
         &self,
         inputs: &[Tokens],
+        begins: &[u32],
         tokens: &[u32],
         text: &dyn Fn(usize) -> String,
     ) -> Result<Table>;
@@ -43,6 +45,7 @@ pub trait Writer: Send + Sync {
 
     /// Writes the most likely token at each place: at most `most` tokens for each text, up to the end and without it.
     ///
+    /// - `begins`: the tokens with which what follows begins; they are not part of the result
     /// - `stops`: whether what has been written so far is complete although no token ended it
     ///
     /// # Errors
@@ -51,6 +54,7 @@ pub trait Writer: Send + Sync {
     fn greedy(
         &self,
         inputs: &[Tokens],
+        begins: &[u32],
         most: usize,
         stops: &dyn Fn(&[u32]) -> bool,
     ) -> Result<Vec<Vec<u32>>>;
@@ -59,6 +63,7 @@ pub trait Writer: Send + Sync {
     ///
     /// - `sizes`: how many texts for each input, and the most tokens of one
     /// - `names`: a number for each input, from which with the seed its draws follow
+    /// - `begins`: the tokens with which what follows begins; they are not part of the result
     ///
     /// # Errors
     ///
@@ -66,6 +71,7 @@ pub trait Writer: Send + Sync {
     fn sample(
         &self,
         inputs: &[Tokens],
+        begins: &[u32],
         names: &[u64],
         with: &Sampling,
         sizes: (usize, usize),

@@ -178,7 +178,7 @@ fn the_logits_of_chosen_tokens_are_columns_of_all() {
     for fixture in fixtures() {
         let model = fixture.model(&Backend::reference());
         let ids = [5, 90];
-        let table = model.first(&fixture.whole(), &ids, &|_| String::new()).unwrap();
+        let table = model.first(&fixture.whole(), &[], &ids, &|_| String::new()).unwrap();
         for (case, row) in fixture.inputs.cases.iter().zip(table.rows.chunks(2)) {
             let logits = fixture.expected(case, "logits");
             let vocab = logits.len() / (case.ids.len() + case.target_ids.len());
@@ -200,7 +200,7 @@ fn what_is_written_is_what_the_reference_writes() {
             let model = fixture.model(&backend);
             let (prompts, most) = (fixture.prompts(), fixture.inputs.most);
             let (greedy, beam) =
-                (model.greedy(&prompts, most, &never), model.beam(&prompts, beam, most));
+                (model.greedy(&prompts, &[], most, &never), model.beam(&prompts, beam, most));
             for (case, found) in fixture.inputs.cases.iter().zip(greedy.unwrap()) {
                 assert_eq!(found, case.greedy, "{} {how}: greedy of {}", fixture.name, case.name);
                 assert_eq!(model.tokenizer.decode(&case.greedy).unwrap(), case.text_of_greedy);
@@ -213,12 +213,25 @@ fn what_is_written_is_what_the_reference_writes() {
 }
 
 #[test]
+fn the_same_prompt_twice_and_one_of_a_single_token_are_read() {
+    for fixture in fixtures() {
+        let model = fixture.model(&Backend::reference());
+        let (case, most) = (&fixture.inputs.cases[1], fixture.inputs.most);
+        let prompts = [tokens(&case.ids), tokens(&[5]), tokens(&case.ids)];
+        let found = model.greedy(&prompts, &[], most, &never).unwrap();
+        assert_eq!([&found[0], &found[2]], [&case.greedy; 2], "{}", fixture.name);
+        let alone = model.greedy(&prompts[1..2], &[], most, &never).unwrap();
+        assert_eq!(found[1], alone[0], "{}", fixture.name);
+    }
+}
+
+#[test]
 fn a_text_ends_where_it_is_told_to() {
     let fixture = fixture("llama");
     let model = fixture.model(&Backend::reference());
     let prompts = fixture.prompts();
     let stops = |text: &[u32]| text.len() == 3;
-    let found = model.greedy(&prompts, 24, &stops).unwrap();
+    let found = model.greedy(&prompts, &[], 24, &stops).unwrap();
     for (case, found) in fixture.inputs.cases.iter().zip(found) {
         assert_eq!(found, case.greedy[..3]);
     }
@@ -231,13 +244,13 @@ fn a_sample_depends_on_its_seed_and_its_text_alone() {
     let model = fixture.model(&Backend::reference());
     let prompts = fixture.prompts();
     let names: Vec<u64> = (0..prompts.len() as u64).collect();
-    let together = model.sample(&prompts, &names, &with(7), (3, 12), &never).unwrap();
+    let together = model.sample(&prompts, &[], &names, &with(7), (3, 12), &never).unwrap();
     for (at, prompt) in prompts.iter().enumerate() {
         let one = std::slice::from_ref(prompt);
-        let alone = model.sample(one, &names[at..=at], &with(7), (2, 12), &never).unwrap();
+        let alone = model.sample(one, &[], &names[at..=at], &with(7), (2, 12), &never).unwrap();
         assert_eq!(alone[0], together[at][..2]);
     }
-    assert_ne!(together, model.sample(&prompts, &names, &with(8), (3, 12), &never).unwrap());
+    assert_ne!(together, model.sample(&prompts, &[], &names, &with(8), (3, 12), &never).unwrap());
     assert!(together.iter().any(|texts| texts[0] != texts[1]));
 }
 
@@ -257,7 +270,7 @@ fn a_text_that_is_too_long_or_empty_is_refused() {
     let model = fixture("gpt2").model(&Backend::reference());
     let error = model.logits(&[tokens(&[5; 401])]).unwrap_err().to_string();
     assert!(error.contains("a text of 401 tokens is longer than the 400 positions"), "{error}");
-    let error = model.greedy(&[tokens(&[5; 390])], 20, &never).unwrap_err();
+    let error = model.greedy(&[tokens(&[5; 390])], &[], 20, &never).unwrap_err();
     assert!(error.to_string().contains("390 tokens, and 20 to be written,"), "{error}");
     let error = model.logits(&[tokens(&[])]).unwrap_err().to_string();
     assert!(error.contains("a text without a token"), "{error}");
@@ -331,4 +344,29 @@ fn a_config_that_would_run_as_another_model_is_refused() {
     assert!(error.contains("positions are scaled by `yarn`"), "{error}");
     let error = refused("llama", r#""low_freq_factor": 1.0,"#, "");
     assert!(error.contains("lacks `low_freq_factor`"), "{error}");
+}
+
+#[test]
+fn what_follows_may_begin_as_it_is_told() {
+    for fixture in fixtures() {
+        let model = fixture.model(&Backend::reference());
+        for (case, text) in fixture.inputs.cases.iter().zip(fixture.prompts()) {
+            let (begins, most) = (case.greedy.len().min(3), fixture.inputs.most);
+            let (begins, rest) = case.greedy.split_at(begins);
+            let one = std::slice::from_ref(&text);
+            let found = model.greedy(one, begins, most - begins.len(), &never).unwrap();
+            assert_eq!(found[0], rest, "{} {}", fixture.name, case.name);
+            // The token that follows is the likeliest: no other has a larger logit.
+            if let Some(&next) = rest.first() {
+                let row =
+                    model.first(one, begins, &[next, 5, 90], &|_| String::new()).unwrap().rows;
+                assert!(
+                    row[1..].iter().all(|other| *other <= row[0]),
+                    "{} {}",
+                    fixture.name,
+                    case.name
+                );
+            }
+        }
+    }
 }

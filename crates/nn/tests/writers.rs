@@ -154,7 +154,7 @@ fn the_first_logits_of_chosen_tokens_are_columns_of_all() {
     for fixture in fixtures() {
         let model = fixture.model(&Backend::reference());
         let ids = [5, 90];
-        let table = model.first(&fixture.texts(), &ids, &|_| String::new()).unwrap();
+        let table = model.first(&fixture.texts(), &[], &ids, &|_| String::new()).unwrap();
         for (case, row) in fixture.inputs.cases.iter().zip(table.rows.chunks(2)) {
             let logits = fixture.expected(case, "logits");
             let vocab = logits.len() / case.target_ids.len();
@@ -182,7 +182,7 @@ fn what_is_written_is_what_the_reference_writes() {
                     assert_eq!(found, expected(case), "{what}");
                 }
             };
-            hold("greedy", model.greedy(&texts, most, &never).unwrap(), &|case| {
+            hold("greedy", model.greedy(&texts, &[], most, &never).unwrap(), &|case| {
                 case.greedy.clone()
             });
             hold("beam", beam(with(4, 1.0, false)), &|case| case.beam.clone());
@@ -218,14 +218,17 @@ fn a_sample_depends_on_its_seed_its_text_and_its_number_alone() {
         let model = fixture.model(&Backend::reference());
         let texts = fixture.texts();
         let names: Vec<u64> = (0..texts.len() as u64).collect();
-        let together = model.sample(&texts, &names, &with, (3, 12), &never).unwrap();
+        let together = model.sample(&texts, &[], &names, &with, (3, 12), &never).unwrap();
         // A text after which one token is nearly certain shows neither.
         let (mut changed, mut varied) = (false, false);
         for (at, text) in texts.iter().enumerate() {
             let of = |seed, count| {
                 let with = Sampling { seed, ..with };
                 let one = std::slice::from_ref(text);
-                model.sample(one, &names[at..=at], &with, (count, 12), &never).unwrap().remove(0)
+                model
+                    .sample(one, &[], &names[at..=at], &with, (count, 12), &never)
+                    .unwrap()
+                    .remove(0)
             };
             assert_eq!(together[at], of(7, 3));
             assert_eq!(together[at][..2], of(7, 2));
@@ -343,4 +346,29 @@ fn a_long_prompt_leaves_out_the_end_of_the_document_and_keeps_its_own() {
         error.contains("cannot be written in 10 tokens, even without document and query"),
         "{error}"
     );
+}
+
+#[test]
+fn what_follows_may_begin_as_it_is_told() {
+    for fixture in fixtures() {
+        let model = fixture.model(&Backend::reference());
+        for (case, text) in fixture.inputs.cases.iter().zip(fixture.texts()) {
+            let (begins, most) = (case.greedy.len().min(3), fixture.inputs.most);
+            let (begins, rest) = case.greedy.split_at(begins);
+            let one = std::slice::from_ref(&text);
+            let found = model.greedy(one, begins, most - begins.len(), &never).unwrap();
+            assert_eq!(found[0], rest, "{} {}", fixture.name, case.name);
+            // The token that follows is the likeliest: no other has a larger logit.
+            if let Some(&next) = rest.first() {
+                let row =
+                    model.first(one, begins, &[next, 5, 90], &|_| String::new()).unwrap().rows;
+                assert!(
+                    row[1..].iter().all(|other| *other <= row[0]),
+                    "{} {}",
+                    fixture.name,
+                    case.name
+                );
+            }
+        }
+    }
 }

@@ -57,6 +57,10 @@ pub(crate) struct Args {
     /// Write a report of what ran: a page (FILE.html), or another format by its extension; see `nir report`.
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     report: Option<PathBuf>,
+    /// A file of answers of language models behind servers (JSON lines), which need not exist: a server is asked only what it does
+    /// not answer, and all answers that were used are written into it. With it a comparison replays without the servers.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
     /// Print what the cache holds and what would have to be computed, and compute nothing.
     #[arg(long)]
     plan: bool,
@@ -68,7 +72,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     args.threads.start()?;
-    let engine = app.engine(&args.models)?;
+    let engine = app.engine_with(&args.models, args.answers.as_deref())?;
     let (library, manifests) = (app.library()?, app.home.datasets()?);
     let mut asked =
         args.asked.asked(&library, engine.models(), manifests, &args.own.arguments())?;
@@ -98,6 +102,7 @@ pub(crate) fn run(args: &Args, app: &App) -> Result<ExitCode> {
     for column in &columns {
         measured.extend(running.column(&pipelines, column)?);
     }
+    engine.write_answers()?;
     if measured.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -150,7 +155,7 @@ fn check_outputs(args: &Args, pipelines: &[Pipeline], columns: &[Column]) -> Res
     let written = args.run.is_some() || args.runs.is_some();
     if !written && columns.iter().any(|column| !column.data.is_judged()) {
         bail!(
-            "without judgements there is nothing to measure: give --qrels or --answers, or --run FILE for the ranking"
+            "without judgements there is nothing to measure: give --qrels or --gold-answers, or --run FILE for the ranking"
         );
     }
     Ok(())

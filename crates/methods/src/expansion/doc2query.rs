@@ -166,7 +166,8 @@ impl Doc2Query {
         let inputs = self.writer.tokens(&prompted::documents(docs, corpus))?;
         let names: Vec<u64> = docs.iter().map(|&doc| name(corpus, doc)).collect();
         let model = &self.writer.model;
-        let written = model.sample(&inputs, &names, sampling, (queries, query_length), &never)?;
+        let written =
+            model.sample(&inputs, &[], &names, sampling, (queries, query_length), &never)?;
         let text = |ids: &Vec<u32>| Ok(model.tokenizer().decode(ids)?.trim().to_owned());
         written.iter().map(|queries| queries.iter().map(text).collect()).collect()
     }

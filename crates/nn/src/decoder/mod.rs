@@ -159,9 +159,17 @@ impl Decoder {
         Ok(pasts)
     }
 
-    /// Reads tokens behind what is known of each text.
+    /// Reads tokens behind what is known of each text; a text may have none.
     pub(crate) fn read_on(&self, texts: &[&[u32]], pasts: &mut [Past]) -> Result<()> {
-        self.continued(texts, None, pasts, Keep::Yes)?;
+        let some: Vec<usize> = (0..texts.len()).filter(|&text| !texts[text].is_empty()).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        let own: Vec<&[u32]> = some.iter().map(|&text| texts[text]).collect();
+        let mut grown: Vec<Past> =
+            some.iter().map(|&text| std::mem::take(&mut pasts[text])).collect();
+        self.continued(&own, None, &mut grown, Keep::Yes)?;
+        some.into_iter().zip(grown).for_each(|(text, past)| pasts[text] = past);
         Ok(())
     }
 
