@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use nir_catalogue::{Cell, read_cells};
 use nir_core::{Contribution, Match, Queries, Query, TrecRun};
 use nir_data::{Dataset, Manifests, check_output, is_standard_output};
-use nir_engine::{Cache, Column, Engine, Library, Pipeline};
+use nir_engine::{Cache, Column, Engine, Library, Pipeline, judged};
 use nir_report::{AtHand, Format, Measured, Part, Parts, Question, Report, Sources, report_text};
 
 use crate::app::App;
@@ -212,7 +212,7 @@ fn shown(dataset: &Dataset) -> AtHand<'_> {
         digest: dataset.digest.hex(),
         corpus: &*dataset.corpus,
         queries: &dataset.queries,
-        qrels: &dataset.qrels,
+        judged: judged(dataset),
         labels: &dataset.labels,
     }
 }

@@ -101,12 +101,11 @@ struct Documents<'a> {
 
 impl Documents<'_> {
     fn best(&mut self, run: Option<&TrecRun>, query_id: &str) -> Vec<(usize, Option<i32>)> {
-        let grades = self.at_hand.qrels.get(query_id);
         let list = run.and_then(|run| run.get(query_id)).into_iter();
         // A run file of ours is written in the order of its ranking.
         let best = list.flat_map(|list| list.iter().take(DOCUMENTS));
-        let grade = |doc_id: &str| grades.and_then(|grades| grades.get(doc_id).copied());
-        best.map(|(doc_id, _)| (self.place(doc_id), grade(doc_id))).collect()
+        let judged = self.at_hand.judged;
+        best.map(|(doc_id, _)| (self.place(doc_id), judged.grade(query_id, doc_id))).collect()
     }
 
     fn place(&mut self, doc_id: &str) -> usize {

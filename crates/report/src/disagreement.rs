@@ -102,7 +102,6 @@ pub(crate) fn extremes(sorted: &[QueryDifference], count: usize) -> Vec<&QueryDi
 }
 
 fn side(name: &str, run: &TrecRun, parts: &Parts, query_id: &str, at_hand: &AtHand<'_>) -> Side {
-    let grades = at_hand.qrels.get(query_id);
     let list = run.get(query_id);
     // A run file of ours is written in the order of its ranking.
     let top = list.into_iter().flat_map(|list| list.iter().take(DOCUMENTS)).enumerate();
@@ -112,7 +111,7 @@ fn side(name: &str, run: &TrecRun, parts: &Parts, query_id: &str, at_hand: &AtHa
             rank: i + 1,
             doc_id: doc_id.to_owned(),
             score: entry.score,
-            grade: grades.and_then(|grades| grades.get(doc_id).copied()),
+            grade: at_hand.judged.grade(query_id, doc_id),
             text: text(doc_id, at_hand),
             is_shared: false,
             parts: parts.into_iter().flatten().take(PARTS).cloned().collect(),

@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use nir_core::{Corpus, Qrels, Queries, TrecRun};
+use nir_core::{Corpus, Queries, TrecRun};
+use nir_eval::Judged;
 use serde::Serialize;
 
 /// A dataset that is on this machine. A report uses it only if its digest is the one that the cells name.
 pub struct AtHand<'a> {
-    /// The digest of documents, queries and judgements.
+    /// The digest of documents, queries, and judgements or answers.
     pub digest: String,
     /// The documents.
     pub corpus: &'a dyn Corpus,
     /// The queries.
     pub queries: &'a Queries,
-    /// The judgements.
-    pub qrels: &'a Qrels,
+    /// What documents are judged by: judgements or answers.
+    pub judged: Judged<'a>,
     /// The labels of each query, by the query's name.
     pub labels: &'a BTreeMap<String, Vec<String>>,
 }

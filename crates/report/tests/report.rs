@@ -263,7 +263,7 @@ impl Sources for World {
             digest: self.digest.to_owned(),
             corpus: &corpus,
             queries: &queries,
-            qrels: &qrels,
+            judged: (&qrels).into(),
             labels: &labels,
         });
         Ok(())

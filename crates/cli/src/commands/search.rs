@@ -15,7 +15,7 @@ use crate::named::method_of;
 use crate::output::print;
 use crate::own;
 use crate::terminal::{cut, width, wrapped};
-use nir_engine::{Answer, Column, Engine, Hit, Pipeline};
+use nir_engine::{Answer, Column, Engine, Hit, Pipeline, judged};
 
 /// Search for one query, and show what each score is made of.
 ///
@@ -121,8 +121,13 @@ impl Page<'_> {
         self.dataset.qrels.get(&self.answer.query.query_id)
     }
 
+    fn is_judged(&self) -> bool {
+        judged(self.dataset).has(&self.answer.query.query_id)
+    }
+
     fn grade(&self, hit: &Hit) -> Option<i32> {
-        self.judgements()?.get(self.dataset.corpus.doc_id(hit.doc)).copied()
+        let doc_id = self.dataset.corpus.doc_id(hit.doc);
+        judged(self.dataset).grade(&self.answer.query.query_id, doc_id)
     }
 
     fn text(&self) -> String {
@@ -147,6 +152,9 @@ impl Page<'_> {
             let relevant = judgements.values().filter(|&&grade| grade > 0).count();
             format!("; {relevant} are judged relevant, `-` is not judged")
         });
+        let answered = self.dataset.answers.get(&self.answer.query.query_id);
+        let relevant =
+            relevant.or(answered.map(|_| "; grade 1 has an answer in its text".to_owned()));
         match found {
             0 => "nothing found".to_owned(),
             _ => format!("{shown} of {found} found{}", relevant.unwrap_or_default()),
@@ -171,7 +179,7 @@ impl Page<'_> {
         let ids = self.answer.hits.iter().map(|hit| self.dataset.corpus.doc_id(hit.doc).len());
         let ids = ids.max().unwrap_or(0).max("doc_id".len());
         let mut line = format!("{rank:>4}  {score:>10}  {doc_id:ids$}  ");
-        if self.judgements().is_some() {
+        if self.is_judged() {
             let _ = write!(line, "{grade:>5}  ");
         }
         let left = width().saturating_sub(line.len()).max(10);
