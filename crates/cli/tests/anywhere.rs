@@ -302,3 +302,47 @@ fn candidates_of_a_dataset_are_what_a_method_reranks() {
     let error = nir.run(&["fetch", "toy", "--candidates"]).error();
     assert!(error.contains("`toy` is handed out without candidates"), "{error}");
 }
+
+#[test]
+fn a_dataset_with_answers_and_a_sample_of_it_are_measured_by_them() {
+    let nir = Nir::new();
+    nir.write("nir.toml", "");
+    let judged = "[qrels]\nsources = [{ file = \"judged.txt\" }]\nformat = \"trec\"";
+    let answers = "[answers]\nsources = [{ file = \"tea/answers.jsonl\" }]\nformat = \"jsonl\"";
+    let (described, _) = TEA.split_once("[[candidates]]").unwrap();
+    let (card, parts) = described.split_once("[[file]]").unwrap();
+    let (_, parts) = parts.split_once("[documents]").unwrap();
+    let tea = format!("embedded = true\n{card}[documents]{parts}")
+        .replace(judged, answers)
+        .replace("RR@10", "Accuracy@1")
+        .replace("tea.tsv", "tea/docs.tsv")
+        .replace("asked.tsv", "tea/asked.tsv");
+    nir.write("datasets/tea.toml", &tea);
+    nir.write(
+        "datasets/tea/docs.tsv",
+        "d1\tgreen tea of 1911\nd2\tcoffee\nd3\tgreen green tea tea\n",
+    );
+    nir.write("datasets/tea/asked.tsv", "q1\tgreen tea\nq2\tcoffee\n");
+    nir.write(
+        "datasets/tea/answers.jsonl",
+        "{\"query_id\": \"q1\", \"answers\": [\"1911\"]}\n{\"query_id\": \"q2\", \"answers\": [\"Coffee\"]}\n",
+    );
+    let table = nir.run(&["run", "lexical/bm25", "--on", "tea"]).ok();
+    assert!(table.contains("Accuracy@1") && table.contains("0.5000"), "{table}");
+    let found = nir.run(&["search", "lexical/bm25", "green tea", "--on", "tea"]).ok();
+    assert!(found.contains("grade 1 has an answer in its text"), "{found}");
+    let grades = ["d3", "d1"].map(|doc_id| {
+        let line = found.lines().find(|line| line.contains(&format!(" {doc_id} "))).unwrap();
+        line.split_whitespace().nth(3).unwrap()
+    });
+    assert_eq!(grades, ["0", "1"], "{found}");
+    let sample = ["sample", "tea", "--queries", "all", "--random", "3", "--seed", "1"];
+    nir.run(&[&sample[..], &["--out", "datasets/part.toml"]].concat()).ok();
+    nir.run(&["fetch", "part", "--accept-licence"]).ok();
+    let table = nir.run(&["run", "lexical/bm25", "--on", "part"]).ok();
+    assert!(table.contains("Accuracy@1") && table.contains("0.5000"), "{table}");
+    assert!(nir.run(&["check"]).ok().contains("0 problems"), "a sample has its parent's answers");
+    nir.write("datasets/tea.toml", &tea.replace("Accuracy@1", "RR@10"));
+    let checked = nir.run(&["check"]).stderr();
+    assert!(checked.contains("RR@10 needs judgements, and tea has answers"), "{checked}");
+}

@@ -12,6 +12,7 @@ use nir_core::{
 use crate::cache::{Cache, CacheError};
 use crate::candidates::CandidateRuns;
 use crate::folder::Folder;
+use crate::formats::answers;
 use crate::import::STORE;
 use crate::import_error::ImportError;
 use crate::lines::BYTE_ORDER_MARK;
@@ -353,8 +354,27 @@ fn embedded_topics(folder: &Folder, parts: &TopicParts) -> Result<TopicSet, Data
             qrels.insert(&query_id, &doc_id, grade);
         }
     }
-    let topics = TopicSet { queries: Queries::new(queries)?, qrels, ..TopicSet::default() };
+    let answers = embedded_answers(folder, parts)?;
+    let topics = TopicSet { queries: Queries::new(queries)?, qrels, answers };
     Ok(topics.select(parts.queries.select))
+}
+
+fn embedded_answers(folder: &Folder, parts: &TopicParts) -> Result<Answers, DatasetError> {
+    let mut all = Answers::default();
+    for source in parts.answers.iter().flat_map(|part| &part.sources) {
+        for (line, text) in lines(folder, &source.file)? {
+            let (query_id, answers) = answers::of_line(&text).map_err(|found| {
+                malformed(folder, &source.file, line, &found, answers::EXPECTED)
+            })?;
+            if all.insert(&query_id, answers).is_some() {
+                let found = format!("{query_id} again");
+                return Err(
+                    malformed(folder, &source.file, line, &found, "each query_id once").into()
+                );
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn embedded_labels(folder: &Folder, part: &LabelsPart) -> Result<Labels, DatasetError> {

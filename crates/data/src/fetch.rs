@@ -243,7 +243,8 @@ impl Job<'_> {
             self.import_documents(&manifest.corpus, DocumentFormat::Tsv, None, incoming)?;
         }
         let (queries, judged) = (Source::file(&plain.queries), Source::file(&plain.judged));
-        let topics = import::read_plain_topics(manifest, &queries, &judged)?;
+        let by_answers = self.manifests.has_answers(manifest);
+        let topics = import::read_plain_topics(manifest, &queries, &judged, by_answers)?;
         let origin = plain_origin(manifest, &[&plain.queries, &plain.judged])?;
         import::topics(self.cache, manifest, &topics, origin)
     }
@@ -278,7 +279,7 @@ impl PlainFolder {
     ) -> Result<Self, ImportError> {
         let documents = PLAIN_DOCUMENTS.map(str::to_owned);
         let queries = twins(&manifest.plain.queries, "queries.tsv");
-        let judged = match manifest.has_answers() {
+        let judged = match manifests.has_answers(manifest) {
             true => twins(&manifest.plain.answers, "answers.jsonl"),
             false => twins(&manifest.plain.qrels, "qrels.txt"),
         };
@@ -322,7 +323,7 @@ fn twins(name: &str, usual: &str) -> Vec<String> {
 fn nothing_there(folder: &Path, manifests: &Manifests, manifest: &Manifest) -> ImportError {
     let official = manifests.official_files(manifest).into_keys().map(str::to_owned);
     let names = &manifest.plain;
-    let judged = if manifest.has_answers() { &names.answers } else { &names.qrels };
+    let judged = if manifests.has_answers(manifest) { &names.answers } else { &names.qrels };
     let plain = ["docs.tsv or collection.tsv", &names.queries, judged];
     ImportError::NothingThere {
         folder: folder.to_owned(),

@@ -163,11 +163,12 @@ pub(crate) fn read_plain_topics(
     manifest: &Manifest,
     queries: &Source,
     judged: &Source,
+    by_answers: bool,
 ) -> Result<Read<TopicSet>, ImportError> {
     let Read { value: queries, notes } =
         queries_of(std::slice::from_ref(queries), QueryFormat::Tsv, &[])?;
     let judged = std::slice::from_ref(judged);
-    let topics = match manifest.has_answers() {
+    let topics = match by_answers {
         true => {
             let answers = answers_of(judged, AnswersFormat::Jsonl)?.value;
             TopicSet { queries, answers, ..TopicSet::default() }

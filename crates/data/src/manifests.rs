@@ -59,6 +59,16 @@ impl Manifests {
         Ok(name)
     }
 
+    /// Whether a dataset has answers in the place of judgements: its own, or those of the dataset that it samples.
+    pub fn has_answers(&self, manifest: &Manifest) -> bool {
+        match &manifest.topics {
+            Topics::Files(parts) | Topics::Embedded(parts) => parts.answers.is_some(),
+            Topics::Sample(sample) => {
+                self.get(&sample.of).is_ok_and(|parent| self.has_answers(parent))
+            }
+        }
+    }
+
     /// The manifests of all datasets, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
         self.datasets.values()

@@ -48,7 +48,7 @@ pub struct Drawn {
     pub queries: Vec<String>,
     /// The number of pairs that are judged for these queries.
     pub judgements: usize,
-    /// The number of these queries that have a judgement.
+    /// The number of these queries that have a judgement, or answers.
     pub judged_queries: usize,
     /// Documents judged for these queries that the sample does not hold.
     pub judged_outside: usize,
@@ -108,10 +108,11 @@ pub fn draw(
         return Err(SampleError::Empty);
     }
     let judged_outside = judged.iter().filter(|doc_id| !documents.contains(*doc_id)).count();
+    let answered = queries.iter().filter(|id| dataset.answers.get(id).is_some()).count();
     let of_queries = || queries.iter().filter_map(|query_id| dataset.qrels.get(query_id));
     Ok(Drawn {
         judgements: of_queries().map(HashMap::len).sum(),
-        judged_queries: of_queries().count(),
+        judged_queries: of_queries().count() + answered,
         judged_outside,
         rule: in_words(dataset, rule, runs),
         documents: documents.into_iter().map(str::to_owned).collect(),

@@ -77,7 +77,7 @@ fn problems(library: &Library, manifests: &Manifests) -> Vec<String> {
     }
     for manifest in manifests.iter() {
         let measures = manifest.card.measures.iter();
-        let wrong = measures.filter_map(|measure| wrong_measure(measure, manifest));
+        let wrong = measures.filter_map(|measure| wrong_measure(measure, manifest, manifests));
         problems.extend(wrong.map(|error| format!("datasets/{}.toml: {error}", manifest.name)));
     }
     problems
@@ -137,7 +137,7 @@ fn claims(method: &Method, manifests: &Manifests) -> Vec<String> {
     let mut problems = Vec::new();
     for claim in &method.claims {
         problems.extend(match manifests.get(&claim.dataset) {
-            Ok(manifest) => wrong_measure(&claim.measure, manifest),
+            Ok(manifest) => wrong_measure(&claim.measure, manifest, manifests),
             Err(error) => Some(error.to_string()),
         });
     }
@@ -149,12 +149,12 @@ fn claims(method: &Method, manifests: &Manifests) -> Vec<String> {
 
 /// Describes why a measure has no value on a dataset: there is no such measure, or the dataset has answers where it needs
 /// judgements, or judgements where it needs answers.
-fn wrong_measure(measure: &str, manifest: &Manifest) -> Option<String> {
+fn wrong_measure(measure: &str, manifest: &Manifest, manifests: &Manifests) -> Option<String> {
     let parsed: Measure = match measure.parse() {
         Ok(parsed) => parsed,
         Err(error) => return Some(error.to_string()),
     };
-    let (dataset, answers) = (&manifest.name, manifest.has_answers());
+    let (dataset, answers) = (&manifest.name, manifests.has_answers(manifest));
     let [needs, has] = match answers {
         true => ["judgements", "answers"],
         false => ["answers", "judgements"],

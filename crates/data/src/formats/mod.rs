@@ -1,6 +1,6 @@
 //! The formats in which test collections are handed out, one file each.
 
-mod answers;
+pub(crate) mod answers;
 mod beir;
 mod candidates;
 mod codec;

@@ -9,9 +9,9 @@ use super::candidates::CandidatesPart;
 use super::card::{Card, Citation, Licence, Scope};
 use super::corpus::CorpusManifest;
 use super::files::{RemoteFile, add_files, check_files, check_sources};
-use super::parts::Topics;
+use super::parts::{TopicParts, Topics};
 use crate::folder::Folder;
-use crate::formats::{QrelsFormat, QueryFormat};
+use crate::formats::{AnswersFormat, QrelsFormat, QueryFormat};
 use crate::manifest_error::ManifestError;
 
 /// The manifest of a dataset, which is a column of the results.
@@ -69,6 +69,13 @@ pub struct Plain {
     pub note: String,
 }
 
+/// Whether the formats are those in which a dataset lies beside its manifest.
+fn is_plain(parts: &TopicParts) -> bool {
+    parts.queries.format == QueryFormat::Tsv
+        && parts.qrels.as_ref().is_none_or(|part| part.format == QrelsFormat::Trec)
+        && parts.answers.as_ref().is_none_or(|part| part.format == AnswersFormat::Jsonl)
+}
+
 /// The name where a manifest gives none.
 fn plain_answers() -> String {
     "answers.jsonl".to_owned()
@@ -85,12 +92,11 @@ impl Manifest {
             }
         }
         if let Topics::Embedded(parts) = &self.topics
-            && (parts.queries.format, parts.qrels.as_ref().map(|part| part.format))
-                != (QueryFormat::Tsv, Some(QrelsFormat::Trec))
+            && !is_plain(parts)
         {
             return Err(ManifestError::rule(
                 path,
-                "is embedded: it needs queries in `tsv` and judgements in `trec`",
+                "is embedded: it needs queries in `tsv`, and judgements in `trec` or answers in `jsonl`",
             ));
         }
         for (i, part) in self.candidates.iter().enumerate() {
@@ -120,14 +126,6 @@ impl Manifest {
         match &self.topics {
             Topics::Sample(sample) => Some(&sample.of),
             _ => self.card.sample_of.as_deref(),
-        }
-    }
-
-    /// Whether its own files hold answers in the place of judgements.
-    pub fn has_answers(&self) -> bool {
-        match &self.topics {
-            Topics::Files(parts) | Topics::Embedded(parts) => parts.answers.is_some(),
-            Topics::Sample(_) => false,
         }
     }
 
