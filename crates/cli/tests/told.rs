@@ -12,11 +12,12 @@ use std::path::Path;
 use common::Nir;
 
 /// What is not run here, by how it begins, and why; README says the same where it names the command.
-const NEEDS: [(&str, &str); 8] = [
+const NEEDS: [(&str, &str); 9] = [
     ("fetch ", "the network"),
     ("compare ", "two commits or reports: compare.rs runs it"),
     ("run dense/minilm-l6 --on beir-scifact", "the hub and SciFact"),
     ("sample msmarco-passage-dev ", "MS MARCO"),
+    ("run cross_encoder/minilm-l6-top-1000 ", "the hub and MS MARCO"),
     ("train ", "a folder of texts"),
     ("gate configs/ci.toml", "a checkout's baseline: .ci/run holds it"),
     ("run configs/quickstart.toml", "running.rs runs it"),
@@ -103,6 +104,9 @@ fn prepared() -> Nir {
         packed.finish().unwrap();
     };
     packed("docs.tsv.gz", files[0].1);
+    packed("psgs_w100.tsv.gz", "id\ttext\ttitle\n1\t\"Tea is \"\"cha\"\".\"\tTea\n");
+    nir.write("nq-test.qa.csv", "what is tea\t['cha', \"a drink\"]\n");
+    nir.write("dpr.run", "0 Q0 1 1 2.0 dpr\n");
     packed("splade.run.gz", "q1 Q0 d3 1 2.0 b\nq2 Q0 d2 1 1.0 b\n");
     nir
 }
@@ -172,6 +176,7 @@ fn what_needs_the_network_is_told() {
     told("`nir run dense/minilm-l6 --on beir-scifact`");
     told("`nir fetch beir-scifact`");
     told("`nir sample msmarco-passage-dev");
+    told("`nir run cross_encoder/minilm-l6-top-1000");
     told("`nir train configs/training/dense.toml --data FOLDER`");
 }
 
