@@ -13,6 +13,9 @@ use crate::{Backend, Hidden, Result, Tensors};
 /// The keys and values of an attention of one text, `[heads of keys, tokens, width]` each.
 pub(super) type KeysValues = (Tensor, Tensor);
 
+/// Tokens whose scores are computed at once.
+const BLOCK: usize = 256;
+
 /// One attention. Its output is added to its input; the input of it is normalised, or the sum.
 pub(super) struct Attention {
     pub(super) norm: LayerNorm,
@@ -113,32 +116,55 @@ impl Attention {
     ) -> Result<Tensor> {
         let states = self.query.forward(input)?;
         let queries = Hidden { states, lengths: lengths.to_vec() }.sequences()?;
-        let one = |(text, query): (usize, &Tensor)| {
-            self.mixed(query, &keys_values[text], sights.map(|sights| &sights[text]))
+        let one = |(text, query): (usize, &Tensor)| match sights {
+            Some(sights) => self.behind(query, &keys_values[text], &sights[text]),
+            None => self.mixed(&self.scaled(query, None)?, &keys_values[text], None),
         };
         let mixed = queries.iter().enumerate().map(one).collect::<Result<Vec<_>>>()?;
         self.output.forward(&Tensor::cat(&mixed, 0)?)
     }
 
+    /// The same of a text whose tokens see none behind themselves: block by block, with the keys up to the block's end alone, so that
+    /// half of a long text's scores are not computed.
+    fn behind(&self, query: &Tensor, (key, value): &KeysValues, sight: &Sight) -> Result<Tensor> {
+        let query = self.scaled(query, Some(sight))?;
+        let (tokens, keys) = (query.dim(1)?, key.dim(1)?);
+        if tokens <= BLOCK {
+            return self.mixed(&query, &(key.clone(), value.clone()), sight.added.as_ref());
+        }
+        let block = |first: usize| {
+            let rows = BLOCK.min(tokens - first);
+            let seen = keys - tokens + first + rows;
+            let seen_of = |x: &Tensor| Ok::<_, crate::Error>(x.narrow(1, 0, seen)?.contiguous()?);
+            let added =
+                sight.added.as_ref().map(|added| added.narrow(1, first, rows)?.narrow(2, 0, seen));
+            let query = query.narrow(1, first, rows)?.contiguous()?;
+            self.mixed(&query, &(seen_of(key)?, seen_of(value)?), added.transpose()?.as_ref())
+        };
+        let blocks = (0..tokens).step_by(BLOCK).map(block).collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&blocks, 0)?)
+    }
+
     /// `softmax(Q Kᵀ + added) V` of one text, `[tokens, width of all heads]`.
+    ///
+    /// - `query`: `[heads, tokens, width]`, with the factor of scores
     fn mixed(
         &self,
         query: &Tensor,
         (key, value): &KeysValues,
-        sight: Option<&Sight>,
+        added: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let query = self.scaled(query, sight)?;
         let (heads, tokens, width) = query.dims3()?;
         let keys = key.dim(1)?;
         // The heads that share one of keys stand side by side: more rows of one product.
-        let together = |x: Tensor, last| x.reshape((self.heads.keys, (), last));
+        let together = |x: &Tensor, last| x.reshape((self.heads.keys, (), last));
         let scores = together(query, width)?.matmul(&key.t()?)?;
         let scores = scores.reshape((heads, tokens, keys))?;
-        let scores = match sight.and_then(|sight| sight.added.as_ref()) {
+        let scores = match added {
             Some(added) => scores.broadcast_add(added)?,
             None => scores,
         };
-        let mixed = together(softmax(&scores)?, keys)?.matmul(value)?;
+        let mixed = together(&softmax(&scores)?, keys)?.matmul(value)?;
         let mixed = mixed.reshape((heads, tokens, width))?;
         Ok(mixed.transpose(0, 1)?.reshape((tokens, heads * width))?)
     }
