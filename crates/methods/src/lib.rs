@@ -32,6 +32,7 @@ mod recipe;
 mod registry;
 mod retriever;
 mod shards;
+mod term_vector;
 mod term_weights;
 #[cfg(test)]
 mod testing;

@@ -4,8 +4,6 @@ pub mod rm3;
 pub mod rocchio;
 pub mod vector_prf;
 
-mod vector;
-
 #[cfg(test)]
 mod testing {
     use std::sync::Arc;

@@ -31,7 +31,7 @@ use nir_index::versions;
 use nir_index::{Analyzer, LexicalIndex, analyzer};
 use serde::{Deserialize, Serialize};
 
-use super::vector::TermVector;
+use crate::term_vector::TermVector;
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters of the method.

@@ -1,4 +1,4 @@
-//! Weighted bags of terms, as relevance feedback adds and cuts them.
+//! Weighted bags of terms, as feedback and expansion add and cut them.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,32 @@ use nir_core::WeightedTerm;
 
 /// Terms with weights, in alphabetical order, so that sums are taken in one order.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct TermVector(BTreeMap<String, f64>);
+pub(crate) struct TermVector(BTreeMap<String, f64>);
 
 impl TermVector {
-    pub(super) fn add(&mut self, term: &str, weight: f64) {
+    pub(crate) fn add(&mut self, term: &str, weight: f64) {
         *self.0.entry(term.to_owned()).or_default() += weight;
     }
 
     /// Adds `factor` times another vector.
-    pub(super) fn add_scaled(&mut self, other: &Self, factor: f64) {
+    pub(crate) fn add_scaled(&mut self, other: &Self, factor: f64) {
         for (term, weight) in &other.0 {
             self.add(term, factor * weight);
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.0.iter().map(|(term, &weight)| (term.as_str(), weight))
     }
 
     /// The sum of weights becomes 1; nothing happens to an empty vector.
-    pub(super) fn sum_to_one(self) -> Self {
+    pub(crate) fn sum_to_one(self) -> Self {
         let sum: f64 = self.0.values().sum();
         self.divided_by(sum)
     }
 
     /// The Euclidean length becomes 1; nothing happens to an empty vector.
-    pub(super) fn unit_length(self) -> Self {
+    pub(crate) fn unit_length(self) -> Self {
         let length = self.0.values().map(|weight| weight * weight).sum::<f64>().sqrt();
         self.divided_by(length)
     }
@@ -44,14 +44,14 @@ impl TermVector {
     }
 
     /// The `terms` heaviest terms; of equal ones the first in the alphabet.
-    pub(super) fn heaviest(self, terms: usize) -> Self {
+    pub(crate) fn heaviest(self, terms: usize) -> Self {
         let mut sorted: Vec<(String, f64)> = self.0.into_iter().collect();
         sorted.sort_by(|a, b| b.1.total_cmp(&a.1)); // stable: ties keep their alphabetical order
         sorted.truncate(terms);
         Self(sorted.into_iter().collect())
     }
 
-    pub(super) fn into_terms(self) -> Vec<WeightedTerm> {
+    pub(crate) fn into_terms(self) -> Vec<WeightedTerm> {
         let weighted = |(term, weight): (String, f64)| WeightedTerm { term, weight: weight as f32 };
         self.0.into_iter().filter(|(_, weight)| *weight > 0.0).map(weighted).collect()
     }
