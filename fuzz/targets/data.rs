@@ -8,7 +8,7 @@ use nir_data::trec::{read_qrels as trec_qrels, read_run};
 use nir_data::{
     AnswersFormat, DocumentFormat, Manifests, QrelsFormat, QueryFormat, ReadError, Source,
     document_format, read_answers, read_any_qrels, read_any_queries, read_candidates,
-    read_documents, read_qrels, read_queries, unpack,
+    read_documents, read_qrels, read_queries, read_texts, unpack,
 };
 
 /// A file of that name that holds `input`.
@@ -81,6 +81,12 @@ fn answers(input: &[u8], format: AnswersFormat) {
     read.value.iter().for_each(|(query_id, _)| assert_is_name(query_id));
 }
 
+fn texts(input: &[u8]) {
+    let file = Input::new("texts", input);
+    let read = file.named(read_texts(&file.source())).unwrap_or_default();
+    read.value.iter().for_each(|text| assert_is_name(&text.id));
+}
+
 fn judgements(file: &Input, read: Result<Qrels, ReadError>) {
     for (query_id, docs) in file.named(read).unwrap_or_default().iter() {
         assert_is_name(query_id);
@@ -117,6 +123,7 @@ pub(crate) fn tsv(input: &[u8]) {
     queries(input, QueryFormat::Tsv);
     queries(input, QueryFormat::DprQuestions);
     answers(input, AnswersFormat::DprQuestions);
+    texts(input);
     let file = Input::new("candidates", input);
     file.named(read_candidates(&file.source()));
 }
@@ -130,6 +137,7 @@ pub(crate) fn jsonl(input: &[u8]) {
     queries(input, QueryFormat::CodecTopics);
     let file = Input::new("qas", input);
     judgements(&file, read_qrels(&file.source(), QrelsFormat::LotteQas));
+    texts(input);
 }
 
 /// Documents in the mark-up of TREC and of the SMART system.

@@ -205,13 +205,13 @@ impl Stage {
 }
 
 /// Puts the relative folder of weights (`model.weights = "file:model"`, at any depth) and the relative path of a file
-/// (`path = "runs/bm25.trec"`) below the folder that it is relative to.
+/// (`path = "runs/bm25.trec"`) below the folder that it is relative to. `pocket:NAME` is a file that comes with the program.
 fn place(key: &str, value: &mut Spanned<DeValue<'_>>, folder: &Path) {
     match value.get_mut() {
         DeValue::Table(table) => {
             table.iter_mut().for_each(|(key, value)| place(key.as_ref(), value, folder));
         }
-        DeValue::String(text) if key == "path" => {
+        DeValue::String(text) if key == "path" && !text.starts_with("pocket:") => {
             *text = folder.join(text.as_ref()).display().to_string().into();
         }
         DeValue::String(text) if key == "weights" => {

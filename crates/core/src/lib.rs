@@ -15,6 +15,7 @@ mod qrels;
 mod query;
 mod run;
 mod stage;
+mod stored_text;
 mod trec_run;
 
 pub use answers::Answers;
@@ -29,4 +30,5 @@ pub use qrels::{Judgements, Qrels};
 pub use query::{DuplicateQueryId, Queries, Query, WeightedTerm};
 pub use run::{Ranking, Run, Scored};
 pub use stage::{BoxError, Expander, Fuser, Reranker, Result, Retriever, Rewriter, Search, Writer};
+pub use stored_text::StoredText;
 pub use trec_run::{Entry, RankedList, TrecRun};

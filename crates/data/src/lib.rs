@@ -49,7 +49,8 @@ pub use folder::embedded_files;
 pub use formats::{
     AnswersFormat, Candidates, DocumentFormat, DocumentRef, QrelsFormat, QueryFormat, TopicField,
     Visit, document_format, read_answers, read_any_answers, read_any_qrels, read_any_queries,
-    read_candidates, read_documents, read_qrels, read_queries, read_topics,
+    read_candidates, read_documents, read_qrels, read_queries, read_texts, read_texts_of,
+    read_topics,
 };
 pub use import_error::ImportError;
 pub use malformed::Malformed;

@@ -52,6 +52,8 @@ pub(crate) enum Remark {
     Repeated,
     /// A document without any words.
     EmptyDocument,
+    /// A stored text without any words.
+    EmptyText,
     /// A query without any words.
     EmptyQuery,
     /// A topic without a title, of which the description was read.
@@ -107,6 +109,7 @@ impl fmt::Display for Note {
                 "record repeats the name of an earlier one and was passed over",
                 "records repeat the name of an earlier one and were passed over",
             ),
+            Remark::EmptyText => ("text is empty", "texts are empty"),
             Remark::EmptyQuery => ("query has no text", "queries have no text"),
             Remark::NoTitle => (
                 "topic has no title: its description was read",

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use nir_core::{Digest, Hasher, Key, Version};
 use nir_methods::Registry;
 
+use crate::carried::carried_texts;
 use crate::engine::{Engine, Target};
 use crate::pipeline::{Pipeline, Step, stage_name};
 use crate::{expansion, windows};
@@ -119,5 +120,8 @@ fn digest_of(target: &Target) -> Digest {
 }
 
 fn file_digest(path: &Path) -> Result<Digest> {
-    Ok(Digest::of(fs::read(path).with_context(|| path.display().to_string())?))
+    match carried_texts(path)? {
+        Some(content) => Ok(Digest::of(content)),
+        None => Ok(Digest::of(fs::read(path).with_context(|| path.display().to_string())?)),
+    }
 }

@@ -49,6 +49,7 @@ mod anew;
 mod ask;
 mod bind;
 mod cache;
+mod carried;
 pub mod checkpoint;
 mod cost;
 mod engine;

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use anyhow::Error;
 use nir_cache::Found;
 use nir_catalogue::StageCost;
-use nir_core::{BoxError, Key, TrecRun};
-use nir_data::{CandidateRuns, Source, document_format, read_documents};
+use nir_core::{BoxError, Key, StoredText, TrecRun};
+use nir_data::{CandidateRuns, Source, read_texts, read_texts_of};
 use nir_methods::language_model::{LanguageModel, Served};
 use nir_methods::{Resources, Stage};
 use nir_nn::checkpoint::{Checkpoint, Wanted};
 
 use crate::cache::{self, Cache};
+use crate::carried::carried_texts;
 use crate::cost::{Spent, spent};
 use crate::kept::{COST, read_json, write_made_with};
 use crate::models::Models;
@@ -138,14 +139,14 @@ impl Resources for Workshop<'_> {
         self.run_file(&self.candidates.get(name)?.path)
     }
 
-    fn texts(&self, path: &Path) -> nir_core::Result<Vec<(String, String)>> {
-        let (source, mut texts) = (Source::file(path), Vec::new());
-        let notes = read_documents(&source, document_format(&source)?, &mut |document| {
-            texts.push((document.doc_id.to_owned(), document.text.to_owned()));
-            Ok(())
-        })?;
-        notes.sentences().for_each(|sentence| self.cache.folders().tell(&sentence));
-        Ok(texts)
+    fn texts(&self, path: &Path) -> nir_core::Result<Vec<StoredText>> {
+        let source = Source::file(path);
+        let read = match carried_texts(path)? {
+            Some(content) => read_texts_of(&source, content)?,
+            None => read_texts(&source)?,
+        };
+        read.notes.sentences().for_each(|sentence| self.cache.folders().tell(&sentence));
+        Ok(read.value)
     }
 
     fn note(&self, index: &str, fact: &str, value: &str) {

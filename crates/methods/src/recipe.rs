@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nir_core::{
     Corpus, Digest, Encode, Expander, Fuser, Key, Progress, Queries, Ranking, Reranker, Result,
-    Retriever, Rewriter, Run, TrecRun, Version, Writer,
+    Retriever, Rewriter, Run, StoredText, TrecRun, Version, Writer,
 };
 use nir_index::{Analyzer, LexicalIndex, versions};
 use nir_nn::Backend;
@@ -235,8 +235,9 @@ pub trait Resources: Sync {
     /// Reads the candidates of this name that are handed out with the dataset.
     fn candidates(&self, name: &str) -> Result<TrecRun>;
 
-    /// A file of texts, each with the `doc_id` or `query_id` that it is for, in the order of the file.
-    fn texts(&self, path: &Path) -> Result<Vec<(String, String)>>;
+    /// The texts of a file, each with the `doc_id` or `query_id` that it is for, in the order of the file. The path may be
+    /// `pocket:NAME`, a file that comes with the program.
+    fn texts(&self, path: &Path) -> Result<Vec<StoredText>>;
 
     /// Notes a fact about an index for the result's provenance.
     fn note(&self, index: &str, fact: &str, value: &str);
@@ -274,7 +275,7 @@ impl Context<'_> {
     /// The first `most` texts that a file has for each `doc_id` or `query_id`, in its order.
     pub fn texts_by_id(&self, path: &Path, most: usize) -> Result<HashMap<String, Vec<String>>> {
         let mut texts: HashMap<String, Vec<String>> = HashMap::new();
-        for (id, text) in self.resources.texts(path)? {
+        for StoredText { id, text, .. } in self.resources.texts(path)? {
             let own = texts.entry(id).or_default();
             if own.len() < most {
                 own.push(text);

@@ -11,12 +11,13 @@
 //! ```toml
 //! [[stage]]
 //! use    = "stored-texts"
-//! path   = "passages.tsv"   # query_id, tab, text; or JSON lines {"id": …, "text": …}; plain or compressed
+//! path   = "passages.tsv"   # query_id, tab, text; or JSON lines {"query_id": …, "text": …}; plain or compressed
 //! repeat = 5                # how often the query stands before them
 //! most   = 1                # texts of a query at most, from the first
 //! ```
 //!
-//! A query without a text stays as it is; a file that has a text for none of the queries is an error.
+//! A query without a text stays as it is; a file that has a text for none of the queries is an error. `query2doc` refuses such a
+//! query.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use candle_core::Device;
 use nir_core::{
     Contribution, Corpus, Digest, DocNo, Document, Documents, Encoding, Key, Queries, Query,
-    Ranking, Result, Run, Scored, Silent, TrecRun,
+    Ranking, Result, Run, Scored, Silent, StoredText, TrecRun,
 };
 use nir_nn::Backend;
 use nir_nn::checkpoint::{Checkpoint, Wanted};
@@ -83,7 +83,7 @@ impl Resources for Lent {
         Ok(run)
     }
 
-    fn texts(&self, path: &Path) -> Result<Vec<(String, String)>> {
+    fn texts(&self, path: &Path) -> Result<Vec<StoredText>> {
         Err(format!("a test has no files of texts: {}", path.display()).into())
     }
 

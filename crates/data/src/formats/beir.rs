@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use super::collect::QuerySet;
 use super::input::Input;
 use super::lines::{Line, Lines};
-use super::{DocumentRef, Visit};
+use super::{AddText, DocumentRef, Visit};
 use crate::notes::Remark;
 use crate::{Notes, Read, ReadError, Source};
 
@@ -34,6 +34,14 @@ struct Object<'l> {
     text: Value<'l>,
     #[serde(default, borrow)]
     contents: Value<'l>,
+    #[serde(default, borrow)]
+    query_id: Value<'l>,
+    #[serde(default, borrow)]
+    doc_id: Value<'l>,
+    #[serde(default, borrow)]
+    pseudo_doc: Value<'l>,
+    #[serde(default, borrow)]
+    texts: Value<'l>,
 }
 
 /// The value of a key.
@@ -43,6 +51,8 @@ enum Value<'l> {
     Missing,
     Null,
     Text(Cow<'l, str>),
+    /// A list of strings.
+    Texts(Vec<String>),
     Whole(String),
     /// A value of another kind, which the text names.
     Other(&'static str),
@@ -50,6 +60,7 @@ enum Value<'l> {
 
 const DOCUMENT: &str =
     "a JSON object with `_id` (or `id`), `text` (or `contents`) and perhaps `title`";
+const TEXT: &str = "a JSON object with `query_id`, `doc_id`, `_id` or `id`, and with `text` or `texts`, a list of strings";
 const QUERY: &str = "a JSON object with `_id` (or `id`) and `text` (or `contents`)";
 
 pub(super) fn documents(input: Input<'_>, visit: &mut Visit<'_>) -> Result<Notes, ReadError> {
@@ -71,6 +82,33 @@ pub(super) fn queries(input: Input<'_>) -> Result<Read<Queries>, ReadError> {
         queries.add(line.number, &query_id, &text)
     })?;
     Ok(queries.finish(notes))
+}
+
+/// Reads texts for queries or documents: one text of a line, or a list of them.
+pub(super) fn texts(input: Input<'_>, add: &mut AddText<'_>) -> Result<Notes, ReadError> {
+    objects(input, TEXT, &mut |line, object| {
+        let Object { beir_id, id, text, contents, query_id, doc_id, pseudo_doc, texts, .. } =
+            object;
+        let ids = [("query_id", query_id), ("doc_id", doc_id), ("_id", beir_id), ("id", id)];
+        let id = first_id(line, ids, "`query_id`", TEXT)?;
+        line.id("query_id or doc_id", &id)?;
+        match texts {
+            Value::Texts(texts) if texts.is_empty() => {
+                return Err(line.malformed("`texts`: an empty list", "at least one text"));
+            }
+            Value::Texts(texts) => texts.iter().for_each(|text| add(&id, text, Some(line.number))),
+            Value::Missing => {
+                let texts = [("text", text), ("contents", contents), ("pseudo_doc", pseudo_doc)];
+                add(&id, &required(line, texts, TEXT)?, Some(line.number));
+            }
+            other => {
+                return Err(
+                    line.malformed(format!("`texts`: {}", other.kind()), "a list of strings")
+                );
+            }
+        }
+        Ok(())
+    })
 }
 
 fn objects(
@@ -160,31 +198,56 @@ fn surrogate(text: &str) -> Option<u32> {
 impl<'l> Object<'l> {
     /// The document's or query's id: `_id`, or `id` if there is no `_id`.
     fn id(&mut self, line: &Line<'_>, expected: &str) -> Result<Cow<'l, str>, ReadError> {
-        let (key, value) = match std::mem::take(&mut self.beir_id) {
-            Value::Missing => ("id", std::mem::take(&mut self.id)),
-            value => ("_id", value),
-        };
-        match value {
-            Value::Text(text) => Ok(text),
-            Value::Whole(digits) => Ok(digits.into()),
-            Value::Missing => Err(missing(line, "`_id`", expected)),
-            Value::Null => Err(line.malformed(format!("`{key}`: null"), NAME)),
-            Value::Other(kind) => Err(line.malformed(format!("`{key}`: {kind}"), NAME)),
+        let (beir_id, id) = (std::mem::take(&mut self.beir_id), std::mem::take(&mut self.id));
+        first_id(line, [("_id", beir_id), ("id", id)], "`_id`", expected)
+    }
+}
+
+/// The id that the first of several keys gives that the object has; `wanted` is the key that is missed where it has none.
+fn first_id<'l, const N: usize>(
+    line: &Line<'_>,
+    keys: [(&str, Value<'l>); N],
+    wanted: &str,
+    expected: &str,
+) -> Result<Cow<'l, str>, ReadError> {
+    let Some((key, value)) = first(keys) else { return Err(missing(line, wanted, expected)) };
+    match value {
+        Value::Text(text) => Ok(text),
+        Value::Whole(digits) => Ok(digits.into()),
+        other => Err(line.malformed(format!("`{key}`: {}", other.kind()), NAME)),
+    }
+}
+
+/// The first of several keys that the object has.
+fn first<'k, 'l, const N: usize>(keys: [(&'k str, Value<'l>); N]) -> Option<(&'k str, Value<'l>)> {
+    keys.into_iter().find(|(_, value)| !matches!(value, Value::Missing))
+}
+
+impl Value<'_> {
+    /// What the value is, for messages.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Missing => "nothing",
+            Self::Null => "null",
+            Self::Text(_) => "a string",
+            Self::Texts(_) => "an array",
+            Self::Whole(_) => "a number",
+            Self::Other(kind) => kind,
         }
     }
 }
 
 const NAME: &str = "a string or a whole number";
 
-/// The text of the first of two keys that the object has.
-fn required<'l>(
+/// The text of the first of several keys that the object has.
+fn required<'l, const N: usize>(
     line: &Line<'_>,
-    [first, second]: [(&str, Value<'l>); 2],
+    keys: [(&str, Value<'l>); N],
     expected: &str,
 ) -> Result<Cow<'l, str>, ReadError> {
-    match (first, second) {
-        ((_, Value::Missing), (_, Value::Missing)) => Err(missing(line, "`text`", expected)),
-        ((_, Value::Missing), (key, value)) | ((key, value), _) => optional(line, key, value),
+    match first(keys) {
+        Some((key, value)) => optional(line, key, value),
+        None => Err(missing(line, "`text`", expected)),
     }
 }
 
@@ -192,8 +255,7 @@ fn optional<'l>(line: &Line<'_>, key: &str, value: Value<'l>) -> Result<Cow<'l, 
     match value {
         Value::Text(text) => Ok(text),
         Value::Missing | Value::Null => Ok(Cow::Borrowed("")),
-        Value::Whole(_) => Err(line.malformed(format!("`{key}`: a number"), "a string or null")),
-        Value::Other(kind) => Err(line.malformed(format!("`{key}`: {kind}"), "a string or null")),
+        other => Err(line.malformed(format!("`{key}`: {}", other.kind()), "a string or null")),
     }
 }
 
@@ -280,8 +342,14 @@ impl<'l> Visitor<'l> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'l>>(self, mut seq: A) -> Result<Value<'l>, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Other("an array"))
+        let mut texts = Some(Vec::new());
+        while let Some(value) = seq.next_element::<Value<'_>>()? {
+            match (value, &mut texts) {
+                (Value::Text(text), Some(texts)) => texts.push(text.into_owned()),
+                _ => texts = None,
+            }
+        }
+        Ok(texts.map_or(Value::Other("an array"), Value::Texts))
     }
 
     fn visit_map<A: MapAccess<'l>>(self, mut map: A) -> Result<Value<'l>, A::Error> {

@@ -71,6 +71,49 @@ pub(super) const QUERIES: Names = Names {
     expected: "columns named `id` and `text`",
 };
 
+/// Texts that were stored for queries or documents. A title was read of no such file.
+pub(super) const TEXTS: Names = Names {
+    ids: &[
+        "_id",
+        "id",
+        "query_id",
+        "qid",
+        "queryid",
+        "topic_id",
+        "topic",
+        "question_id",
+        "doc_id",
+        "docid",
+        "docno",
+        "doc_no",
+        "did",
+        "pid",
+        "cid",
+        "passage_id",
+        "document_id",
+        "corpus_id",
+        "documentid",
+        "passageid",
+    ],
+    texts: &[
+        "text",
+        "contents",
+        "content",
+        "body",
+        "passage",
+        "document",
+        "doc",
+        "passage_text",
+        "document_text",
+        "abstract",
+        "pseudo_doc",
+        "generation",
+        "expansion",
+    ],
+    titles: &["title", "headline"],
+    expected: "columns named `query_id` (or `doc_id`) and `text`",
+};
+
 /// The positions of the columns that a header names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {

@@ -26,6 +26,11 @@ impl<'s> Input<'s> {
         Ok(Self { source, head, rest })
     }
 
+    /// An input whose whole content is at hand; `source` is the name that messages give it.
+    pub(crate) fn of_content(source: &'s Source, content: &[u8]) -> Self {
+        Self { source, head: content.to_vec(), rest: Box::new(std::io::empty()) }
+    }
+
     /// The first bytes; the whole content if it is short.
     pub(crate) fn head(&self) -> &[u8] {
         &self.head

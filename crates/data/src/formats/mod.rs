@@ -22,7 +22,7 @@ mod tsv;
 use std::path::Path;
 use std::str::FromStr;
 
-use nir_core::{Answers, BoxError, Qrels, Queries, TrecRun};
+use nir_core::{Answers, BoxError, Qrels, Queries, StoredText, TrecRun};
 use serde::{Deserialize, Serialize};
 
 use crate::notes::Remark;
@@ -189,6 +189,49 @@ fn documents(
         DocumentFormat::Cord19 => cord19::documents(input, visit),
     }
 }
+
+/// Reads the texts that a file has for queries or documents, in its order; it may have several for each.
+///
+/// Columns (`query_id TAB text`), JSON lines (`query_id` or `doc_id` with `text` or a list `texts`), or any format of documents.
+///
+/// # Errors
+///
+/// Where the file cannot be read, or a line has another form.
+pub fn read_texts(source: &Source) -> Result<Read<Vec<StoredText>>, ReadError> {
+    texts(Input::open(source)?)
+}
+
+/// Reads texts as [`read_texts`] does, from `content`, which errors and notes name as `source`.
+///
+/// # Errors
+///
+/// As [`read_texts`].
+pub fn read_texts_of(source: &Source, content: &[u8]) -> Result<Read<Vec<StoredText>>, ReadError> {
+    texts(Input::of_content(source, content))
+}
+
+fn texts(input: Input<'_>) -> Result<Read<Vec<StoredText>>, ReadError> {
+    let (source, mut value, mut empty) = (input.source, Vec::new(), Empty::default());
+    let mut add = |id: &str, text: &str, line: Option<u64>| {
+        empty.count(DocumentRef { doc_id: id, title: "", text });
+        value.push(StoredText { id: id.to_owned(), text: text.to_owned(), line });
+    };
+    let mut notes = match DocumentFormat::of(&input)? {
+        DocumentFormat::Tsv => tsv::texts(input, &mut add)?,
+        DocumentFormat::BeirJsonl => beir::texts(input, &mut add)?,
+        other => documents(input, other, &mut |document| {
+            add(document.doc_id, document.text, None);
+            Ok(())
+        })?,
+    };
+    if let Some(first) = empty.first {
+        notes.add(source, Remark::EmptyText, empty.count, format_args!("is for `{first}`"));
+    }
+    Ok(Read { value, notes })
+}
+
+/// A function that is called with each text of a file: its `query_id` or `doc_id`, the text, and its line.
+type AddText<'v> = dyn FnMut(&str, &str, Option<u64>) + 'v;
 
 /// The documents without any text so far.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use super::collect::QuerySet;
 use super::header::{self, Fields, Header, Names};
 use super::input::Input;
 use super::lines::{Line, Lines};
-use super::{DocumentRef, Visit};
+use super::{AddText, DocumentRef, Visit};
 use crate::notes::Remark;
 use crate::{Notes, Read, ReadError, Source};
 
@@ -48,6 +48,16 @@ pub(super) fn queries(input: Input<'_>) -> Result<Read<Queries>, ReadError> {
         queries.add(line.number, id, text)
     })?;
     Ok(queries.finish(notes))
+}
+
+/// Reads texts for queries or documents: `query_id TAB text`, or the columns that a header names.
+pub(super) fn texts(input: Input<'_>, add: &mut AddText<'_>) -> Result<Notes, ReadError> {
+    let expected = "`query_id TAB text` or `doc_id TAB text`";
+    rows(input, &header::TEXTS, expected, &mut |line, Fields { id, text, .. }| {
+        let id = line.id("query_id or doc_id", id)?;
+        add(id, text, Some(line.number));
+        Ok(())
+    })
 }
 
 fn rows(

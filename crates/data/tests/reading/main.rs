@@ -10,6 +10,7 @@ mod dpr;
 mod later;
 mod parquet;
 mod smart;
+mod texts;
 mod trec;
 mod tsv;
 
