@@ -80,6 +80,74 @@ fn stored_texts_widen_a_query_before_it_is_searched() {
     );
 }
 
+/// Stages that put what was written for a query into it, before BM25 or between two searches by the small encoder.
+const WRITTEN: [&str; 2] = [
+    "use = \"query2doc\"\npath = \"passages.tsv\"\nmost = 1\nform = { sparse = { repeat = 5 } }\n",
+    "use = \"grf\"\npath = \"passages.tsv\"\nmost = 1\nanalyzer = \"lucene-english\"\nterms = 5\noriginal_weight = 0.5\n",
+];
+
+#[test]
+fn what_was_written_for_a_query_is_searched_with_it() {
+    let nir = with_documents(["green leaves", "black beans", "white milk"], "tea");
+    for stage in WRITTEN {
+        nir.write("mine/passages.tsv", "q\tdried green leaves in hot water\n");
+        assert_eq!(found(&nir, &[stage, BM25]), ["a"]);
+        // Other texts under the same path are another run; as JSON lines, one text or a list of which the first is taken.
+        nir.write(
+            "mine/passages.tsv",
+            "{\"query_id\": \"q\", \"pseudo_doc\": \"roasted beans\"}\n",
+        );
+        assert_eq!(found(&nir, &[stage, BM25]), ["b"]);
+        nir.write("mine/passages.tsv", "{\"query_id\": \"q\", \"texts\": [\"milk\", \"beans\"]}\n");
+        assert_eq!(found(&nir, &[stage, BM25]), ["c"]);
+    }
+}
+
+#[test]
+fn a_text_that_is_missing_or_empty_is_named() {
+    let nir = with_documents(["green leaves", "black beans", "white milk"], "tea");
+    let error = |passages: &str, stage: &str| {
+        nir.write("mine/passages.tsv", passages);
+        nir.write("mine/method.toml", &method(&[stage, BM25]));
+        nir.run(&RUN_MINE).error()
+    };
+    for stage in WRITTEN {
+        let found = error("x\tgreen leaves\n", stage);
+        assert!(
+            found.contains("passages.tsv: no text for query `q` (`tea`) among those of 1 queries: expected a line `q TAB text`"),
+            "{found}"
+        );
+        let found = error("x\tgreen leaves\nq\t \n", stage);
+        assert!(found.contains("passages.tsv:2: the text for query `q` is empty"), "{found}");
+        let found = error("{\"query_id\": \"q\", \"texts\": []}\n", stage);
+        assert!(
+            found.contains(
+                "passages.tsv:1: found `texts`: an empty list, expected at least one text"
+            ),
+            "{found}"
+        );
+        let found = error("{\"query\": \"tea\", \"text\": \"leaves\"}\n", stage);
+        assert!(
+            found.contains("passages.tsv:1: found no `query_id` among `query`, `text`"),
+            "{found}"
+        );
+    }
+    let unknown = WRITTEN[0].replace("passages.tsv", "pocket:other.tsv");
+    let found = error("q\tgreen leaves\n", &unknown);
+    assert!(found.contains("`pocket:other.tsv` is none of the texts that come with nir: expected `pocket:passages.tsv`"), "{found}");
+    let found = error(
+        "q\tgreen leaves\n",
+        "use = \"query2doc\"\npath = \"passages.tsv\"\nmost = 1\nform = { sparse = { repeat = 0 } }\n",
+    );
+    assert!(found.contains("`form.sparse.repeat` must be at least 1, found 0"), "{found}");
+    nir.write(
+        "mine/method.toml",
+        &method(&[BM25, "use = \"hyde\"\npath = \"passages.tsv\"\nmost = 1\n", BM25]),
+    );
+    let found = nir.run(&RUN_MINE).error();
+    assert!(found.contains("has no vectors of texts: put a `bi_encoder` there"), "{found}");
+}
+
 #[test]
 fn a_retriever_behind_passages_finds_documents_by_their_best_passage() {
     // `a` has both words, far from each other; `b` has them side by side; `c` has one.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use common::Nir;
 
 /// Every algorithm over a dataset of the program that needs no other weights than the program's.
-const METHODS: [&str; 20] = [
+const METHODS: [&str; 24] = [
     "lexical/bm25",
     "lexical/bm25-impacts",
     "lexical/bm25-tantivy",
@@ -26,6 +26,10 @@ const METHODS: [&str; 20] = [
     "feedback/vector-prf-pocket",
     "feedback/bert-qe-pocket",
     "efficient/fast-forward-pocket",
+    "expansion/query2doc-pocket",
+    "expansion/query2doc-dense-pocket",
+    "expansion/hyde-pocket",
+    "expansion/grf-pocket",
     "hybrid/combmnz-bm25-rm3",
     "hybrid/combsum-bm25-rm3",
     "hybrid/linear-bm25-rm3",
