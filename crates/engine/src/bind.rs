@@ -140,7 +140,7 @@ impl Engine {
     ) -> Result<Context<'w>> {
         Ok(Context {
             made_with: self.made_with(step)?,
-            arithmetic: self.arithmetic(step),
+            arithmetic: self.arithmetic(step)?,
             corpus: Arc::clone(&searched.corpus),
             corpus_digest: searched.digest,
             found_by: searched.found_by.clone(),

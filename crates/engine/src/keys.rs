@@ -70,7 +70,7 @@ impl Engine {
         }
         for wanted in step.recipe.weights() {
             key = key.param(self.models.open(&wanted)?.digest()?.to_hex().as_str());
-            key = key.param(self.arithmetic(step));
+            key = key.param(self.arithmetic(step)?);
         }
         Ok(key)
     }
@@ -85,12 +85,14 @@ impl Engine {
         Ok(versions)
     }
 
-    /// The name of the arithmetic that decides the bits of a step's models.
-    pub(crate) fn arithmetic(&self, step: &Step) -> String {
-        match step.recipe.head_multiplies() {
+    /// The name of the arithmetic that decides the bits of a step's models. Attention of a decoder is a product of matrices, as most
+    /// heads are, whatever stands behind it.
+    pub(crate) fn arithmetic(&self, step: &Step) -> Result<String> {
+        let decodes = self.made_with(step)?.iter().any(|version| version.of == "nn::decoder");
+        Ok(match decodes || step.recipe.head_multiplies() {
             true => self.backend.with_products(),
             false => self.backend.to_string(),
-        }
+        })
     }
 }
 
