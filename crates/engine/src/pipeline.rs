@@ -83,10 +83,17 @@ impl Pipeline {
         Ok(Self { method: method.clone(), steps, inputs })
     }
 
-    /// Whether it, or a method that it fuses, has a model to run.
+    /// Whether it, or a method that it fuses, has a model to run, or asks one behind a server.
     pub fn has_model(&self) -> bool {
-        self.steps.iter().any(|step| !step.recipe.weights().is_empty())
+        self.asks()
+            || self.steps.iter().any(|step| !step.recipe.weights().is_empty())
             || self.inputs.iter().any(Self::has_model)
+    }
+
+    /// Whether it, or a method that it fuses, asks a model behind a server.
+    pub fn asks(&self) -> bool {
+        self.steps.iter().any(|step| !step.recipe.served().is_empty())
+            || self.inputs.iter().any(Self::asks)
     }
 
     /// The digests of the configs that it fuses, at any depth, by the methods' names.

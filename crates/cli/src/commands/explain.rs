@@ -178,7 +178,7 @@ fn fetched_of(method: &Method, library: &Library) -> Option<String> {
     let hub: Vec<&str> =
         weights.iter().map(String::as_str).filter(|weights| weights.starts_with("hf:")).collect();
     if hub.is_empty() {
-        return None;
+        return asks(method, library);
     }
     let algorithm =
         |method: &Method| method.stages.last().map(|stage| stage.algorithm.as_ref().clone());
@@ -199,6 +199,16 @@ fn fetched_of(method: &Method, library: &Library) -> Option<String> {
         "{} needs {} from the hub, which is fetched the first time; {offline}.",
         method.name,
         hub.join(" and ")
+    ))
+}
+
+/// The server that has to be there for a method that asks a language model.
+fn asks(method: &Method, library: &Library) -> Option<String> {
+    let pipeline = library.read(method).ok()?;
+    let served = pipeline.steps.iter().flat_map(|step| step.recipe.served()).next()?;
+    Some(format!(
+        "{} needs a server at {} with the model {}; what it answers is kept, and `--answers FILE` replays it without the server.",
+        method.name, served.server, served.name
     ))
 }
 

@@ -88,6 +88,7 @@ fn needs_others(pipeline: &Pipeline) -> bool {
     let is_own = |name: String| name.starts_with("pocket:");
     let files = pipeline.steps.iter().any(|step| !step.recipe.files().is_empty());
     files
+        || pipeline.asks()
         || !weights.map(|wanted| wanted.to_string()).all(is_own)
         || pipeline.inputs.iter().any(needs_others)
 }
