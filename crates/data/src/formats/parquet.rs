@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, Read as _, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nir_core::{Qrels, Queries};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -134,15 +135,25 @@ impl<'s> Table<'s> {
         &self,
         visit: &mut dyn FnMut(&NamedRow<'_>) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        let rows = self
-            .reader
-            .get_row_iter(Some(self.projection()))
-            .map_err(|error| failed(self.source, error))?;
-        for (number, row) in (1..).zip(rows) {
-            let row = row.map_err(|error| failed(self.source, error))?;
+        let mut rows = self.decoded(|| self.reader.get_row_iter(Some(self.projection())))?;
+        for number in 1.. {
+            let Some(row) = self.decoded(|| rows.next().transpose())? else { break };
             visit(&NamedRow { source: self.source, number, row })?;
         }
         Ok(())
+    }
+
+    /// What the library makes of a part of the file. It panics on some files that are damaged, such as one with a page of
+    /// references to a dictionary that is not there.
+    fn decoded<T>(
+        &self,
+        part: impl FnOnce() -> parquet::errors::Result<T>,
+    ) -> Result<T, ReadError> {
+        let made = catch_unwind(AssertUnwindSafe(part));
+        let made = made.unwrap_or_else(|_| {
+            Err(parquet::errors::ParquetError::General("its pages are damaged".to_owned()))
+        });
+        made.map_err(|error| failed(self.source, error))
     }
 
     /// The schema without the columns that are not used.
