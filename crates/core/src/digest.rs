@@ -22,6 +22,12 @@ impl Digest {
         self.hex()[..16].to_owned()
     }
 
+    /// Its first 8 bytes as a number: the seed of draws that depend on the content alone.
+    pub fn number(&self) -> u64 {
+        let [first, ..] = self.0.as_chunks::<8>().0 else { unreachable!("a digest has 32 bytes") };
+        u64::from_be_bytes(*first)
+    }
+
     /// Reads the 64 hexadecimal digits that [`Digest::hex`] gives; `None` where `hex` is anything else.
     pub fn from_hex(hex: &str) -> Option<Self> {
         blake3::Hash::from_hex(hex).ok().map(|hash| Self(*hash.as_bytes()))
@@ -87,6 +93,12 @@ impl Hasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_is_that_of_the_short_form() {
+        let digest = Digest::of("tea");
+        assert_eq!(format!("{:016x}", digest.number()), digest.short());
+    }
 
     #[test]
     fn parts_do_not_run_together() {

@@ -63,7 +63,7 @@ impl Engine {
         for file in step.recipe.files() {
             key = key.input(file_digest(file)?);
         }
-        if !step.recipe.served().is_empty()
+        if step.recipe.served().is_some()
             && let Some(answers) = self.servers.answers_digest()
         {
             key = key.param("answers").input(answers);

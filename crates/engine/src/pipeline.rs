@@ -92,7 +92,7 @@ impl Pipeline {
 
     /// Whether it, or a method that it fuses, asks a model behind a server.
     pub fn asks(&self) -> bool {
-        self.steps.iter().any(|step| !step.recipe.served().is_empty())
+        self.steps.iter().any(|step| step.recipe.served().is_some())
             || self.inputs.iter().any(Self::asks)
     }
 

@@ -69,7 +69,7 @@ impl Engine {
                     return step_once(stage, &mut queries, &ran.run, &inputs, target);
                 };
                 let mut journal = Journal::of(&self.cache, key);
-                if !step.recipe.served().is_empty() {
+                if step.recipe.served().is_some() {
                     // Every answer of a server is kept, and all are to be known as used.
                     journal.remove()?;
                 }
@@ -80,7 +80,7 @@ impl Engine {
                 note_asked(reranker, &mut ran.facts);
                 Ok(Some(allowed(reranked.run, &queries, target)))
             };
-            let asks = !step.recipe.served().is_empty() && self.servers.answers_digest().is_some();
+            let asks = step.recipe.served().is_some() && self.servers.answers_digest().is_some();
             let (seconds, found) = match (i == last || asks, gives_run(step.shape)) {
                 (false, true) => {
                     let recipe = recipe_text(&pipeline.steps[..=i]);

@@ -25,7 +25,6 @@ pub mod weighting;
 mod explanation;
 mod model;
 mod pipeline;
-mod prompt;
 mod prompted;
 mod reader;
 mod recipe;

@@ -15,7 +15,7 @@ use nir_nn::checkpoint::{Checkpoint, Wanted};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::language_model::{LanguageModel, Served};
+use crate::language_model::{Asked, LanguageModel, Served};
 
 /// The input and the output of a stage (see the traits of the same names in [`nir_core`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,14 +95,14 @@ pub trait Algorithm: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + '
         None
     }
 
-    /// The weights it loads; none for a method without a model.
-    fn weights(&self) -> Vec<Wanted> {
-        Vec::new()
+    /// The language model that it asks; `None` for a method that asks none.
+    fn asked(&self) -> Option<&Asked> {
+        None
     }
 
-    /// The models behind servers that it asks; none for a method that asks none.
-    fn served(&self) -> Vec<Served> {
-        Vec::new()
+    /// The weights it loads: those of the model that it asks, or none.
+    fn weights(&self) -> Vec<Wanted> {
+        self.asked().map(Asked::checkpoints).unwrap_or_default()
     }
 
     /// Whether a product of matrices follows its encoder, as it does in most heads. Its last bits depend on the
@@ -131,8 +131,8 @@ pub trait Recipe: fmt::Debug + Send + Sync {
     fn candidates(&self) -> Option<&str>;
     /// See [`Algorithm::weights`].
     fn weights(&self) -> Vec<Wanted>;
-    /// See [`Algorithm::served`].
-    fn served(&self) -> Vec<Served>;
+    /// The model behind a server that it asks; see [`Algorithm::asked`].
+    fn served(&self) -> Option<&Served>;
     /// The version of its own code.
     fn version(&self) -> Version;
     /// See [`Algorithm::head_multiplies`].
@@ -172,8 +172,8 @@ impl<A: Algorithm> Recipe for A {
         Algorithm::weights(self)
     }
 
-    fn served(&self) -> Vec<Served> {
-        Algorithm::served(self)
+    fn served(&self) -> Option<&Served> {
+        self.asked().and_then(Asked::served)
     }
 
     fn version(&self) -> Version {

@@ -12,14 +12,14 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::architecture;
+use crate::architecture::decoder::Ends;
 use crate::checkpoint::Checkpoint;
 use crate::decoder::{Decoder, Output, Past};
 use crate::encoder::Table;
-use crate::generation::{self, Beam, Bounds, Continues, Sampling, Stream, Total};
+use crate::generation::{self, Beam, Bounds, Continues, Sampling, Stream};
 use crate::json::read_json;
 use crate::{
     Backend, Error, Result, Tensors, Tokenizer, Tokens, Writer, batches, check_finite, never,
@@ -47,13 +47,6 @@ const KEPT: usize = 1 << 30;
 #[derive(Deserialize)]
 struct Generation {
     eos_token_id: Option<Ends>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Ends {
-    One(u32),
-    Several(Vec<u32>),
 }
 
 impl CausalLm {
@@ -86,23 +79,9 @@ impl CausalLm {
         let tokenizer = Tokenizer::load(checkpoint, vocabulary, decoder.vocab(), positions)?;
         let ends = match checkpoint.file("generation_config.json") {
             None => of.ends,
-            Some(path) => match read_json::<Generation>(&path)?.eos_token_id {
-                None => of.ends,
-                Some(Ends::One(end)) => vec![end],
-                Some(Ends::Several(ends)) => ends,
-            },
+            Some(path) => read_json::<Generation>(&path)?.eos_token_id.map_or(of.ends, Ends::all),
         };
         Ok(Self { decoder, output, tokenizer, ends, positions, backend: backend.clone() })
-    }
-
-    /// The tokens at which a text ends.
-    pub fn ends(&self) -> &[u32] {
-        &self.ends
-    }
-
-    /// The largest number of tokens that it was made to read and write together.
-    pub fn positions(&self) -> usize {
-        self.positions
     }
 
     /// The logits of every token of the vocabulary behind each token of a text: `[tokens, vocab]` for each text.
@@ -314,10 +293,7 @@ impl Writer for CausalLm {
         let lasts: Vec<usize> = targets.iter().map(|target| target.len().max(1)).collect();
         let mut all = vec![Vec::new(); texts.len()];
         self.logits_of(&texts, &lasts, |text, logits| {
-            let rows = logits.par_chunks_exact(vocab).zip(&targets[text]);
-            let log =
-                |(row, &token): (&[f32], &u32)| Total::of(row).log_probability(row[token as usize]);
-            all[text] = rows.map(log).collect();
+            all[text] = generation::log_probabilities(logits, vocab, &targets[text]);
         })?;
         Ok(all)
     }

@@ -1,13 +1,12 @@
 //! An encoder-decoder with its tokenizer: it reads a text, and scores, looks at or writes what may follow.
 
 use candle_core::Tensor;
-use rayon::prelude::*;
 
 use crate::architecture::EncoderDecoder;
 use crate::checkpoint::Checkpoint;
 use crate::decoder::{Decoder, Output, Past};
 use crate::encoder::Table;
-use crate::generation::{self, Beam, Bounds, Continues, Sampling, Stream, Total};
+use crate::generation::{self, Beam, Bounds, Continues, Sampling, Stream};
 use crate::{
     Backend, Encoder, Hidden, Result, Rows, Tensors, Tokenizer, Tokens, Trunk, Writer, batches,
     check_finite, never,
@@ -217,10 +216,7 @@ impl Writer for Seq2Seq {
         let vocab = self.decoder.vocab();
         let mut all = vec![Vec::new(); inputs.len()];
         self.of_targets(inputs, targets, |place, logits| {
-            let rows = logits.par_chunks_exact(vocab).zip(&targets[place]);
-            let log =
-                |(row, &token): (&[f32], &u32)| Total::of(row).log_probability(row[token as usize]);
-            all[place] = rows.map(log).collect();
+            all[place] = generation::log_probabilities(logits, vocab, &targets[place]);
         })?;
         Ok(all)
     }

@@ -146,9 +146,8 @@ fn take(
 
 /// Random numbers for one tensor. Its name decides them, so that an additional layer changes no other.
 fn draw(name: &str, shape: &[usize], start: Start, seed: u64, device: &Device) -> Result<Tensor> {
-    let digest = nir_core::Digest::of(format!("{seed} {name}")).hex();
-    let own = u64::from_str_radix(&digest[..16], 16).expect("a digest is in hexadecimal digits");
-    let mut rng = ChaCha8Rng::seed_from_u64(own);
+    let own = nir_core::Digest::of(format!("{seed} {name}"));
+    let mut rng = ChaCha8Rng::seed_from_u64(own.number());
     let count = shape.iter().product();
     let values: Vec<f32> = match start {
         Start::Constant(value) => vec![value as f32; count],

@@ -205,7 +205,7 @@ fn fetched_of(method: &Method, library: &Library) -> Option<String> {
 /// The server that has to be there for a method that asks a language model.
 fn asks(method: &Method, library: &Library) -> Option<String> {
     let pipeline = library.read(method).ok()?;
-    let served = pipeline.steps.iter().flat_map(|step| step.recipe.served()).next()?;
+    let served = pipeline.steps.iter().find_map(|step| step.recipe.served())?;
     Some(format!(
         "{} needs a server at {} with the model {}; what it answers is kept, and `--answers FILE` replays it without the server.",
         method.name, served.server, served.name

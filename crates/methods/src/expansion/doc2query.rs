@@ -164,7 +164,7 @@ impl Doc2Query {
     fn queries(&self, corpus: &dyn Corpus, docs: &[DocNo]) -> Result<Vec<Vec<String>>> {
         let Config { queries, query_length, ref sampling, .. } = self.config;
         let inputs = self.writer.tokens(&prompted::documents(docs, corpus))?;
-        let names: Vec<u64> = docs.iter().map(|&doc| name(corpus, doc)).collect();
+        let names: Vec<u64> = docs.iter().map(|&doc| corpus.digest(doc).number()).collect();
         let model = &self.writer.model;
         let written =
             model.sample(&inputs, &[], &names, sampling, (queries, query_length), &never)?;
@@ -188,11 +188,6 @@ impl Keeper {
 /// `d' = d q_1 … q_n`
 fn appended(text: &str, queries: &[&str]) -> String {
     std::iter::once(text).chain(queries.iter().copied()).collect::<Vec<_>>().join(" ")
-}
-
-/// The number that decides what is drawn for a document: it follows from its content.
-fn name(corpus: &dyn Corpus, doc: DocNo) -> u64 {
-    u64::from_str_radix(&corpus.digest(doc).short(), 16).expect("16 hexadecimal digits")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nir_core::Result;
+use nir_core::{Digest, Result};
 use nir_nn::{ChatTemplate, Message, Tokenizer, Tokens, Writer};
 
 use super::{Answer, LanguageModel, Local, Question, Sampling};
@@ -134,8 +134,7 @@ fn drawn(sampling: &Sampling) -> Option<nir_nn::Sampling> {
 /// A number for a prompt, from which its draws follow.
 fn name(prompt: &Tokens) -> u64 {
     let bytes: Vec<u8> = prompt.ids.iter().flat_map(|id| id.to_le_bytes()).collect();
-    let digest = nir_core::Digest::of(&bytes).hex();
-    u64::from_str_radix(&digest[..16], 16).expect("a digest is hexadecimal")
+    Digest::of(&bytes).number()
 }
 
 /// A text up to the first of `stop`.

@@ -29,11 +29,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use nir_core::{DocNo, Query, Result};
-use nir_nn::checkpoint;
 use serde::{Deserialize, Serialize};
 
 use super::{Asker, Asking, Judge, Wanted, scores_of};
-use crate::language_model::{Question, Served};
+use crate::language_model::{Asked, Question};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters of the method.
@@ -67,12 +66,8 @@ impl Algorithm for Config {
         check_windows(self.window, self.step, self.passes)
     }
 
-    fn weights(&self) -> Vec<checkpoint::Wanted> {
-        self.ask.model.checkpoints()
-    }
-
-    fn served(&self) -> Vec<Served> {
-        self.ask.model.served().into_iter().cloned().collect()
+    fn asked(&self) -> Option<&Asked> {
+        Some(&self.ask.model)
     }
 }
 

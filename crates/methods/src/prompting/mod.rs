@@ -13,6 +13,7 @@
 
 pub mod listwise;
 pub mod pairwise;
+mod prompt;
 pub mod relevance_labels;
 pub mod self_consistency;
 pub mod setwise;
@@ -25,8 +26,8 @@ use nir_core::{Corpus, DocNo, Query, Ranking, Reranker, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::language_model::{Answer, Asked, LanguageModel, Question, Sampling, Tally, in_parallel};
-use crate::prompt::{Budget, Passage, Turn, check_over_passages, messages};
 use crate::{Context, Stage};
+use prompt::{Budget, Passage, Turn, check_over_passages, messages};
 
 /// What a stage asks, and whom.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

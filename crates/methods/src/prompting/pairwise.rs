@@ -23,12 +23,11 @@
 //! times a query: how much better is the order?
 
 use nir_core::{DocNo, Query, Result};
-use nir_nn::checkpoint;
 use serde::{Deserialize, Serialize};
 
 use super::sorting::Sort;
 use super::{Asker, Asking, Judge, Wanted, likeliest, scores_of};
-use crate::language_model::{Answer, Question, Served};
+use crate::language_model::{Answer, Asked, Question};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters of the method.
@@ -96,12 +95,8 @@ impl Algorithm for Config {
         }
     }
 
-    fn weights(&self) -> Vec<checkpoint::Wanted> {
-        self.ask.model.checkpoints()
-    }
-
-    fn served(&self) -> Vec<Served> {
-        self.ask.model.served().into_iter().cloned().collect()
+    fn asked(&self) -> Option<&Asked> {
+        Some(&self.ask.model)
     }
 }
 

@@ -20,11 +20,10 @@
 //! Try it: `nir run prompting/relevance-labels-flan-t5-xl --on beir-scifact`
 
 use nir_core::{DocNo, Query, Result};
-use nir_nn::checkpoint;
 use serde::{Deserialize, Serialize};
 
 use super::{Asker, Asking, Judge, Wanted};
-use crate::language_model::{Answer, Question, Served};
+use crate::language_model::{Answer, Asked, Question};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters of the method.
@@ -86,12 +85,8 @@ impl Algorithm for Config {
         }
     }
 
-    fn weights(&self) -> Vec<checkpoint::Wanted> {
-        self.ask.model.checkpoints()
-    }
-
-    fn served(&self) -> Vec<Served> {
-        self.ask.model.served().into_iter().cloned().collect()
+    fn asked(&self) -> Option<&Asked> {
+        Some(&self.ask.model)
     }
 }
 

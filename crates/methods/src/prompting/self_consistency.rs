@@ -22,8 +22,7 @@
 //!
 //! Try it: `nir run prompting/self-consistency-rankzephyr --on pocket`. How far are the `m` orders of one window apart?
 
-use nir_core::{DocNo, Query, Result};
-use nir_nn::checkpoint;
+use nir_core::{Digest, DocNo, Query, Result};
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -31,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listwise::{check_windows, order, question, slide};
 use super::{Asker, Asking, Judge, Wanted, scores_of};
-use crate::language_model::{Question, Served};
+use crate::language_model::{Asked, Question};
 use crate::{Algorithm, Context, Shape, Stage};
 
 /// The parameters of the method.
@@ -79,12 +78,8 @@ impl Algorithm for Config {
         }
     }
 
-    fn weights(&self) -> Vec<checkpoint::Wanted> {
-        self.ask.model.checkpoints()
-    }
-
-    fn served(&self) -> Vec<Served> {
-        self.ask.model.served().into_iter().cloned().collect()
+    fn asked(&self) -> Option<&Asked> {
+        Some(&self.ask.model)
     }
 }
 
@@ -118,9 +113,8 @@ impl Config {
     /// The orders in which a window is shown.
     fn shuffled(&self, query: &Query, window: &[DocNo]) -> Vec<Vec<usize>> {
         let rows: Vec<u32> = window.iter().map(|doc| doc.0).collect();
-        let name = nir_core::Digest::of(format!("{} {rows:?} {}", self.seed, query.text)).hex();
-        let seed = u64::from_str_radix(&name[..16], 16).expect("a digest is hexadecimal");
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let name = Digest::of(format!("{} {rows:?} {}", self.seed, query.text));
+        let mut random = ChaCha8Rng::seed_from_u64(name.number());
         let one = |_| {
             let mut places: Vec<usize> = (0..window.len()).collect();
             places.shuffle(&mut random);

@@ -1,5 +1,7 @@
 //! What a `config.json` says of a model that writes: a decoder alone, or one behind an encoder.
 
+use serde::Deserialize;
+
 use super::Architecture;
 
 /// The description of a decoder: blocks in which a token sees itself and those before it, and an output layer.
@@ -93,4 +95,21 @@ pub struct CausalLm {
     pub decoder: Decoder,
     /// The tokens at which a text ends.
     pub ends: Vec<u32>,
+}
+
+/// The tokens at which a text ends, as files write them: one or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Ends {
+    One(u32),
+    Several(Vec<u32>),
+}
+
+impl Ends {
+    pub(crate) fn all(self) -> Vec<u32> {
+        match self {
+            Self::One(end) => vec![end],
+            Self::Several(ends) => ends,
+        }
+    }
 }

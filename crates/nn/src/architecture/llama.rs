@@ -13,6 +13,7 @@ use super::{
     Design, Frequencies, MOST_LAYERS, MaskedLmNames, Names, Placement, Relation, Sizes, Up,
 };
 use crate::Pooling;
+use crate::architecture::decoder::Ends;
 
 /// The keys of `config.json` that this network and its descendants read.
 #[derive(Debug, Deserialize)]
@@ -51,23 +52,6 @@ struct Rope {
     low_freq_factor: Option<f64>,
     high_freq_factor: Option<f64>,
     original_max_position_embeddings: Option<usize>,
-}
-
-/// One token or several.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Ends {
-    One(u32),
-    Several(Vec<u32>),
-}
-
-impl Ends {
-    fn all(self) -> Vec<u32> {
-        match self {
-            Self::One(end) => vec![end],
-            Self::Several(ends) => ends,
-        }
-    }
 }
 
 pub(super) const NAMES: Names = Names {

@@ -16,6 +16,8 @@ pub(crate) use beam::beam;
 pub use sampling::Sampling;
 pub(crate) use sampling::{Stream, sample};
 
+use rayon::prelude::*;
+
 use crate::Result;
 
 /// Texts that are being written by a network.
@@ -101,6 +103,14 @@ fn most_likely(logits: &[f32]) -> u32 {
 pub(crate) fn log_softmax(logits: &mut [f32]) {
     let total = Total::of(logits);
     logits.iter_mut().for_each(|logit| *logit = total.log_probability(*logit));
+}
+
+/// The logarithm of the probability of every token of a target, by the logits in its place.
+///
+/// - `logits`: `[target, vocab]`
+pub(crate) fn log_probabilities(logits: &[f32], vocab: usize, target: &[u32]) -> Vec<f32> {
+    let log = |(row, &token): (&[f32], &u32)| Total::of(row).log_probability(row[token as usize]);
+    logits.par_chunks_exact(vocab).zip(target).map(log).collect()
 }
 
 /// `log Σ exp(x)` of logits in two parts, so that neither large numbers overflow nor small differences are rounded away.
